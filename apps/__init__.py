@@ -1,0 +1,1 @@
+"""The command line: `cli.py` names the subcommands, one file each."""

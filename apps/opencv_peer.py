@@ -1,0 +1,23 @@
+"""OpenCV's own Stitcher as one process, for `parastitch evaluate`: MODE REFERENCE TARGET OUTPUT."""
+
+import sys
+
+import cv2
+
+_REASONS = {1: "not enough matches (ERR_NEED_MORE_IMGS)", 2: "no homography (ERR_HOMOGRAPHY_EST_FAIL)"}
+
+
+def main(mode: str, reference: str, target: str, output: str) -> int:
+    """Stitch with mode "panorama" or "scans" at OpenCV's defaults; 0 = written."""
+    stitcher = cv2.Stitcher.create(cv2.STITCHER_PANORAMA if mode == "panorama" else cv2.STITCHER_SCANS)
+    pictures = [picture for path in (reference, target) if (picture := cv2.imread(path)) is not None]
+    status, panorama = stitcher.stitch(pictures)
+    if status != cv2.STITCHER_OK:
+        print(_REASONS.get(status, "cameras not adjusted (ERR_CAMERA_PARAMS_ADJUST_FAIL)"))
+        return 1
+    cv2.imwrite(output, panorama)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,112 @@
+"""`parastitch stitch`: one pair of pictures into a panorama, and whatever else was asked for."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from apps.progress import stage_progress
+from stitching.images import check_output, check_writable, write_picture
+from stitching.outputs import save_aligned, save_intermediates, save_mask
+from stitching.stitcher import Options, Stitched, stitch
+from stitching.warp import save_warp
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What else to write, and how to talk."""
+
+    mask_reference: Path | None = None
+    """Picture of the reference's size: regions that are black are ignored."""
+    mask_target: Path | None = None
+    """The same for the target."""
+    load_warp: Path | None = None
+    """Warp written by --save-warp for pictures of the same sizes: nothing is estimated."""
+    save_warp: Path | None = None
+    """Write the warp: an npz file (docs/formats.md)."""
+    save_aligned: Path | None = None
+    """Write both pictures on the canvas before blending, their masks and the blend into this folder."""
+    save_mask: Path | None = None
+    """Write what the panorama shows: 255 = seen, 0 = nothing."""
+    verbose_dir: Path | None = None
+    """Write numbered pictures of every stage into this folder."""
+    report: Path | None = None
+    """Write a page to look at: swipe between the pictures, warp, parallax, blend, numbers."""
+    json: bool = False
+    """Print the summary as JSON on standard output."""
+    quiet: bool = False
+    """No progress and no summary; warnings and errors remain."""
+    background: tuple[int, int, int] = (0, 0, 0)
+    """Red, green, blue 0..255 where nothing was seen, for JPEG (other formats get an alpha channel)."""
+
+
+def stitch_command(
+    reference: tyro.conf.Positional[Path],
+    target: tyro.conf.Positional[Path],
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    options: tyro.conf.OmitArgPrefixes[Options] = Options(),  # noqa: B008 - frozen
+    outputs: tyro.conf.OmitArgPrefixes[Outputs] = Outputs(),  # noqa: B008 - frozen
+) -> None:
+    """Stitch two pictures taken from different places.
+
+    Args:
+        reference: picture whose view is kept.
+        target: picture that is warped to it.
+        output: panorama to write: .png, .tif, .webp (alpha where nothing was seen) or .jpg.
+    """
+    _check_outputs(output, outputs)
+    with stage_progress(quiet=outputs.quiet) as progress:
+        stitched = stitch(
+            reference, target, options, mask_reference=outputs.mask_reference,
+            mask_target=outputs.mask_target, warp=outputs.load_warp, progress=progress,
+        )  # fmt: skip
+        progress("write", 0.0)
+        _write(stitched, output, outputs)
+        progress("write", 1.0)
+    for warning in stitched.summary.warnings:
+        print(f"parastitch: warning: {warning}", file=sys.stderr)
+    if outputs.json:
+        print(json.dumps(stitched.summary.as_dict(), indent=1))
+    elif not outputs.quiet:
+        print(_in_words(stitched, output), file=sys.stderr)
+
+
+def _check_outputs(output: Path, outputs: Outputs) -> None:
+    """Refuse what cannot be written before any work is done."""
+    check_output(output)
+    if outputs.save_mask:
+        check_output(outputs.save_mask)
+    for path in (outputs.save_warp, outputs.report):
+        if path:
+            check_writable(path)
+
+
+def _write(stitched: Stitched, output: Path, outputs: Outputs) -> None:
+    red, green, blue = outputs.background
+    alpha = None if stitched.alpha.all() else stitched.alpha
+    write_picture(output, stitched.panorama, alpha, stitched.reference.metadata, (blue, green, red))
+    if outputs.save_mask:
+        save_mask(stitched, outputs.save_mask)
+    if outputs.save_warp:
+        save_warp(outputs.save_warp, stitched.warp)
+    if outputs.save_aligned:
+        save_aligned(stitched, outputs.save_aligned)
+    if outputs.verbose_dir:
+        save_intermediates(stitched, outputs.verbose_dir)
+    if outputs.report:
+        from stitching.report import write_report
+
+        write_report(stitched, outputs.report)
+
+
+def _in_words(stitched: Stitched, output: Path) -> str:
+    s = stitched.summary
+    seconds = ", ".join(f"{stage} {value:.2f}" for stage, value in s.seconds.items())
+    return (
+        f"{output}: {s.panorama_size[0]} x {s.panorama_size[1]} ({s.projection}), overlap {s.overlap:.0%},"
+        f" parallax {s.parallax_median:.1f} px (p90 {s.parallax_p90:.1f}), {s.alignment} from {s.matches} matches,"
+        f" confidence {s.confidence:.2f}; {s.device}, seconds: {seconds}"
+    )

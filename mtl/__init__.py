@@ -1,0 +1,1 @@
+"""Multi-task optimizers: one strategy a file, usable with any PyTorch model (none lives here yet)."""

@@ -1,0 +1,25 @@
+"""Stitches two pictures taken from different places: `stitch(reference, target) -> Stitched`."""
+
+from typing import TYPE_CHECKING, Any
+
+from stitching.errors import InputError, JobError
+
+if TYPE_CHECKING:
+    from stitching.stitcher import Options, Stitched, stitch
+    from stitching.warp import WarpField, load_warp, save_warp
+
+__all__ = ["InputError", "JobError", "Options", "Stitched", "WarpField", "load_warp", "save_warp", "stitch"]
+
+_HOME = {
+    "Options": "stitcher", "Stitched": "stitcher", "stitch": "stitcher",
+    "WarpField": "warp", "load_warp": "warp", "save_warp": "warp",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that `parastitch --help` does not wait for OpenCV."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'stitching' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"stitching.{_HOME[name]}"), name)

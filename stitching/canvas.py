@@ -1,0 +1,286 @@
+"""The canvas (the reference's plane, or a cylinder around its camera, enlarged) and the coarse warp on it.
+
+Far outside the overlap a homography stretches; there the coarse warp passes smoothly to a similarity
+(the idea of SPHP, Chang et al. 2014, and AANAP, Lin et al. 2015), stated here for the backward map, which stays
+finite where the homography itself runs off to its horizon.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.alignment import Alignment, Matrix, project
+from stitching.fields import Points, Size
+
+FARTHEST = 1.5  # the canvas reaches at most this far out of the reference, in diagonals of the larger picture
+LEAST_PLANE_STRETCH = 1.25  # below it the homography's shapes are natural enough everywhere
+import os
+MU=float(os.environ.get("MU","0.5"))
+RM=float(os.environ.get("RM","1"))
+CYLS=int(os.environ.get("CYLS","0"))
+MOST_PLANE_STRETCH = float(os.environ.get("CYL","2.0"))  # area magnification in the plane, at the target's far side, above which it is a cylinder
+GRID = 48  # samples along the longer side when outlines are traced
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What the panorama is painted on: the reference's plane, or the cylinder that touches it in its centre.
+
+    Surface coordinates are reference px on the plane; on the cylinder they are reference px in its centre and
+    arc length / height (in px) elsewhere.
+
+    Attributes:
+        focal: radius of the cylinder, px; None = plane.
+        centre: (x, y) of the reference's centre, px.
+    """
+
+    focal: float | None
+    centre: tuple[float, float]
+
+    @property
+    def projection(self) -> str:
+        """"plane" or "cylinder"."""
+        return "plane" if self.focal is None else "cylinder"
+
+    def to_reference(self, points: Points) -> Points:
+        """(..., 2) surface px -> reference px; NaN behind the reference camera."""
+        if self.focal is None:
+            return points
+        angle = (points[..., 0] - self.centre[0]) / self.focal
+        cosine = np.where(np.abs(angle) < 1.5, np.cos(angle), np.nan)
+        x = self.centre[0] + self.focal * np.sin(angle) / cosine
+        y = self.centre[1] + (points[..., 1] - self.centre[1]) / cosine
+        return np.stack([x, y], axis=-1)
+
+    def from_reference(self, points: Points) -> Points:
+        """(..., 2) reference px -> surface px."""
+        if self.focal is None:
+            return points
+        angle = np.arctan2(points[..., 0] - self.centre[0], self.focal)
+        x = self.centre[0] + self.focal * angle
+        y = self.centre[1] + (points[..., 1] - self.centre[1]) * np.cos(angle)
+        return np.stack([x, y], axis=-1)
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The part of the surface that the panorama shows.
+
+    Attributes:
+        surface: what it is cut from.
+        origin: (x, y) of canvas pixel (0, 0), surface px (= reference px on the plane), whole numbers.
+        size: (w, h), canvas px; as large as reference px.
+    """
+
+    surface: Surface
+    origin: tuple[int, int]
+    size: Size
+
+    @property
+    def projection(self) -> str:
+        """"plane" or "cylinder"."""
+        return self.surface.projection
+
+    def to_reference(self, points: Points) -> Points:
+        """(..., 2) canvas px -> reference px."""
+        return self.surface.to_reference(points + np.asarray(self.origin, np.float64))
+
+    def from_reference(self, points: Points) -> Points:
+        """(..., 2) reference px -> canvas px."""
+        return self.surface.from_reference(points) - np.asarray(self.origin, np.float64)
+
+
+@dataclass(frozen=True)
+class CoarseWarp:
+    """Coarse alignment as a backward map: homography near the reference, similarity far from it.
+
+    Attributes:
+        canvas: where it is defined.
+        homography: (3, 3), reference px -> target px.
+        similarity: (a, b) complex: surface point x + iy -> target point a (x + iy) + b.
+        frame: (left, top, right, bottom) of the reference on the surface.
+        reach: distance from the frame at which only the similarity is left, surface px; 0 = never.
+    """
+
+    canvas: Canvas
+    homography: Matrix
+    similarity: tuple[complex, complex]
+    frame: tuple[float, float, float, float]
+    reach: float
+
+    def __call__(self, points: Points) -> Points:
+        """(..., 2) canvas px -> target px; NaN where the target cannot have seen it."""
+        return self.on_surface(points + np.asarray(self.canvas.origin, np.float64))
+
+    def on_surface(self, points: Points) -> Points:
+        """(..., 2) surface px -> target px."""
+        plane = project(self.homography, self.canvas.surface.to_reference(points))
+        if self.reach == 0:
+            return plane
+        a, b = self.similarity
+        similar = a * (points[..., 0] + 1j * points[..., 1]) + b
+        share = self._similarity_share(points)[..., None]
+        far = np.stack([similar.real, similar.imag], axis=-1)
+        return np.where(share >= 1, far, (1 - share) * plane + share * far)
+
+    def inverse(self, points: Points) -> Points:
+        """(..., 2) target px -> canvas px, by Newton's method; NaN where it does not settle."""
+        found = self.canvas.from_reference(project(np.linalg.inv(self.homography), points))
+        for _ in range(8):
+            step_x, step_y = np.array([0.5, 0.0]), np.array([0.0, 0.5])
+            columns = self(found + step_x) - self(found - step_x), self(found + step_y) - self(found - step_y)
+            a, b, c, d = columns[0][..., 0], columns[1][..., 0], columns[0][..., 1], columns[1][..., 1]
+            error = points - self(found)
+            move = np.stack([d * error[..., 0] - b * error[..., 1], a * error[..., 1] - c * error[..., 0]], axis=-1)
+            found = found + move / (a * d - b * c)[..., None]
+        settled = np.linalg.norm(self(found) - points, axis=-1) < 0.1
+        return np.where(settled[..., None], found, np.nan)
+
+    def _similarity_share(self, points: Points) -> Points:
+        """0 in the reference's frame, rising smoothly to 1 at `reach` outside of it."""
+        left, top, right, bottom = self.frame
+        x, y = points[..., 0], points[..., 1]
+        dx = np.maximum(np.maximum(left - x, x - right), 0)
+        dy = np.maximum(np.maximum(top - y, y - bottom), 0)
+        t = np.minimum(np.hypot(dx, dy) / self.reach, 1)
+        return MU * t * t * (3 - 2 * t)
+
+
+def plan_canvas(alignment: Alignment, reference_size: Size, target_size: Size) -> CoarseWarp:
+    """Choose the surface, fit the similarity, and bound the canvas so that it holds both pictures.
+
+    Args:
+        alignment: coarse alignment in full-size px.
+        reference_size, target_size: (w, h), px.
+
+    Returns:
+        The coarse warp with its canvas. Whatever the homography, the canvas reaches at most `FARTHEST`
+        diagonals out of the reference.
+    """
+    w, h = reference_size
+    centre = ((w - 1) / 2, (h - 1) / 2)
+    coarse = _coarse_on(Surface(None, centre), alignment.homography, reference_size, target_size)
+    if _plane_stretch(alignment.homography, target_size) > MOST_PLANE_STRETCH:
+        focal = focal_length(alignment.homography, reference_size, target_size)
+        coarse = _coarse_on(Surface(focal, centre), alignment.homography, reference_size, target_size)
+    return coarse
+
+
+def focal_length(homography: Matrix, reference_size: Size, target_size: Size) -> float:
+    """Focal length (px) of the reference camera if the camera only turned; a 60 degree lens where that fails.
+
+    Szeliski & Shum 1997, section 4: the rows of R = K^-1 H K are orthogonal and of equal length.
+    """
+    default = max(reference_size) / (2 * np.tan(np.deg2rad(30)))
+    (rw, rh), (tw, th) = reference_size, target_size
+    to_centre = np.array([[1, 0, -(rw - 1) / 2], [0, 1, -(rh - 1) / 2], [0, 0, 1]])
+    from_centre = np.array([[1, 0, (tw - 1) / 2], [0, 1, (th - 1) / 2], [0, 0, 1]])
+    m = to_centre @ homography @ from_centre
+    candidates = []
+    for numerator, denominator in (
+        (-(m[0, 2] * m[1, 2]), m[0, 0] * m[1, 0] + m[0, 1] * m[1, 1]),
+        (m[0, 2] ** 2 - m[1, 2] ** 2, m[1, 0] ** 2 + m[1, 1] ** 2 - m[0, 0] ** 2 - m[0, 1] ** 2),
+    ):
+        if abs(denominator) > 1e-9 and numerator / denominator > 0:
+            candidates.append((abs(denominator), float(np.sqrt(numerator / denominator))))
+    focal = max(candidates)[1] if candidates else default
+    return float(focal) if 0.4 < focal / max(reference_size) < 5 else default
+
+
+def _coarse_on(surface: Surface, homography: Matrix, reference_size: Size, target_size: Size) -> CoarseWarp:
+    w, h = reference_size
+    outline = surface.from_reference(_outline(reference_size))
+    left, top = np.floor(outline.min(axis=0)).astype(int)
+    right, bottom = np.ceil(outline.max(axis=0)).astype(int)
+    frame = (float(left), float(top), float(right), float(bottom))
+    empty = Canvas(surface, (int(left), int(top)), (int(right - left + 1), int(bottom - top + 1)))
+    inverse = np.linalg.inv(homography)
+    rigid = CoarseWarp(empty, inverse / inverse[2, 2], (1, 0), frame, 0)
+    similarity = _fit_similarity(rigid, target_size)
+    a, b = similarity
+    corners = _outline(target_size)
+    far = (corners[:, 0] + 1j * corners[:, 1] - b) / a
+    reach = max((left - far.real).max(), (far.real - right).max(), (top - far.imag).max(),
+                (far.imag - bottom).max(), 0.0)
+    diagonal = float(np.hypot(w, h))
+    if _plane_stretch(homography, target_size) < LEAST_PLANE_STRETCH:
+        reach = 0.0
+    if surface.focal and not CYLS: reach = 0.0
+    reach *= RM
+    warp = CoarseWarp(empty, rigid.homography, similarity, frame, float(reach))
+    canvas = _bounded_canvas(warp, max(diagonal, abs(1 / a) * float(np.hypot(*target_size))), target_size)
+    return CoarseWarp(canvas, rigid.homography, similarity, frame, float(reach))
+
+
+def _fit_similarity(rigid: CoarseWarp, target_size: Size) -> tuple[complex, complex]:
+    """The similarity closest to the homography where the target leaves the reference's frame."""
+    left, top, right, bottom = rigid.frame
+    grid = _grid(left, top, right, bottom)
+    mapped = rigid.on_surface(grid)
+    inside = _inside(mapped, target_size)
+    if inside.sum() < 3:
+        return 1, 0
+    edge = _box_outline(left, top, right, bottom)
+    leaving = edge[_inside(rigid.on_surface(edge), target_size)]
+    points, places = grid[inside], mapped[inside]
+    weight = np.ones(len(points))
+    if len(leaving):
+        distance = np.sqrt(((points[:, None] - leaving[None]) ** 2).sum(axis=2).min(axis=1))
+        weight = np.exp(-distance / (0.1 * np.hypot(right - left, bottom - top)))
+    z = points[:, 0] + 1j * points[:, 1]
+    q = places[:, 0] + 1j * places[:, 1]
+    z0, q0 = np.average(z, weights=weight), np.average(q, weights=weight)
+    a = (weight * (q - q0) * np.conj(z - z0)).sum() / (weight * np.abs(z - z0) ** 2).sum()
+    return complex(a), complex(q0 - a * z0)
+
+
+def _bounded_canvas(warp: CoarseWarp, diagonal: float, target_size: Size) -> Canvas:
+    """Bounding box of the reference's frame and of all surface points that see the target."""
+    left, top, right, bottom = warp.frame
+    far = FARTHEST * diagonal
+    box = left - far, top - far, right + far, bottom + far
+    for _ in range(3):  # each round samples the box found by the one before, so its edge gets sharper
+        grid = _grid(*box)
+        seen = _inside(warp.on_surface(grid), target_size)
+        step = (grid[0, 1] - grid[0, 0])[0], (grid[1, 0] - grid[0, 0])[1]
+        found = grid[seen] if seen.any() else np.array([[left, top]])
+        box = (
+            max(box[0], found[:, 0].min() - step[0]), max(box[1], found[:, 1].min() - step[1]),
+            min(box[2], found[:, 0].max() + step[0]), min(box[3], found[:, 1].max() + step[1]),
+        )  # fmt: skip
+    x0, y0 = int(np.floor(min(box[0], left))), int(np.floor(min(box[1], top)))
+    x1, y1 = int(np.ceil(max(box[2], right))), int(np.ceil(max(box[3], bottom)))
+    return Canvas(warp.canvas.surface, (x0, y0), (x1 - x0 + 1, y1 - y0 + 1))
+
+
+def _plane_stretch(homography: Matrix, target_size: Size) -> float:
+    """95th percentile of the area magnification over the target, relative to its median in the plane."""
+    w, h = target_size
+    grid = _grid(0, 0, w - 1, h - 1)
+    depth = grid @ homography[2, :2] + homography[2, 2]
+    area = np.abs(np.linalg.det(homography)) / np.maximum(depth, 1e-9) ** 3
+    return float(np.percentile(area, 95) / max(np.percentile(area, 5), 1e-12)) ** 0.5
+
+
+def _inside(points: Points, size: Size) -> NDArray[np.bool_]:
+    """Which (..., 2) points lie in a picture of the given size; NaN does not."""
+    x, y = points[..., 0], points[..., 1]
+    result: NDArray[np.bool_] = (x >= -0.5) & (y >= -0.5) & (x <= size[0] - 0.5) & (y <= size[1] - 0.5)
+    return result
+
+
+def _grid(left: float, top: float, right: float, bottom: float) -> Points:
+    """(GRID, GRID, 2) points over a box, borders included."""
+    x, y = np.meshgrid(np.linspace(left, right, GRID), np.linspace(top, bottom, GRID))
+    return np.stack([x, y], axis=-1)
+
+
+def _box_outline(left: float, top: float, right: float, bottom: float) -> Points:
+    grid = _grid(left, top, right, bottom)
+    return np.concatenate([grid[0], grid[-1], grid[:, 0], grid[:, -1]])
+
+
+def _outline(size: Size) -> Points:
+    return _box_outline(0, 0, size[0] - 1, size[1] - 1)

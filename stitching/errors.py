@@ -1,0 +1,9 @@
+"""What can go wrong, in two kinds: the user's input (exit code 2) and the job itself (exit code 1)."""
+
+
+class InputError(ValueError):
+    """The input cannot be used. The message is one line: what was received, what was expected, what to do."""
+
+
+class JobError(RuntimeError):
+    """The input was fine but the work failed, a full disk for example. The message is one line."""

@@ -1,0 +1,98 @@
+"""The classical warp: several dense candidates, the best for every pixel, checked both ways, extended smoothly."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.estimators.flow import dense_inverse_search, fuse, nearest_match_flow, sharpen
+from stitching.estimators.stereo import epipolar_flow
+from stitching.fields import Field, Mask, bounding_box, push_pull, round_trip_error
+from stitching.warp import CanvasPair, Warp
+
+CONSISTENT = 1.5  # px of round-trip error up to which a pixel is trusted
+MARGIN = 32  # px around the overlap in which flow is estimated
+DECAY = 0.3  # of the diagonal: distance from the overlap at which the residual has fallen to 1/e
+OUTSIDE_CONFIDENCE = 0.9  # of pixels that the reference cannot see: they give way to those that it does see
+TEXTURE_WINDOW = 15  # px
+FLAT = 0.5  # grey levels per px: slopes of a picture that has nothing to match
+EPIPOLAR_AREA = 0.2e6  # px, the size at which semi-global matching works
+
+
+def classical(pair: CanvasPair) -> Warp:
+    """Estimate the warp without learning.
+
+    Candidates are dense inverse search from nothing, the same seeded by sparse matches, and semi-global
+    matching along epipolar lines. Pixels that do not find their way back are hidden, or wrong: they take
+    their warp from their neighbours. Outside the overlap the residual goes on smoothly and fades to the
+    coarse alignment.
+    """
+    box = bounding_box(pair.overlap, MARGIN)
+    residual = np.zeros((*pair.target_seen.shape, 2), np.float32)
+    trusted = np.zeros(pair.target_seen.shape, bool)
+    if pair.overlap.any():
+        residual[box], trusted[box] = _flow_in_overlap(pair, box)
+    known = trusted & pair.overlap
+    weight = known * _texture(pair.target)
+    confidence = np.where(pair.overlap, known, OUTSIDE_CONFIDENCE).astype(np.float32)
+    return Warp(_extend(residual, weight, pair.overlap), confidence)
+
+
+def _flow_in_overlap(pair: CanvasPair, box: tuple[slice, slice]) -> tuple[Field, Mask]:
+    """Flow target -> reference inside the box, and where it finds its way back."""
+    reference, target = fill_outside(pair, box)
+    reference_grey, target_grey = (cv2.cvtColor(p, cv2.COLOR_BGR2GRAY) for p in (reference, target))
+    offset = np.array([box[1].start, box[0].start], np.float64)
+    reference_points, target_points = pair.reference_points - offset, pair.target_points - offset
+    there = [dense_inverse_search(target_grey, reference_grey)]
+    back = [dense_inverse_search(reference_grey, target_grey)]
+    shape = target_grey.shape[0], target_grey.shape[1]
+    seed = nearest_match_flow(target_points, reference_points, shape)
+    back_seed = nearest_match_flow(reference_points, target_points, shape)
+    if seed is not None and back_seed is not None:
+        there.append(dense_inverse_search(target_grey, reference_grey, seed))
+        back.append(dense_inverse_search(reference_grey, target_grey, back_seed))
+    scale = min(1.0, float(np.sqrt(EPIPOLAR_AREA / max(pair.overlap.sum(), 1))))
+    both = epipolar_flow(target_grey, reference_grey, pair.overlap[box], target_points, reference_points, scale)
+    if both is not None:
+        there.append(both[0])
+        back.append(both[1])
+    flow = sharpen(target_grey, reference_grey, fuse(target, reference, there, back))
+    back_flow = sharpen(reference_grey, target_grey, fuse(reference, target, back, there))
+    return flow, round_trip_error(flow, back_flow) < CONSISTENT
+
+
+def fill_outside(
+    pair: CanvasPair, box: tuple[slice, slice]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Both pictures cropped, the target brought to the reference's brightness, each filled where it sees nothing.
+
+    The filling is the other picture: a border of nothing would pull the flow along it.
+    """
+    overlap = pair.overlap[box]
+    reference, target = pair.reference[box].copy(), pair.target[box]
+    means = [np.asarray(cv2.mean(p, overlap.astype(np.uint8))[:3]) for p in (reference, target)]
+    gain = np.clip(means[0] / np.maximum(means[1], 1), 0.3, 3)
+    target = np.clip(target * gain.astype(np.float32), 0, 255).astype(np.uint8)
+    only_target = ~pair.reference_seen[box] & pair.target_seen[box]
+    only_reference = ~pair.target_seen[box] & pair.reference_seen[box]
+    reference[only_target] = target[only_target]
+    target[only_reference] = reference[only_reference]
+    return reference, target
+
+
+def _texture(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(h, w) 0..1: how far a pixel's neighbourhood has anything to match; clear sky has not."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    dx, dy = (slope.astype(np.float32) / 8 for slope in cv2.spatialGradient(grey))
+    energy = cv2.blur(dx * dx + dy * dy, (TEXTURE_WINDOW, TEXTURE_WINDOW))
+    result: NDArray[np.float32] = energy / (energy + FLAT**2)
+    return result
+
+
+def _extend(residual: Field, known: NDArray[np.float32], overlap: Mask) -> Field:
+    """Fill unknown pixels smoothly, and let the residual fade with the distance from the overlap."""
+    filled = push_pull(residual, known)
+    distance = cv2.distanceTransform((~overlap).astype(np.uint8), cv2.DIST_L2, 5)
+    reach = DECAY * float(np.hypot(*overlap.shape))
+    fade = np.exp(-np.square(distance / reach))
+    return (filled * fade[..., None]).astype(np.float32)

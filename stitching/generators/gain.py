@@ -1,0 +1,67 @@
+"""Gain matching: what the target's colours are multiplied with to look like the reference's."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.blend import AlignedPair
+from stitching.fields import Mask, enlarge
+
+COMPENSATORS = ("field", "gain", "none")
+LARGEST_GAIN = 4.0
+CELL = 1 / 24  # of the longer side: grid of the gain field
+SMOOTHNESS = 2.0  # cells, sigma
+LARGEST_DEVIATION = 1.15  # of the gain field from the overall gain
+DARKEST, BRIGHTEST = 8, 247  # grey levels outside of which a ratio says little
+PRIOR = 0.1  # weight of the overall gain against a cell full of usable pixels
+
+
+def match_gain(pair: AlignedPair, compensator: str) -> NDArray[np.float32]:
+    """Gain of the target, (h, w, 3).
+
+    Args:
+        pair: the aligned pair.
+        compensator: "none" (ones), "gain" (one factor a channel), or "field" (a factor that also varies
+            smoothly over the overlap - vignetting, a cloud - and fades to the global one outside of it).
+    """
+    h, w = pair.trusted.shape
+    if compensator == "none":
+        return np.ones((h, w, 3), np.float32)
+    usable = pair.reference_seen & pair.target_seen & pair.trusted & _well_exposed(pair)
+    if usable.sum() < 100:
+        return np.ones((h, w, 3), np.float32)
+    overall = _overall(pair, usable)
+    if compensator == "gain":
+        return np.broadcast_to(overall, (h, w, 3)).astype(np.float32)
+    return _field(pair, usable, overall)
+
+
+def _well_exposed(pair: AlignedPair) -> Mask:
+    low = np.minimum(pair.reference.min(axis=2), pair.target.min(axis=2))
+    high = np.maximum(pair.reference.max(axis=2), pair.target.max(axis=2))
+    result: Mask = (low > DARKEST) & (high < BRIGHTEST)
+    return result
+
+
+def _overall(pair: AlignedPair, usable: Mask) -> NDArray[np.float32]:
+    """(3,) ratio of medians: a few misaligned pixels do not move it."""
+    medians = [np.median(p[usable], axis=0) for p in (pair.reference, pair.target)]
+    return np.clip(medians[0] / medians[1], 1 / LARGEST_GAIN, LARGEST_GAIN).astype(np.float32)
+
+
+def _field(pair: AlignedPair, usable: Mask, overall: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Ratio of local means; where there is little to compare, and far from the overlap, the overall gain."""
+    h, w = usable.shape
+    shrink = CELL * max(h, w)
+    cells = max(2, round(w / shrink)), max(2, round(h / shrink))
+
+    def local_mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        coarse = cv2.resize(values, cells, interpolation=cv2.INTER_AREA)
+        return cv2.GaussianBlur(coarse, (0, 0), SMOOTHNESS, borderType=cv2.BORDER_CONSTANT)
+
+    share = usable.astype(np.float32)[..., None]
+    reference, target = (local_mean(p * share) for p in (pair.reference, pair.target))
+    prior = PRIOR * overall.mean() * float(pair.target[usable].mean())
+    local = (reference + prior * overall) / (target + prior)
+    local = np.clip(local, overall / LARGEST_DEVIATION, overall * LARGEST_DEVIATION)
+    return enlarge(local.astype(np.float32), (w, h))

@@ -1,0 +1,71 @@
+"""The classical generator: gain matching, then a graph-cut seam that avoids what does not match."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.blend import AlignedPair, Blend
+from stitching.fields import Mask, bounding_box, enlarge
+from stitching.generators.gain import match_gain
+
+SEAM_AREA = 0.1e6  # px of overlap at which the seam is cut
+EDGE_WEIGHT = 2.0  # of a difference of gradients against one of colours
+import os
+FLOOR = float(os.environ.get("FLOOR","3"))  # grey levels that a seam costs anywhere, so that it is short
+CENTRING = float(os.environ.get("CENTRING","3"))  # how much more it costs at the rim of the overlap than in its middle
+UNTRUSTED = 60.0  # grey levels added where the target's place is not known
+
+
+def seam(pair: AlignedPair, compensator: str) -> Blend:
+    """Cut the overlap in two along the path where the pictures differ least."""
+    gain = match_gain(pair, compensator)
+    matched = np.clip(pair.target * gain, 0, 255).astype(np.float32)
+    weight = np.where(pair.reference_seen, 1, 0).astype(np.float32)
+    overlap = pair.reference_seen & pair.target_seen
+    only_target = pair.target_seen & ~pair.reference_seen
+    if overlap.any() and only_target.any():
+        box = bounding_box(overlap, 8)
+        cost = mismatch(pair.reference.astype(np.float32), matched, pair.trusted)
+        cost = (cost + FLOOR) * (1 + CENTRING * _off_centre(pair.reference_seen, pair.target_seen) ** 2)
+        weight[box] = _cut(cost[box], pair.reference_seen[box], pair.target_seen[box])
+    return Blend(weight, gain)
+
+
+def mismatch(
+    reference: NDArray[np.float32], target: NDArray[np.float32], trusted: Mask
+) -> NDArray[np.float32]:
+    """(h, w): how visible a seam through a pixel would be, grey levels."""
+    colours = cv2.transform(cv2.absdiff(reference, target), np.full((1, 3), 1 / 3, np.float32))
+    grey = [cv2.transform(p, np.full((1, 3), 1 / 3, np.float32)) for p in (reference, target)]
+    slopes = [cv2.spatialGradient(np.clip(p, 0, 255).astype(np.uint8)) for p in grey]
+    edges = sum(np.abs(a.astype(np.float32) - b) for a, b in zip(*slopes, strict=True)) / 8
+    cost = cv2.blur(colours + EDGE_WEIGHT * edges, (3, 3))
+    return np.where(trusted, cost, cost + UNTRUSTED).astype(np.float32)
+
+
+def _off_centre(reference_seen: Mask, target_seen: Mask) -> NDArray[np.float32]:
+    """(h, w): 0 midway between what only one and what only the other picture shows, 1 where one of them begins."""
+    to_reference, to_target = (
+        cv2.distanceTransform((~only).astype(np.uint8), cv2.DIST_L2, 5)
+        for only in (reference_seen & ~target_seen, target_seen & ~reference_seen)
+    )
+    result: NDArray[np.float32] = np.abs(to_reference - to_target) / np.maximum(to_reference + to_target, 1)
+    return result
+
+
+def _cut(cost: NDArray[np.float32], reference_seen: Mask, target_seen: Mask) -> NDArray[np.float32]:
+    """Weight of the reference: 1 and 0 on the two sides of the cheapest cut (Kwatra et al. 2003)."""
+    h, w = cost.shape
+    shrink = min(1.0, float(np.sqrt(SEAM_AREA / cost.size)))
+    size = max(8, round(w * shrink)), max(8, round(h * shrink))
+    # OpenCV charges the difference of the two pictures along the cut: with these two it is our own cost.
+    charged = cv2.resize(cost, size, interpolation=cv2.INTER_AREA)
+    pictures = [np.zeros((size[1], size[0], 3), np.float32), cv2.merge([charged] * 3)]
+    masks = [
+        cv2.resize(seen.astype(np.uint8) * 255, size, interpolation=cv2.INTER_NEAREST)
+        for seen in (reference_seen, target_seen)
+    ]
+    cut = cv2.detail.GraphCutSeamFinder("COST_COLOR").find(pictures, [(0, 0), (0, 0)], masks)
+    reference_side = cut[0].get() if isinstance(cut[0], cv2.UMat) else cut[0]
+    weight = enlarge((reference_side > 0).astype(np.float32), (w, h))
+    return np.where(target_seen, np.where(reference_seen, weight, 0), reference_seen).astype(np.float32)

@@ -1,0 +1,105 @@
+"""What a stitch did, in numbers, with warnings in words."""
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.alignment import Alignment
+from stitching.canvas import Canvas
+from stitching.fields import Field
+from stitching.images import Picture
+from stitching.warp import shear_and_folds
+
+if TYPE_CHECKING:
+    from stitching.stitcher import Masks, Options
+
+UNSURE = 0.3  # of confidence
+SMALL_OVERLAP = 0.15  # of the smaller picture
+PARALLAX_WIDTH = 512  # px: parallax is stated for a reference of this width
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was done to a pair. Shares are 0..1, sizes (w, h) px, parallax px at 512 px width.
+
+    Attributes:
+        alignment: "homography", "affine", "similarity", "shift", or "loaded".
+        matches: trusted ones.
+        planes: how many explain them.
+        confidence: of the coarse alignment, 0..1.
+        overlap: share of the target that the reference sees too.
+        parallax_median, parallax_p90: length of the residual in the overlap.
+        holes: share of the canvas enclosed by both pictures that neither shows.
+        tears, folds: shares of the overlap.
+        device: where it was computed.
+        seconds: by stage.
+        warnings: one line each.
+    """
+
+    reference: str
+    target: str
+    reference_size: tuple[int, int]
+    target_size: tuple[int, int]
+    panorama_size: tuple[int, int]
+    projection: str
+    origin: tuple[int, int]
+    canvas_size: tuple[int, int]
+    work_scale: float
+    warp: str
+    blend: str
+    alignment: str
+    matches: int
+    planes: int
+    confidence: float
+    overlap: float
+    parallax_median: float
+    parallax_p90: float
+    holes: float
+    tears: float
+    folds: float
+    device: str
+    seconds: dict[str, float]
+    warnings: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        return asdict(self)
+
+
+def summarize(
+    reference: Picture, target: Picture, canvas: Canvas, alignment: Alignment | None, masks: "Masks",
+    residual: Field, scale: float, alpha: NDArray[np.uint8], options: "Options", seconds: dict[str, float],
+) -> Summary:  # fmt: skip
+    """Count what the stages gave; `residual` in working px."""
+    both = masks.reference & masks.target
+    lengths = np.linalg.norm(residual[both], axis=1) / scale * PARALLAX_WIDTH / reference.size[0]
+    median, p90 = (float(np.percentile(lengths, q)) if lengths.size else 0.0 for q in (50, 90))
+    tears, folds = shear_and_folds(residual, both)
+    overlap = float(both.sum() / max(masks.target.sum(), 1))
+    confidence = 1.0 if alignment is None else alignment.confidence
+    rounded = {stage: round(value, 3) for stage, value in seconds.items()}
+    return Summary(
+        reference=reference.name, target=target.name, reference_size=reference.size, target_size=target.size,
+        panorama_size=(alpha.shape[1], alpha.shape[0]), projection=canvas.projection, origin=canvas.origin,
+        canvas_size=canvas.size, work_scale=round(scale, 4),
+        warp=options.warp if alignment else "loaded", blend=options.blend,
+        alignment=alignment.method if alignment else "loaded",
+        matches=len(alignment.matches) if alignment else 0, planes=alignment.planes if alignment else 0,
+        confidence=round(confidence, 3), overlap=round(overlap, 4), parallax_median=round(median, 2),
+        parallax_p90=round(p90, 2), holes=round(float(masks.holes.mean()), 5), tears=round(tears, 5),
+        folds=round(folds, 5), device="cpu", seconds=rounded,
+        warnings=_warnings(alignment, overlap, confidence),
+    )  # fmt: skip
+
+
+def _warnings(alignment: Alignment | None, overlap: float, confidence: float) -> list[str]:
+    warnings = []
+    if alignment is not None and alignment.method == "shift":
+        warnings.append("too few features match: aligned by a shift of the whole picture, look twice")
+    elif confidence < UNSURE:
+        warnings.append(f"the alignment is unsure (confidence {confidence:.2f}): look twice")
+    if overlap < SMALL_OVERLAP:
+        warnings.append(f"the pictures share only {overlap:.0%} of the target: more overlap gives a better warp")
+    return warnings

@@ -1,0 +1,178 @@
+"""The socket of the warp estimators, and the warp as others use it: a file that maps canvas to target."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.canvas import Canvas
+from stitching.errors import InputError
+from stitching.fields import Field, Mask, Points, Size, pixel_grid, push_pull, rescale
+from stitching.images import replacing
+
+
+@dataclass(frozen=True)
+class CanvasPair:
+    """Both pictures on the working canvas, coarsely aligned: what every estimator and generator sees.
+
+    Attributes:
+        reference, target: (h, w, 3) uint8 BGR; black where not seen.
+        reference_seen, target_seen: (h, w).
+        reference_points, target_points: (n, 2) float64, matched places of the two, working canvas px.
+    """
+
+    reference: NDArray[np.uint8]
+    target: NDArray[np.uint8]
+    reference_seen: Mask
+    target_seen: Mask
+    reference_points: Points
+    target_points: Points
+
+    @property
+    def overlap(self) -> Mask:
+        """(h, w): seen by both, as far as the coarse alignment knows."""
+        return self.reference_seen & self.target_seen
+
+
+@dataclass(frozen=True)
+class Warp:
+    """Where each pixel of the coarsely aligned target belongs on the canvas.
+
+    Attributes:
+        residual: (h, w, 2) float32, displacement on the working canvas, px; defined on the whole grid.
+        confidence: (h, w) float32, 0..1: 0 = hidden from the reference, 1 = sure.
+    """
+
+    residual: Field
+    confidence: NDArray[np.float32]
+
+
+class Estimator(Protocol):
+    """Estimates the warp of the target's every pixel, also outside the overlap."""
+
+    def __call__(self, pair: CanvasPair) -> Warp: ...
+
+
+@dataclass(frozen=True)
+class WarpField:
+    """The estimated warp in full-size px, as `--save-warp` writes it.
+
+    Attributes:
+        map: (h, w, 2) float32, canvas px -> target px (x, y); NaN where not covered.
+        scale: map px per canvas px; map pixel m is canvas px (m + .5) / scale - .5.
+        forward: (ht, wt, 2) float32, target px -> canvas px, on the target's grid at `forward_scale`.
+        forward_scale: forward px per target px.
+        origin: (x, y) of canvas (0, 0) in reference px (on a cylinder: in its unrolled px).
+        focal: radius of the cylinder in px, 0 = the canvas is the reference's plane.
+        reference_size, target_size, canvas_size: (w, h), px.
+    """
+
+    map: Field
+    scale: float
+    forward: Field
+    forward_scale: float
+    origin: tuple[int, int]
+    focal: float
+    reference_size: Size
+    target_size: Size
+    canvas_size: Size
+
+
+FORMAT = 1
+_SHAPES = {"origin": (2,), "reference_size": (2,), "target_size": (2,), "canvas_size": (2,)}
+
+
+def save_warp(path: Path, warp: WarpField) -> None:
+    """Write a warp as npz without pickle; arrays as in `WarpField`, plus `version`."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file, map=warp.map, scale=warp.scale, forward=warp.forward, forward_scale=warp.forward_scale,
+            origin=warp.origin, focal=warp.focal, reference_size=warp.reference_size,
+            target_size=warp.target_size, canvas_size=warp.canvas_size, version=FORMAT,
+        )  # fmt: skip
+
+
+def load_warp(path: Path) -> WarpField:
+    """Read a warp written by `save_warp`.
+
+    Raises:
+        InputError: missing, unreadable, pickled, of another version, or arrays of a wrong shape.
+    """
+    if not path.is_file():
+        raise InputError(f"no warp at {path}: expected a file that --save-warp wrote")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (ValueError, OSError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+        reason = "it holds pickled objects" if "pickle" in str(error) else "it is damaged or not npz"
+        raise InputError(f"cannot read the warp {path}: {reason}; expected a file that --save-warp wrote") from error
+    try:
+        return _checked(arrays)
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{path} is not a warp that this version can use ({error}); write it again with --save-warp"
+        ) from error
+
+
+def _checked(arrays: dict[str, NDArray[np.generic]]) -> WarpField:
+    if int(arrays["version"]) != FORMAT:
+        raise ValueError(f"version {arrays['version']}, expected {FORMAT}")
+    for name in ("map", "forward"):
+        if arrays[name].ndim != 3 or arrays[name].shape[2] != 2 or arrays[name].dtype != np.float32:
+            raise ValueError(f"{name} is {arrays[name].dtype} {arrays[name].shape}, expected float32 (h, w, 2)")
+    for name, shape in _SHAPES.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")
+    pairs = {name: (int(arrays[name][0]), int(arrays[name][1])) for name in _SHAPES}
+    scales = {name: float(arrays[name]) for name in ("scale", "forward_scale", "focal")}  # type: ignore[arg-type]
+    if not (0 < scales["scale"] <= 1 and 0 < scales["forward_scale"] <= 1 and scales["focal"] >= 0):
+        raise ValueError(f"scales {scales} out of range")
+    w, h = pairs["canvas_size"]
+    if arrays["map"].shape[:2] != (round(h * scales["scale"]), round(w * scales["scale"])):
+        raise ValueError(f"map {arrays['map'].shape[:2]} does not fit a canvas of {w} x {h}")
+    return WarpField(map=arrays["map"], forward=arrays["forward"], **scales, **pairs)  # type: ignore[arg-type]
+
+
+def forward_map(backward: Field, scale: float, canvas: Canvas, target_size: Size) -> tuple[Field, float]:
+    """Invert a backward map: target px -> canvas px for every target pixel.
+
+    Args:
+        backward: (h, w, 2) canvas grid of `scale` px per canvas px -> target px, NaN where not covered.
+
+    Returns:
+        (ht, wt, 2) float32 and its px per target px (at most `scale`). Target pixels that no canvas pixel shows
+        (hidden ones, a cropped rim) get their place from their neighbours.
+    """
+    tw, th = target_size
+    grid_scale = min(1.0, scale)
+    w, h = max(1, round(tw * grid_scale)), max(1, round(th * grid_scale))
+    rows, columns = np.nonzero(np.isfinite(backward[..., 0]))
+    cells = np.round(rescale(backward[rows, columns], grid_scale)).astype(np.int64)  # (n, 2)
+    hit = (cells >= 0).all(axis=1) & (cells[:, 0] < w) & (cells[:, 1] < h)
+    cell = cells[hit, 1] * w + cells[hit, 0]
+    count = np.bincount(cell, minlength=h * w)
+    # The sums of offsets from the pixel itself keep their precision in float32 later.
+    places = rescale(np.stack([columns, rows], axis=-1)[hit].astype(np.float64), 1 / scale)
+    exact = rescale(backward[rows, columns][hit].astype(np.float64), 1.0)
+    offset = places - exact
+    sums = np.stack([np.bincount(cell, offset[:, axis], h * w) for axis in (0, 1)], axis=-1)
+    known = (count > 0).astype(np.float32).reshape(h, w)
+    offsets = (sums / np.maximum(count, 1)[:, None]).astype(np.float32).reshape(h, w, 2)  # (h*w, 2) -> (h, w, 2)
+    return push_pull(offsets, known) + rescale(pixel_grid(h, w), 1 / grid_scale), grid_scale
+
+
+def shear_and_folds(residual: Field, where: Mask) -> tuple[float, float]:
+    """Shares of the pixels of `where` at which a warp tears (area over 4 x) and folds (area below 0)."""
+    if not where.any():
+        return 0.0, 0.0
+    h, w = residual.shape[:2]
+    places = pixel_grid(h, w) + residual
+    dx = cv2.filter2D(places, -1, np.array([[-1.0, 1.0]]))
+    dy = cv2.filter2D(places, -1, np.array([[-1.0], [1.0]]))
+    area = dx[..., 0] * dy[..., 1] - dx[..., 1] * dy[..., 0]
+    inner = cv2.erode(where.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) > 0
+    return float((area[inner] > 4).mean()), float((area[inner] < 0).mean())

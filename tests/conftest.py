@@ -1,0 +1,101 @@
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import pytest
+
+from stitching.images import Picture
+from stitching.stitcher import Masks
+from stitching.summary import Summary
+
+
+class MakeStitched(Protocol):
+    def __call__(self, *, holes: bool = False, size: tuple[int, int] = (600, 320), **changes: Any) -> Any: ...
+
+
+@pytest.fixture(scope="session")
+def make_stitched() -> MakeStitched:
+    """A stitch of two views of one synthetic scene, side by side; every field that the report reads."""
+    return _stitched
+
+
+def _stitched(*, holes: bool = False, size: tuple[int, int] = (600, 320), **changes: Any) -> Any:
+    """Of a scene of `size` px the reference sees the left two thirds in red, the target the right in blue."""
+    w, h = size
+    scene = _scene(w, h)
+    reference, target = scene[:, : 2 * w // 3], scene[:, w // 3 :]
+    columns = np.arange(w // 2)
+    by_reference = np.broadcast_to(columns < w // 3, (h // 2, w // 2))
+    by_target = np.broadcast_to(columns >= w // 6, (h // 2, w // 2))
+    hole = np.zeros((h // 2, w // 2), bool)
+    if holes:
+        hole[h // 8 : h // 4, w // 5 : w // 4] = True
+    residual = np.zeros((h // 2, w // 2, 2), np.float32)
+    residual[..., 0] = 6 * np.sin(columns / 40)
+    residual[~by_target | hole] = np.nan
+    x, y = np.meshgrid(np.arange(w - w // 3, dtype=np.float32), np.arange(h, dtype=np.float32))
+    seen = cv2.resize((~hole).astype(np.uint8) * 255, size, interpolation=cv2.INTER_NEAREST)
+    pixels = cv2.resize(scene, (w // 2, h // 2), interpolation=cv2.INTER_AREA)
+    red, blue = np.array([0, 0, 1], np.uint8), np.array([1, 0, 0], np.uint8)
+    first, second = Picture(reference * red, name="left.jpg"), Picture(target * blue, name="right.jpg")
+    fields = {
+        "panorama": np.where(seen[..., None] > 0, scene, 0).astype(np.uint8),
+        "alpha": seen,
+        "reference": first,
+        "target": second,
+        "canvas": SimpleNamespace(origin=(0, 0), size=size, projection="plane"),
+        "alignment": SimpleNamespace(method="homography"),
+        "warp": SimpleNamespace(forward=np.stack([x + w // 3, y], axis=-1), scale=0.5, forward_scale=1.0),
+        "aligned_reference": pixels * red,
+        "aligned_target": pixels * blue,
+        "masks": Masks(by_reference & ~hole, by_target & ~hole, hole),
+        "weight": np.broadcast_to(columns < w // 4, (h // 2, w // 2)).astype(np.float32),
+        "residual": residual,
+        "layers": SimpleNamespace(size=size),
+        "crop": (0, 0, w, h),
+        "summary": _summary(first, second, size),
+    }
+    return SimpleNamespace(**fields | changes)
+
+
+def _summary(reference: Picture, target: Picture, size: tuple[int, int]) -> Summary:
+    return Summary(
+        reference=reference.name,
+        target=target.name,
+        reference_size=reference.size,
+        target_size=target.size,
+        panorama_size=size,
+        projection="plane",
+        origin=(0, -3),
+        canvas_size=size,
+        work_scale=0.5,
+        warp="classical",
+        blend="seam",
+        alignment="homography",
+        matches=431,
+        planes=2,
+        confidence=0.5,
+        overlap=1 / 3,
+        parallax_median=2.25,
+        parallax_p90=5.5,
+        holes=0.0,
+        tears=0.0,
+        folds=0.0,
+        device="cpu",
+        seconds={"read": 0.25, "warp": 1.0},
+    )
+
+
+def _scene(w: int, h: int) -> Any:
+    """Soft blobs of many sizes, (h, w, 3) uint8, no darker than 60."""
+    noise = np.random.default_rng(0)
+    layers = [
+        cv2.resize(
+            noise.uniform(0, 1, (max(2, h // cell), max(2, w // cell), 3)),
+            (w, h),
+            interpolation=cv2.INTER_CUBIC,
+        )
+        for cell in (4, 16, 64)
+    ]
+    return np.clip(60 + 65 * sum(layers), 60, 255).astype(np.uint8)
