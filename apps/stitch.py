@@ -105,8 +105,9 @@ def _write(stitched: Stitched, output: Path, outputs: Outputs) -> None:
 def _in_words(stitched: Stitched, output: Path) -> str:
     s = stitched.summary
     seconds = ", ".join(f"{stage} {value:.2f}" for stage, value in s.seconds.items())
+    parallax = "" if s.parallax_median is None else f" parallax {s.parallax_median:.1f} px (p90 {s.parallax_p90:.1f}),"
     return (
         f"{output}: {s.panorama_size[0]} x {s.panorama_size[1]} ({s.projection}), overlap {s.overlap:.0%},"
-        f" parallax {s.parallax_median:.1f} px (p90 {s.parallax_p90:.1f}), {s.alignment} from {s.matches} matches,"
+        f"{parallax} {s.alignment} from {s.matches} matches,"
         f" confidence {s.confidence:.2f}; {s.device}, seconds: {seconds}"
     )

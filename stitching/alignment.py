@@ -18,7 +18,7 @@ Matrix = NDArray[np.float64]
 
 MAX_PLANES = 4
 FEWEST_INLIERS = 10
-TIGHT, LOOSE = 0.004, 0.015  # inlier thresholds of one plane and of a scene with relief, shares of the diagonal
+TIGHT, LOOSE = 0.004, 0.015  # inlier thresholds of one plane and of a scene with relief, of the diagonal
 FARTHEST_RESIDUAL = 0.05  # share of the diagonal at which a match says no more about a homography
 LARGEST_AREA_CHANGE = 5.0
 LEAST_SHIFT_CORRELATION = 0.6  # of the overlap's pixels, for a shift found without features
@@ -116,7 +116,7 @@ def is_plausible(homography: Matrix, target_shape: tuple[int, ...], reference_sh
     return bool(1 / LARGEST_AREA_CHANGE < change < LARGEST_AREA_CHANGE)
 
 
-def project(homography: Matrix, points: NDArray[np.float64]) -> NDArray[np.float64]:
+def project(homography: NDArray[np.floating], points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Map (..., 2) points; those on or behind the horizon become NaN."""
     mapped = points @ homography[:, :2].T + homography[:, 2]  # (..., 3)
     depth = np.where(mapped[..., 2:] > 1e-9, mapped[..., 2:], np.nan)
@@ -172,7 +172,7 @@ def _fit_homography(matches: Matches, threshold: float) -> tuple[Matrix | None, 
 
 def _residuals(homography: Matrix, matches: Matches) -> NDArray[np.float64]:
     error = np.linalg.norm(project(homography, matches.target) - matches.reference, axis=1)
-    return np.nan_to_num(error, nan=np.inf)
+    return np.where(np.isnan(error), np.inf, error)
 
 
 def _cost(homography: Matrix, matches: Matches, reference_shape: tuple[int, ...]) -> float:
@@ -214,7 +214,8 @@ def _correlation(target: NDArray[np.uint8], reference: NDArray[np.uint8], homogr
     """Correlation of the slightly blurred pictures where they overlap; -1 where they hardly do."""
     h, w = reference.shape[:2]
     moved = cv2.warpPerspective(cv2.blur(target, (5, 5)), homography, (w, h))
-    shared = cv2.warpPerspective(np.full(target.shape[:2], 255, np.uint8), homography, (w, h)) > 0
+    # Pixels on the border are mixed with black: they would tell pictures of little contrast apart.
+    shared = cv2.warpPerspective(np.full(target.shape[:2], 255, np.uint8), homography, (w, h)) == 255
     if shared.mean() < 0.1:
         return -1.0
     a, b = moved[shared].astype(np.float64), cv2.blur(reference, (5, 5))[shared].astype(np.float64)
@@ -224,7 +225,7 @@ def _correlation(target: NDArray[np.uint8], reference: NDArray[np.uint8], homogr
 
 
 def _diagonal(shape: tuple[int, ...]) -> float:
-    return float(np.hypot(*shape[:2]))
+    return float(np.hypot(shape[0], shape[1]))
 
 
 def _scaling(factor: float) -> Matrix:

@@ -16,7 +16,8 @@ class AlignedPair:
     Attributes:
         reference, target: (h, w, 3) uint8 BGR.
         reference_seen, target_seen: (h, w), where each picture has pixels.
-        trusted: (h, w), where the target's pixels are known to be in their place: no hole, not hidden.
+        trusted: (h, w), where the target's pixels are known to be in their place.
+        hidden: (h, w), where the reference shows what is hidden from the target: the target must not be shown.
     """
 
     reference: NDArray[np.uint8]
@@ -24,6 +25,7 @@ class AlignedPair:
     reference_seen: Mask
     target_seen: Mask
     trusted: Mask
+    hidden: Mask
 
 
 @dataclass(frozen=True)
@@ -42,4 +44,5 @@ class Blend:
 class Generator(Protocol):
     """Decides blend weight and gain from an aligned pair."""
 
-    def __call__(self, pair: AlignedPair, compensator: str) -> Blend: ...
+    def __call__(self, pair: AlignedPair, compensator: str) -> Blend:
+        """`compensator`: see `stitching.generators.gain.match_gain`."""

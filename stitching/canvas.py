@@ -15,12 +15,9 @@ from stitching.alignment import Alignment, Matrix, project
 from stitching.fields import Points, Size
 
 FARTHEST = 1.5  # the canvas reaches at most this far out of the reference, in diagonals of the larger picture
-LEAST_PLANE_STRETCH = 1.25  # below it the homography's shapes are natural enough everywhere
-import os
-MU=float(os.environ.get("MU","0.5"))
-RM=float(os.environ.get("RM","1"))
-CYLS=int(os.environ.get("CYLS","0"))
-MOST_PLANE_STRETCH = float(os.environ.get("CYL","2.0"))  # area magnification in the plane, at the target's far side, above which it is a cylinder
+LEAST_PLANE_STRETCH = 1.25  # size ratio across the target below which a homography's shapes are natural enough
+MOST_PLANE_STRETCH = 2.0  # the same, above which the canvas is a cylinder
+SIMILARITY_SHARE = 0.5  # of the similarity at the far end: more would bend straight lines more than it helps
 GRID = 48  # samples along the longer side when outlines are traced
 
 
@@ -101,7 +98,7 @@ class CoarseWarp:
         homography: (3, 3), reference px -> target px.
         similarity: (a, b) complex: surface point x + iy -> target point a (x + iy) + b.
         frame: (left, top, right, bottom) of the reference on the surface.
-        reach: distance from the frame at which only the similarity is left, surface px; 0 = never.
+        reach: distance from the frame at which the similarity has its largest share, surface px; 0 = it has none.
     """
 
     canvas: Canvas
@@ -123,7 +120,8 @@ class CoarseWarp:
         similar = a * (points[..., 0] + 1j * points[..., 1]) + b
         share = self._similarity_share(points)[..., None]
         far = np.stack([similar.real, similar.imag], axis=-1)
-        return np.where(share >= 1, far, (1 - share) * plane + share * far)
+        blended: Points = (1 - share) * plane + share * far
+        return blended
 
     def inverse(self, points: Points) -> Points:
         """(..., 2) target px -> canvas px, by Newton's method; NaN where it does not settle."""
@@ -139,13 +137,13 @@ class CoarseWarp:
         return np.where(settled[..., None], found, np.nan)
 
     def _similarity_share(self, points: Points) -> Points:
-        """0 in the reference's frame, rising smoothly to 1 at `reach` outside of it."""
+        """0 in the reference's frame, rising smoothly to its largest at `reach` outside of it."""
         left, top, right, bottom = self.frame
         x, y = points[..., 0], points[..., 1]
         dx = np.maximum(np.maximum(left - x, x - right), 0)
         dy = np.maximum(np.maximum(top - y, y - bottom), 0)
         t = np.minimum(np.hypot(dx, dy) / self.reach, 1)
-        return MU * t * t * (3 - 2 * t)
+        return SIMILARITY_SHARE * t * t * (3 - 2 * t)
 
 
 def plan_canvas(alignment: Alignment, reference_size: Size, target_size: Size) -> CoarseWarp:
@@ -205,10 +203,8 @@ def _coarse_on(surface: Surface, homography: Matrix, reference_size: Size, targe
     reach = max((left - far.real).max(), (far.real - right).max(), (top - far.imag).max(),
                 (far.imag - bottom).max(), 0.0)
     diagonal = float(np.hypot(w, h))
-    if _plane_stretch(homography, target_size) < LEAST_PLANE_STRETCH:
+    if surface.focal is not None or _plane_stretch(homography, target_size) < LEAST_PLANE_STRETCH:
         reach = 0.0
-    if surface.focal and not CYLS: reach = 0.0
-    reach *= RM
     warp = CoarseWarp(empty, rigid.homography, similarity, frame, float(reach))
     canvas = _bounded_canvas(warp, max(diagonal, abs(1 / a) * float(np.hypot(*target_size))), target_size)
     return CoarseWarp(canvas, rigid.homography, similarity, frame, float(reach))
@@ -256,7 +252,7 @@ def _bounded_canvas(warp: CoarseWarp, diagonal: float, target_size: Size) -> Can
 
 
 def _plane_stretch(homography: Matrix, target_size: Size) -> float:
-    """95th percentile of the area magnification over the target, relative to its median in the plane."""
+    """Ratio of the largest to the smallest magnification (length) over the target, 95th to 5th percentile."""
     w, h = target_size
     grid = _grid(0, 0, w - 1, h - 1)
     depth = grid @ homography[2, :2] + homography[2, 2]

@@ -9,12 +9,25 @@ from numpy.typing import NDArray
 
 from stitching.blend import Blend
 from stitching.canvas import Canvas
-from stitching.fields import Field, Mask, Pixels, Size, inside, look_up, pixel_grid, rescale, smooth_map
+from stitching.fields import (
+    LATTICE,
+    Field,
+    Mask,
+    Pixels,
+    Size,
+    bounding_box,
+    inside,
+    look_up,
+    rescale,
+    smooth_map,
+    zoom,
+)
 from stitching.images import Picture
 
 TILE = 1024  # px
 BANDS = 5  # pyramid levels that are blended apart
-MARGIN = 4 * 2**BANDS  # px by which a blended tile is enlarged, so that its neighbours get the same bands
+COARSEST = 2**BANDS  # px that one pixel of the last one covers
+MARGIN = 4 * COARSEST  # px from a seam up to which blending changes anything
 Box = tuple[int, int, int, int]  # left, top, right, bottom, output px
 
 
@@ -55,17 +68,20 @@ class Layers:
 
     def target_tile(self, box: Box) -> tuple[Pixels, Mask]:
         """The warped target's pixels in a box of the output, and where it has any."""
-        where = self._working_places(box)
-        return _sampled(self.target, rescale(look_up(self.places, where), self.output_scale))
+        places = self.field_tile(self.places, box)
+        return _sampled(self.target, places if self.output_scale == 1 else rescale(places, self.output_scale))
 
-    def field_tile(self, field: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
-        """A field of the working grid, enlarged to a box of the output."""
-        return look_up(field, self._working_places(box))
-
-    def _working_places(self, box: Box) -> Field:
+    def field_tile(
+        self, field: NDArray[np.float32], box: Box, lattice: int | None = None
+    ) -> NDArray[np.float32]:
+        """A field of the working grid, enlarged to a box of the output; `lattice`: see `zoom`."""
         left, top, right, bottom = box
-        output = pixel_grid(bottom - top, right - left) + np.array([left, top], np.float32)
-        return rescale(output, self.scale / self.output_scale)
+        return zoom(field, self.scale / self.output_scale, (right - left, bottom - top), (left, top), lattice)
+
+    def working_part(self, field: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
+        """The pixels of a field of the working grid that have a say in a box of the output."""
+        left, top, right, bottom = (int(edge * self.scale / self.output_scale) for edge in box)
+        return field[max(top - 2, 0) : bottom + 3, max(left - 2, 0) : right + 3]
 
 
 def compose(
@@ -84,12 +100,13 @@ def compose(
     w, h = layers.size
     panorama = np.zeros((h, w, 3), layers.reference.pixels.dtype)
     alpha = np.zeros((h, w), np.uint8)
+    seams = _seams(layers, blend.weight)
     boxes = list(tiles(w, h))
     for index, box in enumerate(boxes):
-        left, top, right, bottom = box
-        pixels, seen = _compose_tile(layers, blend, box)
-        panorama[top:bottom, left:right] = np.where(seen[..., None], pixels, 0)
-        alpha[top:bottom, left:right] = seen * np.uint8(255)
+        for part, pixels, seen in _compose_tile(layers, blend, seams, box):
+            left, top, right, bottom = part
+            cv2.copyTo(pixels, seen.view(np.uint8), panorama[top:bottom, left:right])
+            alpha[top:bottom, left:right] = seen * np.uint8(255)
         report((index + 1) / len(boxes))
     return panorama, alpha
 
@@ -101,62 +118,126 @@ def tiles(width: int, height: int) -> Iterator[Box]:
             yield left, top, min(left + TILE, width), min(top + TILE, height)
 
 
-def _compose_tile(layers: Layers, blend: Blend, box: Box) -> tuple[Pixels, Mask]:
-    w, h = layers.size
-    left, top, right, bottom = box
-    # Multiples of the coarsest pixel, so that all tiles' pyramids have the same phase.
-    wide = max(left - MARGIN, 0), max(top - MARGIN, 0), min(right + MARGIN, w), min(bottom + MARGIN, h)
-    weight = layers.field_tile(blend.weight, wide)
+def _seams(layers: Layers, weight: NDArray[np.float32]) -> Mask:
+    """(h, w), working grid: where one picture's share changes, and there is any of the target."""
+    kernel = np.ones((3, 3), np.uint8)
+    changes = cv2.dilate(weight, kernel) > cv2.erode(weight, kernel)
+    target = inside(rescale(layers.places, layers.output_scale), layers.target.size)
+    return changes & (cv2.dilate(target.view(np.uint8), kernel, iterations=2) > 0)
+
+
+def _compose_tile(layers: Layers, blend: Blend, seams: Mask, box: Box) -> Iterator[tuple[Box, Pixels, Mask]]:
+    """A tile in parts, each with its pixels and where there are any: what a seam changes, and the rest."""
+    area = _seam_area(layers, seams, box)
+    parts = [box]
+    if area is not None:
+        inner = _shared(box, area)
+        pixels, seen = _blended(layers, blend, area)
+        rows, columns = (slice(inner[i] - area[i], inner[i + 2] - area[i]) for i in (1, 0))
+        yield inner, pixels[rows, columns], seen[rows, columns]
+        parts = [
+            (box[0], box[1], box[2], inner[1]), (box[0], inner[3], box[2], box[3]),
+            (box[0], inner[1], inner[0], inner[3]), (inner[2], inner[1], box[2], inner[3]),
+        ]  # fmt: skip
+    for part in parts:
+        if part[0] < part[2] and part[1] < part[3]:
+            yield part, *_unblended(layers, blend, part)
+
+
+def _seam_area(layers: Layers, seams: Mask, box: Box) -> Box | None:
+    """What is to be blended for the seams in and around a tile, may reach out of it; None = nothing."""
+    scale = layers.scale / layers.output_scale
+    reach = MARGIN + int(3 / scale)  # a working pixel has its say in the next ones, too
+    wide = _shared((box[0] - reach, box[1] - reach, box[2] + reach, box[3] + reach), (0, 0, *layers.size))
+    left, top, right, bottom = (int(edge * scale) for edge in wide)
+    part = seams[top : bottom + 1, left : right + 1]
+    if not part.any():
+        return None
+    rows, columns = bounding_box(part)
+    near = (
+        int((left + columns.start) / scale) - reach, int((top + rows.start) / scale) - reach,
+        int((left + columns.stop) / scale) + reach, int((top + rows.stop) / scale) + reach,
+    )  # fmt: skip
+    area = _shared(near, wide)
+    inner = _shared(area, box)
+    if inner[0] >= inner[2] or inner[1] >= inner[3]:
+        return None
+    # Whole coarsest pixels, so that all tiles' pyramids have the same phase.
+    return area[0] // COARSEST * COARSEST, area[1] // COARSEST * COARSEST, area[2], area[3]
+
+
+def _shared(first: Box, second: Box) -> Box:
+    """What two boxes share."""
+    return (
+        max(first[0], second[0]), max(first[1], second[1]),
+        min(first[2], second[2]), min(first[3], second[3]),
+    )  # fmt: skip
+
+
+def _unblended(layers: Layers, blend: Blend, box: Box) -> tuple[Pixels, Mask]:
+    """A box without seams: mostly one picture alone, and then the other is left in peace."""
+    weight = layers.working_part(blend.weight, box)
     if weight.min() == 1:
         return layers.reference_tile(box)
-    if weight.max() == 0:
-        return _with_gain(layers, blend, box)
-    reference, reference_seen = layers.reference_tile(wide)
-    target, target_seen = _with_gain(layers, blend, wide)
-    weight = np.where(target_seen, np.where(reference_seen, weight, 0), 1).astype(np.float32)
+    x, y = np.moveaxis(rescale(layers.working_part(layers.places, box), layers.output_scale), -1, 0)
+    w, h = layers.target.size
+    if x.max() < -1 or y.max() < -1 or x.min() > w or y.min() > h:  # and so is all between these places
+        return layers.reference_tile(box)
+    return _with_gain(layers, blend, box) if weight.max() == 0 else _blended(layers, blend, box)
+
+
+def _blended(layers: Layers, blend: Blend, box: Box) -> tuple[Pixels, Mask]:
+    reference, reference_seen = layers.reference_tile(box)
+    target, target_seen = _with_gain(layers, blend, box)
     # Where one picture has nothing the other stands in, so that nothing bleeds into the coarse bands.
-    first = np.where(reference_seen[..., None], reference, target)
-    second = np.where(target_seen[..., None], target, first)
-    mixed = blend_bands(first, second, weight)
-    seen = reference_seen | target_seen
-    inner = slice(top - wide[1], bottom - wide[1]), slice(left - wide[0], right - wide[0])
-    return mixed[inner], seen[inner]
+    first = _filled(reference, reference_seen, target)
+    second = _filled(target, target_seen, first)
+    weight = layers.field_tile(blend.weight, box)
+    weight[~reference_seen] = 0
+    weight[~target_seen] = 1
+    return blend_bands(first, second, weight), reference_seen | target_seen
 
 
 def _with_gain(layers: Layers, blend: Blend, box: Box) -> tuple[Pixels, Mask]:
     pixels, seen = layers.target_tile(box)
-    brightest = np.iinfo(pixels.dtype).max
-    gained = np.clip(pixels * layers.field_tile(blend.gain, box) + 0.5, 0, brightest)
-    return gained.astype(pixels.dtype), seen
+    gain = layers.field_tile(blend.gain, box, LATTICE)  # smooth, so a lattice will do
+    # Rounded, and cut off at white.
+    return cv2.multiply(pixels, gain, dtype=_depth(pixels)), seen  # type: ignore[return-value]
+
+
+def _filled(pixels: Pixels, seen: Mask, other: Pixels) -> Pixels:
+    """`pixels`, and `other` where they are not seen."""
+    return cv2.copyTo(pixels, seen.view(np.uint8), other.copy())  # type: ignore[return-value]
 
 
 def blend_bands(first: Pixels, second: Pixels, weight: NDArray[np.float32]) -> Pixels:
-    """Multi-band blending (Burt & Adelson 1983): each band of the pyramid with a seam as soft as the band is coarse.
+    """Multi-band blending (Burt & Adelson 1983): the coarser a band of the pyramid, the softer its seam.
+
+    Mixing is linear, so one pyramid is enough: that of the difference of the two.
 
     Args:
         first, second: (h, w, 3) of one dtype.
         weight: (h, w) share of `first`, 0..1.
     """
-    a, b, share = first.astype(np.float32), second.astype(np.float32), weight
+    difference = cv2.subtract(first, second, dtype=cv2.CV_32F)
+    share = cv2.merge([weight] * 3)
     bands = []
     for _ in range(BANDS):
-        if min(share.shape) < 2:
+        if min(difference.shape[:2]) < 2:
             break
-        smaller = [cv2.pyrDown(level) for level in (a, b)]
-        size = share.shape[::-1]
-        fine_a, fine_b = (level - cv2.pyrUp(low, dstsize=size) for level, low in zip((a, b), smaller, strict=True))
-        bands.append(_mix(fine_a, fine_b, share))
-        (a, b), share = smaller, cv2.pyrDown(share)
-    mixed = _mix(a, b, share)
+        size = difference.shape[1::-1]
+        coarse = cv2.pyrDown(difference)
+        bands.append(cv2.multiply(difference - cv2.pyrUp(coarse, dstsize=size), share))
+        difference, share = coarse, cv2.pyrDown(share)
+    mixed = cv2.multiply(difference, share)
     for band in reversed(bands):
-        mixed = cv2.pyrUp(mixed, dstsize=band.shape[1::-1]) + band
-    brightest = np.iinfo(first.dtype).max
-    result: Pixels = np.clip(mixed + 0.5, 0, brightest).astype(first.dtype)
-    return result
+        mixed = cv2.add(cv2.pyrUp(mixed, dstsize=band.shape[1::-1]), band)
+    return cv2.add(second, mixed, dtype=_depth(second))  # type: ignore[return-value]
 
 
-def _mix(a: NDArray[np.float32], b: NDArray[np.float32], share: NDArray[np.float32]) -> NDArray[np.float32]:
-    return b + (a - b) * share[..., None]
+def _depth(pixels: Pixels) -> int:
+    """OpenCV's name of the pixels' type."""
+    return cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
 
 
 def _sampled(picture: Picture, places: Field) -> tuple[Pixels, Mask]:

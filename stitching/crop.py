@@ -16,7 +16,8 @@ def largest_rectangle(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     shrink = max(1, -(-max(h, w) // LONGEST))  # px per cell
     rows, columns = h // shrink, w // shrink
     # A cell counts only if all of its pixels do.
-    cells = alpha[: rows * shrink, : columns * shrink].reshape(rows, shrink, columns, shrink).min(axis=(1, 3)) > 0
+    blocks = alpha[: rows * shrink, : columns * shrink].reshape(rows, shrink, columns, shrink)
+    cells = blocks.min(axis=(1, 3)) > 0
     if not cells.any():
         return 0, 0, w, h
     best, found = 0, (0, 0, columns, rows)

@@ -1,4 +1,4 @@
-"""Fields: (h, w, 2) float32 arrays of places or displacements, px, and what is done to them again and again."""
+"""Fields: (h, w, 2) float32 arrays of places or displacements, px, and what is often done to them."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -31,7 +31,9 @@ def rescale(points: Coordinates, scale: float) -> Coordinates:
     return (points + 0.5) * scale - 0.5
 
 
-def smooth_map(function: Callable[[Points], Points], size: Size, scale: float, offset: Size = (0, 0)) -> Field:
+def smooth_map(
+    function: Callable[[Points], Points], size: Size, scale: float, offset: Size = (0, 0)
+) -> Field:
     """A smooth function of canvas px, drawn on a grid of `scale` px per canvas px.
 
     Args:
@@ -43,27 +45,74 @@ def smooth_map(function: Callable[[Points], Points], size: Size, scale: float, o
     Returns:
         (h, w, 2) float32, exact on a lattice of `LATTICE` px, linear in between.
     """
-    w, h = size
-    columns, rows = -(-w // LATTICE) + 2, -(-h // LATTICE) + 2  # one node more on each side
-    middle = (LATTICE - 1) / 2
-    x = (np.arange(columns) - 1) * LATTICE + middle + offset[0]
-    y = (np.arange(rows) - 1) * LATTICE + middle + offset[1]
+    x, y = (_nodes(start, length, LATTICE) for start, length in zip(offset, size, strict=True))
     nodes = np.stack(np.meshgrid(x, y), axis=-1)  # (rows, columns, 2)
-    places = np.nan_to_num(function(rescale(nodes, 1 / scale)), nan=NOWHERE).astype(np.float32)
-    drawn = cv2.resize(places, (columns * LATTICE, rows * LATTICE), interpolation=cv2.INTER_LINEAR)
-    return np.ascontiguousarray(drawn[LATTICE : LATTICE + h, LATTICE : LATTICE + w])
+    places = np.nan_to_num(function(rescale(nodes, 1 / scale)), nan=NOWHERE)
+    return _between_nodes(places.astype(np.float32), LATTICE, size, offset)
+
+
+def zoom(
+    field: NDArray[np.float32], scale: float, size: Size, offset: Size = (0, 0), lattice: int | None = None
+) -> NDArray[np.float32]:
+    """A part of a field, enlarged; places are exact, where `cv2.remap` rounds them to 1/32 px of the field.
+
+    Args:
+        field: (h, w[, c]); values do not change, its border goes on.
+        scale: field px per result px.
+        size, offset: (w, h) and (x, y) of the part, result px.
+        lattice: result px between looked-up values, linear in between; None = about as dense as the field.
+
+    Returns:
+        (h', w'[, c]) float32 of `size`.
+    """
+    lattice = lattice or max(1, round(1 / scale))
+    x, y = (_nodes(start, length, lattice) for start, length in zip(offset, size, strict=True))
+    rows = _interpolated(field, rescale(y, scale), 0)
+    return _between_nodes(_interpolated(rows, rescale(x, scale), 1), lattice, size, offset)
+
+
+def _nodes(start: int, length: int, lattice: int) -> Points:
+    """Middles of the cells of `lattice` px from one before pixel `start` to one after the last pixel."""
+    cells = np.arange(start // lattice - 1, (start + length - 1) // lattice + 2, dtype=np.float64)
+    return cells * lattice + (lattice - 1) / 2
+
+
+def _between_nodes(
+    values: NDArray[np.float32], lattice: int, size: Size, offset: Size
+) -> NDArray[np.float32]:
+    """Linear interpolation between values (rows, columns[, c]) at the `_nodes` of `size` and `offset`."""
+    rows, columns = values.shape[:2]
+    drawn = enlarge(values, (columns * lattice, rows * lattice))
+    left, top = (start % lattice + lattice for start in offset)
+    return np.ascontiguousarray(drawn[top : top + size[1], left : left + size[0]])
+
+
+def _interpolated(values: NDArray[np.float32], at: Points, axis: int) -> NDArray[np.float32]:
+    """Linear interpolation at (n,) places along an axis, which gets the length n; the border goes on."""
+    last = values.shape[axis] - 1
+    at = np.clip(at, 0, last)
+    low = at.astype(np.intp)
+    share = np.expand_dims((at - low).astype(np.float32), [i for i in range(values.ndim) if i != axis])
+    below = values.take(low, axis)
+    result: NDArray[np.float32] = values.take(np.minimum(low + 1, last), axis)
+    result -= below
+    result *= share
+    result += below
+    return result
 
 
 def inside(places: Field, size: Size) -> Mask:
     """(h, w): which (h, w, 2) places lie in a picture of `size`; NaN does not."""
-    x, y = places[..., 0], places[..., 1]
-    result: Mask = (x >= -0.5) & (y >= -0.5) & (x <= size[0] - 0.5) & (y <= size[1] - 0.5)
-    return result
+    return cv2.inRange(places, (-0.5, -0.5), (size[0] - 0.5, size[1] - 0.5)) > 0
 
 
 def look_up(picture: Picture, places: Field, interpolation: int = cv2.INTER_LINEAR) -> Picture:
     """Sample a picture or field (h, w[, c]) at (h', w', 2) places; outside, its nearest border pixel."""
-    return cv2.remap(picture, places, None, interpolation, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+    # OpenCV's stubs do not know that the second map may be missing.
+    sampled: Picture = cv2.remap(  # type: ignore[call-overload]
+        picture, places, None, interpolation, borderMode=cv2.BORDER_REPLICATE
+    )
+    return sampled
 
 
 def follow(first: Field, then: Field) -> Field:
@@ -75,12 +124,11 @@ def follow(first: Field, then: Field) -> Field:
 def round_trip_error(there: Field, back: Field) -> NDArray[np.float32]:
     """(h, w): how far from its start a pixel ends that moves by `there` and then by `back`, px."""
     total = follow(there, back)
-    result: NDArray[np.float32] = cv2.magnitude(total[..., 0], total[..., 1])
-    return result
+    return np.asarray(cv2.magnitude(total[..., 0], total[..., 1]), np.float32)
 
 
 def push_pull(field: Field, known: NDArray[np.float32]) -> Field:
-    """Fill what is not known smoothly from what is: push-pull interpolation (Gortler et al. 1996, section 3.4).
+    """Fill the unknown smoothly from the known: push-pull interpolation (Gortler et al. 1996, section 3.4).
 
     Args:
         field: (h, w, 2).
@@ -90,26 +138,26 @@ def push_pull(field: Field, known: NDArray[np.float32]) -> Field:
         (h, w, 2); zeros where nothing at all is known.
     """
     levels = [(field * known[..., None], known)]
-    while min(levels[-1][1].shape) > 2:
-        values, weights = (cv2.pyrDown(level) for level in levels[-1])
+    while max(levels[-1][1].shape) > 1:
+        values, weights = (np.asarray(cv2.pyrDown(level), np.float32) for level in levels[-1])
         full = np.minimum(4 * weights, 1)  # a quarter of known pixels is enough to know the coarse one
         rise = full / np.maximum(weights, 1e-6)
         levels.append((values * rise[..., None], full))
     values, weights = levels[-1]
-    filled = values / np.maximum(weights, 1e-6)[..., None]
+    filled: Field = np.asarray(values / np.maximum(weights, 1e-6)[..., None], np.float32)
     for values, weights in levels[-2::-1]:
-        filled = cv2.resize(filled, weights.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        filled = values + (1 - weights)[..., None] * filled
-    return filled.astype(np.float32)
+        below = enlarge(filled, (weights.shape[1], weights.shape[0]))
+        filled = values + (1 - weights)[..., None] * below
+    return filled
 
 
 def enlarge(field: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
     """Resample a field (values unchanged) to `size`; pixel centres at .5."""
-    return cv2.resize(field, size, interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def bounding_box(mask: Mask, margin: int = 0) -> tuple[slice, slice]:
-    """Rows and columns that hold all True pixels, and `margin` more on each side; the whole where none is True."""
+    """Rows and columns that hold all True pixels, and `margin` more on each side; all where none is True."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if len(rows) == 0:
         return slice(0, mask.shape[0]), slice(0, mask.shape[1])

@@ -24,6 +24,7 @@ __all__ = [
     "read_mask",
     "read_picture",
     "replacing",
+    "to_grey",
     "write_picture",
 ]
 
@@ -101,6 +102,11 @@ def read_mask(mask: AnyPath | NDArray[Any], size: tuple[int, int]) -> NDArray[np
             f"expected {_full(array)} where the picture is to be used, 0 where not"
         )
     return used.astype(np.uint8) * np.uint8(255)
+
+
+def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w, 3) BGR -> (h, w)."""
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def check_writable(path: AnyPath) -> None:

@@ -1,4 +1,4 @@
-"""Sparse matches between two pictures: SIFT, a second detector where it finds too little, mutual ratio test."""
+"""Sparse matches between two pictures: SIFT, a second detector where it finds little, mutual ratio test."""
 
 from dataclasses import dataclass
 
@@ -50,11 +50,10 @@ def match_features(
     Returns:
         Mutual nearest neighbours that pass the ratio test, one per target point.
     """
-    pictures = ((target, target_mask), (reference, reference_mask))
-    found = _match(*(_sift(picture, mask) for picture, mask in pictures), "sift")
+    found = _match(_sift(target, target_mask), _sift(reference, reference_mask), "sift")
     if len(found) >= ENOUGH_MATCHES:
         return found
-    more = _match(*(_akaze(picture, mask) for picture, mask in pictures), "akaze")
+    more = _match(_akaze(target, target_mask), _akaze(reference, reference_mask), "akaze")
     if len(more) == 0:
         return found
     return Matches(
@@ -72,7 +71,7 @@ def _sift(picture: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> Feature
     if descriptors is None:
         return np.zeros((0, 2)), np.zeros((0, 128), np.float32)
     root = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6))
-    return np.float64([k.pt for k in keypoints]), root.astype(np.float32)
+    return np.array([k.pt for k in keypoints], np.float64), np.asarray(root, np.float32)
 
 
 def _akaze(picture: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> Features:
@@ -82,9 +81,10 @@ def _akaze(picture: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> Featur
     if bits is None:
         return np.zeros((0, 2)), np.zeros((0, 486), np.float32)
     strongest = np.argsort([-k.response for k in keypoints], kind="stable")[:MAX_FEATURES]
-    signs = np.unpackbits(bits[strongest], axis=1).astype(np.float32) * 2 - 1
+    signs = np.unpackbits(np.asarray(bits, np.uint8)[strongest], axis=1).astype(np.float32) * 2 - 1
     # Unit vectors: their Euclidean order is the Hamming order of the bits.
-    return np.float64([keypoints[i].pt for i in strongest]), signs / np.float32(np.sqrt(signs.shape[1]))
+    points = np.array([keypoints[i].pt for i in strongest], np.float64)
+    return points, signs / np.float32(np.sqrt(signs.shape[1]))
 
 
 def _match(target: Features, reference: Features, detector: str) -> Matches:

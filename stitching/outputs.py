@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stitching.compose import Box, Layers, tiles
 from stitching.errors import InputError
-from stitching.fields import Mask, Pixels
+from stitching.fields import Mask, Pixels, enlarge
 from stitching.images import write_picture
 from stitching.stitcher import Stitched
 from stitching.visualize import flow_colours, heat_map, robust_limit, weight_colours
@@ -23,13 +23,16 @@ def save_mask(stitched: Stitched, path: Path) -> None:
 def save_aligned(stitched: Stitched, folder: Path) -> None:
     """Write both pictures on the canvas before blending, without gain, and the blend.
 
-    `warp1.png mask1.png` are the reference, `warp2.png mask2.png` the warped target (255 = seen), `blend.png`
-    the panorama with alpha. All have the size of the canvas at the output's scale, before any crop.
+    `warp1.png mask1.png` are the reference, `warp2.png mask2.png` the target by the estimated warp (255 = seen
+    and in its place: what one picture sees and the other cannot is no part of it), `blend.png` the panorama
+    with alpha. All have the size of the canvas at the output's scale, before any crop.
     """
     make_folder(folder)
     layers = stitched.layers
     for number, draw in ((1, layers.reference_tile), (2, layers.target_tile)):
         pixels, seen = _whole(layers, draw)
+        if number == 2:
+            seen[_enlarged(stitched.trusted, layers.size) < 0.5] = 0
         write_picture(folder / f"warp{number}.png", pixels)
         write_picture(folder / f"mask{number}.png", _grey(seen))
     left, top, right, bottom = stitched.crop
@@ -67,7 +70,7 @@ def _stages(stitched: Stitched) -> Iterator[tuple[str, Pixels]]:
         yield "coarse_overlay", _overlay(pair.reference, pair.target, pair.reference_seen, pair.target_seen)
     masks = stitched.masks
     lengths = np.linalg.norm(np.nan_to_num(stitched.residual), axis=2)
-    yield "residual", flow_colours(stitched.residual)
+    yield "residual", flow_colours(-stitched.residual)
     yield "parallax", heat_map(lengths, masks.target, robust_limit(lengths, masks.target))
     yield "warped_target", stitched.aligned_target
     yield "warped_overlay", _overlay(
@@ -108,6 +111,10 @@ def _whole(layers: Layers, draw: Callable[[Box], tuple[Pixels, Mask]]) -> tuple[
         pixels[top:bottom, left:right] = np.where(there[..., None], drawn, 0)
         seen[top:bottom, left:right] = there * np.uint8(255)
     return pixels, seen
+
+
+def _enlarged(mask: Mask, size: tuple[int, int]) -> NDArray[np.float32]:
+    return enlarge(mask.astype(np.float32), size)
 
 
 def _grey(values: NDArray[np.uint8]) -> Pixels:

@@ -212,11 +212,11 @@ def _tiles(stitched: Stitched) -> str:
     tiles = [
         ("Panorama", _value(summary.panorama_size), f"px, {summary.projection}"),
         ("Overlap", f"{summary.overlap:.0%}", "of the target"),
-        ("Parallax", f"{summary.parallax_median:.3g} px", f"90th percentile {summary.parallax_p90:.3g} px"),
         ("Time", f"{sum(summary.seconds.values()):.1f} s", summary.device),
     ]
-    if stitched.alignment is None:  # a loaded warp does not tell what a homography would have left
-        del tiles[2]
+    if summary.parallax_median is not None:  # a loaded warp does not tell what a homography would have left
+        note = f"90th percentile {summary.parallax_p90:.3g} px"
+        tiles.insert(2, ("Parallax", f"{summary.parallax_median:.3g} px", note))
     return "".join(
         f"<div><dt>{name}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
         for name, value, note in tiles
@@ -260,6 +260,8 @@ def _label(name: str) -> str:
 
 def _value(value: object, form: str | None = None) -> str:
     """A summary's value as people write it; a tuple is a size, or a place that can be negative."""
+    if value is None:
+        return "not known"
     if form:
         return form.format(value)
     if isinstance(value, tuple):

@@ -16,8 +16,8 @@ class Splatted:
     """A warp seen from the canvas.
 
     Attributes:
-        residual: (h, w, 2) float32, canvas pixel -> the place on the coarsely aligned target that landed here,
-            as a displacement in px; meaningless where not `covered`.
+        residual: (h, w, 2) float32, canvas pixel -> the place on the coarsely aligned target that landed
+            here, as a displacement in px; meaningless where not `covered`.
         covered: (h, w), something trusted landed here; False in holes and outside the target.
     """
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -13,37 +14,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.alignment import Alignment, align
-from stitching.blend import AlignedPair, Blend
+from stitching.blend import AlignedPair
 from stitching.calm import calm_places
-from stitching.canvas import Canvas, CoarseWarp, Surface, plan_canvas
+from stitching.canvas import Canvas, plan_canvas
 from stitching.compose import Layers, compose
 from stitching.crop import largest_rectangle
 from stitching.errors import InputError
 from stitching.estimators import ESTIMATORS
-from stitching.fields import (
-    Field,
-    Mask,
-    Pixels,
-    inside,
-    look_up,
-    pixel_grid,
-    push_pull,
-    rescale,
-    smooth_map,
-)
+from stitching.fields import Field, Mask, Pixels
 from stitching.generators import GENERATORS
 from stitching.images import Picture, as_picture, read_mask, read_picture
-from stitching.splat import splat
+from stitching.placement import (
+    Placement,
+    aligned_pair,
+    eight_bit,
+    from_warp_field,
+    place_pair,
+    place_target,
+    shrunk,
+    to_warp_field,
+    working_scale,
+)
 from stitching.summary import Summary, summarize
-from stitching.warp import CanvasPair, Warp, WarpField, forward_map, load_warp
+from stitching.warp import CanvasPair, WarpField, load_warp
 
 PictureInput = str | PathLike[str] | NDArray[Any]
 Progress = Callable[[str, float], None]
 
-FEATURE_AREA = 0.3e6  # px at which features are sought
+FEATURE_AREAS = 0.2e6, 0.6e6  # px at which features are sought: the second where the first leaves it unsure
+SURE, ENOUGH_MATCHES = 0.8, 60  # confidence and matches with which the first is enough
 DARK = 4  # grey levels: a picture that nowhere differs by more shows nothing
-STAGES = ("read", "align", "warp", "generate", "compose")
-CLOSED_HOLES = 9  # px of the working canvas: narrower holes are stretches, not openings
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class Options:
     blend: Literal["seam"] = "seam"
     """Generator of the blend: seam (graph cut and pyramid bands)."""
     device: Literal["auto", "cpu"] = "auto"
-    """Where it computes; the classical estimator and the seam have only the CPU."""
-    compensator: Literal["field", "gain", "none"] = "field"
-    """Exposure matching: field (a gain that varies over the overlap), gain (one a channel) or none."""
+    """Where it computes: the classical estimator and the seam run on the CPU."""
+    compensator: Literal["gain", "field", "none"] = "gain"
+    """Exposure matching: gain (one factor a channel), field (it also varies over the overlap) or none."""
     work_megapix: float = 0.4
     """Size of the canvas on which warp and blend are estimated, Mpx."""
     final_megapix: float | None = None
@@ -85,14 +85,15 @@ class Stitched:
         reference, target: the pictures as read.
         canvas: the full canvas, before any crop.
         alignment: coarse alignment, full-size px; None where the warp was loaded.
-        warp: the estimated warp, full-size px.
+        placement: the target's place on the working canvas.
         pair: both pictures on the working canvas, coarsely aligned; None where the warp was loaded.
         aligned_reference, aligned_target: (h, w, 3) uint8 on the working canvas after the warp.
         masks: what each shows there.
         trusted: (h, w), where the target is known to be in its place.
         weight: (h, w) float32, share of the reference.
         gain: (h, w, 3) float32, of the target.
-        residual: (h, w, 2) float32, the warp after coarse alignment, canvas px; NaN where not covered.
+        residual: (h, w, 2) float32, the warp after coarse alignment, canvas px: canvas pixel -> where the
+            coarsely aligned target has what is shown there; NaN where not covered, or loaded from a file.
         layers: the pictures and the estimated warp, to draw either on the full canvas again.
         crop: (left, top, right, bottom) of the panorama on the output canvas.
         summary: what was done, in numbers.
@@ -104,7 +105,7 @@ class Stitched:
     target: Picture
     canvas: Canvas
     alignment: Alignment | None
-    warp: WarpField
+    placement: Placement
     pair: CanvasPair | None
     aligned_reference: NDArray[np.uint8]
     aligned_target: NDArray[np.uint8]
@@ -116,6 +117,11 @@ class Stitched:
     layers: Layers
     crop: tuple[int, int, int, int]
     summary: Summary
+
+    @cached_property
+    def warp(self) -> WarpField:
+        """The estimated warp in full-size px, ready for `save_warp`."""
+        return to_warp_field(self.placement, self.canvas, self.reference.size, self.target.size)
 
 
 @dataclass
@@ -136,19 +142,6 @@ class _Clock:
     def tell(self, name: str, share: float) -> None:
         if self.progress is not None:
             self.progress(name, share)
-
-
-@dataclass(frozen=True)
-class _Placed:
-    """The target's place on the working canvas: what an estimator found, or a file said.
-
-    `places`: (h, w, 2) target px; `covered` and `trusted`: (h, w); `residual`: (h, w, 2) working px.
-    """
-
-    places: Field
-    covered: Mask
-    trusted: Mask
-    residual: Field
 
 
 def stitch(
@@ -184,35 +177,31 @@ def stitch(
         with clock.stage("align"):
             alignment = _align(first, second)
             coarse = plan_canvas(alignment, first.size, second.size)
-        canvas, scale = coarse.canvas, _scale_for(coarse.canvas, options.work_megapix)
         with clock.stage("warp"):
-            pair, coarse_places = _place_on_canvas(first, second, alignment, coarse, scale)
-            placed = _place_target(ESTIMATORS[options.warp](pair), pair, coarse_places, second.size)
-            field_ = _warp_field(placed, scale, canvas, first, second)
+            canvas, scale = coarse.canvas, working_scale(coarse.canvas, options.work_megapix)
+            pair, coarse_map = place_pair(first, second, alignment, coarse, scale)
+            placement = place_target(ESTIMATORS[options.warp](pair), pair, coarse_map, second.size, scale)
     else:
-        field_ = warp if isinstance(warp, WarpField) else load_warp(Path(warp))
-        canvas, scale = _loaded_canvas(field_, first, second), field_.scale
-        placed = _loaded_places(field_)
+        loaded = warp if isinstance(warp, WarpField) else load_warp(Path(warp))
+        canvas, placement = from_warp_field(loaded, first, second)
     with clock.stage("generate"):
-        aligned = _aligned_pair(first, second, canvas, scale, placed)
+        aligned = aligned_pair(first, second, canvas, placement)
         blend = GENERATORS[options.blend](aligned, options.compensator)
     with clock.stage("compose"):
-        layers = _layers(first, second, canvas, scale, placed.places, options.final_megapix)
-        calm = calm_places(placed.places, placed.covered, placed.trusted, blend.weight)
-        panorama, alpha = compose(
-            replace(layers, places=calm), blend, lambda share: clock.tell("compose", share)
-        )
-        crop = largest_rectangle(alpha) if options.crop else (0, 0, *layers.size)
-        left, top, right, bottom = crop
-        panorama, alpha = panorama[top:bottom, left:right], alpha[top:bottom, left:right]
-    masks = _masks(aligned, placed)
-    residual = np.where(aligned.target_seen[..., None], placed.residual, np.nan).astype(np.float32)
-    summary = summarize(
-        first, second, canvas, alignment, masks, residual, scale, alpha, options, clock.seconds
-    )
+        layers = _layers(first, second, canvas, placement, options.final_megapix)
+        calm = calm_places(placement.places, placement.covered, placement.trusted, blend.weight)
+        shown = replace(layers, places=calm)
+        panorama, alpha = compose(shown, blend, lambda share: clock.tell("compose", share))
+        left, top, right, bottom = crop = largest_rectangle(alpha) if options.crop else (0, 0, *layers.size)
+    masks = _masks(aligned)
+    residual = placement.residual / np.float32(placement.scale)
+    alpha = alpha[top:bottom, left:right]
     return Stitched(
-        panorama, alpha, first, second, canvas, alignment, field_, pair, aligned.reference, aligned.target,
-        masks, aligned.trusted, blend.weight, blend.gain, residual / np.float32(scale), layers, crop, summary,
+        panorama=panorama[top:bottom, left:right], alpha=alpha, reference=first, target=second, canvas=canvas,
+        alignment=alignment, placement=placement, pair=pair, aligned_reference=aligned.reference,
+        aligned_target=aligned.target, masks=masks, trusted=aligned.trusted, weight=blend.weight,
+        gain=blend.gain, residual=residual, layers=layers, crop=crop,
+        summary=summarize(first, second, canvas, alignment, masks, residual, alpha, options, clock.seconds),
     )  # fmt: skip
 
 
@@ -254,138 +243,42 @@ def _same_depth(first: Picture, second: Picture) -> tuple[Picture, Picture]:
     return deep[0], deep[1]
 
 
-def _shrunk(picture: Picture, scale: float) -> Picture:
-    """A smaller copy; the picture itself where it is not to shrink."""
-    if scale >= 1:
-        return picture
-    size = max(1, round(picture.size[0] * scale)), max(1, round(picture.size[1] * scale))
-    pixels = cv2.resize(picture.pixels, size, interpolation=cv2.INTER_AREA)
-    seen = None if picture.seen is None else cv2.resize(picture.seen, size, interpolation=cv2.INTER_AREA)
-    return Picture(pixels, seen, picture.metadata, picture.name)
-
-
-def _eight_bit(pixels: Pixels) -> NDArray[np.uint8]:
-    return pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)  # type: ignore[return-value]
-
-
 def _align(reference: Picture, target: Picture) -> Alignment:
-    scales = [min(1.0, float(np.sqrt(FEATURE_AREA / (p.size[0] * p.size[1])))) for p in (target, reference)]
-    small = [_shrunk(p, s) for p, s in zip((target, reference), scales, strict=True)]
-    grey = [cv2.cvtColor(_eight_bit(p.pixels), cv2.COLOR_BGR2GRAY) for p in small]
+    """Coarse alignment from small copies; from larger ones too where the small ones leave it unsure."""
+    found = None
+    for area in FEATURE_AREAS:
+        try:
+            found = _align_at(reference, target, area)
+        except InputError:
+            if area == FEATURE_AREAS[-1] and found is None:
+                raise
+        if found is not None and found.confidence >= SURE and len(found.matches) >= ENOUGH_MATCHES:
+            break
+    assert found is not None  # the last size raises where none is found
+    return found
+
+
+def _align_at(reference: Picture, target: Picture, area: float) -> Alignment:
+    scales = [min(1.0, float(np.sqrt(area / (p.size[0] * p.size[1])))) for p in (target, reference)]
+    small = [shrunk(p, s) for p, s in zip((target, reference), scales, strict=True)]
+    grey = [cv2.cvtColor(eight_bit(p.pixels), cv2.COLOR_BGR2GRAY) for p in small]
     found = align(grey[0], grey[1], small[0].seen, small[1].seen)
     # The true ratio of the rounded sizes, x and y alike to a fraction of a pixel.
     return found.rescaled(target.size[0] / small[0].size[0], reference.size[0] / small[1].size[0])
 
 
-def _scale_for(canvas: Canvas, megapix: float) -> float:
-    return min(1.0, float(np.sqrt(megapix * 1e6 / (canvas.size[0] * canvas.size[1]))))
-
-
-def _working_size(canvas: Canvas, scale: float) -> tuple[int, int]:
-    return round(canvas.size[0] * scale), round(canvas.size[1] * scale)
-
-
-def _drawn(picture: Picture, places: Field, scale: float) -> tuple[NDArray[np.uint8], Mask]:
-    """A picture drawn at the working scale where `places` (full-size px) say, and where it has pixels."""
-    small = _shrunk(picture, scale)
-    ratio = small.size[0] / picture.size[0]
-    seen = inside(places, picture.size)
-    where = rescale(places, ratio)
-    if small.seen is not None:
-        seen &= look_up(small.seen, where) > 127
-    pixels = look_up(_eight_bit(small.pixels), where)
-    return np.where(seen[..., None], pixels, 0).astype(np.uint8), seen
-
-
-def _place_on_canvas(
-    reference: Picture, target: Picture, alignment: Alignment, coarse: CoarseWarp, scale: float
-) -> tuple[CanvasPair, Field]:
-    """Both pictures on the working canvas, coarsely aligned, and the coarse map canvas -> target px."""
-    size = _working_size(coarse.canvas, scale)
-    places = smooth_map(coarse, size, scale)
-    pixels, seen = _drawn(target, places, scale)
-    reference_pixels, reference_seen = _drawn(
-        reference, smooth_map(coarse.canvas.to_reference, size, scale), scale
-    )
-    matches = alignment.matches
-    points = rescale(coarse.canvas.from_reference(matches.reference), scale)
-    target_points = rescale(coarse.inverse(matches.target), scale)
-    known = np.isfinite(points).all(axis=1) & np.isfinite(target_points).all(axis=1)
-    pair = CanvasPair(reference_pixels, pixels, reference_seen, seen, points[known], target_points[known])
-    return pair, places
-
-
-def _place_target(warp: Warp, pair: CanvasPair, coarse_places: Field, target_size: tuple[int, int]) -> _Placed:
-    """Splat the warp onto the canvas; narrow holes are closed, wide ones stay open."""
-    splatted = splat(warp.residual, warp.confidence, pair.target_seen)
-    residual = push_pull(splatted.residual, splatted.covered.astype(np.float32))
-    h, w = splatted.covered.shape
-    places = look_up(coarse_places, pixel_grid(h, w) + residual)
-    covered = inside(places, target_size) & pair_seen_at(pair, residual)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (CLOSED_HOLES, CLOSED_HOLES))
-    trusted = cv2.morphologyEx(splatted.covered.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
-    return _Placed(places, covered, trusted & covered, residual)
-
-
-def pair_seen_at(pair: CanvasPair, residual: Field) -> Mask:
-    """(h, w): whether the coarsely aligned target has pixels where the warp takes them from."""
-    h, w = residual.shape[:2]
-    return look_up(pair.target_seen.astype(np.uint8), pixel_grid(h, w) + residual, cv2.INTER_NEAREST) > 0
-
-
-def _warp_field(placed: _Placed, scale: float, canvas: Canvas, reference: Picture, target: Picture) -> WarpField:
-    backward = np.where(placed.covered[..., None], placed.places, np.nan).astype(np.float32)
-    forward, forward_scale = forward_map(backward, scale, canvas, target.size)
-    return WarpField(
-        backward, scale, forward, forward_scale, canvas.origin, canvas.surface.focal or 0.0,
-        reference.size, target.size, canvas.size,
-    )  # fmt: skip
-
-
-def _loaded_canvas(warp: WarpField, reference: Picture, target: Picture) -> Canvas:
-    for name, size, picture in (
-        ("reference", warp.reference_size, reference),
-        ("target", warp.target_size, target),
-    ):
-        if size != picture.size:
-            raise InputError(
-                f"the loaded warp is for a {name} of {size[0]} x {size[1]}, {picture.name} has"
-                f" {picture.size[0]} x {picture.size[1]}; load a warp made from pictures of the same sizes"
-            )
-    w, h = warp.reference_size
-    return Canvas(Surface(warp.focal or None, ((w - 1) / 2, (h - 1) / 2)), warp.origin, warp.canvas_size)
-
-
-def _loaded_places(warp: WarpField) -> _Placed:
-    covered = np.isfinite(warp.map).all(axis=2)
-    places = push_pull(np.where(covered[..., None], warp.map, 0), covered.astype(np.float32))
-    return _Placed(places, covered, covered, np.zeros_like(places))
-
-
-def _aligned_pair(
-    reference: Picture, target: Picture, canvas: Canvas, scale: float, placed: _Placed
-) -> AlignedPair:
-    h, w = placed.covered.shape
-    pixels, seen = _drawn(target, placed.places, scale)
-    reference_pixels, reference_seen = _drawn(reference, smooth_map(canvas.to_reference, (w, h), scale), scale)
-    seen &= placed.covered
-    return AlignedPair(reference_pixels, pixels, reference_seen, seen, placed.trusted & seen)
-
-
 def _layers(
-    reference: Picture, target: Picture, canvas: Canvas, scale: float, places: Field, megapix: float | None
+    reference: Picture, target: Picture, canvas: Canvas, placement: Placement, megapix: float | None
 ) -> Layers:
-    output_scale = 1.0 if megapix is None else _scale_for(canvas, megapix)
+    scale = 1.0 if megapix is None else working_scale(canvas, megapix)
     return Layers(
-        _shrunk(reference, output_scale), _shrunk(target, output_scale), canvas, output_scale,
-        places, scale,
-    )  # fmt: skip
+        shrunk(reference, scale), shrunk(target, scale), canvas, scale, placement.places, placement.scale
+    )
 
 
-def _masks(aligned: AlignedPair, placed: _Placed) -> Masks:
+def _masks(aligned: AlignedPair) -> Masks:
     """Holes: enclosed by what was seen, but seen by neither picture."""
     seen = (aligned.reference_seen | aligned.target_seen).astype(np.uint8)
-    padded = cv2.copyMakeBorder(seen, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    cv2.floodFill(padded, None, (0, 0), 1)  # type: ignore[call-overload]
-    return Masks(aligned.reference_seen, aligned.target_seen, padded[1:-1, 1:-1] == 0)
-
+    outside = cv2.copyMakeBorder(seen, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    cv2.floodFill(outside, np.zeros((0, 0), np.uint8), (0, 0), 1)
+    return Masks(aligned.reference_seen, aligned.target_seen, outside[1:-1, 1:-1] == 0)

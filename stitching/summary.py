@@ -30,7 +30,7 @@ class Summary:
         planes: how many explain them.
         confidence: of the coarse alignment, 0..1.
         overlap: share of the target that the reference sees too.
-        parallax_median, parallax_p90: length of the residual in the overlap.
+        parallax_median, parallax_p90: length of the residual in the overlap; None where the warp was loaded.
         holes: share of the canvas enclosed by both pictures that neither shows.
         tears, folds: shares of the overlap.
         device: where it was computed.
@@ -46,7 +46,6 @@ class Summary:
     projection: str
     origin: tuple[int, int]
     canvas_size: tuple[int, int]
-    work_scale: float
     warp: str
     blend: str
     alignment: str
@@ -54,8 +53,8 @@ class Summary:
     planes: int
     confidence: float
     overlap: float
-    parallax_median: float
-    parallax_p90: float
+    parallax_median: float | None
+    parallax_p90: float | None
     holes: float
     tears: float
     folds: float
@@ -70,12 +69,13 @@ class Summary:
 
 def summarize(
     reference: Picture, target: Picture, canvas: Canvas, alignment: Alignment | None, masks: "Masks",
-    residual: Field, scale: float, alpha: NDArray[np.uint8], options: "Options", seconds: dict[str, float],
+    residual: Field, alpha: NDArray[np.uint8], options: "Options", seconds: dict[str, float],
 ) -> Summary:  # fmt: skip
-    """Count what the stages gave; `residual` in working px."""
+    """Count what the stages gave; `residual` in canvas px."""
     both = masks.reference & masks.target
-    lengths = np.linalg.norm(residual[both], axis=1) / scale * PARALLAX_WIDTH / reference.size[0]
-    median, p90 = (float(np.percentile(lengths, q)) if lengths.size else 0.0 for q in (50, 90))
+    lengths = np.linalg.norm(residual[both], axis=1) * PARALLAX_WIDTH / reference.size[0]
+    known = lengths[np.isfinite(lengths)]
+    median, p90 = (round(float(np.percentile(known, q)), 2) if known.size else None for q in (50, 90))
     tears, folds = shear_and_folds(residual, both)
     overlap = float(both.sum() / max(masks.target.sum(), 1))
     confidence = 1.0 if alignment is None else alignment.confidence
@@ -83,12 +83,11 @@ def summarize(
     return Summary(
         reference=reference.name, target=target.name, reference_size=reference.size, target_size=target.size,
         panorama_size=(alpha.shape[1], alpha.shape[0]), projection=canvas.projection, origin=canvas.origin,
-        canvas_size=canvas.size, work_scale=round(scale, 4),
+        canvas_size=canvas.size,
         warp=options.warp if alignment else "loaded", blend=options.blend,
         alignment=alignment.method if alignment else "loaded",
         matches=len(alignment.matches) if alignment else 0, planes=alignment.planes if alignment else 0,
-        confidence=round(confidence, 3), overlap=round(overlap, 4), parallax_median=round(median, 2),
-        parallax_p90=round(p90, 2), holes=round(float(masks.holes.mean()), 5), tears=round(tears, 5),
+        confidence=round(confidence, 3), overlap=round(overlap, 4), parallax_median=median, parallax_p90=p90, holes=round(float(masks.holes.mean()), 5), tears=round(tears, 5),
         folds=round(folds, 5), device="cpu", seconds=rounded,
         warnings=_warnings(alignment, overlap, confidence),
     )  # fmt: skip

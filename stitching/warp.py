@@ -1,15 +1,13 @@
 """The socket of the warp estimators, and the warp as others use it: a file that maps canvas to target."""
 
-import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.canvas import Canvas
 from stitching.errors import InputError
 from stitching.fields import Field, Mask, Points, Size, pixel_grid, push_pull, rescale
 from stitching.images import replacing
@@ -54,7 +52,8 @@ class Warp:
 class Estimator(Protocol):
     """Estimates the warp of the target's every pixel, also outside the overlap."""
 
-    def __call__(self, pair: CanvasPair) -> Warp: ...
+    def __call__(self, pair: CanvasPair) -> Warp:
+        """The warp of the target in `pair`."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,8 @@ class WarpField:
 
     Attributes:
         map: (h, w, 2) float32, canvas px -> target px (x, y); NaN where not covered.
+        trusted: (h, w) bool, where both pictures agree on it, or only the target sees; elsewhere one of them
+            sees what is hidden from the other, and the map is a smooth guess.
         scale: map px per canvas px; map pixel m is canvas px (m + .5) / scale - .5.
         forward: (ht, wt, 2) float32, target px -> canvas px, on the target's grid at `forward_scale`.
         forward_scale: forward px per target px.
@@ -72,6 +73,7 @@ class WarpField:
     """
 
     map: Field
+    trusted: Mask
     scale: float
     forward: Field
     forward_scale: float
@@ -83,17 +85,21 @@ class WarpField:
 
 
 FORMAT = 1
-_SHAPES = {"origin": (2,), "reference_size": (2,), "target_size": (2,), "canvas_size": (2,)}
+# Kinds of dtype, shape with -1 = any, and both in words.
+_NUMBER, _PAIR = ("iuf", (), "one number"), ("iu", (2,), "two integers")
+_FIELD, _MASK = ("f", (-1, -1, 2), "floats (h, w, 2)"), ("b", (-1, -1), "bool (h, w)")
+_PARTS = {
+    "version": _NUMBER, "map": _FIELD, "trusted": _MASK, "scale": _NUMBER, "forward": _FIELD,
+    "forward_scale": _NUMBER, "origin": _PAIR, "focal": _NUMBER, "reference_size": _PAIR,
+    "target_size": _PAIR, "canvas_size": _PAIR,
+}  # fmt: skip
 
 
 def save_warp(path: Path, warp: WarpField) -> None:
     """Write a warp as npz without pickle; arrays as in `WarpField`, plus `version`."""
+    parts: dict[str, Any] = {part.name: getattr(warp, part.name) for part in fields(warp)}
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file, map=warp.map, scale=warp.scale, forward=warp.forward, forward_scale=warp.forward_scale,
-            origin=warp.origin, focal=warp.focal, reference_size=warp.reference_size,
-            target_size=warp.target_size, canvas_size=warp.canvas_size, version=FORMAT,
-        )  # fmt: skip
+        np.savez_compressed(file, **parts, version=FORMAT)
 
 
 def load_warp(path: Path) -> WarpField:
@@ -105,47 +111,60 @@ def load_warp(path: Path) -> WarpField:
     if not path.is_file():
         raise InputError(f"no warp at {path}: expected a file that --save-warp wrote")
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-    except (ValueError, OSError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
-        reason = "it holds pickled objects" if "pickle" in str(error) else "it is damaged or not npz"
-        raise InputError(f"cannot read the warp {path}: {reason}; expected a file that --save-warp wrote") from error
+    except Exception as error:  # a damaged archive raises nearly anything, zlib.error too
+        pickled = isinstance(error, ValueError) and "pickle" in str(error)
+        reason = "it holds pickled objects" if pickled else "it is damaged or not npz"
+        raise InputError(
+            f"cannot read the warp {path}: {reason}; expected a file that --save-warp wrote"
+        ) from error
     try:
         return _checked(arrays)
-    except (KeyError, ValueError, TypeError) as error:
+    except ValueError as error:
         raise InputError(
             f"{path} is not a warp that this version can use ({error}); write it again with --save-warp"
         ) from error
 
 
-def _checked(arrays: dict[str, NDArray[np.generic]]) -> WarpField:
-    if int(arrays["version"]) != FORMAT:
+def _checked(arrays: dict[str, NDArray[Any]]) -> WarpField:
+    for name, (kinds, shape, words) in _PARTS.items():
+        if name not in arrays:
+            raise ValueError(f"{name} is missing")
+        part = arrays[name]
+        fits = [want in (-1, got) for want, got in zip(shape, part.shape, strict=False)]
+        if part.dtype.kind not in kinds or part.ndim != len(shape) or not all(fits):
+            raise ValueError(f"{name} is {part.dtype} {part.shape}, expected {words}")
+    if arrays["version"] != FORMAT:
         raise ValueError(f"version {arrays['version']}, expected {FORMAT}")
-    for name in ("map", "forward"):
-        if arrays[name].ndim != 3 or arrays[name].shape[2] != 2 or arrays[name].dtype != np.float32:
-            raise ValueError(f"{name} is {arrays[name].dtype} {arrays[name].shape}, expected float32 (h, w, 2)")
-    for name, shape in _SHAPES.items():
-        if arrays[name].shape != shape:
-            raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")
-    pairs = {name: (int(arrays[name][0]), int(arrays[name][1])) for name in _SHAPES}
-    scales = {name: float(arrays[name]) for name in ("scale", "forward_scale", "focal")}  # type: ignore[arg-type]
-    if not (0 < scales["scale"] <= 1 and 0 < scales["forward_scale"] <= 1 and scales["focal"] >= 0):
-        raise ValueError(f"scales {scales} out of range")
-    w, h = pairs["canvas_size"]
-    if arrays["map"].shape[:2] != (round(h * scales["scale"]), round(w * scales["scale"])):
-        raise ValueError(f"map {arrays['map'].shape[:2]} does not fit a canvas of {w} x {h}")
-    return WarpField(map=arrays["map"], forward=arrays["forward"], **scales, **pairs)  # type: ignore[arg-type]
+    scale, forward_scale, focal = (float(arrays[name]) for name in ("scale", "forward_scale", "focal"))
+    if not (0 < scale <= 1 and 0 < forward_scale <= 1 and 0 <= focal < np.inf):
+        raise ValueError(f"scale {scale}, forward_scale {forward_scale} or focal {focal} is out of range")
+    (w, h), map_shape = arrays["canvas_size"].tolist(), arrays["map"].shape[:2]
+    if min(w, h) < 1 or map_shape != (round(h * scale), round(w * scale)) or min(map_shape) < 1:
+        raise ValueError(f"map {map_shape} does not fit a canvas_size of {w} x {h}")
+    if arrays["trusted"].shape != map_shape:
+        raise ValueError(f"trusted {arrays['trusted'].shape} does not fit the map {map_shape}")
+    origin, reference_size, target_size, canvas_size = (
+        (int(arrays[name][0]), int(arrays[name][1]))
+        for name in ("origin", "reference_size", "target_size", "canvas_size")
+    )
+    return WarpField(
+        map=arrays["map"].astype(np.float32), trusted=arrays["trusted"], scale=scale,
+        forward=arrays["forward"].astype(np.float32), forward_scale=forward_scale, origin=origin, focal=focal,
+        reference_size=reference_size, target_size=target_size, canvas_size=canvas_size,
+    )  # fmt: skip
 
 
-def forward_map(backward: Field, scale: float, canvas: Canvas, target_size: Size) -> tuple[Field, float]:
+def forward_map(backward: Field, scale: float, target_size: Size) -> tuple[Field, float]:
     """Invert a backward map: target px -> canvas px for every target pixel.
 
     Args:
         backward: (h, w, 2) canvas grid of `scale` px per canvas px -> target px, NaN where not covered.
 
     Returns:
-        (ht, wt, 2) float32 and its px per target px (at most `scale`). Target pixels that no canvas pixel shows
-        (hidden ones, a cropped rim) get their place from their neighbours.
+        (ht, wt, 2) float32 and its px per target px (at most `scale`). Target pixels that no canvas pixel
+        shows (hidden ones, a cropped rim) get their place from their neighbours.
     """
     tw, th = target_size
     grid_scale = min(1.0, scale)
@@ -161,8 +180,8 @@ def forward_map(backward: Field, scale: float, canvas: Canvas, target_size: Size
     offset = places - exact
     sums = np.stack([np.bincount(cell, offset[:, axis], h * w) for axis in (0, 1)], axis=-1)
     known = (count > 0).astype(np.float32).reshape(h, w)
-    offsets = (sums / np.maximum(count, 1)[:, None]).astype(np.float32).reshape(h, w, 2)  # (h*w, 2) -> (h, w, 2)
-    return push_pull(offsets, known) + rescale(pixel_grid(h, w), 1 / grid_scale), grid_scale
+    offsets = (sums / np.maximum(count, 1)[:, None]).astype(np.float32)
+    return push_pull(offsets.reshape(h, w, 2), known) + rescale(pixel_grid(h, w), 1 / grid_scale), grid_scale
 
 
 def shear_and_folds(residual: Field, where: Mask) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The classical warp: several dense candidates, the best for every pixel, checked both ways, extended smoothly."""
+"""The classical warp: dense candidates, the best for every pixel, checked both ways, extended smoothly."""
 
 import cv2
 import numpy as np
@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from stitching.estimators.flow import dense_inverse_search, fuse, nearest_match_flow, sharpen
 from stitching.estimators.stereo import epipolar_flow
 from stitching.fields import Field, Mask, bounding_box, push_pull, round_trip_error
+from stitching.images import to_grey
 from stitching.warp import CanvasPair, Warp
 
 CONSISTENT = 1.5  # px of round-trip error up to which a pixel is trusted
@@ -40,7 +41,7 @@ def classical(pair: CanvasPair) -> Warp:
 def _flow_in_overlap(pair: CanvasPair, box: tuple[slice, slice]) -> tuple[Field, Mask]:
     """Flow target -> reference inside the box, and where it finds its way back."""
     reference, target = fill_outside(pair, box)
-    reference_grey, target_grey = (cv2.cvtColor(p, cv2.COLOR_BGR2GRAY) for p in (reference, target))
+    reference_grey, target_grey = to_grey(reference), to_grey(target)
     offset = np.array([box[1].start, box[0].start], np.float64)
     reference_points, target_points = pair.reference_points - offset, pair.target_points - offset
     there = [dense_inverse_search(target_grey, reference_grey)]
@@ -52,7 +53,9 @@ def _flow_in_overlap(pair: CanvasPair, box: tuple[slice, slice]) -> tuple[Field,
         there.append(dense_inverse_search(target_grey, reference_grey, seed))
         back.append(dense_inverse_search(reference_grey, target_grey, back_seed))
     scale = min(1.0, float(np.sqrt(EPIPOLAR_AREA / max(pair.overlap.sum(), 1))))
-    both = epipolar_flow(target_grey, reference_grey, pair.overlap[box], target_points, reference_points, scale)
+    both = epipolar_flow(
+        target_grey, reference_grey, pair.overlap[box], target_points, reference_points, scale
+    )
     if both is not None:
         there.append(both[0])
         back.append(both[1])
@@ -64,7 +67,7 @@ def _flow_in_overlap(pair: CanvasPair, box: tuple[slice, slice]) -> tuple[Field,
 def fill_outside(
     pair: CanvasPair, box: tuple[slice, slice]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Both pictures cropped, the target brought to the reference's brightness, each filled where it sees nothing.
+    """Both pictures cropped, the target as bright as the reference, each filled where it sees nothing.
 
     The filling is the other picture: a border of nothing would pull the flow along it.
     """
@@ -82,8 +85,7 @@ def fill_outside(
 
 def _texture(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(h, w) 0..1: how far a pixel's neighbourhood has anything to match; clear sky has not."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    dx, dy = (slope.astype(np.float32) / 8 for slope in cv2.spatialGradient(grey))
+    dx, dy = (slope.astype(np.float32) / 8 for slope in cv2.spatialGradient(to_grey(picture)))
     energy = cv2.blur(dx * dx + dy * dy, (TEXTURE_WINDOW, TEXTURE_WINDOW))
     result: NDArray[np.float32] = energy / (energy + FLAT**2)
     return result
@@ -95,4 +97,4 @@ def _extend(residual: Field, known: NDArray[np.float32], overlap: Mask) -> Field
     distance = cv2.distanceTransform((~overlap).astype(np.uint8), cv2.DIST_L2, 5)
     reach = DECAY * float(np.hypot(*overlap.shape))
     fade = np.exp(-np.square(distance / reach))
-    return (filled * fade[..., None]).astype(np.float32)
+    return np.asarray(filled * fade[..., None], np.float32)

@@ -28,10 +28,12 @@ def dense_inverse_search(start: Grey, end: Grey, initial: Field | None = None, f
     """
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     search.setFinestScale(finest)
-    search.setPatchStride(3)
-    search.setGradientDescentIterations(25)
-    search.setVariationalRefinementIterations(5)
-    return np.asarray(search.calc(start, end, None if initial is None else initial.copy()), np.float32)
+    search.setPatchStride(4)
+    search.setGradientDescentIterations(12)
+    search.setVariationalRefinementIterations(2)
+    # None, not zeros: OpenCV searches otherwise from a flow that it is given, even one of zeros.
+    first = None if initial is None else initial.copy()
+    return np.asarray(search.calc(start, end, first), np.float32)  # type: ignore[arg-type]
 
 
 def sharpen(start: Grey, end: Grey, flow: Field, longest: float = 3.0) -> Field:
@@ -44,7 +46,7 @@ def sharpen(start: Grey, end: Grey, flow: Field, longest: float = 3.0) -> Field:
 
 
 def nearest_match_flow(start: Points, end: Points, shape: tuple[int, int]) -> Field | None:
-    """Flow of the nearest sparse match at each pixel; lone matches that move unlike their neighbours are left out.
+    """Flow of the nearest sparse match at each pixel, without lone matches that move unlike their neighbours.
 
     Args:
         start, end: (n, 2) px.
@@ -67,7 +69,7 @@ def nearest_match_flow(start: Points, end: Points, shape: tuple[int, int]) -> Fi
     _, label = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     by_label = np.zeros((label.max() + 1, 2), np.float32)
     by_label[label[rows, columns]] = moves[keep]
-    return by_label[label]
+    return np.asarray(by_label[label])
 
 
 def _agree(points: Points, moves: Points, tolerance: float) -> NDArray[np.bool_]:
@@ -106,6 +108,7 @@ def fuse(
 def _cost(start: NDArray[np.uint8], end: NDArray[np.uint8], flow: Field, back: Field) -> NDArray[np.float32]:
     h, w = flow.shape[:2]
     difference = cv2.absdiff(start, look_up(end, pixel_grid(h, w) + flow))
-    grey_levels = np.minimum(cv2.transform(difference, np.full((1, 3), 1 / 3)).astype(np.float32), WORST_DIFFERENCE)
+    mean = cv2.transform(difference, np.full((1, 3), 1 / 3)).astype(np.float32)
+    grey_levels = np.minimum(mean, WORST_DIFFERENCE)
     loop = np.minimum(round_trip_error(flow, back), WORST_ROUND_TRIP)
     return cv2.blur(grey_levels + ROUND_TRIP_WEIGHT * loop, (WINDOW, WINDOW)).astype(np.float32)

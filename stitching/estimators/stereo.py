@@ -1,4 +1,4 @@
-"""Flow along epipolar lines by semi-global matching: a candidate for displacements too large for a local search."""
+"""Flow along epipolar lines by semi-global matching: for displacements too large for a local search."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.alignment import Matrix, project
-from stitching.fields import Field, Mask, Points, pixel_grid
+from stitching.fields import NOWHERE, Field, Mask, Points, look_up, pixel_grid
 
 FEWEST_MATCHES = 15
 WORST_ROW_ERROR = 1.5  # px, median, of the matches after rectification
@@ -52,16 +52,19 @@ def epipolar_flow(
     if rectification is None:
         return None
     r = rectification
-    left = cv2.warpPerspective(start, r.start, r.size, borderMode=cv2.BORDER_REPLICATE)
-    right = cv2.warpPerspective(end, r.end, r.size, borderMode=cv2.BORDER_REPLICATE)
+    left, right = (
+        np.asarray(cv2.warpPerspective(p, h, r.size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+        for p, h in ((start, r.start), (end, r.end))
+    )
     there = _disparity(left, right, r.disparities)
-    back = _disparity(right[:, ::-1], left[:, ::-1], r.disparities)[:, ::-1]
+    mirrored = _disparity(right[:, ::-1], left[:, ::-1], r.disparities)
+    back = np.ascontiguousarray(mirrored[:, ::-1])
     shape = overlap.shape[0], overlap.shape[1]
-    return _to_flow(there, r.start, r.end, -1, shape), _to_flow(np.ascontiguousarray(back), r.end, r.start, 1, shape)
+    return _to_flow(there, r.start, r.end, -1, shape), _to_flow(back, r.end, r.start, 1, shape)
 
 
 def rectify(start: Points, end: Points, overlap: Mask, scale: float) -> Rectification | None:
-    """Rectify an uncalibrated pair (Hartley 1999) so that the overlap keeps its size times `scale`; None if it cannot."""
+    """Rectify an uncalibrated pair (Hartley 1999), the overlap `scale` times as large; None if it cannot."""
     h, w = overlap.shape
     if len(start) < FEWEST_MATCHES or not overlap.any():
         return None
@@ -76,7 +79,8 @@ def rectify(start: Points, end: Points, overlap: Mask, scale: float) -> Rectific
     if not done:
         return None
     rows, columns = np.nonzero(overlap)
-    box = np.array([(x, y) for x in (columns.min(), columns.max()) for y in (rows.min(), rows.max())], np.float64)
+    left, right, top, bottom = columns.min(), columns.max(), rows.min(), rows.max()
+    box = np.array([(left, top), (left, bottom), (right, top), (right, bottom)], np.float64)
     middle = box.mean(axis=0)
     to_start, to_end = (h * np.sign(h[2, :2] @ middle + h[2, 2]) for h in (to_start, to_end))
     enlargement = scale / np.sqrt(abs(np.linalg.det(_jacobian(to_start, middle))))
@@ -90,7 +94,9 @@ def rectify(start: Points, end: Points, overlap: Mask, scale: float) -> Rectific
     return _framed(to_start, to_end, box, start, end)
 
 
-def _framed(to_start: Matrix, to_end: Matrix, box: Points, start: Points, end: Points) -> Rectification | None:
+def _framed(
+    to_start: Matrix, to_end: Matrix, box: Points, start: Points, end: Points
+) -> Rectification | None:
     """Shift both rectified pictures so that `box` fits and all disparities are positive."""
     corners, end_corners = project(to_start, box), project(to_end, box)
     top = min(corners[:, 1].min(), end_corners[:, 1].min())
@@ -118,13 +124,13 @@ def _jacobian(homography: Matrix, point: Points) -> Matrix:
 def _is_gentle(to_start: Matrix, to_end: Matrix, box: Points, scale: float) -> bool:
     if not np.isfinite(project(to_start, box) + project(to_end, box)).all():
         return False
-    jacobians = np.array([_jacobian(homography, corner) for homography in (to_start, to_end) for corner in box])
+    jacobians = np.array([_jacobian(side, corner) for side in (to_start, to_end) for corner in box])
     stretch = np.linalg.svd(jacobians, compute_uv=False) / scale
     return bool(stretch.max() < MOST_STRETCH and stretch.min() > 1 / MOST_STRETCH)
 
 
 def _disparity(left: NDArray[np.uint8], right: NDArray[np.uint8], disparities: int) -> NDArray[np.float32]:
-    """(h, w) px; semi-global matching (Hirschmueller 2008), three-way variant. Invalid pixels get -1 or so."""
+    """(h, w) px; semi-global matching (Hirschmueller 2008), three-way variant; about -1 where invalid."""
     # Padding lets pixels near the left border look further left than the picture reaches.
     padded = [cv2.copyMakeBorder(p, 0, 0, disparities, 0, cv2.BORDER_REPLICATE) for p in (left, right)]
     matcher = cv2.StereoSGBM.create(
@@ -132,7 +138,7 @@ def _disparity(left: NDArray[np.uint8], right: NDArray[np.uint8], disparities: i
         mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,
     )  # fmt: skip
     sixteenths = matcher.compute(padded[0], padded[1])[:, disparities:]
-    return sixteenths.astype(np.float32) / 16
+    return np.asarray(sixteenths, np.float32) / np.float32(16)
 
 
 def _to_flow(
@@ -140,8 +146,8 @@ def _to_flow(
 ) -> Field:
     """Bring a disparity map back to the pictures' own pixels as a flow (h, w, 2)."""
     grid = pixel_grid(*shape)
-    places = np.nan_to_num(project(to_start, grid.astype(np.float64)), nan=-1e5)
-    found = cv2.remap(disparity, places.astype(np.float32), None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-    places[..., 0] += sign * found
+    places = project(to_start, grid.astype(np.float64))
+    places[np.isnan(places)] = NOWHERE
+    places[..., 0] += sign * look_up(disparity, places.astype(np.float32), cv2.INTER_NEAREST)
     flow = project(np.linalg.inv(to_end), places) - grid
     return np.nan_to_num(flow, nan=1e3).astype(np.float32)

@@ -46,7 +46,8 @@ def _well_exposed(pair: AlignedPair) -> Mask:
 def _overall(pair: AlignedPair, usable: Mask) -> NDArray[np.float32]:
     """(3,) ratio of medians: a few misaligned pixels do not move it."""
     medians = [np.median(p[usable], axis=0) for p in (pair.reference, pair.target)]
-    return np.clip(medians[0] / medians[1], 1 / LARGEST_GAIN, LARGEST_GAIN).astype(np.float32)
+    gain = np.clip(medians[0] / medians[1], 1 / LARGEST_GAIN, LARGEST_GAIN)
+    return np.asarray(gain, np.float32)
 
 
 def _field(pair: AlignedPair, usable: Mask, overall: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -57,7 +58,8 @@ def _field(pair: AlignedPair, usable: Mask, overall: NDArray[np.float32]) -> NDA
 
     def local_mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
         coarse = cv2.resize(values, cells, interpolation=cv2.INTER_AREA)
-        return cv2.GaussianBlur(coarse, (0, 0), SMOOTHNESS, borderType=cv2.BORDER_CONSTANT)
+        blurred = cv2.GaussianBlur(coarse, (0, 0), SMOOTHNESS, borderType=cv2.BORDER_CONSTANT)
+        return np.asarray(blurred, np.float32)
 
     share = usable.astype(np.float32)[..., None]
     reference, target = (local_mean(p * share) for p in (pair.reference, pair.target))

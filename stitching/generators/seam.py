@@ -8,11 +8,10 @@ from stitching.blend import AlignedPair, Blend
 from stitching.fields import Mask, bounding_box, enlarge
 from stitching.generators.gain import match_gain
 
-SEAM_AREA = 0.1e6  # px of overlap at which the seam is cut
+SEAM_AREA = 0.06e6  # px of overlap at which the seam is cut
 EDGE_WEIGHT = 2.0  # of a difference of gradients against one of colours
-import os
-FLOOR = float(os.environ.get("FLOOR","3"))  # grey levels that a seam costs anywhere, so that it is short
-CENTRING = float(os.environ.get("CENTRING","3"))  # how much more it costs at the rim of the overlap than in its middle
+FLOOR = 3.0  # grey levels that a seam costs anywhere, so that it is short
+CENTRING = 5.0  # how much more it costs at the rim of the overlap than in its middle
 UNTRUSTED = 60.0  # grey levels added where the target's place is not known
 
 
@@ -27,7 +26,8 @@ def seam(pair: AlignedPair, compensator: str) -> Blend:
         box = bounding_box(overlap, 8)
         cost = mismatch(pair.reference.astype(np.float32), matched, pair.trusted)
         cost = (cost + FLOOR) * (1 + CENTRING * _off_centre(pair.reference_seen, pair.target_seen) ** 2)
-        weight[box] = _cut(cost[box], pair.reference_seen[box], pair.target_seen[box])
+        usable = pair.target_seen & ~pair.hidden
+        weight[box] = _cut(cost[box], pair.reference_seen[box], usable[box])
     return Blend(weight, gain)
 
 

@@ -1,0 +1,43 @@
+# make demo: stitch a pair and look at it; make test: every check. Both keep to .venv in this folder.
+.DELETE_ON_ERROR:
+.PHONY: demo test clean
+
+# The first Python that will do; another one: make PYTHON=/path/to/python3.12
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+demo: .venv/base demo/out/target.png
+	$(BIN)/parastitch stitch demo/out/reference.png demo/out/target.png \
+		--output demo/out/panorama.png --report demo/out/report.html
+	@echo "panorama: $(CURDIR)/demo/out/panorama.png"
+	@echo "report:   $(CURDIR)/demo/out/report.html (open it in a browser)"
+
+test: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf .venv demo/out build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+demo/out/target.png: demo/make_pair.py constraints.txt | .venv/base
+	$(BIN)/python demo/make_pair.py demo/out
+
+# The files .venv/base and .venv/dev say that these are installed.
+.venv/base: pyproject.toml constraints.txt | .venv/bin/pip
+	@echo "installing the stitcher into .venv"
+	@$(INSTALL) .
+	@touch $@
+
+.venv/dev: pyproject.toml constraints.txt | .venv/bin/pip
+	@echo "installing the stitcher and the tools that check it into .venv"
+	@$(INSTALL) '.[dev]'
+	@touch $@
+
+.venv/bin/pip:
+	@test -n "$(PYTHON)" || { echo "needs Python 3.11, 3.12 or 3.13; found none: make PYTHON=/path/to/it"; exit 1; }
+	@$(PYTHON) -c '$(FITS)' || { echo "needs Python 3.11, 3.12 or 3.13; $(PYTHON) is another"; exit 1; }
+	$(PYTHON) -m venv --clear .venv

