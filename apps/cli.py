@@ -64,7 +64,7 @@ def _parse(command: Callable[..., Any], name: str, arguments: list[str]) -> Call
     complaint = io.StringIO()
     try:
         with redirect_stderr(complaint):
-            return tyro.cli(bound, prog=name, args=arguments)  # type: ignore[no-any-return]
+            return tyro.cli(bound, prog=name, args=arguments)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
@@ -77,7 +77,9 @@ def _parse(command: Callable[..., Any], name: str, arguments: list[str]) -> Call
 def _overview() -> str:
     lines = ["usage: parastitch COMMAND [options]", ""]
     lines += [f"  {name:10} {text}" for name, (_, _, text) in COMMANDS.items()]
-    return "\n".join([*lines, "", "parastitch COMMAND --help shows a command's options; --version the version."])
+    return "\n".join(
+        [*lines, "", "parastitch COMMAND --help shows a command's options; --version the version."]
+    )
 
 
 def _say(error: object, code: int) -> int:

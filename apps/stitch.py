@@ -48,7 +48,7 @@ def stitch_command(
     target: tyro.conf.Positional[Path],
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     options: tyro.conf.OmitArgPrefixes[Options] = Options(),  # noqa: B008 - frozen
-    outputs: tyro.conf.OmitArgPrefixes[Outputs] = Outputs(),  # noqa: B008 - frozen
+    outputs: tyro.conf.OmitArgPrefixes[Outputs] = Outputs(),
 ) -> None:
     """Stitch two pictures taken from different places.
 
@@ -105,7 +105,11 @@ def _write(stitched: Stitched, output: Path, outputs: Outputs) -> None:
 def _in_words(stitched: Stitched, output: Path) -> str:
     s = stitched.summary
     seconds = ", ".join(f"{stage} {value:.2f}" for stage, value in s.seconds.items())
-    parallax = "" if s.parallax_median is None else f" parallax {s.parallax_median:.1f} px (p90 {s.parallax_p90:.1f}),"
+    parallax = (
+        ""
+        if s.parallax_median is None
+        else f" parallax {s.parallax_median:.1f} px (p90 {s.parallax_p90:.1f}),"
+    )
     return (
         f"{output}: {s.panorama_size[0]} x {s.panorama_size[1]} ({s.projection}), overlap {s.overlap:.0%},"
         f"{parallax} {s.alignment} from {s.matches} matches,"

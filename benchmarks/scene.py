@@ -4,9 +4,13 @@ Discs of random colour with radii from a few pixels to a sixth of the picture, f
 Mumford & Huang 2001): edges at all scales as in a photograph, and as sharp at 50 Mpx as at 0.5.
 """
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from apps.pairs import PairFiles
 
 Pixels = NDArray[np.uint8]  # (h, w, 3) BGR
 Matrix = NDArray[np.float64]
@@ -100,10 +104,18 @@ def _view(
     """What a camera sees; `places`: (3, 3) camera px -> layer px, of the back and the front layer."""
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     back, front = (
-        cv2.warpPerspective(layer, place, size, flags=flags)
-        for layer, place in zip(layers, places, strict=True)
+        cv2.warpPerspective(layer, place, size, flags=flags) for layer, place in zip(layers, places, strict=True)
     )
     nearest = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     there = cv2.warpPerspective(posts, places[1], size, flags=nearest)
     cv2.copyTo(front, there, back)
     return np.asarray(back, np.uint8)
+
+
+def write_pair(folder: Path, megapixels: float) -> PairFiles:
+    """Make a pair and write it as two JPEG files of quality 95 into `folder`."""
+    folder.mkdir(exist_ok=True)
+    paths = folder / "1.jpg", folder / "2.jpg"
+    for path, pixels in zip(paths, make_pair(megapixels), strict=True):
+        cv2.imwrite(str(path), pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    return PairFiles(f"scene, {megapixels:g} Mpx", *paths)

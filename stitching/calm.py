@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from stitching.fields import Field, Mask, enlarge, push_pull
 from stitching.occlusion import nearest_homography
 
-NEAR, FAR = 0.02, 0.1  # of the diagonal: up to here the warp stays dense, from here on it is calm
+FAR = 0.05  # of the diagonal: at the seam the warp is dense, this far from it it is calm
 SMOOTHNESS = 0.04  # of the diagonal, sigma of the calm warp
 
 
@@ -29,8 +29,9 @@ def calm_places(places: Field, covered: Mask, trusted: Mask, weight: NDArray[np.
     sure = push_pull(places - base, trusted.astype(np.float32))
     diagonal = float(np.hypot(h, w))
     quarter = cv2.resize(sure, (max(1, w // 4), max(1, h // 4)), interpolation=cv2.INTER_AREA)
-    smooth = enlarge(cv2.GaussianBlur(quarter, (0, 0), SMOOTHNESS * diagonal / 4), (w, h))
+    blurred = cv2.GaussianBlur(quarter, (0, 0), SMOOTHNESS * diagonal / 4)
+    smooth = enlarge(np.asarray(blurred, np.float32), (w, h))
     from_reference = cv2.distanceTransform((weight < 0.5).astype(np.uint8), cv2.DIST_L2, 5)
-    t = np.clip((from_reference / diagonal - NEAR) / (FAR - NEAR), 0, 1)
+    t = np.minimum(from_reference / (FAR * diagonal), 1)
     share = (t * t * (3 - 2 * t))[..., None].astype(np.float32)
     return np.asarray(base + dense + share * (smooth - dense), np.float32)

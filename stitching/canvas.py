@@ -7,7 +7,6 @@ finite where the homography itself runs off to its horizon.
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +14,9 @@ from stitching.alignment import Alignment, Matrix, project
 from stitching.fields import Points, Size
 
 FARTHEST = 1.5  # the canvas reaches at most this far out of the reference, in diagonals of the larger picture
-LEAST_PLANE_STRETCH = 1.25  # size ratio across the target below which a homography's shapes are natural enough
+LEAST_PLANE_STRETCH = (
+    1.25  # size ratio across the target below which a homography's shapes are natural enough
+)
 MOST_PLANE_STRETCH = 2.0  # the same, above which the canvas is a cylinder
 SIMILARITY_SHARE = 0.5  # of the similarity at the far end: more would bend straight lines more than it helps
 GRID = 48  # samples along the longer side when outlines are traced
@@ -38,7 +39,7 @@ class Surface:
 
     @property
     def projection(self) -> str:
-        """"plane" or "cylinder"."""
+        """ "plane" or "cylinder"."""
         return "plane" if self.focal is None else "cylinder"
 
     def to_reference(self, points: Points) -> Points:
@@ -77,7 +78,7 @@ class Canvas:
 
     @property
     def projection(self) -> str:
-        """"plane" or "cylinder"."""
+        """ "plane" or "cylinder"."""
         return self.surface.projection
 
     def to_reference(self, points: Points) -> Points:
@@ -131,7 +132,9 @@ class CoarseWarp:
             columns = self(found + step_x) - self(found - step_x), self(found + step_y) - self(found - step_y)
             a, b, c, d = columns[0][..., 0], columns[1][..., 0], columns[0][..., 1], columns[1][..., 1]
             error = points - self(found)
-            move = np.stack([d * error[..., 0] - b * error[..., 1], a * error[..., 1] - c * error[..., 0]], axis=-1)
+            move = np.stack(
+                [d * error[..., 0] - b * error[..., 1], a * error[..., 1] - c * error[..., 0]], axis=-1
+            )
             found = found + move / (a * d - b * c)[..., None]
         settled = np.linalg.norm(self(found) - points, axis=-1) < 0.1
         return np.where(settled[..., None], found, np.nan)
@@ -143,7 +146,8 @@ class CoarseWarp:
         dx = np.maximum(np.maximum(left - x, x - right), 0)
         dy = np.maximum(np.maximum(top - y, y - bottom), 0)
         t = np.minimum(np.hypot(dx, dy) / self.reach, 1)
-        return SIMILARITY_SHARE * t * t * (3 - 2 * t)
+        share: Points = SIMILARITY_SHARE * t * t * (3 - 2 * t)
+        return share
 
 
 def plan_canvas(alignment: Alignment, reference_size: Size, target_size: Size) -> CoarseWarp:
@@ -195,13 +199,20 @@ def _coarse_on(surface: Surface, homography: Matrix, reference_size: Size, targe
     frame = (float(left), float(top), float(right), float(bottom))
     empty = Canvas(surface, (int(left), int(top)), (int(right - left + 1), int(bottom - top + 1)))
     inverse = np.linalg.inv(homography)
-    rigid = CoarseWarp(empty, inverse / inverse[2, 2], (1, 0), frame, 0)
+    rigid = CoarseWarp(
+        empty, inverse / abs(inverse[2, 2]), (1, 0), frame, 0
+    )  # the sign says what is in front
     similarity = _fit_similarity(rigid, target_size)
     a, b = similarity
     corners = _outline(target_size)
     far = (corners[:, 0] + 1j * corners[:, 1] - b) / a
-    reach = max((left - far.real).max(), (far.real - right).max(), (top - far.imag).max(),
-                (far.imag - bottom).max(), 0.0)
+    reach = max(
+        (left - far.real).max(),
+        (far.real - right).max(),
+        (top - far.imag).max(),
+        (far.imag - bottom).max(),
+        0.0,
+    )
     diagonal = float(np.hypot(w, h))
     if surface.focal is not None or _plane_stretch(homography, target_size) < LEAST_PLANE_STRETCH:
         reach = 0.0
@@ -246,6 +257,10 @@ def _bounded_canvas(warp: CoarseWarp, diagonal: float, target_size: Size) -> Can
             max(box[0], found[:, 0].min() - step[0]), max(box[1], found[:, 1].min() - step[1]),
             min(box[2], found[:, 0].max() + step[0]), min(box[3], found[:, 1].max() + step[1]),
         )  # fmt: skip
+    outline = warp.inverse(_outline(target_size)) + np.asarray(warp.canvas.origin)
+    if np.isfinite(outline).all():  # known exactly: no empty margin
+        (x0, y0), (x1, y1) = outline.min(axis=0) - 1, outline.max(axis=0) + 1
+        box = max(box[0], x0), max(box[1], y0), min(box[2], x1), min(box[3], y1)
     x0, y0 = int(np.floor(min(box[0], left))), int(np.floor(min(box[1], top)))
     x1, y1 = int(np.ceil(max(box[2], right))), int(np.ceil(max(box[3], bottom)))
     return Canvas(warp.canvas.surface, (x0, y0), (x1 - x0 + 1, y1 - y0 + 1))
@@ -257,7 +272,8 @@ def _plane_stretch(homography: Matrix, target_size: Size) -> float:
     grid = _grid(0, 0, w - 1, h - 1)
     depth = grid @ homography[2, :2] + homography[2, 2]
     area = np.abs(np.linalg.det(homography)) / np.maximum(depth, 1e-9) ** 3
-    return float(np.percentile(area, 95) / max(np.percentile(area, 5), 1e-12)) ** 0.5
+    low, high = np.percentile(area, [5, 95])
+    return float(np.sqrt(high / max(low, 1e-12)))
 
 
 def _inside(points: Points, size: Size) -> NDArray[np.bool_]:

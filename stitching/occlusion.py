@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from stitching.fields import Field, Mask, pixel_grid
 
@@ -25,7 +24,7 @@ def nearest_homography(places: Field, trusted: Mask) -> Field:
     if homography is None:
         return grid
     moved = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), homography)
-    return moved.reshape(h, w, 2)  # (h*w, 1, 2) -> (h, w, 2)
+    return np.asarray(moved, np.float32).reshape(h, w, 2)  # (h*w, 1, 2) -> (h, w, 2)
 
 
 def hidden_from_target(places: Field, covered: Mask, trusted: Mask, scale: float) -> Mask:
@@ -59,6 +58,6 @@ def _jumps(offset: Field, strip: Mask, trusted: Mask) -> bool:
     if rim.sum() < FEWEST_RIM_PIXELS:
         return False
     low, high = np.percentile(offset[rim], [5, 95], axis=0)
-    padded: NDArray[np.uint8] = cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    padded = cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     thickness = 2 * cv2.distanceTransform(padded, cv2.DIST_L2, 3).max()
     return bool(np.hypot(*(high - low)) > LEAST_JUMP * thickness)

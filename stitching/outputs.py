@@ -38,8 +38,10 @@ def save_aligned(stitched: Stitched, folder: Path) -> None:
     left, top, right, bottom = stitched.crop
     width, height = layers.size
     margins = top, height - bottom, left, width - right
-    panorama = cv2.copyMakeBorder(stitched.panorama, *margins, cv2.BORDER_CONSTANT)
-    write_picture(folder / "blend.png", panorama, cv2.copyMakeBorder(stitched.alpha, *margins, cv2.BORDER_CONSTANT))
+    panorama, alpha = (
+        cv2.copyMakeBorder(p, *margins, cv2.BORDER_CONSTANT) for p in (stitched.panorama, stitched.alpha)
+    )
+    write_picture(folder / "blend.png", panorama, np.asarray(alpha, np.uint8))
 
 
 def save_intermediates(stitched: Stitched, folder: Path) -> None:
@@ -58,7 +60,9 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror}; name one that can be written") from error
+        raise InputError(
+            f"cannot make the folder {folder}: {error.strerror}; name one that can be written"
+        ) from error
 
 
 def _stages(stitched: Stitched) -> Iterator[tuple[str, Pixels]]:
@@ -73,8 +77,9 @@ def _stages(stitched: Stitched) -> Iterator[tuple[str, Pixels]]:
     yield "residual", flow_colours(-stitched.residual)
     yield "parallax", heat_map(lengths, masks.target, robust_limit(lengths, masks.target))
     yield "warped_target", stitched.aligned_target
-    yield "warped_overlay", _overlay(
-        stitched.aligned_reference, stitched.aligned_target, masks.reference, masks.target
+    yield (
+        "warped_overlay",
+        _overlay(stitched.aligned_reference, stitched.aligned_target, masks.reference, masks.target),
     )
     yield "trusted", _grey(stitched.trusted * np.uint8(255))
     yield "gain", np.clip(stitched.gain * 127, 0, 255).astype(np.uint8)
@@ -87,17 +92,22 @@ def _drawn_matches(stitched: Stitched) -> Pixels:
     assert stitched.pair is not None
     pair = stitched.pair
     drawn = _overlay(pair.reference, pair.target, pair.reference_seen, pair.target_seen)
-    for place, other in zip(pair.reference_points.round().astype(int), pair.target_points.round().astype(int), strict=True):
-        cv2.line(drawn, place.tolist(), other.tolist(), (0, 255, 255))
-        cv2.circle(drawn, place.tolist(), 2, (0, 255, 0), -1)
-        cv2.circle(drawn, other.tolist(), 2, (0, 0, 255), -1)
+    ends = (points.round().astype(int).tolist() for points in (pair.reference_points, pair.target_points))
+    for place, other in zip(*ends, strict=True):
+        cv2.line(drawn, place, other, (0, 255, 255))
+        cv2.circle(drawn, place, 2, (0, 255, 0), -1)
+        cv2.circle(drawn, other, 2, (0, 0, 255), -1)
     return drawn
 
 
-def _overlay(first: NDArray[np.uint8], second: NDArray[np.uint8], first_seen: Mask, second_seen: Mask) -> Pixels:
+def _overlay(
+    first: NDArray[np.uint8], second: NDArray[np.uint8], first_seen: Mask, second_seen: Mask
+) -> Pixels:
     """The mean where both are seen, else whichever is."""
     both = (first_seen & second_seen)[..., None]
-    return np.where(both, cv2.addWeighted(first, 0.5, second, 0.5, 0), cv2.max(first, second)).astype(np.uint8)
+    return np.where(both, cv2.addWeighted(first, 0.5, second, 0.5, 0), cv2.max(first, second)).astype(
+        np.uint8
+    )
 
 
 def _whole(layers: Layers, draw: Callable[[Box], tuple[Pixels, Mask]]) -> tuple[Pixels, NDArray[np.uint8]]:
@@ -118,4 +128,4 @@ def _enlarged(mask: Mask, size: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def _grey(values: NDArray[np.uint8]) -> Pixels:
-    return cv2.merge([values] * 3)
+    return np.repeat(values[..., None], 3, axis=2)

@@ -10,7 +10,18 @@ from stitching.alignment import Alignment
 from stitching.blend import AlignedPair
 from stitching.canvas import Canvas, CoarseWarp, Surface
 from stitching.errors import InputError
-from stitching.fields import Field, Mask, Pixels, Size, inside, look_up, pixel_grid, push_pull, rescale, smooth_map
+from stitching.fields import (
+    Field,
+    Mask,
+    Pixels,
+    Size,
+    inside,
+    look_up,
+    pixel_grid,
+    push_pull,
+    rescale,
+    smooth_map,
+)
 from stitching.images import Picture
 from stitching.occlusion import hidden_from_target
 from stitching.splat import splat
@@ -50,7 +61,9 @@ def shrunk(picture: Picture, scale: float) -> Picture:
         return picture
     size = max(1, round(picture.size[0] * scale)), max(1, round(picture.size[1] * scale))
     pixels = cv2.resize(picture.pixels, size, interpolation=cv2.INTER_AREA)
-    seen = None if picture.seen is None else cv2.resize(picture.seen, size, interpolation=cv2.INTER_AREA)
+    seen = picture.seen
+    if seen is not None:
+        seen = np.asarray(cv2.resize(seen, size, interpolation=cv2.INTER_AREA), np.uint8)
     return Picture(pixels, seen, picture.metadata, picture.name)
 
 
@@ -102,6 +115,7 @@ def aligned_pair(reference: Picture, target: Picture, canvas: Canvas, placement:
     reference_places = smooth_map(canvas.to_reference, size, placement.scale)
     reference_pixels, reference_seen = _drawn(reference, reference_places, placement.scale)
     seen &= placement.covered
+    pixels[~seen] = 0
     hidden = hidden_from_target(placement.places, placement.covered, placement.trusted, placement.scale)
     return AlignedPair(
         reference_pixels, pixels, reference_seen, seen, placement.trusted & seen, hidden & reference_seen
@@ -135,9 +149,11 @@ def from_warp_field(warp: WarpField, reference: Picture, target: Picture) -> tup
             )
     w, h = warp.reference_size
     canvas = Canvas(Surface(warp.focal or None, ((w - 1) / 2, (h - 1) / 2)), warp.origin, warp.canvas_size)
-    covered = np.isfinite(warp.map).all(axis=2)
+    covered = np.isfinite(warp.map[..., 0])
     places = push_pull(np.where(covered[..., None], warp.map, 0), covered.astype(np.float32))
-    return canvas, Placement(places, covered, warp.trusted & covered, np.full_like(places, np.nan), warp.scale)
+    return canvas, Placement(
+        places, covered, warp.trusted & covered, np.full_like(places, np.nan), warp.scale
+    )
 
 
 def _size(canvas: Canvas, scale: float) -> Size:

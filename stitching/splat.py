@@ -37,22 +37,25 @@ def splat(forward: Field, confidence: NDArray[np.float32], seen: Mask) -> Splatt
         seen: (h, w), where the target has pixels.
     """
     h, w = seen.shape
-    rows, columns = np.nonzero(seen)
-    moves = forward[rows, columns]  # (n, 2)
-    x, y = columns + moves[:, 0], rows + moves[:, 1]
-    left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
-    right_share, lower_share = x - left, y - top
-    importance = np.exp(SHARPNESS * (confidence[rows, columns].astype(np.float64) - 1))
-    total = np.zeros(h * w)
-    sums = np.zeros((2, h * w))
-    for dx, share_x in ((0, 1 - right_share), (1, right_share)):
-        for dy, share_y in ((0, 1 - lower_share), (1, lower_share)):
-            cx, cy = left + dx, top + dy
-            on_canvas = (cx >= 0) & (cy >= 0) & (cx < w) & (cy < h)
-            cell = (cy * w + cx)[on_canvas]
-            weight = (importance * share_x * share_y)[on_canvas]
-            total += np.bincount(cell, weight, h * w)
-            for axis in (0, 1):
-                sums[axis] += np.bincount(cell, -weight * moves[on_canvas, axis], h * w)
-    residual = (sums / np.maximum(total, 1e-12)).T.reshape(h, w, 2)  # (2, h*w) -> (h, w, 2)
-    return Splatted(residual.astype(np.float32), (total > LEAST_SUPPORT).reshape(h, w))
+    wide = w + 3  # a frame, one pixel before and two after, takes in what lands outside
+    pixels = np.flatnonzero(seen)
+    rows, columns = np.divmod(pixels, w)
+    moves = [forward[..., axis].ravel()[pixels].astype(np.float64) for axis in (0, 1)]  # (n,) each
+    x, y = np.clip(columns + moves[0], -1, w) + 1, np.clip(rows + moves[1], -1, h) + 1
+    left, top = x.astype(np.int64), y.astype(np.int64)
+    importance = np.exp(SHARPNESS * (confidence.ravel()[pixels].astype(np.float64) - 1))
+    lower = importance * (y - top)
+    upper = importance - lower
+    right = x - left
+    # (4, n) footprints: upper left, upper right, lower left, lower right
+    weights = np.stack([upper * (1 - right), upper * right, lower * (1 - right), lower * right])
+    cells = (top * wide + left + np.array([[0], [1], [wide], [wide + 1]])).ravel()
+
+    def landed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        sums = np.asarray(np.bincount(cells, values.ravel(), (h + 3) * wide), np.float64)
+        return sums.reshape(h + 3, wide)[1 : h + 1, 1 : w + 1]  # (h, w), without the frame
+
+    total = landed(weights)
+    least = np.maximum(total, 1e-12)
+    residual = np.stack([landed(weights * -move) / least for move in moves], axis=-1)
+    return Splatted(residual.astype(np.float32), total > LEAST_SUPPORT)

@@ -23,7 +23,8 @@ from stitching.errors import InputError
 from stitching.estimators import ESTIMATORS
 from stitching.fields import Field, Mask, Pixels
 from stitching.generators import GENERATORS
-from stitching.images import Picture, as_picture, read_mask, read_picture
+from stitching.generators.gain import COMPENSATORS
+from stitching.images import Picture, as_picture, read_mask, read_picture, to_grey
 from stitching.placement import (
     Placement,
     aligned_pair,
@@ -43,6 +44,8 @@ Progress = Callable[[str, float], None]
 
 FEATURE_AREAS = 0.2e6, 0.6e6  # px at which features are sought: the second where the first leaves it unsure
 SURE, ENOUGH_MATCHES = 0.8, 60  # confidence and matches with which the first is enough
+DEVICES = "auto", "cpu"
+LONGEST_SIDE = 32766  # px that OpenCV's remap can take
 DARK = 4  # grey levels: a picture that nowhere differs by more shows nothing
 
 
@@ -147,7 +150,7 @@ class _Clock:
 def stitch(
     reference: PictureInput,
     target: PictureInput,
-    options: Options = Options(),  # noqa: B008 - frozen
+    options: Options = Options(),
     *,
     mask_reference: PictureInput | None = None,
     mask_target: PictureInput | None = None,
@@ -160,7 +163,7 @@ def stitch(
         reference, target: paths, or arrays (h, w[, 3 or 4]) uint8 or uint16 in BGR(A) order. The panorama keeps
             the reference's view.
         options: see `Options`.
-        mask_reference, mask_target: paths or (h, w) arrays; regions that are zero are neither matched nor shown.
+        mask_reference, mask_target: paths or (h, w) arrays; what is zero is neither matched nor shown.
         warp: a warp from an earlier stitch of pictures of the same sizes, or its file: nothing is estimated.
         progress: called with (stage, share done 0..1).
 
@@ -170,8 +173,9 @@ def stitch(
     _check(options)
     clock = _Clock(progress)
     with clock.stage("read"):
-        first, second = _read(reference, mask_reference), _read(target, mask_target)
-        first, second = _same_depth(first, second)
+        first, second = _same_depth(
+            _read(reference, mask_reference, "reference"), _read(target, mask_target, "target")
+        )
     alignment, pair = None, None
     if warp is None:
         with clock.stage("align"):
@@ -206,7 +210,8 @@ def stitch(
 
 
 def _check(options: Options) -> None:
-    for name, known in (("warp", ESTIMATORS), ("blend", GENERATORS)):
+    known_names = ("warp", ESTIMATORS), ("blend", GENERATORS), ("compensator", COMPENSATORS), ("device", DEVICES)
+    for name, known in known_names:
         if getattr(options, name) not in known:
             raise InputError(f"no {name} called {getattr(options, name)!r}; known: {', '.join(known)}")
     for name in ("work_megapix", "final_megapix"):
@@ -217,15 +222,19 @@ def _check(options: Options) -> None:
         raise InputError(f"work-megapix is {options.work_megapix}, expected at most 4 (0.4 is usual)")
 
 
-def _read(source: PictureInput, mask: PictureInput | None) -> Picture:
-    picture = as_picture(source) if isinstance(source, np.ndarray) else read_picture(source)
+def _read(source: PictureInput, mask: PictureInput | None, name: str) -> Picture:
+    picture = read_picture(source) if isinstance(source, str | PathLike) else as_picture(source, name)
+    if max(picture.size) > LONGEST_SIDE:
+        w, h = picture.size
+        raise InputError(f"{picture.name} is {w} x {h} px; at most {LONGEST_SIDE} px a side, make it smaller")
     small = cv2.resize(picture.pixels, (64, 64), interpolation=cv2.INTER_AREA)
-    if np.ptp(small.astype(np.float64) / (257 if small.dtype == np.uint16 else 1)) < DARK:
+    spread = np.ptp(small.astype(np.float32), axis=(0, 1)).max()
+    if spread < DARK * (257 if small.dtype == np.uint16 else 1):
         raise InputError(f"{picture.name} shows nothing: all of it has one colour; expected a photograph")
     if mask is None:
         return picture
     wanted = read_mask(mask, picture.size)
-    seen = wanted if picture.seen is None else cv2.min(wanted, picture.seen)
+    seen = wanted if picture.seen is None else np.minimum(wanted, picture.seen)
     if not seen.any():
         raise InputError(f"the mask of {picture.name} leaves nothing of it; 0 = ignore, 255 = use")
     return Picture(picture.pixels, seen, picture.metadata, picture.name)
@@ -261,7 +270,7 @@ def _align(reference: Picture, target: Picture) -> Alignment:
 def _align_at(reference: Picture, target: Picture, area: float) -> Alignment:
     scales = [min(1.0, float(np.sqrt(area / (p.size[0] * p.size[1])))) for p in (target, reference)]
     small = [shrunk(p, s) for p, s in zip((target, reference), scales, strict=True)]
-    grey = [cv2.cvtColor(eight_bit(p.pixels), cv2.COLOR_BGR2GRAY) for p in small]
+    grey = [to_grey(eight_bit(p.pixels)) for p in small]
     found = align(grey[0], grey[1], small[0].seen, small[1].seen)
     # The true ratio of the rounded sizes, x and y alike to a fraction of a pixel.
     return found.rescaled(target.size[0] / small[0].size[0], reference.size[0] / small[1].size[0])

@@ -79,18 +79,31 @@ def summarize(
     tears, folds = shear_and_folds(residual, both)
     overlap = float(both.sum() / max(masks.target.sum(), 1))
     confidence = 1.0 if alignment is None else alignment.confidence
-    rounded = {stage: round(value, 3) for stage, value in seconds.items()}
     return Summary(
-        reference=reference.name, target=target.name, reference_size=reference.size, target_size=target.size,
-        panorama_size=(alpha.shape[1], alpha.shape[0]), projection=canvas.projection, origin=canvas.origin,
+        reference=reference.name,
+        target=target.name,
+        reference_size=reference.size,
+        target_size=target.size,
+        panorama_size=(alpha.shape[1], alpha.shape[0]),
+        projection=canvas.projection,
+        origin=canvas.origin,
         canvas_size=canvas.size,
-        warp=options.warp if alignment else "loaded", blend=options.blend,
+        warp=options.warp if alignment else "loaded",
+        blend=options.blend,
         alignment=alignment.method if alignment else "loaded",
-        matches=len(alignment.matches) if alignment else 0, planes=alignment.planes if alignment else 0,
-        confidence=round(confidence, 3), overlap=round(overlap, 4), parallax_median=median, parallax_p90=p90, holes=round(float(masks.holes.mean()), 5), tears=round(tears, 5),
-        folds=round(folds, 5), device="cpu", seconds=rounded,
+        matches=len(alignment.matches) if alignment else 0,
+        planes=alignment.planes if alignment else 0,
+        confidence=round(confidence, 3),
+        overlap=round(overlap, 4),
+        parallax_median=median,
+        parallax_p90=p90,
+        holes=round(float(masks.holes.mean()), 5),
+        tears=round(tears, 5),
+        folds=round(folds, 5),
+        device="cpu",
+        seconds={stage: round(value, 3) for stage, value in seconds.items()},
         warnings=_warnings(alignment, overlap, confidence),
-    )  # fmt: skip
+    )
 
 
 def _warnings(alignment: Alignment | None, overlap: float, confidence: float) -> list[str]:
@@ -100,5 +113,5 @@ def _warnings(alignment: Alignment | None, overlap: float, confidence: float) ->
     elif confidence < UNSURE:
         warnings.append(f"the alignment is unsure (confidence {confidence:.2f}): look twice")
     if overlap < SMALL_OVERLAP:
-        warnings.append(f"the pictures share only {overlap:.0%} of the target: more overlap gives a better warp")
+        warnings.append(f"the pictures share only {overlap:.0%} of the target; more gives a better warp")
     return warnings

@@ -69,7 +69,6 @@ def _summary(reference: Picture, target: Picture, size: tuple[int, int]) -> Summ
         projection="plane",
         origin=(0, -3),
         canvas_size=size,
-        work_scale=0.5,
         warp="classical",
         blend="seam",
         alignment="homography",

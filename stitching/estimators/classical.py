@@ -64,9 +64,7 @@ def _flow_in_overlap(pair: CanvasPair, box: tuple[slice, slice]) -> tuple[Field,
     return flow, round_trip_error(flow, back_flow) < CONSISTENT
 
 
-def fill_outside(
-    pair: CanvasPair, box: tuple[slice, slice]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def fill_outside(pair: CanvasPair, box: tuple[slice, slice]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Both pictures cropped, the target as bright as the reference, each filled where it sees nothing.
 
     The filling is the other picture: a border of nothing would pull the flow along it.
@@ -96,5 +94,5 @@ def _extend(residual: Field, known: NDArray[np.float32], overlap: Mask) -> Field
     filled = push_pull(residual, known)
     distance = cv2.distanceTransform((~overlap).astype(np.uint8), cv2.DIST_L2, 5)
     reach = DECAY * float(np.hypot(*overlap.shape))
-    fade = np.exp(-np.square(distance / reach))
+    fade = np.exp(-np.square(np.minimum(distance / reach, 9)))  # without an overlap it is out of range
     return np.asarray(filled * fade[..., None], np.float32)

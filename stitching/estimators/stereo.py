@@ -97,7 +97,7 @@ def rectify(start: Points, end: Points, overlap: Mask, scale: float) -> Rectific
 def _framed(
     to_start: Matrix, to_end: Matrix, box: Points, start: Points, end: Points
 ) -> Rectification | None:
-    """Shift both rectified pictures so that `box` fits and all disparities are positive."""
+    """Shift both rectified pictures so that `box` and all that may match it fit, all disparities positive."""
     corners, end_corners = project(to_start, box), project(to_end, box)
     top = min(corners[:, 1].min(), end_corners[:, 1].min())
     bottom = max(corners[:, 1].max(), end_corners[:, 1].max())
@@ -109,9 +109,10 @@ def _framed(
     disparities = int(np.ceil((high - low) / 16)) * 16
     if disparities > MOST_DISPARITIES:
         return None
-    place_start = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]])
-    place_end = np.array([[1, 0, low - left], [0, 1, -top], [0, 0, 1]])
-    size = int(np.ceil(right - left)) + 1, int(np.ceil(bottom - top)) + 1
+    # What a pixel may match lies up to `disparities` px left of it, seen from the other picture right of it.
+    place_start = np.array([[1, 0, disparities - left], [0, 1, -top], [0, 0, 1]])
+    place_end = np.array([[1, 0, disparities + low - left], [0, 1, -top], [0, 0, 1]])
+    size = int(np.ceil(right - left)) + 1 + 2 * disparities, int(np.ceil(bottom - top)) + 1
     return Rectification(place_start @ to_start, place_end @ to_end, size, disparities)
 
 
@@ -131,13 +132,11 @@ def _is_gentle(to_start: Matrix, to_end: Matrix, box: Points, scale: float) -> b
 
 def _disparity(left: NDArray[np.uint8], right: NDArray[np.uint8], disparities: int) -> NDArray[np.float32]:
     """(h, w) px; semi-global matching (Hirschmueller 2008), three-way variant; about -1 where invalid."""
-    # Padding lets pixels near the left border look further left than the picture reaches.
-    padded = [cv2.copyMakeBorder(p, 0, 0, disparities, 0, cv2.BORDER_REPLICATE) for p in (left, right)]
     matcher = cv2.StereoSGBM.create(
         0, disparities, BLOCK, P1=24 * BLOCK**2, P2=96 * BLOCK**2, disp12MaxDiff=-1, preFilterCap=31,
         mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,
     )  # fmt: skip
-    sixteenths = matcher.compute(padded[0], padded[1])[:, disparities:]
+    sixteenths = matcher.compute(left, right)
     return np.asarray(sixteenths, np.float32) / np.float32(16)
 
 

@@ -44,10 +44,9 @@ def _well_exposed(pair: AlignedPair) -> Mask:
 
 
 def _overall(pair: AlignedPair, usable: Mask) -> NDArray[np.float32]:
-    """(3,) ratio of medians: a few misaligned pixels do not move it."""
-    medians = [np.median(p[usable], axis=0) for p in (pair.reference, pair.target)]
-    gain = np.clip(medians[0] / medians[1], 1 / LARGEST_GAIN, LARGEST_GAIN)
-    return np.asarray(gain, np.float32)
+    """(3,) median of the pixels' ratios: things that stand in one picture only do not move it."""
+    ratios = pair.reference[usable] / pair.target[usable].astype(np.float32)  # (n, 3)
+    return np.clip(np.median(ratios, axis=0), 1 / LARGEST_GAIN, LARGEST_GAIN).astype(np.float32)
 
 
 def _field(pair: AlignedPair, usable: Mask, overall: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -40,7 +40,7 @@ def mismatch(
     slopes = [cv2.spatialGradient(np.clip(p, 0, 255).astype(np.uint8)) for p in grey]
     edges = sum(np.abs(a.astype(np.float32) - b) for a, b in zip(*slopes, strict=True)) / 8
     cost = cv2.blur(colours + EDGE_WEIGHT * edges, (3, 3))
-    return np.where(trusted, cost, cost + UNTRUSTED).astype(np.float32)
+    return np.asarray(np.where(trusted, cost, cost + UNTRUSTED), np.float32)
 
 
 def _off_centre(reference_seen: Mask, target_seen: Mask) -> NDArray[np.float32]:
@@ -49,8 +49,7 @@ def _off_centre(reference_seen: Mask, target_seen: Mask) -> NDArray[np.float32]:
         cv2.distanceTransform((~only).astype(np.uint8), cv2.DIST_L2, 5)
         for only in (reference_seen & ~target_seen, target_seen & ~reference_seen)
     )
-    result: NDArray[np.float32] = np.abs(to_reference - to_target) / np.maximum(to_reference + to_target, 1)
-    return result
+    return np.asarray(np.abs(to_reference - to_target) / np.maximum(to_reference + to_target, 1), np.float32)
 
 
 def _cut(cost: NDArray[np.float32], reference_seen: Mask, target_seen: Mask) -> NDArray[np.float32]:
@@ -65,7 +64,8 @@ def _cut(cost: NDArray[np.float32], reference_seen: Mask, target_seen: Mask) -> 
         cv2.resize(seen.astype(np.uint8) * 255, size, interpolation=cv2.INTER_NEAREST)
         for seen in (reference_seen, target_seen)
     ]
-    cut = cv2.detail.GraphCutSeamFinder("COST_COLOR").find(pictures, [(0, 0), (0, 0)], masks)
-    reference_side = cut[0].get() if isinstance(cut[0], cv2.UMat) else cut[0]
+    finder = cv2.detail.GraphCutSeamFinder("COST_COLOR")
+    cut = finder.find(pictures, [(0, 0), (0, 0)], masks)  # type: ignore[arg-type]  # OpenCV's stub knows UMat only
+    reference_side = np.asarray(cut[0].get() if isinstance(cut[0], cv2.UMat) else cut[0])
     weight = enlarge((reference_side > 0).astype(np.float32), (w, h))
     return np.where(target_seen, np.where(reference_seen, weight, 0), reference_seen).astype(np.float32)

@@ -28,7 +28,7 @@ def photograph(pixels):
 
 
 def views(homography, seed=0):
-    """Two views of one plane; the target is noisy, darker, and in 30 % of its 50 px patches something else."""
+    """Two views of one plane; the target is noisy, darker, and in 30 % of its patches something else."""
     plane = to_grey(paint(coffee(), 0))
     left, top = (plane.shape[1] - W) // 2, (plane.shape[0] - H) // 2
     reference = plane[top : top + H, left : left + W]

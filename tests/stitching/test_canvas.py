@@ -101,7 +101,7 @@ def test_the_canvas_is_no_larger_than_the_pictures_need(name):
     w, h = warp.canvas.size
     reference, target = warp.canvas.from_reference(grid_of(SIZE, 4)), warp.inverse(grid_of(SIZE, 4))
     outline = np.concatenate([reference.reshape(-1, 2), target.reshape(-1, 2)])  # (h, w, 2) -> (n, 2)
-    slack = 0.03 * np.hypot(w, h) + 4
+    slack = 8  # px: the samples are 4 apart
     assert (outline.min(axis=0) < slack).all()
     assert (outline.max(axis=0) > np.array([w, h]) - slack).all()
 
@@ -119,10 +119,8 @@ def test_the_canvas_of_a_shift_is_exact():
     assert warp.canvas.projection == "plane"
     x, y = warp.canvas.origin
     w, h = warp.canvas.size
-    assert abs(x) <= 1
-    assert abs(y + 40) <= 1
-    assert abs(w - 890) <= 2
-    assert abs(h - 520) <= 2
+    assert (x, y) == (0, pytest.approx(-40, abs=2))
+    assert (w, h) == (pytest.approx(890, abs=3), pytest.approx(520, abs=3))
 
 
 @realistic
@@ -150,7 +148,7 @@ def random_homographies(n, seed=0):
 
 def test_the_canvas_is_bounded_whatever_the_homography():
     seen = 0
-    for homography in random_homographies(400):
+    for homography in random_homographies(200):
         if abs(np.linalg.det(homography)) < 1e-6:
             continue
         canvas = plan_canvas(aligned(homography), SIZE, SIZE).canvas
@@ -160,7 +158,7 @@ def test_the_canvas_is_bounded_whatever_the_homography():
         most = (2 * FARTHEST * (5 if plausible else 100) + 2) * np.hypot(*SIZE)
         assert max(canvas.size) < most, homography
         assert min(canvas.size) >= 1
-    assert seen > 50
+    assert seen > 30
 
 
 # --- the coarse warp ---
@@ -202,12 +200,12 @@ def test_the_warp_folds_nowhere_on_the_target(name):
 
 def test_the_warp_of_any_plausible_homography_folds_nowhere_on_the_target():
     checked = 0
-    for homography in random_homographies(300, seed=1):
+    for homography in random_homographies(150, seed=1):
         if is_plausible(homography, SIZE[::-1], SIZE[::-1]):
             area, seen = areas(plan_canvas(aligned(homography), SIZE, SIZE))
             assert (area[seen] > 0).mean() > 0.999, homography
             checked += 1
-    assert checked > 50
+    assert checked > 30
 
 
 @realistic

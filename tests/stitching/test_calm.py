@@ -1,0 +1,79 @@
+import cv2
+import numpy as np
+import pytest
+
+from stitching.calm import calm_places
+from stitching.fields import pixel_grid
+
+H, W = 240, 400
+EVERYWHERE = np.ones((H, W), bool)
+SEAM = 120  # left of it the reference is shown
+
+
+def weight():
+    return np.broadcast_to(np.arange(W) < SEAM, (H, W)).astype(np.float32)
+
+
+def homography_map():
+    homography = np.array([[1.1, 0.05, -30], [-0.02, 1.05, 12], [2e-4, -1e-4, 1]])
+    grid = pixel_grid(H, W)
+    moved = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), homography)  # (h*w, 1, 2) and back
+    return moved.reshape(H, W, 2)
+
+
+def bumpy(places, size=6.0):
+    """A map with a bump of 6 px every 40 px."""
+    x, y = np.moveaxis(pixel_grid(H, W), -1, 0)
+    bumps = size * np.sin(x / 6.4) * np.sin(y / 6.4)
+    return (places + np.stack([bumps, -bumps], axis=-1)).astype(np.float32)
+
+
+def test_a_homography_stays_what_it_is():
+    places = homography_map()
+    calm = calm_places(places, EVERYWHERE, EVERYWHERE, weight())
+    assert np.abs(calm - places).max() < 0.05
+
+
+def test_at_the_seam_the_dense_map_is_kept():
+    places = bumpy(homography_map())
+    calm = calm_places(places, EVERYWHERE, EVERYWHERE, weight())
+    near = slice(0, SEAM + int(0.02 * np.hypot(H, W)))
+    assert np.abs(calm - places)[:, near].max() < 0.01
+
+
+def test_far_from_the_seam_bumps_are_gone():
+    base = homography_map()
+    calm = calm_places(bumpy(base), EVERYWHERE, EVERYWHERE, weight())
+    far = slice(SEAM + int(0.12 * np.hypot(H, W)), W - 20)
+    assert np.abs(calm - base)[20:-20, far].max() < 1
+
+
+def test_in_between_the_map_neither_tears_nor_folds():
+    calm = calm_places(bumpy(homography_map(), 3.0), EVERYWHERE, EVERYWHERE, weight())
+    dx, dy = np.diff(calm, axis=1)[:-1], np.diff(calm, axis=0)[:, :-1]
+    area = dx[..., 0] * dy[..., 1] - dx[..., 1] * dy[..., 0]
+    assert area.min() > 0.2
+    assert area.max() < 2.5
+
+
+@pytest.mark.parametrize("what", ["covered", "trusted"])
+def test_what_is_not_known_well_does_not_pull_the_rest(what):
+    """A patch far from the seam says nonsense."""
+    places = homography_map()
+    wrong = places.copy()
+    wrong[80:140, 300:360] += 60
+    known = EVERYWHERE.copy()
+    known[80:140, 300:360] = False
+    masks = {"covered": EVERYWHERE, "trusted": known} if what == "trusted" else {"covered": known, "trusted": known}
+    calm = calm_places(wrong, weight=weight(), **masks)
+    assert np.abs(calm - places).max() < 0.5
+
+
+def test_the_map_is_defined_everywhere():
+    places = homography_map()
+    places[:, 350:] = 1e4
+    known = EVERYWHERE.copy()
+    known[:, 350:] = False
+    nothing = np.zeros((H, W), bool)
+    for covered, trusted in ((known, known), (known, nothing), (nothing, nothing)):
+        assert np.isfinite(calm_places(places, covered, trusted, weight())).all()

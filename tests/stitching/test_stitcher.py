@@ -1,0 +1,394 @@
+"""A pair from end to end, through `stitching.stitch`."""
+
+import dataclasses
+import json
+
+import cv2
+import numpy as np
+import pytest
+from skimage.data import coffee
+from synthetic import SIZE, two_planes
+
+from stitching import InputError, Options, load_warp, save_warp, stitch
+from stitching.compose import MARGIN
+from stitching.fields import look_up
+
+W, H = SIZE
+GREEN = np.array([0, 255, 0])
+STAGES = ["read", "align", "warp", "generate", "compose"]
+
+
+@pytest.fixture(scope="module")
+def stitched():
+    return stitch(two_planes().reference, two_planes().target)
+
+
+def frame_of(stitched):
+    """Rows and columns of the panorama that lie on the reference (on the plane, uncropped)."""
+    x, y = stitched.canvas.origin
+    return slice(-y, -y + H), slice(-x, -x + W)
+
+
+def difference(first, second):
+    return np.abs(first.astype(int) - second.astype(int))
+
+
+def same(first, second):
+    return np.array_equal(first.panorama, second.panorama) and np.array_equal(first.alpha, second.alpha)
+
+
+# --- a good stitch ---
+
+
+def test_the_panorama_holds_both_pictures(stitched):
+    height, width = stitched.panorama.shape[:2]
+    assert stitched.panorama.dtype == np.uint8
+    assert stitched.alpha.shape == (height, width)
+    assert width > W + 40
+    assert height >= H
+    assert (stitched.alpha == 255).sum() > W * H + 40 * 0.9 * H
+
+
+def test_alpha_is_all_or_nothing_and_nothing_is_black(stitched):
+    assert set(np.unique(stitched.alpha)) <= {0, 255}
+    assert not stitched.panorama[stitched.alpha == 0].any()
+    assert stitched.alpha[frame_of(stitched)].min() == 255
+
+
+def test_the_reference_keeps_its_pixels_where_it_is_shown(stitched):
+    frame = frame_of(stitched)
+    weight = cv2.resize(stitched.weight, stitched.alpha.shape[::-1])
+    alone = (cv2.distanceTransform((weight == 1).astype(np.uint8), cv2.DIST_L2, 5) > MARGIN + 5)[frame]
+    assert alone.sum() > 0.05 * W * H
+    assert np.array_equal(stitched.panorama[frame][alone], two_planes().reference[alone])
+
+
+def test_there_is_no_ghost_of_the_box(stitched):
+    """Where the panorama shows the reference's frame it looks like the reference, box and all."""
+    scene = two_planes()
+    off = difference(stitched.panorama[frame_of(stitched)], scene.reference).max(axis=2)
+    assert off.mean() < 5
+    assert (off > 40).mean() < 0.03
+
+
+def test_new_content_is_the_targets(stitched):
+    """Right of the reference the wall goes on, as the target saw it."""
+    scene = two_planes()
+    grid = np.stack(np.meshgrid(np.arange(stitched.alpha.shape[1]), np.arange(stitched.alpha.shape[0])), axis=-1)
+    wall = grid + np.array(stitched.canvas.origin)
+    mapped = wall @ scene.wall[:, :2].T + scene.wall[:, 2]
+    places = (mapped[..., :2] / mapped[..., 2:]).astype(np.float32)
+    true = cv2.remap(scene.target, places[..., 0], places[..., 1], cv2.INTER_CUBIC)
+    new = (wall[..., 0] > W + 15) & (stitched.alpha == 255)
+    assert new.sum() > 5000
+    assert difference(stitched.panorama, true)[new].mean() < 8
+
+
+def test_the_summary_can_be_written_as_json(stitched):
+    summary = json.loads(json.dumps(stitched.summary.as_dict()))
+    assert summary["alignment"] == "homography"
+    assert summary["planes"] >= 2
+    assert summary["confidence"] > 0.8
+    assert summary["matches"] > 200
+    assert 0.7 < summary["overlap"] < 1
+    assert summary["parallax_p90"] > 30
+    assert summary["parallax_median"] < 1
+    assert set(summary["seconds"]) == set(STAGES)
+    assert summary["warnings"] == []
+
+
+def test_the_same_pair_gives_the_same_panorama(stitched):
+    assert same(stitched, stitch(two_planes().reference, two_planes().target))
+
+
+def test_the_pictures_given_are_not_changed(stitched):
+    scene = two_planes()
+    reference, target = scene.reference.copy(), scene.target.copy()
+    stitch(reference, target, Options(crop=True))
+    assert np.array_equal(reference, scene.reference)
+    assert np.array_equal(target, scene.target)
+
+
+def test_progress_is_told_in_order():
+    told = []
+    stitch(two_planes().reference, two_planes().target, progress=lambda stage, share: told.append((stage, share)))
+    assert list(dict.fromkeys(stage for stage, _ in told)) == STAGES
+    for stage in STAGES:
+        shares = [share for name, share in told if name == stage]
+        assert shares == sorted(shares)
+        assert (shares[0], shares[-1]) == (0, 1)
+
+
+def test_whatever_progress_raises_ends_the_stitch():
+    def stop(stage, share):
+        if stage == "warp":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stitch(two_planes().reference, two_planes().target, progress=stop)
+
+
+# --- options ---
+
+
+def test_the_homography_alone_is_cheaper_and_worse(stitched):
+    plain = stitch(two_planes().reference, two_planes().target, Options(warp="homography"))
+    assert plain.summary.parallax_p90 == 0
+    ghosts = [
+        (difference(s.aligned_reference, s.aligned_target)[s.masks.reference & s.masks.target]).mean()
+        for s in (plain, stitched)
+    ]
+    assert ghosts[1] < 0.7 * ghosts[0]
+
+
+def test_final_megapix_shrinks_the_panorama(stitched):
+    small = stitch(two_planes().reference, two_planes().target, Options(final_megapix=0.05))
+    height, width = small.panorama.shape[:2]
+    assert 0.045e6 < width * height < 0.051e6
+    assert width / height == pytest.approx(stitched.panorama.shape[1] / stitched.panorama.shape[0], rel=0.02)
+    shrunk = cv2.resize(stitched.panorama, (width, height), interpolation=cv2.INTER_AREA)
+    assert difference(small.panorama, shrunk)[small.alpha == 255].mean() < 6
+
+
+def test_final_megapix_does_not_enlarge(stitched):
+    assert same(stitched, stitch(two_planes().reference, two_planes().target, Options(final_megapix=50)))
+
+
+def test_a_cropped_panorama_has_no_empty_pixel(stitched):
+    cropped = stitch(two_planes().reference, two_planes().target, Options(crop=True))
+    assert cropped.alpha.min() == 255
+    left, top, right, bottom = cropped.crop
+    assert cropped.panorama.shape[:2] == (bottom - top, right - left)
+    assert np.array_equal(cropped.panorama, stitched.panorama[top:bottom, left:right])
+    assert cropped.alpha.size > 0.85 * (stitched.alpha == 255).sum()
+
+
+@pytest.mark.parametrize("compensator", ["gain", "field"])
+def test_a_darker_target_is_brightened(compensator):
+    scene = two_planes()
+    dark = (scene.target * 0.7).astype(np.uint8)
+    bright, plain = (
+        stitch(scene.reference, dark, Options(compensator=name)) for name in (compensator, "none")
+    )
+    new = (slice(20, H - 20), slice(W + 10, -10))
+    ratio = bright.panorama[new].mean() / plain.panorama[new].mean()
+    assert ratio == pytest.approx(1 / 0.7, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        Options(warp="network"),
+        Options(blend="best"),
+        Options(work_megapix=0),
+        Options(work_megapix=50),
+        Options(final_megapix=0.0),
+        Options(final_megapix=float("nan")),
+        Options(compensator="magic"),
+        Options(device="tpu"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_before_reading(options):
+    with pytest.raises(InputError) as caught:
+        stitch("nowhere.jpg", "nowhere.jpg", options)
+    assert "nowhere" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# --- pictures of all kinds ---
+
+
+def test_a_picture_stitched_with_itself_stays_itself():
+    picture = two_planes().reference
+    stitched = stitch(picture, picture)
+    assert stitched.canvas.projection == "plane"
+    rows, columns = frame_of(stitched)
+    assert np.array_equal(stitched.panorama[rows, columns], picture)
+    assert stitched.summary.parallax_p90 < 0.2
+    assert max(stitched.panorama.shape[0] - H, stitched.panorama.shape[1] - W) <= 4
+
+
+def test_pictures_of_different_sizes_fit(stitched):
+    scene = two_planes()
+    large = cv2.resize(scene.target, None, fx=1.7, fy=1.7, interpolation=cv2.INTER_CUBIC)
+    other = stitch(scene.reference, large)
+    assert abs(other.canvas.size[0] - stitched.canvas.size[0]) < 12
+    assert abs(other.canvas.size[1] - stitched.canvas.size[1]) < 12
+    assert other.alpha[frame_of(other)].min() == 255
+
+
+def test_grey_pictures_give_a_grey_panorama():
+    grey = [cv2.cvtColor(p, cv2.COLOR_BGR2GRAY) for p in (two_planes().reference, two_planes().target)]
+    panorama = stitch(*grey).panorama
+    assert np.array_equal(panorama[..., 0], panorama[..., 1])
+    assert np.array_equal(panorama[..., 0], panorama[..., 2])
+
+
+def test_sixteen_bits_are_kept_to_the_last():
+    scene = two_planes()
+    random = np.random.default_rng(0)
+    deep = [
+        p.astype(np.uint16) * 257 + random.integers(0, 200, p.shape).astype(np.uint16)
+        for p in (scene.reference, scene.target)
+    ]
+    stitched = stitch(*deep)
+    assert stitched.panorama.dtype == np.uint16
+    shown = stitched.panorama[frame_of(stitched)]
+    assert np.array_equal(shown[:, :40], deep[0][:, :40])
+
+
+def test_eight_bits_beside_sixteen_become_sixteen():
+    scene = two_planes()
+    stitched = stitch(scene.reference, scene.target.astype(np.uint16) * 257)
+    assert stitched.panorama.dtype == np.uint16
+    assert np.array_equal(stitched.panorama[frame_of(stitched)][:, :40], scene.reference[:, :40] * np.uint16(257))
+
+
+def test_transparent_regions_are_not_shown():
+    scene = two_planes()
+    opaque = np.full((H, W, 1), 255, np.uint8)
+    opaque[:, :100] = 0  # the reference alone sees the left of it
+    stitched = stitch(np.dstack([scene.reference, opaque]), scene.target)
+    rows, columns = frame_of(stitched)
+    assert not stitched.alpha[rows, columns][:, :40].any()
+    assert stitched.alpha[rows, columns][:, 110:].all()
+
+
+def test_a_mask_does_what_transparency_does():
+    scene = two_planes()
+    mask = np.full((H, W), 255, np.uint8)
+    mask[:, :100] = 0
+    transparent = stitch(np.dstack([scene.reference, mask]), scene.target)
+    assert same(transparent, stitch(scene.reference, scene.target, mask_reference=mask))
+
+
+def test_a_masked_thing_is_neither_matched_nor_shown():
+    """A false thing is pasted into the target's new content; the mask takes it out."""
+    scene = two_planes()
+    target, mask = scene.target.copy(), np.full((H, W), 255, np.uint8)
+    target[100:200, 300:] = GREEN
+    mask[95:205, 295:] = 0
+    green = [
+        (difference(stitch(scene.reference, target, mask_target=m).panorama, GREEN).max(axis=2) < 40).sum()
+        for m in (None, mask)
+    ]
+    assert green[0] > 1000
+    assert green[1] < 20
+
+
+def test_paths_and_arrays_give_the_same(tmp_path, stitched):
+    paths = [tmp_path / "1.png", tmp_path / "2.png"]
+    for path, pixels in zip(paths, (two_planes().reference, two_planes().target), strict=True):
+        cv2.imwrite(str(path), pixels)
+    assert same(stitched, stitch(*paths))
+    assert same(stitched, stitch(str(paths[0]), two_planes().target))
+
+
+# --- warps to keep ---
+
+
+def test_a_saved_warp_gives_the_same_panorama(tmp_path, stitched):
+    scene = two_planes()
+    save_warp(tmp_path / "warp.npz", stitched.warp)
+    path, told = tmp_path / "warp.npz", []
+    again = stitch(scene.reference, scene.target, warp=path, progress=lambda stage, _: told.append(stage))
+    assert "align" not in told
+    assert same(again, stitched)
+    assert again.summary.as_dict()["alignment"] == "loaded"
+    assert same(again, stitch(scene.reference, scene.target, warp=load_warp(path)))
+
+
+def test_a_warp_serves_the_next_pictures_of_the_same_cameras(stitched):
+    """The same place in another light."""
+    later = [255 - p for p in (two_planes().reference, two_planes().target)]
+    again = stitch(*later, warp=stitched.warp)
+    rows, columns = frame_of(again)
+    assert np.array_equal(again.panorama[rows, columns][:, :40], later[0][:, :40])
+
+
+def test_a_warp_for_other_sizes_is_refused(stitched):
+    scene = two_planes()
+    with pytest.raises(InputError, match="300") as caught:
+        stitch(scene.reference[:-2], scene.target, warp=stitched.warp)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="target"):
+        stitch(scene.reference, scene.target[:, :-2], warp=stitched.warp)
+
+
+def test_the_warp_says_where_the_scene_is(stitched):
+    """Canvas -> target of the file is the inverse of what is true, away from the hidden strip."""
+    scene, warp = two_planes(), stitched.warp
+    rows, columns = (some[::17] for some in np.nonzero(warp.trusted & stitched.masks.reference))
+    canvas = (np.stack([columns, rows], axis=-1) + 0.5) / warp.scale - 0.5
+    shown = warp.map[rows, columns]
+    true = look_up(scene.places.astype(np.float32), shown[None])[0]
+    error = np.linalg.norm(true - canvas - np.array(warp.origin), axis=1)
+    assert np.median(error) < 0.2
+    assert (error < 2).mean() > 0.97
+
+
+def test_forward_and_backward_map_agree(stitched):
+    warp = stitched.warp
+    h, w = warp.forward.shape[:2]
+    canvas = (warp.forward + 0.5) * warp.scale - 0.5
+    back = cv2.remap(np.nan_to_num(warp.map, nan=-1e4), canvas[..., 0], canvas[..., 1], cv2.INTER_LINEAR)
+    x, y = np.meshgrid(np.arange(w), np.arange(h))
+    own = (np.stack([x, y], axis=-1) + 0.5) / warp.forward_scale - 0.5
+    error = np.linalg.norm(back - own, axis=2)
+    assert np.median(error) < 0.3
+    assert (error < 2).mean() > 0.9
+
+
+# --- refused ---
+
+
+@pytest.mark.parametrize("colour", [0, 128, 255, (20, 200, 90)])
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_pictures_of_one_colour_are_refused(colour, depth):
+    flat = np.full((H, W, 3), colour, depth)
+    for pair in ((flat, two_planes().target), (two_planes().reference, flat)):
+        with pytest.raises(InputError, match="shows nothing") as caught:
+            stitch(*pair)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_picture_too_long_to_sample_is_refused():
+    strip = np.random.default_rng(0).integers(0, 256, (40, 33000, 3), np.uint8)
+    with pytest.raises(InputError, match="33000 x 40"):
+        stitch(strip, two_planes().target)
+
+
+def test_unrelated_pictures_are_refused():
+    other = np.ascontiguousarray(coffee()[..., ::-1])[:, 100:]
+    mirrored = cv2.GaussianBlur(two_planes().target[::-1, ::-1], (0, 0), 3)
+    with pytest.raises(InputError, match="no overlap"):
+        stitch(other, mirrored)
+
+
+def test_a_mask_of_another_size_is_refused():
+    with pytest.raises(InputError, match=f"{W} x {H}"):
+        stitch(two_planes().reference, two_planes().target, mask_target=np.full((H, W - 1), 255, np.uint8))
+
+
+def test_a_mask_that_leaves_nothing_is_refused():
+    with pytest.raises(InputError, match="mask"):
+        stitch(two_planes().reference, two_planes().target, mask_reference=np.zeros((H, W), np.uint8))
+
+
+def test_a_mask_over_all_of_the_overlap_is_refused():
+    scene = two_planes()
+    mask = np.zeros((H, W), np.uint8)
+    mask[:, 370:] = 255
+    with pytest.raises(InputError, match="no overlap"):
+        stitch(scene.reference, scene.target, mask_target=mask)
+
+
+def test_what_is_no_picture_is_refused():
+    for nothing in ([1, 2, 3], 7, None):
+        with pytest.raises(InputError):
+            stitch(nothing, two_planes().target)
+
+
+def test_options_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Options().crop = True
