@@ -9,7 +9,8 @@ from typing import Annotated
 import tyro
 
 from apps.progress import stage_progress
-from stitching.images import check_output, check_writable, write_picture
+from stitching.errors import InputError
+from stitching.images import check_folder, check_output, check_writable, write_picture
 from stitching.outputs import save_aligned, save_intermediates, save_mask
 from stitching.stitcher import Options, Stitched, stitch
 from stitching.warp import save_warp
@@ -57,7 +58,7 @@ def stitch_command(
         target: picture that is warped to it.
         output: panorama to write: .png, .tif, .webp (alpha where nothing was seen) or .jpg.
     """
-    _check_outputs(output, outputs)
+    _check_outputs(output, outputs, (reference, target))
     with stage_progress(quiet=outputs.quiet) as progress:
         stitched = stitch(
             reference, target, options, mask_reference=outputs.mask_reference,
@@ -74,14 +75,22 @@ def stitch_command(
         print(_in_words(stitched, output), file=sys.stderr)
 
 
-def _check_outputs(output: Path, outputs: Outputs) -> None:
+def _check_outputs(output: Path, outputs: Outputs, inputs: tuple[Path, Path]) -> None:
     """Refuse what cannot be written before any work is done."""
     check_output(output)
+    for given in inputs:
+        if output.exists() and given.exists() and output.samefile(given):
+            raise InputError(f"the output {output} is the input {given}; choose another name")
+    for folder in (outputs.save_aligned, outputs.verbose_dir):
+        if folder:
+            check_folder(folder)
     if outputs.save_mask:
         check_output(outputs.save_mask)
     for path in (outputs.save_warp, outputs.report):
         if path:
             check_writable(path)
+    if not all(0 <= value <= 255 for value in outputs.background):
+        raise InputError(f"background is {outputs.background}; expected red, green and blue of 0 to 255")
 
 
 def _write(stitched: Stitched, output: Path, outputs: Outputs) -> None:

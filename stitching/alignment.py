@@ -1,7 +1,7 @@
 """Coarse alignment: the one homography target -> reference plane that serves the overlap, from features.
 
 It does not give up early: several planes are tried where one does not explain the matches, then simpler
-motions, then a phase-correlated shift. Each answer carries a stated confidence.
+motions, then a shift of the whole picture. Each answer carries a stated confidence.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stitching.errors import InputError
 from stitching.matching import Matches, match_features
+from stitching.shift import find_shift
 
 Matrix = NDArray[np.float64]
 
@@ -21,7 +22,7 @@ FEWEST_INLIERS = 10
 TIGHT, LOOSE = 0.004, 0.015  # inlier thresholds of one plane and of a scene with relief, of the diagonal
 FARTHEST_RESIDUAL = 0.05  # share of the diagonal at which a match says no more about a homography
 LARGEST_AREA_CHANGE = 5.0
-LEAST_SHIFT_CORRELATION = 0.6  # of the overlap's pixels, for a shift found without features
+LEAST_SHIFT_CORRELATION = 0.55  # of a shift without features; unrelated pictures reach 0.5 at most
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def align(
         _, homography, method = best
         confidence = _confidence(homography, trusted, matches, reference.shape)
         return Alignment(homography, trusted, method, planes, confidence)
-    return _shift(target, reference, len(matches))
+    return _shift(target, reference, target_mask, reference_mask, len(matches))
 
 
 def is_plausible(homography: Matrix, target_shape: tuple[int, ...], reference_shape: tuple[int, ...]) -> bool:
@@ -190,16 +191,15 @@ def _confidence(homography: Matrix, trusted: Matches, matches: Matches, shape: t
     return float(np.clip(inliers / (8 + 0.3 * len(matches)) / 2, 0, 1))
 
 
-def _shift(target: NDArray[np.uint8], reference: NDArray[np.uint8], n_matches: int) -> Alignment:
-    """A shift found by phase correlation, accepted only where the shifted pictures look alike."""
-    h, w = (max(a, b) for a, b in zip(target.shape[:2], reference.shape[:2], strict=True))
-    padded = [
-        cv2.copyMakeBorder(p, 0, h - p.shape[0], 0, w - p.shape[1], cv2.BORDER_REPLICATE).astype(np.float32)
-        for p in (target, reference)
-    ]
-    (dx, dy), _ = cv2.phaseCorrelate(padded[0], padded[1], cv2.createHanningWindow((w, h), cv2.CV_32F))
-    homography = np.array([[1, 0, dx], [0, 1, dy], [0, 0, 1]], np.float64)
-    similar = _correlation(target, reference, homography)
+def _shift(
+    target: NDArray[np.uint8],
+    reference: NDArray[np.uint8],
+    target_mask: NDArray[np.uint8] | None,
+    reference_mask: NDArray[np.uint8] | None,
+    n_matches: int,
+) -> Alignment:
+    """A shift of the whole picture, accepted only where the shifted pictures look alike."""
+    (x, y), similar = find_shift(target, reference, target_mask, reference_mask)
     if similar < LEAST_SHIFT_CORRELATION:
         raise InputError(
             f"no overlap was found: {n_matches} features match and no shift makes the pictures alike"
@@ -207,21 +207,8 @@ def _shift(target: NDArray[np.uint8], reference: NDArray[np.uint8], n_matches: i
             " least about a fifth of their area - try more overlap or pictures taken closer together"
         )
     nothing = np.zeros((0, 2))
+    homography = np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)
     return Alignment(homography, Matches(nothing, nothing, "none"), "shift", 0, 0.3 * similar)
-
-
-def _correlation(target: NDArray[np.uint8], reference: NDArray[np.uint8], homography: Matrix) -> float:
-    """Correlation of the slightly blurred pictures where they overlap; -1 where they hardly do."""
-    h, w = reference.shape[:2]
-    moved = cv2.warpPerspective(cv2.blur(target, (5, 5)), homography, (w, h))
-    # Pixels on the border are mixed with black: they would tell pictures of little contrast apart.
-    shared = cv2.warpPerspective(np.full(target.shape[:2], 255, np.uint8), homography, (w, h)) == 255
-    if shared.mean() < 0.1:
-        return -1.0
-    a, b = moved[shared].astype(np.float64), cv2.blur(reference, (5, 5))[shared].astype(np.float64)
-    if min(a.std(), b.std()) < 1:
-        return -1.0
-    return float(np.corrcoef(a, b)[0, 1])
 
 
 def _diagonal(shape: tuple[int, ...]) -> float:

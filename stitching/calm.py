@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from stitching.fields import Field, Mask, enlarge, push_pull
 from stitching.occlusion import nearest_homography
 
-FAR = 0.05  # of the diagonal: at the seam the warp is dense, this far from it it is calm
+FAR = 0.03  # of the diagonal: at the seam the warp is dense, this far from it it is calm
 SMOOTHNESS = 0.04  # of the diagonal, sigma of the calm warp
 
 

@@ -24,7 +24,7 @@ from stitching.fields import (
 )
 from stitching.images import Picture
 
-TILE = 1024  # px
+TILE = 896  # px
 BANDS = 5  # pyramid levels that are blended apart
 COARSEST = 2**BANDS  # px that one pixel of the last one covers
 MARGIN = 4 * COARSEST  # px from a seam up to which blending changes anything

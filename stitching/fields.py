@@ -22,8 +22,10 @@ NOWHERE = -1e5  # px; stands for NaN inside cv2.remap, far outside of every pict
 
 def pixel_grid(height: int, width: int) -> Field:
     """(height, width, 2): every pixel's own coordinates."""
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return np.stack([x, y], axis=-1)
+    grid = np.empty((height, width, 2), np.float32)
+    grid[..., 0] = np.arange(width)
+    grid[..., 1] = np.arange(height)[:, None]
+    return grid
 
 
 def rescale(points: Coordinates, scale: float) -> Coordinates:
@@ -31,9 +33,7 @@ def rescale(points: Coordinates, scale: float) -> Coordinates:
     return (points + 0.5) * scale - 0.5
 
 
-def smooth_map(
-    function: Callable[[Points], Points], size: Size, scale: float, offset: Size = (0, 0)
-) -> Field:
+def smooth_map(function: Callable[[Points], Points], size: Size, scale: float, offset: Size = (0, 0)) -> Field:
     """A smooth function of canvas px, drawn on a grid of `scale` px per canvas px.
 
     Args:
@@ -67,8 +67,10 @@ def zoom(
     """
     lattice = lattice or max(1, round(1 / scale))
     x, y = (_nodes(start, length, lattice) for start, length in zip(offset, size, strict=True))
-    rows = _interpolated(field, rescale(y, scale), 0)
-    return _between_nodes(_interpolated(rows, rescale(x, scale), 1), lattice, size, offset)
+    x, y = rescale(x, scale), rescale(y, scale)
+    first = min(max(int(x[0]), 0), field.shape[1] - 1)
+    rows = _interpolated(field[:, first : int(max(x[-1], 0)) + 2], y, 0)
+    return _between_nodes(_interpolated(rows, x - first, 1), lattice, size, offset)
 
 
 def _nodes(start: int, length: int, lattice: int) -> Points:
@@ -77,9 +79,7 @@ def _nodes(start: int, length: int, lattice: int) -> Points:
     return cells * lattice + (lattice - 1) / 2
 
 
-def _between_nodes(
-    values: NDArray[np.float32], lattice: int, size: Size, offset: Size
-) -> NDArray[np.float32]:
+def _between_nodes(values: NDArray[np.float32], lattice: int, size: Size, offset: Size) -> NDArray[np.float32]:
     """Linear interpolation between values (rows, columns[, c]) at the `_nodes` of `size` and `offset`."""
     rows, columns = values.shape[:2]
     drawn = enlarge(values, (columns * lattice, rows * lattice))

@@ -19,6 +19,7 @@ __all__ = [
     "Metadata",
     "Picture",
     "as_picture",
+    "check_folder",
     "check_output",
     "check_writable",
     "read_mask",
@@ -124,6 +125,18 @@ def check_writable(path: AnyPath) -> None:
         raise InputError(f"cannot write {path}: {error.strerror}; choose another name") from error
     if not os.access(folder, os.W_OK):
         raise InputError(f"cannot write {path}: no permission to write to {folder}; choose another folder")
+
+
+def check_folder(path: AnyPath) -> None:
+    """Raise InputError where there is no folder `path` to write to and none can be made."""
+    path = Path(path)
+    try:
+        nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        usable = nearest.is_dir() and os.access(nearest, os.W_OK)
+    except OSError as error:  # a name too long, a loop of links
+        raise InputError(f"cannot write to {path}: {error.strerror}; choose another folder") from error
+    if not usable:
+        raise InputError(f"cannot write to {path}: {nearest} is no folder that can be written to; choose another")
 
 
 def check_output(path: AnyPath, size: tuple[int, int] | None = None) -> None:

@@ -37,16 +37,19 @@ def match_gain(pair: AlignedPair, compensator: str) -> NDArray[np.float32]:
 
 
 def _well_exposed(pair: AlignedPair) -> Mask:
-    low = np.minimum(pair.reference.min(axis=2), pair.target.min(axis=2))
-    high = np.maximum(pair.reference.max(axis=2), pair.target.max(axis=2))
-    result: Mask = (low > DARKEST) & (high < BRIGHTEST)
-    return result
+    limits = (DARKEST + 1,) * 3, (BRIGHTEST - 1,) * 3
+    reference, target = (cv2.inRange(picture, *limits) for picture in (pair.reference, pair.target))
+    return np.asarray(cv2.min(reference, target) > 0)
 
 
 def _overall(pair: AlignedPair, usable: Mask) -> NDArray[np.float32]:
     """(3,) median of the pixels' ratios: things that stand in one picture only do not move it."""
-    ratios = pair.reference[usable] / pair.target[usable].astype(np.float32)  # (n, 3)
-    return np.clip(np.median(ratios, axis=0), 1 / LARGEST_GAIN, LARGEST_GAIN).astype(np.float32)
+    where = np.flatnonzero(usable)
+    references, targets = (
+        [channel.ravel()[where] for channel in cv2.split(picture)] for picture in (pair.reference, pair.target)
+    )
+    ratios = [np.median(r / t.astype(np.float32)) for r, t in zip(references, targets, strict=True)]
+    return np.clip(ratios, 1 / LARGEST_GAIN, LARGEST_GAIN).astype(np.float32)
 
 
 def _field(pair: AlignedPair, usable: Mask, overall: NDArray[np.float32]) -> NDArray[np.float32]:
