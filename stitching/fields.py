@@ -103,7 +103,8 @@ def _interpolated(values: NDArray[np.float32], at: Points, axis: int) -> NDArray
 
 def inside(places: Field, size: Size) -> Mask:
     """(h, w): which (h, w, 2) places lie in a picture of `size`; NaN does not."""
-    return cv2.inRange(places, (-0.5, -0.5), (size[0] - 0.5, size[1] - 0.5)) > 0
+    low, high = np.array([-0.5, -0.5]), np.array([size[0] - 0.5, size[1] - 0.5])
+    return np.asarray(cv2.inRange(places, low, high) > 0)
 
 
 def look_up(picture: Picture, places: Field, interpolation: int = cv2.INTER_LINEAR) -> Picture:

@@ -37,8 +37,8 @@ def match_gain(pair: AlignedPair, compensator: str) -> NDArray[np.float32]:
 
 
 def _well_exposed(pair: AlignedPair) -> Mask:
-    limits = (DARKEST + 1,) * 3, (BRIGHTEST - 1,) * 3
-    reference, target = (cv2.inRange(picture, *limits) for picture in (pair.reference, pair.target))
+    low, high = np.full(3, DARKEST + 1.0), np.full(3, BRIGHTEST - 1.0)
+    reference, target = (cv2.inRange(picture, low, high) for picture in (pair.reference, pair.target))
     return np.asarray(cv2.min(reference, target) > 0)
 
 

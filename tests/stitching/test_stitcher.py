@@ -284,6 +284,20 @@ def test_paths_and_arrays_give_the_same(tmp_path, stitched):
     assert same(stitched, stitch(str(paths[0]), two_planes().target))
 
 
+def test_pictures_without_features_are_joined_by_a_shift_with_a_warning():
+    random = np.random.default_rng(3)
+    smooth = cv2.GaussianBlur(random.normal(size=(300, 400)), (0, 0), 15)
+    fog = 128 + 25 * smooth / np.abs(smooth).max()
+    reference, target = (
+        np.clip(part + random.normal(0, 2, part.shape), 0, 255).astype(np.uint8)
+        for part in (fog[40:260, :280], fog[40:260, 120:])
+    )
+    stitched = stitch(reference, target)
+    assert stitched.summary.alignment == "shift"
+    assert "shift" in stitched.summary.warnings[0]
+    assert abs(stitched.panorama.shape[1] - 400) < 8
+
+
 # --- warps to keep ---
 
 
