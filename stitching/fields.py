@@ -84,7 +84,7 @@ def _between_nodes(values: NDArray[np.float32], lattice: int, size: Size, offset
     rows, columns = values.shape[:2]
     drawn = enlarge(values, (columns * lattice, rows * lattice))
     left, top = (start % lattice + lattice for start in offset)
-    return np.ascontiguousarray(drawn[top : top + size[1], left : left + size[0]])
+    return drawn[top : top + size[1], left : left + size[0]]
 
 
 def _interpolated(values: NDArray[np.float32], at: Points, axis: int) -> NDArray[np.float32]:
