@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, help="folder of real pairs, measured too")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each method on each pair")
     options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled once, not every time
     cores = len(os.sched_getaffinity(0))
     print(describe_machine(cores))
     with tempfile.TemporaryDirectory() as scratch:
