@@ -128,13 +128,19 @@ def test_installed_opencv_builds_are_of_one_version() -> None:
 def test_constraints_pin_what_the_base_and_the_tests_need() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pinned = set(re.findall(r"^([\w-]+)==", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
-    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    extras = project["optional-dependencies"]
+    wanted = project["dependencies"] + extras["dev"] + extras["generate"] + extras["cluster"]
     assert {re.split(r"[<>=~!\[]", requirement)[0] for requirement in wanted} <= pinned
 
 
-def test_readme_names_every_option_of_stitch_and_no_other(tmp_path: Path) -> None:
-    named = options_in((ROOT / "README.md").read_text())
-    known = options_in(run(tmp_path, "-m", "apps.cli", "stitch", "--help")) - {"--help"}
+@pytest.mark.parametrize(
+    ("command", "document", "section"),
+    [("stitch", "README.md", "## Stitch"), ("generate", "docs/datasets.md", "## Options")],
+)
+def test_documents_name_every_option_and_no_other(tmp_path: Path, command: str, document: str, section: str) -> None:
+    (text,) = re.findall(rf"^{section}\n(.*?)(?=^## |\Z)", (ROOT / document).read_text(), re.DOTALL | re.MULTILINE)
+    named = options_in(text)
+    known = options_in(run(tmp_path, "-m", "apps.cli", command, "--help")) - {"--help"}
     # A switch has an opposite, --no-SWITCH, which needs no words.
     assert named == {option for option in known if option.replace("--no-", "--") not in known - {option}}
 

@@ -1,0 +1,119 @@
+"""`parastitch generate`: training pairs with exact ground truth; checking and looking at them."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from datasets.options import SampleOptions
+from stitching.errors import InputError
+
+
+def generate_command(
+    output: tyro.conf.Positional[Path | None] = None,
+    count: int | None = None,
+    seed: int = 0,
+    options: tyro.conf.OmitArgPrefixes[SampleOptions] = SampleOptions(),  # noqa: B008 - frozen
+    index_range: tuple[int, int] | None = None,
+    shards: bool = False,
+    shard_size: int = 256,
+    jobs: int | None = None,
+    device: str = "cpu",
+    engine: Literal["local", "ray"] = "local",
+    preview: bool = False,
+    quiet: bool = False,
+    verify: Path | None = None,
+    stats: Path | None = None,
+) -> int:
+    """Make pairs of pictures with large parallax and their exact ground truth; or check or look at such a data set.
+
+    Interrupted, it goes on with the same command where it stopped. Sample i depends on the seed, i and the options
+    alone. docs/datasets.md explains every file.
+
+    Args:
+        output: folder for the data set; made if need be.
+        count: samples of the whole data set.
+        seed: another one gives other samples.
+        index_range: only the samples FIRST to END - 1 of --count, to share the work among machines.
+        shards: WebDataset tar files instead of single files.
+        shard_size: samples in each of them.
+        jobs: processes; default: one for each usable core, one on a GPU.
+        device: where to render: cpu, cuda, cuda:1.
+        engine: ray spreads the work over a Ray cluster; this machine writes.
+        preview: write preview.jpg and histograms.png, too, and print a table.
+        quiet: no progress and no summary; warnings and errors remain.
+        verify: check this data set instead: presence, checksums, contents. Exit code 1 where something is wrong.
+        stats: look at this data set instead: what --preview does.
+    """
+    chosen = [path for path in (output, verify, stats) if path is not None]
+    if len(chosen) != 1:
+        raise InputError("expected one folder: OUTPUT to generate into, or --verify DIR, or --stats DIR")
+    if verify:
+        return _verify(verify, quiet)
+    if stats:
+        _show(stats)
+        return 0
+    if count is None:
+        raise InputError("--count is missing: expected the number of samples of the whole data set")
+    from datasets.generate import GenerateJob, generate
+
+    job = GenerateJob(chosen[0], count, seed, index_range, shards, shard_size, jobs, device, engine)
+    with _progress(quiet) as progress:
+        report = generate(options, job, progress=progress)
+    if not quiet:
+        rate = report.written / report.seconds if report.seconds else 0.0
+        seconds = ", ".join(f"{stage} {value:.1f}" for stage, value in report.stages.items())
+        print(
+            f"{job.output}: {report.written} samples written, {report.kept} were there already; "
+            f"{report.bytes / 1e6:.1f} MB, {rate:.2f} pairs/s"
+            + (f"; seconds over all processes: {seconds}" if seconds else ""),
+            file=sys.stderr,
+        )
+    if preview:
+        _show(job.output)
+    return 0
+
+
+def _verify(folder: Path, quiet: bool) -> int:
+    """Print the problems as they are found; 1 where there are any."""
+    from datasets.verify import verify
+
+    problems = 0
+    for problem in verify(folder):
+        print(problem, flush=True)
+        problems += 1
+    if not quiet:
+        print(f"{folder}: {f'{problems} problems' if problems else 'all is well'}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _show(folder: Path) -> None:
+    from datasets.overview import write_overview
+
+    _print_table(write_overview(folder))
+    print(f"written: {folder / 'preview.jpg'}, {folder / 'histograms.png'}")
+
+
+def _print_table(table: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        cells = (text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True))
+        print("  ".join((line[0].ljust(widths[0]), *cells)).rstrip())
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("samples", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -1,0 +1,206 @@
+"""Making a data set: samples from many processes or machines, written in order, continued after an interruption."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+from datasets.encoding import encode
+from datasets.engines import check_ray, failure, run_local, run_ray, usable_cores
+from datasets.options import SampleOptions
+from datasets.records import (
+    LARGEST_COUNT,
+    Description,
+    check_agreement,
+    describe,
+    sample_name,
+    write_description,
+    write_line,
+)
+from datasets.sample import Sample
+from datasets.shards import SHARD_SIZE, ShardWriter, shard_path
+from datasets.storage import Encoded, FolderWriter, Writer, folder_path
+from stitching.errors import InputError, JobError
+from stitching.images import check_folder
+
+Maker = Callable[[int], Sample]
+OpenMaker = Callable[[SampleOptions, int, str], Maker]  # of options, seed, device; can be pickled
+Progress = Callable[[int, int], None]  # samples done, of how many
+
+
+@dataclass(frozen=True)
+class GenerateJob:
+    """What to write where, and with what."""
+
+    output: Path
+    count: int
+    seed: int = 0
+    index_range: tuple[int, int] | None = None  # half open: only these of the `count` samples
+    shards: bool = False
+    shard_size: int = SHARD_SIZE
+    jobs: int | None = None  # processes; None: one a usable core, on a GPU one
+    device: str = "cpu"
+    engine: Literal["local", "ray"] = "local"
+
+    def __post_init__(self) -> None:
+        """Refuse impossible numbers.
+
+        Raises:
+            InputError: names the option, what was given and what is possible.
+        """
+        first, end = self.index_range or (0, self.count)
+        ends = self.count, *(range(0, self.count, self.shard_size) if self.shards and self.shard_size > 0 else ())
+        for good, given, expected in (
+            (1 <= self.count <= LARGEST_COUNT, f"--count {self.count}", f"1 to {LARGEST_COUNT}"),
+            (self.seed >= 0, f"--seed {self.seed}", "0 or above"),
+            (self.shard_size >= 1, f"--shard-size {self.shard_size}", "1 or above"),
+            (self.jobs is None or self.jobs >= 1, f"--jobs {self.jobs}", "1 or above"),
+            (0 <= first < end <= self.count, f"--index-range {first} {end}", f"first and end within 0 {self.count}"),
+            (
+                not self.shards or {first, end} <= {0, *ends},
+                f"--index-range {first} {end}",
+                f"multiples of --shard-size {self.shard_size} (or --count as the end)",
+            ),
+        ):
+            if not good:
+                raise InputError(f"{given}: expected {expected}")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a job did."""
+
+    written: int  # samples
+    kept: int  # samples that were there already
+    bytes: int  # written
+    seconds: float  # of the clock
+    stages: dict[str, float]  # seconds by stage, summed over the processes
+
+
+def generate(
+    options: SampleOptions,
+    job: GenerateJob,
+    open_maker: OpenMaker | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Report:
+    """Make the samples that are not there yet and write them; docs/datasets.md is the format.
+
+    `open_maker` (default: the ray caster's) is called in every process. Scripts that call this need
+    `if __name__ == "__main__"`, as the processes import them.
+    Raises InputError where the folder holds another data set, cannot be written, or a package is missing; JobError
+    where a sample cannot be made or written. What was written stays, and the same call continues behind it.
+    """
+    if open_maker is None and find_spec("torch") is None:
+        raise InputError("parastitch generate needs torch: pip install 'parastitch[generate]'")
+    if job.engine == "ray":
+        check_ray()
+    check_folder(job.output)
+    wanted = describe(options, job.count, job.seed, job.shard_size if job.shards else None)
+    check_agreement(job.output, wanted)
+    task = _Task(options, job.seed, job.device, job.shards, open_maker or _ray_caster)
+    with _writer(job) as writer:
+        return _write(task, job, writer, wanted, progress)
+
+
+def _writer(job: GenerateJob) -> Writer:
+    indices = range(*(job.index_range or (0, job.count)))
+    if job.shards:
+        return ShardWriter(job.output, indices, job.shard_size)
+    return FolderWriter(job.output, indices, part=job.index_range is not None)
+
+
+def _write(task: "_Task", job: GenerateJob, writer: Writer, wanted: Description, progress: Progress) -> Report:
+    first, end = job.index_range or (0, job.count)
+    todo = writer.todo
+    missing = sum(map(len, todo))
+    kept = end - first - missing
+    start, size, stages, written = time.perf_counter(), 0, Counter[str](), 0
+    progress(kept, end - first)
+    for made in _results(task, job, todo, missing):
+        if isinstance(made, Exception):
+            raise made
+        if not written:
+            wanted = replace(wanted, checksum=made.checksum)
+            check_agreement(job.output, wanted)
+            write_description(job.output, wanted)
+        elif made.checksum != wanted.checksum:
+            raise JobError(f"sample {made.sample.index}: made with other textures or another mesh than the first one")
+        begin = time.perf_counter()
+        writer.write(made.sample)
+        stages.update(made.seconds | {"write": time.perf_counter() - begin})
+        size += sum(map(len, made.sample.files.values())) + len(made.sample.line)
+        written += 1
+        progress(kept + written, end - first)
+    return Report(written, kept, size, time.perf_counter() - start, dict(stages))
+
+
+def _results(
+    task: "_Task", job: GenerateJob, todo: list[range], missing: int
+) -> Iterator["_Made | InputError | JobError"]:
+    if not missing:
+        return iter(())
+    indices = chain.from_iterable(todo)
+    if job.engine == "ray":
+        return run_ray(task, indices, job.device)
+    default = usable_cores() if job.device == "cpu" else 1
+    return run_local(task, indices, min(job.jobs or default, missing))
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    sample: Encoded
+    checksum: str  # of what the maker read: textures, mesh
+    seconds: dict[str, float]  # by stage
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Makes and encodes one sample, in whatever process; what goes wrong is returned, not raised."""
+
+    options: SampleOptions
+    seed: int
+    device: str
+    shards: bool
+    open_maker: OpenMaker
+
+    def __call__(self, index: int) -> "_Made | InputError | JobError":
+        start = time.perf_counter()
+        try:
+            maker = _opened(self.open_maker, self.options, self.seed, self.device)
+        except (InputError, JobError) as error:
+            return error
+        opened = time.perf_counter() - start
+        try:
+            return self._made(maker, index, opened)
+        except JobError as error:
+            return error
+        except Exception as error:
+            return failure(f"sample {index}", error)
+
+    def _made(self, maker: Maker, index: int, opened: float) -> _Made:
+        before = dict(getattr(maker, "seconds", {}))
+        sample = maker(index)
+        after = getattr(maker, "seconds", {})
+        start = time.perf_counter()
+        name, path = sample_name(index), shard_path if self.shards else folder_path
+        files = {path(name, member): contents for member, contents in encode(sample, self.options).items()}
+        encoded = Encoded(index, files, write_line(sample, files))
+        seconds = {stage: value - before.get(stage, 0.0) for stage, value in after.items()}
+        seconds = {"open": opened} | seconds | {"encode": time.perf_counter() - start}
+        return _Made(encoded, getattr(maker, "checksum", ""), seconds)
+
+
+@lru_cache(maxsize=1)  # a process makes many samples
+def _opened(open_maker: OpenMaker, options: SampleOptions, seed: int, device: str) -> Maker:
+    return open_maker(options, seed, device)
+
+
+def _ray_caster(options: SampleOptions, seed: int, device: str) -> Maker:
+    from datasets.making import open_maker
+
+    return open_maker(options, seed, device)

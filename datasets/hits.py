@@ -1,0 +1,112 @@
+"""What rays met, exactly: world points, and whether another camera sees them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from datasets.cameras import NEAR, Cameras
+from datasets.raycast import Tiles, cast_at
+from datasets.sample import Seen
+from datasets.world import World
+
+_NEARER = 1e-4  # relative: a hit that much nearer hides what lies behind it
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """What the q rays through all pixels of f films met: film by film, row by row."""
+
+    places: Tensor  # (2, q) float64 px
+    pair: Tensor  # (q,) int64 into the tiles' pairs, -1 for the sky
+    points: Tensor  # (4, q) float64 homogeneous world points; (direction, 0) for the sky
+    parts: tuple[slice, ...]  # the films' rays
+
+    def film(self, number: int) -> "Hits":
+        """The rays of one film."""
+        part = self.parts[number]
+        every = slice(0, part.stop - part.start)
+        return Hits(self.places[:, part], self.pair[part], self.points[:, part], (every,))
+
+
+@dataclass(frozen=True, eq=False)
+class Crossing:
+    """Where points lie for another camera."""
+
+    places: Tensor  # (2, q) float64 px
+    seen: Tensor  # (q,) uint8 Seen
+
+
+def pixels(sizes: tuple[tuple[int, int], ...], device: torch.device) -> tuple[Tensor, tuple[slice, ...]]:
+    """Places (2, q) float64 px of all pixels of films of (width, height) px, film by film, and their parts."""
+    places, parts, start = [], [], 0
+    for width, height in sizes:
+        x = torch.arange(width, dtype=torch.float64, device=device)
+        y = torch.arange(height, dtype=torch.float64, device=device)
+        places.append(torch.stack(torch.meshgrid(x, y, indexing="xy")).flatten(1))  # (2, h, w) -> (2, h w)
+        parts.append(slice(start, start + width * height))
+        start += width * height
+    return torch.cat(places, 1), tuple(parts)
+
+
+def find_points(
+    world: World, tiles: Tiles, cameras: Cameras, places: Tensor, parts: tuple[slice, ...], pair: Tensor
+) -> Hits:
+    """World points that rays through `places` met, computed in double precision."""
+    x, y = places
+    rays = torch.cat([places, torch.ones_like(places[:1])])
+    directions = torch.cat([matrix @ rays[:, part] for matrix, part in zip(cameras.rays(), parts, strict=True)], 1)
+    sky = pair < 0
+    if bool(sky.all()):
+        return Hits(places, pair, torch.cat([directions, torch.zeros_like(directions[:1])]), parts)
+    # Corner places weighted by the edge functions, and the functions' sum, are affine in x and y.
+    weighted = world.corners[tiles.triangle].transpose(1, 2) @ tiles.exact
+    plane = torch.cat([weighted, tiles.exact.sum(1, keepdim=True)], 1)
+    rows = plane.flatten(1).T.contiguous().index_select(1, pair.clamp_min(0))  # (p, 4, 3) -> (12, q)
+    points = torch.stack([rows[k] * x + rows[k + 1] * y + rows[k + 2] for k in range(0, 12, 3)])
+    points[:3] = torch.where(sky, directions, points[:3])
+    points[3] = torch.where(sky, 0, points[3])
+    return Hits(places, pair, points, parts)
+
+
+def project(projections: Tensor, points: Tensor, parts: tuple[slice, ...]) -> tuple[Tensor, Tensor]:
+    """Places (2, q) px and depths (q,) of homogeneous world points (4, q); (f, 3, 4) projections, one a part.
+
+    A point (direction, 0) lies infinitely far; its depth is that of the direction. Places of points behind
+    the camera mean nothing; they are finite all the same.
+    """
+    on_film = torch.cat([matrix @ points[:, part] for matrix, part in zip(projections, parts, strict=True)], 1)
+    return on_film[:2] / on_film[2].clamp_min(1e-9), on_film[2]
+
+
+def cross(hits: Hits, own: Tiles, other: Tiles, cameras: Cameras, windows: Tensor) -> Crossing:
+    """Where hits lie on the other films and whether they are seen there.
+
+    Args:
+        hits: points on f films and the triangles that they lie on.
+        own: tiles that the hits belong to.
+        other: tiles of the f films looked at; cameras are theirs.
+        windows: (f, 4) x0, y0, x1, y1: the part of each other film that counts as its picture, px, half open.
+    """
+    places, depth = project(cameras.projection, hits.points, hits.parts)
+    weight = hits.points[3]
+    # A point's depth is metres times its weight, a direction's is a slope.
+    front = depth > NEAR * torch.where(weight > 0, weight, 1)
+    inside = front.clone()
+    film = torch.empty_like(hits.pair)
+    for number, part in enumerate(hits.parts):
+        x0, y0, x1, y1 = (windows[number] - 0.5).tolist()
+        x, y = places[:, part]
+        inside[part] &= (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
+        film[part] = number
+    chosen = inside.nonzero()[:, 0]
+    pair, nearness = cast_at(other, film[chosen], places[:, chosen])
+    expected = (weight[chosen] / depth[chosen]).float()
+    hidden = nearness > expected * (1 + _NEARER) + 1e-9
+    mine = hits.pair[chosen]
+    if len(own.triangle) and len(other.triangle):
+        same = own.triangle[mine.clamp_min(0)] == other.triangle[pair.clamp_min(0)]
+        hidden &= ~(same & (mine >= 0) & (pair >= 0))
+    seen = torch.where(front, int(Seen.OUTSIDE), int(Seen.BEHIND)).to(torch.uint8)
+    seen[chosen] = torch.where(hidden, int(Seen.OCCLUDED), int(Seen.VISIBLE)).to(torch.uint8)
+    return Crossing(places, seen)

@@ -1,0 +1,104 @@
+"""Making samples: scene, viewpoints, pictures, ground truth, photometry, one stage after the other."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from datasets.drawing import Drawer, Drawn
+from datasets.options import SampleOptions
+from datasets.pairs import assemble, measure, take_pictures
+from datasets.photometry import photograph
+from datasets.sample import Sample
+from datasets.scene import Scene
+from datasets.scenes.mesh_file import load_mesh_scenes
+from datasets.shading import Textures, map_shadows
+from datasets.textures import TextureBank, checksum, load_bank, make_bank
+from datasets.viewpoints import choose_viewpoints
+from datasets.world import gather_world
+from stitching.errors import InputError
+
+
+class Maker:
+    """Makes sample number `index` of a seed; the same number gives the same sample on the same kind of machine.
+
+    `seconds` adds up the time spent in each stage.
+    """
+
+    def __init__(
+        self, options: SampleOptions, seed: int, device: torch.device, bank: TextureBank, meshes: Sequence[Scene] = ()
+    ) -> None:
+        self.options, self.seed, self.device = options, seed, device
+        self.checksum = checksum(bank, *(mesh.corners for mesh in meshes[:1]))
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.draw = Drawer(options, seed, bank, meshes)
+        self.textures = Textures.load(bank, device)
+
+    def __call__(self, index: int) -> Sample:
+        """One sample."""
+        return self.batch([index])[0]
+
+    def batch(self, indices: Sequence[int]) -> list[Sample]:
+        """Samples made together: the way to keep a GPU busy."""
+        with self._timed("scene"):
+            drawn = [self.draw(index) for index in indices]
+        return self.render(drawn)
+
+    def render(self, drawn: Sequence[Drawn]) -> list[Sample]:
+        """Samples that were drawn before, in whatever process."""
+        with self._timed("scene"):
+            requests = [one.request for one in drawn]
+            world = gather_world([one.scene for one in drawn], self.device)
+        with self._timed("viewpoints"):
+            views = choose_viewpoints(world, requests, self.options.size)
+        with self._timed("render"):
+            shadows = map_shadows(world, views.points, views.point_scene)
+            pictures = take_pictures(world, self.textures, shadows, views, self.options)
+        with self._timed("truth"):
+            measured = measure(world, pictures)
+            samples = [
+                assemble(world, pictures, measured, views, one.scene, one.request, self.options, k, one.index)
+                for k, one in enumerate(drawn)
+            ]
+        if not self.options.photometry:
+            return samples
+        with self._timed("photometry"):
+            return [_photographed(sample, one.for_photometry) for sample, one in zip(samples, drawn, strict=True)]
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        self.seconds[stage] += time.perf_counter() - start
+
+
+def open_maker(options: SampleOptions, seed: int, device: str = "cpu") -> Maker:
+    """Load textures, and the mesh if one is asked for, once for many samples.
+
+    Raises:
+        InputError: the folder of textures or the mesh cannot be used, or the device is not there.
+    """
+    if device != "cpu" and not torch.cuda.is_available():
+        raise InputError(f"--device {device}: this machine has no such device; use --device cpu")
+    if options.scene is None:
+        return Maker(options, seed, torch.device(device), load_bank(options.textures))
+    scenes, textures = load_mesh_scenes(options.scene)
+    return Maker(options, seed, torch.device(device), make_bank(textures, ("mesh",) * len(textures)), scenes)
+
+
+def _photographed(sample: Sample, rng: np.random.Generator) -> Sample:
+    """The sample as two cameras of different exposure took it."""
+    taken = photograph(sample.reference.clean, sample.target.clean, sample.clean_stitched, rng)
+    return replace(
+        sample,
+        reference=replace(sample.reference, picture=taken.reference),
+        target=replace(sample.target, picture=taken.target),
+        stitched=taken.stitched,
+        facts=sample.facts | {"photometry": taken.facts},
+    )

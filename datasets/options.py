@@ -1,0 +1,52 @@
+"""What a user may ask of the generator."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stitching.errors import InputError
+
+SCENES = ("room", "street", "landscape", "clutter")
+_LIMITS = {"overlap": (0.05, 1.0), "parallax": (0.0, 200.0), "fov": (10.0, 120.0), "roll": (-45.0, 45.0)}
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """What the samples are like. Ranges are (lowest, highest); every sample draws its own value, evenly spread."""
+
+    size: tuple[int, int] = (640, 512)  # (width, height) of both pictures, px
+    scenes: tuple[str, ...] = SCENES  # recipes to draw from
+    scene: Path | None = None  # a textured mesh (glTF, GLB, OBJ, PLY) instead of the recipes
+    textures: Path | None = None  # folder of photographs to put on surfaces, searched whole; else scikit-image's
+    overlap: tuple[float, float] = (0.30, 0.85)  # share of the target's pixels that the reference sees
+    parallax: tuple[float, float] = (1.0, 20.0)  # median residual of the best homography, px at 512 px width
+    fov: tuple[float, float] = (45.0, 75.0)  # horizontal field of view, degrees
+    roll: tuple[float, float] = (-8.0, 8.0)  # of the target against the reference, degrees
+    baseline: tuple[float, float, float] = (1.0, 0.3, 0.4)  # spread of its direction: right, down, forward
+    supersampling: int = 2  # rays a pixel and side: 2 means 2 x 2
+    photometry: bool = True  # exposure, white balance, vignetting, blur, noise, JPEG, for each picture its own
+    keep_clean: bool = False  # write the pictures as rendered too
+    geometry: bool = False  # write depth, normals, surfaces, kinds, edges too
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be made.
+
+        Raises:
+            InputError: an option is out of its range; names it, what was given and what is possible.
+        """
+        width, height = self.size
+        _demand(32 <= width <= 4096 and 32 <= height <= 4096, f"--size {width} {height}", "32 to 4096 px a side")
+        _demand(1 <= self.supersampling <= 4, f"--supersampling {self.supersampling}", "1 to 4")
+        for name, (low, high) in _LIMITS.items():
+            first, last = getattr(self, name)
+            _demand(low <= first <= last <= high, f"--{name} {first} {last}", f"lowest and highest, {low} to {high}")
+        spread = " ".join(map(str, self.baseline))
+        _demand(min(self.baseline) >= 0 and max(self.baseline) > 0, f"--baseline {spread}", "0 or more, not all 0")
+        known = bool(self.scenes) and set(self.scenes) <= set(SCENES)
+        _demand(known, f"--scenes {' '.join(self.scenes)}", f"one or more of {', '.join(SCENES)}")
+        both = self.scene is not None and self.textures is not None
+        _demand(not both, "--scene with --textures", "one of them: a mesh brings its own textures")
+
+
+def _demand(good: bool, given: str, expected: str) -> None:
+    if not good:
+        raise InputError(f"{given}: expected {expected}")

@@ -1,0 +1,63 @@
+"""Parallax: what is left between two views when the best homography has moved one onto the other."""
+
+import torch
+from torch import Tensor
+
+_SHARP = 0.5  # px at 512 px width: residuals below it count squared, above it by their size
+_ROUNDS = 6
+
+
+def homography_residual(places: Tensor, matches: Tensor, weight: Tensor, width: int) -> Tensor:
+    """Distance of every match from where the pair's best homography puts it, in px of a 512 px wide picture.
+
+    The homography minimises the mean distance (iteratively reweighted least squares), so a plane that most
+    pixels lie on is met and what stands off it sticks out.
+
+    Args:
+        places: (v, q, 2) px in one view.
+        matches: (v, q, 2) px in the other.
+        weight: (v, q) 1 where the match counts, 0 where not.
+        width: of the pictures, px.
+
+    Returns:
+        (v, q) residuals, of the uncounted too. Views with fewer than 8 matches get 0.
+    """
+    scale = width / 2
+    a = (places - scale) / scale
+    b = (matches - scale) / scale
+    weight = weight.to(a)
+    few = weight.sum(1) < 8
+    share = weight.clone()
+    residual = torch.zeros_like(weight)
+    denominator = torch.ones_like(weight)
+    for _ in range(_ROUNDS):
+        matrix = _solve(a, b, share / denominator.square())
+        moved = torch.cat([a, torch.ones_like(a[..., :1])], 2) @ matrix.transpose(1, 2)
+        denominator = moved[..., 2].abs().clamp_min(0.05)
+        residual = (moved[..., :2] / denominator[..., None] - b).norm(dim=2) * 256
+        share = weight / residual.clamp_min(_SHARP)
+    return torch.where(few[:, None], 0, residual)
+
+
+def _solve(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """(v, 3, 3) with last entry 1: weighted least squares of b ~ H a, cleared of its denominator."""
+    x, y = a.unbind(2)
+    one, zero = torch.ones_like(x), torch.zeros_like(x)
+    u, v = b.unbind(2)
+    for_u = torch.stack([x, y, one, zero, zero, zero, -x * u, -y * u], 2)
+    for_v = torch.stack([zero, zero, zero, x, y, one, -x * v, -y * v], 2)
+    left = for_u.transpose(1, 2) @ (for_u * weight[..., None]) + for_v.transpose(1, 2) @ (for_v * weight[..., None])
+    right = (for_u * (weight * u)[..., None] + for_v * (weight * v)[..., None]).sum(1)
+    ridge = 1e-9 * left.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-9)
+    left = left + ridge[:, None, None] * torch.eye(8, dtype=a.dtype, device=a.device)
+    solution = torch.linalg.solve(left, right)
+    return torch.cat([solution, torch.ones_like(solution[:, :1])], 1).view(-1, 3, 3)  # (v, 9) -> (v, 3, 3)
+
+
+def masked_quantiles(values: Tensor, mask: Tensor, shares: tuple[float, ...]) -> Tensor:
+    """(v, len(shares)) quantiles of values (v, q) where mask, the nearest value below; 0 where none counts."""
+    ordered = torch.where(mask, values, torch.inf).sort(1).values
+    count = mask.sum(1, keepdim=True)
+    at = ((count - 1).clamp_min(0) * values.new_tensor(shares)).long()
+    found = ordered.gather(1, at)
+    return torch.where(count > 0, found, 0)

@@ -1,0 +1,175 @@
+"""Scenes from a user's mesh file: glTF, GLB, OBJ or PLY, with its textures or colours."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.scene import Floats, Kind, Light, Scene
+from datasets.scenes.build import SMALLEST_AREA
+from datasets.scenes.openness import openness
+from datasets.scenes.outlook import find_standpoints
+from datasets.scenes.vectors import areas, unit
+from stitching.errors import InputError
+
+if TYPE_CHECKING:
+    import trimesh
+
+Pixels = NDArray[np.uint8]
+
+FORMATS = (".glb", ".gltf", ".obj", ".ply")
+LARGEST_TEXTURE = 2048  # px a side
+_SHARP = np.deg2rad(30)  # an edge between faces that turn by more is drawn as a line
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One mesh of the file: n triangles in our frame, what covers them, and its straight edges."""
+
+    corners: Floats  # (n, 3, 3) m, y down
+    normals: Floats  # (n, 3, 3)
+    cover: "_Cover"
+    edges: Floats  # (m, 2, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class _Cover:
+    """Texture places (n, 3, 2) in copies, v down, BGR factors (n, 3) on linear colours, and the texture."""
+
+    places: NDArray[np.float64]
+    tint: NDArray[np.float64]
+    texture: Pixels  # (side, side, 3) BGR
+
+
+def load_mesh_scenes(path: Path) -> tuple[list[Scene], list[Pixels]]:
+    """The scene of a mesh file, once for each standpoint, best first, and its textures.
+
+    Textures are (side, side, 3) BGR, their sides powers of two up to LARGEST_TEXTURE. One unit of the file is a
+    metre; its y axis points up. Standpoints are found by casting rays: in the free space of a room, around an object.
+    Raises InputError where the file is missing, cannot be read, holds no surface, only degenerate triangles,
+    neither textures nor colours, or nothing that a camera could look at.
+    """
+    parts = [_part(mesh, path) for mesh in _meshes(path)]
+    corners = np.concatenate([part.corners for part in parts])
+    kept = areas(corners) > SMALLEST_AREA
+    if not kept.any():
+        raise InputError(f"{path}: all {len(kept)} triangles are degenerate; expected surfaces, with metres as units")
+    corners = corners[kept]
+    normals = np.concatenate([part.normals for part in parts])[kept]
+    of = np.concatenate([np.full(len(part.corners), i, np.int32) for i, part in enumerate(parts)])[kept]
+    region = np.stack((corners.min(axis=(0, 1)), corners.max(axis=(0, 1))))
+    standpoints = find_standpoints(corners, path.name)
+    scene = Scene(
+        name=path.name,
+        corners=corners,
+        normals=normals,
+        texture_places=np.concatenate([part.cover.places for part in parts])[kept].astype(np.float32),
+        openness=openness(corners, normals, region, max(float(np.ptp(region, axis=0).max()) / 64, 1e-3)),
+        texture=of,
+        tint=np.concatenate([part.cover.tint for part in parts])[kept].astype(np.float32),
+        surface=(of + 1).astype(np.int32),
+        kind=np.full(len(corners), Kind.FURNITURE, np.int32),
+        casts_shadow=np.zeros(len(corners), bool),  # the light of a scan is in its textures
+        segments=np.concatenate([part.edges for part in parts]),
+        light=_even_light(),
+        standpoint=standpoints[0],
+    )
+    return [replace(scene, standpoint=standpoint) for standpoint in standpoints], [part.cover.texture for part in parts]
+
+
+def _even_light() -> Light:
+    """Soft light from above: textures come out nearly as they are."""
+    white = np.ones(3, np.float32)
+    return Light(
+        to_sun=unit(np.array([0.3, -1.0, -0.4])).astype(np.float32),
+        sun=white * np.float32(0.3),
+        ambient=white * np.float32(0.95),
+        zenith=np.array([0.9, 0.7, 0.55], np.float32),
+        horizon=np.array([0.95, 0.93, 0.9], np.float32),
+        cloud=0,
+        cloudiness=0.0,
+    )
+
+
+def _meshes(path: Path) -> "list[trimesh.Trimesh]":
+    """All surfaces of a file, in the world frame of the file."""
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"{path}: cannot be read as a mesh; expected a file that ends in {' '.join(FORMATS)}")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; name a mesh ({' '.join(FORMATS)})")
+    import trimesh
+
+    try:
+        loaded = trimesh.load_scene(path)
+        meshes = [mesh for mesh in loaded.dump() if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces)]
+    except Exception as error:  # the readers of broken files raise anything
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:150]
+        raise InputError(f"{path}: cannot be read as a mesh ({reason}); export it again") from error
+    if not meshes:
+        raise InputError(f"{path}: holds no triangles; expected a mesh with surfaces, not points or lines")
+    if not all(np.isfinite(mesh.vertices).all() for mesh in meshes):
+        raise InputError(f"{path}: has vertices that are not finite; repair the mesh")
+    return meshes
+
+
+def _part(mesh: "trimesh.Trimesh", path: Path) -> _Part:
+    """One mesh in our frame: half a turn about x takes y up to y down."""
+    turn = np.array([1.0, -1.0, -1.0])
+    vertices, faces = np.asarray(mesh.vertices, np.float64) * turn, np.asarray(mesh.faces)
+    normals = unit(np.asarray(mesh.vertex_normals, np.float64) * turn)
+    sharp = np.asarray(mesh.face_adjacency_edges)[np.asarray(mesh.face_adjacency_angles) > _SHARP]
+    return _Part(
+        corners=vertices[faces].astype(np.float32),
+        normals=normals[faces].astype(np.float32),
+        cover=_cover(mesh, path),
+        edges=vertices[sharp].reshape(-1, 2, 3).astype(np.float32),
+    )
+
+
+def _cover(mesh: "trimesh.Trimesh", path: Path) -> _Cover:
+    """What covers a mesh: its picture, the colours of its faces or vertices, or the colour of its material."""
+    material: Any = getattr(mesh.visual, "material", None)
+    picture = _attribute(material, "baseColorTexture", "image")
+    uv = getattr(mesh.visual, "uv", None)
+    n = len(mesh.faces)
+    if picture is not None and uv is None:
+        raise InputError(f"{path}: has a texture but no places on it (UVs); export it with UVs, or with vertex colours")
+    if picture is not None:
+        places = np.asarray(uv, np.float64)[np.asarray(mesh.faces)] * [1, -1] + [0, 1]  # v of a mesh points up
+        factor = _bgr(_attribute(material, "baseColorFactor"))  # linear, as our tints
+        return _Cover(places, np.tile(factor, (n, 1)), _square(np.asarray(picture.convert("RGB"))[..., ::-1]))
+    white = np.full((8, 8, 3), 255, np.uint8)
+    middle = np.full((n, 3, 2), 0.5)
+    visual: Any = mesh.visual
+    if getattr(visual, "kind", None) in ("face", "vertex"):
+        colours = np.asarray(visual.face_colors, np.float64)[:, 2::-1] / 255  # of coloured vertices: their mean
+        return _Cover(middle, colours**2, white)  # tints are linear: the seen colour squared
+    linear = _attribute(material, "baseColorFactor")
+    seen = _attribute(material, "diffuse") if _attribute(material, "kwargs") else None
+    if linear is None and seen is None:
+        raise InputError(f"{path}: has neither texture nor colours; export it with a texture, or with vertex colours")
+    return _Cover(middle, np.tile(_bgr(linear) if linear is not None else _bgr(seen) ** 2, (n, 1)), white)
+
+
+def _attribute(material: Any, *names: str) -> Any:
+    """The first of these attributes that the material has, else None."""
+    return next((found for name in names if (found := getattr(material, name, None)) is not None), None)
+
+
+def _bgr(colour: Any) -> NDArray[np.float64]:
+    """BGR in 0 .. 1 of an RGB(A) colour in 0 .. 1 or 0 .. 255; white for None."""
+    if colour is None:
+        return np.ones(3)
+    values = np.asarray(colour)
+    return values[2::-1].astype(np.float64) / (255 if values.dtype.kind in "iu" else 1)
+
+
+def _square(picture: Pixels) -> Pixels:
+    """A picture as a square, its side the next power of two, at most LARGEST_TEXTURE."""
+    longest = max(picture.shape[:2])
+    side = min(LARGEST_TEXTURE, 1 << (longest - 1).bit_length())
+    method = cv2.INTER_AREA if side < longest else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(np.ascontiguousarray(picture), (side, side), interpolation=method), np.uint8)

@@ -1,0 +1,45 @@
+"""The inner sides of openings in walls."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.scene import Ints, Kind
+from datasets.scenes.build import Mesh
+from datasets.scenes.flat import panels
+from datasets.scenes.paint import Paint
+from datasets.scenes.things import Spot
+
+# Left, right, top, bottom of a unit opening: corner, across, down, as someone in the opening sees them.
+_SIDES = (
+    ((0, 0, 0), (0, 0, 1), (0, 1, 0)),
+    ((1, 0, 1), (0, 0, -1), (0, 1, 0)),
+    ((0, 0, 0), (1, 0, 0), (0, 0, 1)),
+    ((0, 1, 1), (1, 0, 0), (0, 0, -1)),
+)
+
+
+def reveals(
+    mesh: Mesh,
+    spot: Spot,
+    corner: NDArray[np.float64],
+    size: tuple[float, float, float],
+    paint: Paint,
+    kind: Kind,
+    surface: Ints,
+    *,
+    casts_shadow: bool = True,
+) -> None:
+    """The four inner sides of k openings: top left `corner` (k, 3), local, and their common width, height, depth, m."""
+    extent = np.array(size)
+    for first, across, down in _SIDES:
+        panels(
+            mesh,
+            spot.world(corner + first * extent),
+            spot.frame @ (across * extent),
+            spot.frame @ (down * extent),
+            paint,
+            kind,
+            surface=surface,
+            edges=False,
+            casts_shadow=casts_shadow,
+        )

@@ -1,0 +1,124 @@
+"""Endless batches for a training loop, straight from the renderer: no disk."""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count, islice
+from typing import Generic, TypeVar
+
+import torch
+
+from datasets.batches import Batch, collate
+from datasets.drawing import Drawn
+from datasets.engines import failure, run_local, usable_cores
+from datasets.making import Maker, open_maker
+from datasets.options import SampleOptions
+from datasets.sample import Sample
+from stitching.errors import InputError, JobError
+
+Result = TypeVar("Result")
+
+
+def stream(
+    options: SampleOptions,
+    seed: int,
+    batch_size: int,
+    device: str = "cpu",
+    first: int = 0,
+    workers: int | None = None,
+) -> Iterator[Batch]:
+    """Batches without end; batch k holds samples first + k batch_size, ..., those of `parastitch generate`.
+
+    So `first` = k * batch_size continues a training run that stopped after k batches, whatever `workers` is.
+    On a CPU, each worker process makes whole samples, with one thread. On a GPU this process renders whole batches,
+    workers build the scenes ahead, and the pictures pass through this process's CPU for their photometry
+    (SampleOptions.photometry) on their way. A few samples per worker wait; memory stays flat. Workers end when the
+    iterator is closed or dropped, and when this process ends. Scripts with workers need `if __name__ == "__main__"`,
+    as workers import them.
+
+    Args:
+        options: what the samples are like.
+        seed: another one gives other samples; in distributed training each process takes its own.
+        batch_size: samples in a batch.
+        device: where to render, and where the tensors will be: cpu, cuda, cuda:1.
+        first: index of the first sample.
+        workers: processes; None: one less than usable cores. 0: all is done in this process.
+
+    Raises:
+        InputError: a number is impossible; from the first batch on: textures, mesh or device cannot be used.
+        JobError: from the iterator: a sample cannot be made; names its index.
+    """
+    workers = usable_cores() - 1 if workers is None else workers
+    lowest = {"seed": 0, "batch_size": 1, "first": 0, "workers": 0}
+    for name, value in zip(lowest, (seed, batch_size, first, workers), strict=True):
+        if value < lowest[name]:
+            raise InputError(f"{name} {value}: expected {lowest[name]} or above")
+    if device == "cpu":
+        return _make_by_workers(options, seed, batch_size, first, workers)
+    return _render_here(options, seed, batch_size, device, first, workers)
+
+
+def _make_by_workers(options: SampleOptions, seed: int, batch_size: int, first: int, workers: int) -> Iterator[Batch]:
+    with closing(_each(_Making(partial(open_maker, options, seed)), first, workers)) as samples:
+        while True:
+            yield collate(list(islice(samples, batch_size)))
+
+
+def _render_here(
+    options: SampleOptions, seed: int, batch_size: int, device: str, first: int, workers: int
+) -> Iterator[Batch]:
+    maker = open_maker(options, seed, device)
+    with closing(_each(maker.draw, first, workers)) as drawn:
+        while True:
+            yield collate(_rendered(maker, list(islice(drawn, batch_size))), device)
+
+
+def _rendered(maker: Maker, drawn: Sequence[Drawn]) -> list[Sample]:
+    try:
+        return maker.render(drawn)
+    except Exception as error:
+        raise failure(f"samples {drawn[0].index} to {drawn[-1].index}", error) from error
+
+
+class _Making:
+    """Makes samples; opens the maker once, where the first one is made."""
+
+    def __init__(self, opening: Callable[[], Maker]) -> None:
+        self._opening = opening
+        self._maker: Maker | None = None
+
+    def __call__(self, index: int) -> Sample:
+        self._maker = self._maker or self._opening()
+        sample = self._maker(index)
+        # No batch holds the pictures as rendered: a smaller sample is sent sooner.
+        reference, target = (replace(view, clean=view.picture) for view in (sample.reference, sample.target))
+        return replace(sample, reference=reference, target=target, clean_stitched=sample.stitched)
+
+
+def _each(work: Callable[[int], Result], first: int, workers: int) -> Generator[Result, None, None]:
+    """work(first), work(first + 1), ... without end, by that many processes, by none here; raises what goes wrong."""
+    here = (_Trying(work)(index) for index in count(first))
+    with closing(run_local(_Trying(work, threads=1), count(first), workers) if workers else here) as results:
+        for result in results:
+            if isinstance(result, InputError | JobError):
+                raise result
+            yield result
+
+
+@dataclass(frozen=True)
+class _Trying(Generic[Result]):
+    """Does the work for an index in whatever process; what goes wrong is returned, not raised."""
+
+    work: Callable[[int], Result]
+    threads: int | None = None  # of torch; None: as they are
+
+    def __call__(self, index: int) -> Result | InputError | JobError:
+        if self.threads and torch.get_num_threads() != self.threads:
+            torch.set_num_threads(self.threads)  # a process each core is faster than threads
+        try:
+            return self.work(index)
+        except (InputError, JobError) as error:
+            return error
+        except Exception as error:
+            return failure(f"sample {index}", error)

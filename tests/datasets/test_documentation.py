@@ -1,0 +1,57 @@
+"""docs/datasets.md: its examples run, and it names all that is written."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_maker import open_fake
+
+from datasets import generate as module
+from datasets.encoding import encode
+from datasets.generate import GenerateJob, generate
+from datasets.options import SampleOptions
+from datasets.storage import folder_path
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+
+
+def run(folder: Path, example: str) -> None:
+    subprocess.run([sys.executable, "-c", example], cwd=folder, check=True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Holds the data sets `pairs` and `shards`."""
+    monkeypatch.setattr(module, "run_local", lambda task, indices, processes: map(task, indices))
+    options = SampleOptions(size=(64, 48), keep_clean=True, geometry=True)
+    generate(options, GenerateJob(tmp_path / "pairs", 3), open_fake)
+    generate(options, GenerateJob(tmp_path / "shards", 3, shards=True, shard_size=2), open_fake)
+    return tmp_path
+
+
+def test_example_for_folders_warps_the_reference_to_the_target(folder: Path) -> None:
+    run(folder, EXAMPLES[0] + "\nnp.savez('made', seen=seen_by_both, visible=visible, target=target)")
+    made = np.load(folder / "made.npz")
+    assert made["visible"].mean() > 0.1
+    assert np.abs(made["seen"].astype(int) - made["target"])[made["visible"]].mean() < 15
+
+
+def test_example_for_shards_reads_all_of_them(folder: Path) -> None:
+    pytest.importorskip("webdataset")
+    run(folder, EXAMPLES[1] + "\nassert (index, target.shape, warp.shape) == (2, (48, 64, 3), (48, 64, 2))")
+
+
+def test_everything_that_is_written_is_named(folder: Path) -> None:
+    line = json.loads((folder / "pairs" / "meta.jsonl").read_text().splitlines()[0])
+    names = {*line, *line["sizes"], *line["facts"], *line["facts"]["achieved"], *line["facts"]["requested"]}
+    names |= {*json.loads((folder / "pairs" / "dataset.json").read_text())}
+    geometry = np.load(folder / "pairs" / "geometry" / "000000.npz")
+    names |= {re.sub("^(target|reference)_", "", name) for name in geometry}
+    options = SampleOptions(size=(64, 48), keep_clean=True, geometry=True)
+    names |= {folder_path("NAME", member) for member in encode(open_fake(options, 0)(0), options)}
+    assert not {name for name in names if f"`{name}`" not in DOCUMENT}

@@ -1,0 +1,301 @@
+"""Making data sets: the same bytes whatever happens in between, on processes, parts and clusters."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_maker import BREAKING, FakeMaker, contents, open_fake
+
+from datasets import generate as module
+from datasets.engines import run_local
+from datasets.generate import GenerateJob, Report, generate
+from datasets.options import SampleOptions
+from datasets.reading import read_records
+from datasets.shards import _OpenShard
+from datasets.verify import verify
+from stitching.errors import InputError, JobError
+
+TESTS = Path(__file__).parents[1]
+OPTIONS = SampleOptions(size=(64, 48))
+_SCRIPT = """
+import sys
+from pathlib import Path
+from datasets.generate import GenerateJob, generate
+from datasets.options import SampleOptions
+from fake_maker import open_fake
+output, count, shards = sys.argv[1:]
+job = GenerateJob(Path(output), int(count), jobs=2, shards=shards == "shards", shard_size=40)
+generate(SampleOptions(size=(64, 48)), job, open_fake, lambda done, total: print(done, flush=True))
+"""
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No processes: what is tested does not depend on them, and they take a second to start."""
+    monkeypatch.setattr(module, "run_local", lambda task, indices, processes: map(task, indices))
+
+
+def start(output: Path, count: int, shards: bool) -> subprocess.Popen[str]:
+    """A run in a process group of its own; prints how many samples are done."""
+    paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+    layout = "shards" if shards else "folder"
+    return subprocess.Popen(
+        [sys.executable, "-c", _SCRIPT, str(output), str(count), layout],
+        env=os.environ | {"PYTHONPATH": paths}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def stop_at(run: subprocess.Popen[str], done: int, how: int) -> str:
+    """Send a signal once so many samples are done; returns what the run said on standard error."""
+    assert run.stdout
+    for line in run.stdout:
+        if int(line) >= done:
+            break
+    if how == signal.SIGINT:
+        os.killpg(run.pid, how)  # as a terminal does
+    else:
+        run.send_signal(how)
+    return run.communicate(timeout=30)[1]
+
+
+@pytest.mark.parametrize("shards", [False, True])
+def test_killed_runs_end_with_the_bytes_of_an_uninterrupted_one(tmp_path: Path, shards: bool, in_process: None) -> None:
+    job = GenerateJob(tmp_path / "whole", 100, shards=shards, shard_size=40)
+    generate(OPTIONS, job, open_fake)
+    for done in (3, 45, 70):
+        run = start(tmp_path / "killed", 100, shards)
+        stop_at(run, done, signal.SIGKILL)
+        assert run.returncode == -signal.SIGKILL
+    report = generate(OPTIONS, replace(job, output=tmp_path / "killed"), open_fake)
+    assert report.kept >= (40 if shards else 70)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+def test_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    run = start(tmp_path, 100_000, shards=False)
+    stop_at(run, 4, signal.SIGKILL)
+    for _ in range(200):
+        try:
+            os.killpg(run.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGKILL)
+    pytest.fail("processes go on")
+
+
+@pytest.mark.parametrize("shards", [False, True])
+def test_ctrl_c_says_nothing_but_its_name_and_leaves_nothing_half_written(tmp_path: Path, shards: bool) -> None:
+    said = stop_at(start(tmp_path, 100_000, shards), 50, signal.SIGINT)
+    assert said.count("Traceback") == 1  # the parent's; the command turns it into one line
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert not list(tmp_path.rglob(".*"))
+    problems = list(verify(tmp_path))
+    assert len([problem for problem in problems if "missing" not in problem]) == 0
+    assert len(read_records(tmp_path)) >= 40
+
+
+@pytest.mark.usefixtures("in_process")
+def test_parts_are_the_whole(tmp_path: Path) -> None:
+    whole, parts = (GenerateJob(tmp_path / name, 7) for name in ("whole", "parts"))
+    generate(OPTIONS, whole, open_fake)
+    assert generate(OPTIONS, replace(parts, index_range=(4, 7)), open_fake).written == 3
+    generate(OPTIONS, replace(parts, index_range=(0, 4)), open_fake)
+    generate(OPTIONS, replace(parts, index_range=(4, 7)), open_fake)
+    first, second = contents(whole.output), contents(parts.output)
+    lines = {name: first.pop(name, b"") + second.pop(name, b"") for name in list(first | second) if "meta" in name}
+    assert first == second
+    assert lines["meta.jsonl"] == lines["meta-000000-000004.jsonl"] + lines["meta-000004-000007.jsonl"]
+    assert not list(verify(parts.output))
+
+
+def test_report_counts_what_was_done(tmp_path: Path) -> None:
+    job = GenerateJob(tmp_path, 6, jobs=2)
+    told: list[tuple[int, int]] = []
+    report = generate(OPTIONS, job, open_fake, lambda done, total: told.append((done, total)))
+    assert (report.written, report.kept) == (6, 0)
+    assert report.bytes == sum(map(len, contents(tmp_path).values())) - len((tmp_path / "dataset.json").read_bytes())
+    assert report.stages["render"] == pytest.approx(3.0)  # half a second each, whoever made it
+    assert {"open", "encode", "write"} <= set(report.stages)
+    assert told == [(done, 6) for done in range(7)]
+    again = generate(OPTIONS, job, open_fake)
+    assert replace(again, seconds=0) == Report(0, 6, 0, 0, {})
+
+
+class MakerWithoutExtras:
+    """A maker need not know about checksums and seconds."""
+
+    def __init__(self) -> None:
+        self.make = FakeMaker(OPTIONS, 0)
+
+    def __call__(self, index: int) -> Any:
+        return self.make(index)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_any_function_of_the_index_will_do(tmp_path: Path) -> None:
+    assert generate(OPTIONS, GenerateJob(tmp_path, 2), lambda *_: MakerWithoutExtras()).written == 2
+    assert not list(verify(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [("raise", r"sample 3 .*: RuntimeError: no such scene \(fake_maker"), ("die", "sample 3.* code 7")],
+)
+def test_failing_sample_is_named_and_those_before_it_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, words: str
+) -> None:
+    monkeypatch.setenv(BREAKING, f"3 {how}")
+    with pytest.raises(JobError, match=words) as caught:
+        generate(OPTIONS, GenerateJob(tmp_path, 9, jobs=1), open_fake)
+    assert "\n" not in str(caught.value)
+    assert len(read_records(tmp_path)) == 3
+    monkeypatch.delenv(BREAKING)
+    assert generate(OPTIONS, GenerateJob(tmp_path, 9, jobs=1), open_fake).kept == 3
+
+
+def refuse(options: SampleOptions, seed: int, device: str) -> FakeMaker:
+    raise InputError("--textures x: no folder")
+
+
+def test_what_the_maker_refuses_is_an_input_error_and_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^--textures x: no folder$"):
+        generate(OPTIONS, GenerateJob(tmp_path / "new", 9, jobs=1), refuse)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("shards", [False, True])
+@pytest.mark.parametrize("room", [0, 3, 16, 30])
+def test_full_disk_is_said_and_the_next_run_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards: bool, room: int
+) -> None:
+    job = GenerateJob(tmp_path / "full", 6, shards=shards, shard_size=2)
+    with monkeypatch.context() as patch:
+        _fill_disk(patch, room)
+        with pytest.raises(JobError, match=r"No space left on device; free some space .* continues"):
+            generate(OPTIONS, job, open_fake)
+    assert not [path for path in tmp_path.rglob("*.part")]
+    generate(OPTIONS, job, open_fake)
+    generate(OPTIONS, replace(job, output=tmp_path / "whole"), open_fake)
+    assert contents(tmp_path / "full") == contents(tmp_path / "whole")
+
+
+def _fill_disk(patch: pytest.MonkeyPatch, room: int) -> None:
+    """Let the disk take so many files or tar members, and half of the next."""
+    left = [room]
+
+    def full(write: Callable[..., Any]) -> Callable[..., Any]:
+        def limited(*arguments: Any) -> Any:
+            *first, data = arguments
+            left[0] -= 1
+            if left[0] < 0:
+                write(*first, data[: len(data) // 2])
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(*arguments)
+
+        return limited
+
+    patch.setattr(Path, "write_bytes", full(Path.write_bytes))
+    patch.setattr(_OpenShard, "add", full(_OpenShard.add))
+
+
+def other_textures(options: SampleOptions, seed: int, device: str) -> FakeMaker:
+    maker = FakeMaker(options, seed)
+    maker.checksum = "another"
+    return maker
+
+
+@pytest.mark.usefixtures("in_process")
+def test_other_textures_than_before_are_refused(tmp_path: Path) -> None:
+    generate(OPTIONS, GenerateJob(tmp_path, 5, index_range=(0, 2)), open_fake)
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match="checksum 0123abcd, now asked for another"):
+        generate(OPTIONS, GenerateJob(tmp_path, 5, index_range=(2, 5)), other_textures)
+    assert contents(tmp_path) == before
+
+
+def test_other_options_are_refused_before_any_work(tmp_path: Path) -> None:
+    job = GenerateJob(tmp_path, 2, jobs=1)
+    generate(OPTIONS, job, open_fake)
+    with pytest.raises(InputError, match="fov"):
+        generate(replace(OPTIONS, fov=(50, 51)), job, refuse)
+    with pytest.raises(InputError, match="seed 0, now asked for 1"):
+        generate(OPTIONS, replace(job, seed=1), refuse)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"count": 0}, "--count 0"),
+        ({"count": -3}, "--count -3"),
+        ({"count": 1_000_001}, "--count 1000001"),
+        ({"seed": -1}, "--seed -1"),
+        ({"jobs": 0}, "--jobs 0"),
+        ({"shard_size": 0, "shards": True}, "--shard-size 0"),
+        ({"index_range": (3, 11)}, "--index-range 3 11"),
+        ({"index_range": (3, 3)}, "--index-range 3 3"),
+        ({"index_range": (-1, 3)}, "--index-range -1 3"),
+        ({"index_range": (2, 8), "shards": True, "shard_size": 4}, "multiples of --shard-size 4"),
+    ],
+)
+def test_impossible_jobs_are_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        GenerateJob(**{"output": Path("out"), "count": 10} | changes)
+
+
+def test_last_part_of_shards_may_be_shorter() -> None:
+    GenerateJob(Path("out"), 10, index_range=(4, 10), shards=True, shard_size=4)
+
+
+def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("datasets.generate", "datasets.engines"):
+        monkeypatch.setattr(f"{place}.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'parastitch\[generate\]'"):
+        generate(OPTIONS, GenerateJob(tmp_path, 2))
+    with pytest.raises(InputError, match=r"pip install 'parastitch\[cluster\]'"):
+        generate(OPTIONS, GenerateJob(tmp_path, 2, engine="ray"), open_fake)
+
+
+def double(index: int) -> int:
+    return 2 * index
+
+
+def test_results_come_in_order_and_few_wait() -> None:
+    asked = [0]
+
+    def indices() -> Iterable[int]:
+        for index in range(60):
+            asked[0] = index + 1
+            yield index
+
+    results: Iterator[int] = run_local(double, indices(), 2)
+    for number, result in enumerate(results):
+        assert result == 2 * number
+        assert asked[0] - number <= 8  # whatever the number of samples, memory holds a few
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_ray_makes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_process: None) -> None:
+    ray = pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (TESTS / "datasets", TESTS, TESTS.parent))))
+    job = GenerateJob(tmp_path / "ray", 5, engine="ray")
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    try:
+        assert generate(OPTIONS, job, open_fake).written == 5
+        with pytest.raises(InputError, match=r"^--textures x: no folder$"):
+            generate(OPTIONS, replace(job, output=tmp_path / "bad"), refuse)
+    finally:
+        ray.shutdown()
+    generate(OPTIONS, replace(job, output=tmp_path / "whole", engine="local"), open_fake)
+    assert contents(tmp_path / "ray") == contents(tmp_path / "whole")

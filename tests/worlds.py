@@ -1,0 +1,126 @@
+"""Small scenes, cameras and texture banks of which a test knows what a picture must show."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from banks import small_bank
+
+from datasets.cameras import Cameras, make_intrinsics
+from datasets.scene import Kind, Light, Scene, Standpoint
+from datasets.shading import ShadowMaps, Textures, map_shadows
+from datasets.textures import TextureBank, make_bank
+from datasets.world import World, gather_world
+
+CPU = torch.device("cpu")
+DARK = (0.0, 0.0, 0.0)
+WHITE = (1.0, 1.0, 1.0)
+
+
+def square(centre, right, down, parts=1):
+    """(2 parts^2, 3, 3) triangles of a parallelogram: from its centre half way to the right and down."""
+    centre, right, down = (np.array(v, float) for v in (centre, right, down))
+    steps = np.linspace(-1, 1, parts + 1)
+    grid = centre + steps[None, :, None] * right + steps[:, None, None] * down
+    a, b, c, d = (grid[i : parts + i, j : parts + j].reshape(-1, 3) for i, j in ((0, 0), (0, 1), (1, 1), (1, 0)))
+    return np.stack([np.stack([a, b, c], 1), np.stack([a, c, d], 1)], 1).reshape(-1, 3, 3)
+
+
+def box(low, high, parts=1):
+    """The six sides of an axis-parallel box."""
+    centre, half = (np.add(low, high) / 2, np.subtract(high, low) / 2)
+    sides = []
+    for axis in range(3):
+        step, right, down = (np.eye(3)[(axis + k) % 3] * half for k in range(3))
+        sides += [square(centre + sign * step, right, down, parts) for sign in (-1, 1)]
+    return np.concatenate(sides)
+
+
+def ball(centre, radius, rings=24):
+    """A sphere of triangles."""
+    up, around = np.linspace(0, np.pi, rings + 1)[:, None], np.linspace(0, 2 * np.pi, 2 * rings + 1)[None]
+    grid = np.stack([np.sin(up) * np.cos(around), np.cos(up) + 0 * around, np.sin(up) * np.sin(around)], 2)
+    grid = np.array(centre) + radius * grid
+    a, b, c, d = (grid[i : rings + i, j : 2 * rings + j].reshape(-1, 3) for i, j in ((0, 0), (0, 1), (1, 1), (1, 0)))
+    return np.concatenate([np.stack([b, c, d], 1), np.stack([a, b, d], 1)[2 * rings :]])[: -2 * rings or None]
+
+
+def flat_normals(corners):
+    """(n, 3, 3) of every triangle by itself."""
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return np.repeat((normals / np.linalg.norm(normals, axis=1, keepdims=True))[:, None], 3, axis=1)
+
+
+def make_scene(*bodies, to_sun=(0, -1, 0), sun=DARK, ambient=WHITE, segments=(), **rows):
+    """A scene of bodies (n, 3, 3), numbered from 1, textures laid on the x-y plane, one repeat a metre; rows: per triangle."""
+    corners = np.concatenate(bodies).astype(np.float32)
+    n = len(corners)
+    to_sun = np.array(to_sun, np.float32) / np.linalg.norm(to_sun)
+    light = Light(to_sun, *(np.array(c, np.float32) for c in (sun, ambient, WHITE, WHITE)), cloud=0, cloudiness=0.0)
+    values = {
+        "corners": corners,
+        "normals": flat_normals(corners.astype(float)).astype(np.float32),
+        "texture_places": np.ascontiguousarray(corners[..., :2]),
+        "openness": np.ones((n, 3), np.float32),
+        "texture": np.zeros(n, np.int32),
+        "tint": np.ones((n, 3), np.float32),
+        "surface": np.repeat(np.arange(1, len(bodies) + 1, dtype=np.int32), [len(b) for b in bodies]),
+        "kind": np.full(n, Kind.WALL, np.int32),
+        "casts_shadow": np.ones(n, bool),
+        "segments": np.array(segments, np.float32).reshape(-1, 2, 3),
+        "standpoint": Standpoint(np.zeros((2, 3), np.float32), np.array([[0, 0, 5], [0, 0, 5]], np.float32)),
+    }
+    return Scene(name="test", light=light, **values | rows)
+
+
+def camera(eye=(0, 0, 0), look=(0, 0, 1), fov=60.0, size=(64, 48), roll=0.0):
+    """One camera that looks at a place, upright but for the roll in degrees."""
+    eye, look = np.array(eye, float), np.array(look, float)
+    forward = (look - eye) / np.linalg.norm(look - eye)
+    right = np.cross([0, 1, 0], forward)
+    right /= np.linalg.norm(right)
+    upright = np.stack([right, np.cross(forward, right), forward])
+    sine, cosine = np.sin(np.radians(roll)), np.cos(np.radians(roll))
+    rotation = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]]) @ upright
+    return Cameras(
+        make_intrinsics(torch.tensor([fov], dtype=torch.float64), size),
+        torch.from_numpy(rotation)[None],
+        torch.from_numpy(-rotation @ eye)[None],
+    )
+
+
+def bank_of(*pictures):
+    """A texture bank of square BGR pictures whose sides are powers of two."""
+    return make_bank(list(pictures), ("photo",) * len(pictures))
+
+
+def gentle_bank():
+    """Six photographs and a pattern of each kind, all of them one soft wave: what a resampled picture shows as it is."""
+    kinds = small_bank().kinds
+    return make_bank([soft(32, 1, seed) for seed in range(len(kinds))], kinds)
+
+
+def plain(colour=(255, 255, 255), side=4):
+    """A texture of one colour."""
+    return np.tile(np.array(colour, np.uint8), (side, side, 1))
+
+
+def soft(side=64, waves=3, seed=0):
+    """A smooth texture without seams: up to so many waves a side in every direction, dark to bright."""
+    rng = np.random.default_rng(seed)
+    x, y = np.meshgrid(*(2 * np.pi * np.arange(side) / side,) * 2)
+    picture = np.full((side, side, 3), 128.0)
+    for i in range(-waves, waves + 1):
+        for j in range(waves + 1):
+            picture += 40 / (waves + 1) * rng.normal(size=3) * np.sin(i * x + j * y + rng.uniform(0, 7))[..., None]
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def load(scenes: Scene | Sequence[Scene], bank: TextureBank, shown=None) -> tuple[World, Textures, ShadowMaps]:
+    """Scenes ready to be rendered; shown: (q, 3) places of a single scene that shadows may fall on, else its corners."""
+    scenes = [scenes] if isinstance(scenes, Scene) else list(scenes)
+    world = gather_world(scenes, CPU)
+    points, scene = world.corners.flatten(0, 1), world.scene.repeat_interleave(3)
+    if shown is not None:
+        points, scene = torch.from_numpy(np.asarray(shown, float)), torch.zeros(len(shown), dtype=torch.int64)
+    return world, Textures.load(bank, CPU), map_shadows(world, points, scene)
