@@ -69,6 +69,15 @@ def make_intrinsics(fov: Tensor, size: tuple[int, int]) -> Tensor:
     return intrinsics
 
 
+def upright(eye: Tensor, look: Tensor, fov: Tensor, size: tuple[int, int]) -> Cameras:
+    """v cameras at eyes (v, 3) that look at (v, 3), x axes level; fov (v,) in degrees, films of (width, height) px."""
+    forward = torch.nn.functional.normalize(look - eye, dim=1)
+    down = forward.new_tensor([0.0, 1.0, 0.0]).expand_as(forward)
+    right = torch.nn.functional.normalize(torch.linalg.cross(down, forward), dim=1)
+    rotation = torch.stack([right, torch.linalg.cross(forward, right), forward], 1)
+    return Cameras(make_intrinsics(fov, size), rotation, -(rotation @ eye[..., None])[..., 0])
+
+
 def fundamental_matrix(first: Cameras, second: Cameras) -> Tensor:
     """(v, 3, 3) with second_px^T F first_px = 0; zeros where the cameras stand in one place.
 

@@ -62,6 +62,8 @@ def run_local(task: Task[Result], indices: Iterable[int], processes: int) -> Gen
         for worker in workers:
             worker.process.terminate()  # a thread that waits for it gets an error, which nobody asks for
         threads.shutdown(cancel_futures=True)
+        for worker in workers:
+            worker.process.join(1)
 
 
 class _Worker:

@@ -60,13 +60,21 @@ def find_points(
     if bool(sky.all()):
         return Hits(places, pair, torch.cat([directions, torch.zeros_like(directions[:1])]), parts)
     # Corner places weighted by the edge functions, and the functions' sum, are affine in x and y.
-    weighted = world.corners[tiles.triangle].transpose(1, 2) @ tiles.exact
+    weighted = world.corners.index_select(0, tiles.triangle).transpose(1, 2) @ tiles.exact
     plane = torch.cat([weighted, tiles.exact.sum(1, keepdim=True)], 1)
     rows = plane.flatten(1).T.contiguous().index_select(1, pair.clamp_min(0))  # (p, 4, 3) -> (12, q)
     points = torch.stack([rows[k] * x + rows[k + 1] * y + rows[k + 2] for k in range(0, 12, 3)])
     points[:3] = torch.where(sky, directions, points[:3])
     points[3] = torch.where(sky, 0, points[3])
     return Hits(places, pair, points, parts)
+
+
+def near_points(points: Tensor) -> Tensor:
+    """(k, 3) of homogeneous world points (q, 4), without sky and the farthest tenth: what shadows should fall on."""
+    solid = points[:, 3] > 0
+    points = points[solid] if bool(solid.any()) else points.new_tensor([[0.0, 0.0, 0.0, 1.0]])
+    near = points[:, 3] >= torch.quantile(points[:, 3], 0.1)
+    return points[near, :3] / points[near, 3:]
 
 
 def project(projections: Tensor, points: Tensor, parts: tuple[slice, ...]) -> tuple[Tensor, Tensor]:

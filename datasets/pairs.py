@@ -61,19 +61,20 @@ def take_pictures(
     """Render the targets, then the references on a canvas that holds both."""
     count = len(views.misfit)
     sizes = (options.size,) * count
-    target = _film(world, textures, shadows, views.target, sizes, options.supersampling)
+    target = take_film(world, textures, shadows, views.target, sizes, options.supersampling)
     places, depth = project(views.reference.projection, target.hits.points, target.hits.parts)
     boxes = [_canvas_box(places[:, part][:, depth[part] > 0], options.size) for part in target.hits.parts]
     origins = tuple((left, top) for left, top, _, _ in boxes)
     canvas_sizes = tuple((right - left, bottom - top) for left, top, right, bottom in boxes)
     moved = views.reference.moved(torch.tensor(origins, dtype=torch.float64, device=world.device))
-    canvas = _film(world, textures, shadows, moved, canvas_sizes, options.supersampling)
+    canvas = take_film(world, textures, shadows, moved, canvas_sizes, options.supersampling)
     return Pictures(target, canvas, options.size, origins)
 
 
-def _film(
+def take_film(
     world: World, textures: Textures, shadows: ShadowMaps, cameras: Cameras, sizes: Sizes, supersampling: int
 ) -> Film:
+    """One film of (width, height) px in each scene, camera for camera, and what its rays met."""
     scene = torch.arange(len(sizes), device=world.device)
     shot = render(world, textures, shadows, cameras, scene, sizes, supersampling)
     places, parts = pixels(sizes, world.device)
@@ -145,14 +146,14 @@ def assemble(
             reference_picture,
             _array(to_target.places.view(2, tall, wide)[:, *inner].permute(1, 2, 0).float()),
             _array(to_target.seen.view(tall, wide)[inner]),
-            _geometry(world, pictures.canvas, number, inner) if options.geometry else None,
+            geometry_of(world, pictures.canvas, number, inner) if options.geometry else None,
         ),
         target=View(
             target_picture,
             target_picture,
             _array(to_reference.places.view(2, height, width).permute(1, 2, 0).float()),
             _array(to_reference.seen.view(height, width)),
-            _geometry(world, pictures.target, number, (slice(None), slice(None))) if options.geometry else None,
+            geometry_of(world, pictures.target, number, (slice(None), slice(None))) if options.geometry else None,
         ),
         stitched=stitched,
         clean_stitched=stitched,
@@ -170,8 +171,8 @@ def _cut_out(crossing: Crossing, film: Film, number: int) -> Crossing:
     return Crossing(crossing.places[:, part], crossing.seen[part])
 
 
-def _geometry(world: World, film: Film, number: int, part: tuple[slice, slice]) -> Geometry:
-    """What a part (rows, columns) of a film shows."""
+def geometry_of(world: World, film: Film, number: int, part: tuple[slice, slice]) -> Geometry:
+    """What a part (rows, columns) of film `number` shows."""
     width, height = film.sizes[number]
     found = surfaces(world, film.shot.tiles, film.cameras, film.hits.film(number), number)
     depth, labels, kinds = (v.view(height, width)[part] for v in (found.depth, found.surfaces, found.kinds))
@@ -184,7 +185,6 @@ def _facts(
     pictures: Pictures, views: Viewpoints, to_reference: Crossing, scene: Scene, request: Request, number: int
 ) -> dict[str, Any]:
     """What meta.jsonl says of a sample: its scene, cameras, wishes and how they were met."""
-    width, height = pictures.size
     target, reference = views.target[[number]], views.reference[[number]]
     rotation = reference.rotation @ target.rotation.transpose(1, 2)
     translation = reference.translation - (rotation @ target.translation[..., None])[..., 0]

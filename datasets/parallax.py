@@ -30,28 +30,40 @@ def homography_residual(places: Tensor, matches: Tensor, weight: Tensor, width: 
     share = weight.clone()
     residual = torch.zeros_like(weight)
     denominator = torch.ones_like(weight)
+    first = torch.cat([a, torch.ones_like(a[..., :1])], 2).transpose(1, 2).contiguous()  # (v, 3, q)
+    u, v = b.unbind(2)
     for _ in range(_ROUNDS):
-        matrix = _solve(a, b, share / denominator.square())
-        moved = torch.cat([a, torch.ones_like(a[..., :1])], 2) @ matrix.transpose(1, 2)
-        denominator = moved[..., 2].abs().clamp_min(0.05)
-        residual = (moved[..., :2] / denominator[..., None] - b).norm(dim=2) * 256
+        moved = _solve(first, u, v, share / denominator.square()) @ first
+        denominator = moved[:, 2].abs().clamp_min(0.05)
+        residual = torch.hypot(moved[:, 0] / denominator - u, moved[:, 1] / denominator - v) * 256
         share = weight / residual.clamp_min(_SHARP)
     return torch.where(few[:, None], 0, residual)
 
 
-def _solve(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
-    """(v, 3, 3) with last entry 1: weighted least squares of b ~ H a, cleared of its denominator."""
-    x, y = a.unbind(2)
-    one, zero = torch.ones_like(x), torch.zeros_like(x)
-    u, v = b.unbind(2)
-    for_u = torch.stack([x, y, one, zero, zero, zero, -x * u, -y * u], 2)
-    for_v = torch.stack([zero, zero, zero, x, y, one, -x * v, -y * v], 2)
-    left = for_u.transpose(1, 2) @ (for_u * weight[..., None]) + for_v.transpose(1, 2) @ (for_v * weight[..., None])
-    right = (for_u * (weight * u)[..., None] + for_v * (weight * v)[..., None]).sum(1)
+def _solve(first: Tensor, u: Tensor, v: Tensor, weight: Tensor) -> Tensor:
+    """(n, 3, 3) H with last entry 1: weighted least squares of (u, v, 1) ~ H first, cleared of its denominator.
+
+    first: (n, 3, q) homogeneous; u, v, weight: (n, q).
+    """
+
+    def moments(values: Tensor) -> Tensor:
+        return (first * values[:, None]) @ first.transpose(1, 2)
+
+    one, by_u, by_v, by_both = (moments(weight * f) for f in (torch.ones_like(u), u, v, u * u + v * v))
+    none = torch.zeros_like(one)
+    left = torch.cat(
+        [
+            torch.cat([one, none, -by_u[..., :2]], 2),
+            torch.cat([none, one, -by_v[..., :2]], 2),
+            torch.cat([-by_u[:, :2], -by_v[:, :2], by_both[:, :2, :2]], 2),
+        ],
+        1,
+    )
+    right = torch.cat([by_u[..., 2], by_v[..., 2], -by_both[:, :2, 2]], 1)
     ridge = 1e-9 * left.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-9)
-    left = left + ridge[:, None, None] * torch.eye(8, dtype=a.dtype, device=a.device)
+    left = left + ridge[:, None, None] * torch.eye(8, dtype=first.dtype, device=first.device)
     solution = torch.linalg.solve(left, right)
-    return torch.cat([solution, torch.ones_like(solution[:, :1])], 1).view(-1, 3, 3)  # (v, 9) -> (v, 3, 3)
+    return torch.cat([solution, torch.ones_like(solution[:, :1])], 1).view(-1, 3, 3)  # (n, 9) -> (n, 3, 3)
 
 
 def masked_quantiles(values: Tensor, mask: Tensor, shares: tuple[float, ...]) -> Tensor:

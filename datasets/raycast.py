@@ -58,7 +58,7 @@ def cut(world: World, films: Films, casters_only: bool = False) -> Tiles:
     columns, rows = torch.tensor(grid, device=world.device).unbind(1)
     film_first = torch.cumsum(columns * rows, 0) - columns * rows
     pair, x, y = _pairs(film, box, columns, rows)
-    edges = functions[pair]
+    edges = functions.index_select(0, pair)
     edges[..., 2] += edges[..., 0] * (x * TILE)[:, None] + edges[..., 1] * (y * TILE)[:, None]
     tile = film_first[film[pair]] + y * columns[film[pair]] + x
     total = sum(w * h for w, h in grid)
@@ -77,8 +77,8 @@ def cut(world: World, films: Films, casters_only: bool = False) -> Tiles:
         film_first=film_first,
         columns=columns,
         triangle=triangle[pair[kept]],
-        edges=edges[kept].float(),
-        exact=exact[pair[kept]],
+        edges=edges.index_select(0, kept).float(),
+        exact=exact.index_select(0, pair[kept]),
     )
 
 
@@ -86,19 +86,16 @@ def _project(world: World, films: Films, casters_only: bool) -> tuple[Tensor, Te
     """What may be seen: film, triangle, box (x0, y0, x1, y1 px), edge functions (3, 3); these grown, and nearness."""
     here = films.scene[:, None] == world.scene[None]  # (f, n)
     film, triangle = (here & world.casts_shadow if casters_only else here).nonzero(as_tuple=True)
-    points = torch.cat([world.corners, torch.ones_like(world.corners[..., :1])], 2)[triangle]  # (r, corner, 4)
+    points = torch.cat([world.corners, torch.ones_like(world.corners[..., :1])], 2)
+    points = points.index_select(0, triangle)  # (r, corner, 4)
     on_film = points @ films.projection[film].transpose(1, 2)  # (r, corner, 3)
-    depth = on_film[..., 2]
-    places = on_film[..., :2] / depth.clamp_min(_NEAR)[..., None]
+    low, high = _box(on_film)
     size = torch.tensor(films.sizes, device=world.device, dtype=torch.float64)[film]
-    crossing = (depth < _NEAR).any(1, keepdim=True)  # reaches behind the camera: may show anywhere
-    low = torch.where(crossing, torch.zeros_like(size), places.amin(1))
-    high = torch.where(crossing, size, places.amax(1))
     a, b, c = on_film.unbind(1)
     normal = torch.linalg.cross(b, c)
     volume = (a * normal).sum(1)
     scale = a.norm(dim=1) * b.norm(dim=1) * c.norm(dim=1)
-    good = (depth > _NEAR).any(1) & (high > -1).all(1) & (low < size).all(1) & (volume.abs() > 1e-12 * scale)
+    good = (high > -1).all(1) & (low < size).all(1) & (volume.abs() > 1e-12 * scale)
     kept = good.nonzero()[:, 0]
     a, b, c = a[kept], b[kept], c[kept]
     exact = torch.stack([normal[kept], torch.linalg.cross(c, a), torch.linalg.cross(a, b)], 1)
@@ -107,6 +104,19 @@ def _project(world: World, films: Films, casters_only: bool) -> tuple[Tensor, Te
     nearness = (near[:, None] @ exact)[:, 0]
     functions = torch.cat([exact + _GROW * exact.sum(1, keepdim=True), nearness[:, None]], 1)
     return film[kept], triangle[kept], torch.cat([low, high], 1)[kept], exact, functions
+
+
+def _box(on_film: Tensor) -> tuple[Tensor, Tensor]:
+    """Lowest and highest (r, 2) px of the parts of triangles (r, corner, 3) before the camera; inf, -inf for none."""
+    following = on_film.roll(-1, 1)
+    depth, next_depth = on_film[..., 2:], following[..., 2:]
+    # Where an edge passes the camera's plane, it ends.
+    passes = (depth < _NEAR) != (next_depth < _NEAR)
+    share = (_NEAR - depth) / torch.where(passes, next_depth - depth, 1)
+    ends = (on_film + share * (following - on_film))[..., :2] / _NEAR
+    places = torch.cat([on_film[..., :2] / depth.clamp_min(_NEAR), ends], 1)
+    real = torch.cat([depth >= _NEAR, passes], 1)
+    return torch.where(real, places, torch.inf).amin(1), torch.where(real, places, -torch.inf).amax(1)
 
 
 def _pairs(film: Tensor, box: Tensor, columns: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -145,13 +155,10 @@ def cast_grid(tiles: Tiles, chosen: Tensor, places: Tensor) -> tuple[Tensor, Ten
     pair = torch.full(nearest.shape, -1, dtype=torch.int32, device=grid.device)
     for start, block, left in _blocks(counts, _GRID_BLOCK):
         which, real = _candidates(tiles.first[chosen[:left]], counts[:left], start, block)
-        values = (tiles.edges[which].view(-1, 3) @ grid).view(left, block, 4, -1)  # (left block 4, r) -> 4 axes
-        u, v, w, near = values.unbind(2)
-        inside = (torch.minimum(torch.minimum(u, v), w) >= 0) & real[..., None]
-        nearness, number = _first(near, inside)
-        nearer = nearness > nearest[:left]
-        nearest[:left] = torch.where(nearer, nearness, nearest[:left])
-        pair[:left] = torch.where(nearer, (which[:, :1] + number).int(), pair[:left])
+        edges = tiles.edges.index_select(0, which.view(-1)).view(-1, 3)  # (left block, 4, 3) -> (left block 4, 3)
+        u, v, w, near = (edges @ grid).view(left, block, 4, -1).unbind(2)  # (left block 4, r) -> 4 axes
+        inside = torch.minimum(torch.minimum(u, v), w) >= 0
+        _keep_nearest(nearest[:left], pair[:left], near, inside, real[..., None], which.int()[..., None])
     return pair, nearest
 
 
@@ -173,10 +180,8 @@ def cast_at(tiles: Tiles, film: Tensor, places: Tensor) -> tuple[Tensor, Tensor]
         which, real = _candidates(first[:left], count[:left], start, block)
         rows = edges.index_select(1, which.view(-1)).view(12, left, block)  # (12, left block) -> (12, left, block)
         u, v, w, near = (rows[i] * x[:left, None] + rows[i + 1] * y[:left, None] + rows[i + 2] for i in range(0, 12, 3))
-        nearness, number = _first(near, (torch.minimum(torch.minimum(u, v), w) >= 0) & real)
-        nearer = nearness > nearest[:left]
-        nearest[:left] = torch.where(nearer, nearness, nearest[:left])
-        pair[:left] = torch.where(nearer, which[:, 0] + number, pair[:left])
+        inside = torch.minimum(torch.minimum(u, v), w) >= 0
+        _keep_nearest(nearest[:left], pair[:left], near, inside, real, which)
     back = torch.empty_like(order)
     back[order] = torch.arange(len(order), device=order.device)
     return pair[back], nearest[back]
@@ -203,9 +208,16 @@ def _candidates(first: Tensor, counts: Tensor, start: int, block: int) -> tuple[
     return first[:, None] + torch.where(real, number, start), real
 
 
-def _first(nearness: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
-    """Nearest of the candidates along axis 1 and its number, nearness 0 for none."""
-    if nearness.shape[1] == 1:
-        return torch.where(inside[:, 0], nearness[:, 0], 0), torch.zeros_like(inside[:, 0], dtype=torch.int64)
-    found = torch.where(inside, nearness, 0).max(1)
-    return found.values, found.indices
+def _keep_nearest(
+    nearest: Tensor, pair: Tensor, nearness: Tensor, inside: Tensor, real: Tensor, which: Tensor
+) -> None:
+    """Put what is nearer than `nearest` (c, ...) into it and `pair`; axis 1 of the other arguments holds candidates."""
+    if nearness.shape[1] == 1:  # then all of them are real
+        nearness, which, inside = nearness[:, 0], which[:, 0], inside[:, 0]
+    else:
+        nearness, number = torch.where(inside & real, nearness, 0).max(1, keepdim=True)
+        which = which.expand(-1, -1, *nearness.shape[2:]).gather(1, number)[:, 0]
+        nearness, inside = nearness[:, 0], nearness[:, 0] > 0
+    nearer = inside & (nearness > nearest)
+    nearest.copy_(torch.where(nearer, nearness, nearest))
+    pair.copy_(torch.where(nearer, which, pair))

@@ -64,7 +64,7 @@ def gather_materials(world: World, tiles: Tiles, textures: Textures) -> Material
     exact = tiles.exact.clone()
     corner = tiles.corner[torch.repeat_interleave(tiles.count)]
     exact[..., 2] += exact[..., 0] * corner[:, :1] + exact[..., 1] * corner[:, 1:]
-    affine = (corners[tiles.triangle].transpose(1, 2).double() @ exact).float()  # (p, 4, 3)
+    affine = (corners.index_select(0, tiles.triangle).transpose(1, 2).double() @ exact).float()  # (p, 4, 3)
     inverse_depth = exact.sum(1).float()
     middle = inverse_depth.new_tensor([(TILE - 1) / 2, (TILE - 1) / 2, 1])
     # d(place)/dx = (place_x w - place w_x) / w^2 with w = 1 / depth; the bracket hardly changes over a tile.

@@ -29,6 +29,10 @@ class Surfaces:
 def surfaces(world: World, tiles: Tiles, cameras: Cameras, hits: Hits, number: int) -> Surfaces:
     """Depth, normals and labels of hits of film `number` of the cameras and tiles."""
     sky = hits.pair < 0
+    if bool(sky.all()):  # there may be no triangle at all
+        nothing = torch.zeros_like(hits.pair)
+        depth = torch.full(sky.shape, torch.inf, device=sky.device)
+        return Surfaces(depth, torch.zeros(len(sky), 3, device=sky.device), nothing.int(), nothing.to(torch.uint8))
     known = hits.pair.clamp_min(0)
     triangle = tiles.triangle[known]
     x, y = hits.places

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datasets.cameras import NEAR, Cameras, join, make_intrinsics
-from datasets.hits import Hits, cross, find_points, pixels
+from datasets.cameras import NEAR, Cameras, join, upright
+from datasets.hits import Hits, cross, find_points, near_points, pixels
 from datasets.options import SampleOptions
 from datasets.parallax import homography_residual, masked_quantiles
 from datasets.raycast import Tiles, cast_at, cut
@@ -17,9 +17,9 @@ from datasets.sample import Seen
 from datasets.scene import Standpoint
 from datasets.world import World
 
-_WIDE = 2.2  # times the reference's width: how much of its surroundings the cloud holds
+_WIDE = 2.0  # times the reference's width: how much of its surroundings the cloud holds
 _CELLS = 24  # a target's width in cells
-_POINTS = 48  # the reference's width in points of the cloud
+_POINTS = 40  # the reference's width in points of the cloud
 _FINE = 2  # px of the small films between points: small tiles have few triangles
 _STEPS = 7  # baselines and as many turns, tried all together at first; then:
 _FINER = 5
@@ -125,7 +125,7 @@ def _gather(requests: list[Request], number: int, size: tuple[int, int], device:
 
     fov = column([r.fov for r in requests])
     eyes, looks = column([r.eyes[number] for r in requests]), column([r.looks[number] for r in requests])
-    reference = _upright(eyes, looks, fov, size)
+    reference = upright(eyes, looks, fov, size)
     moved = column([r.directions[number] for r in requests])
     turn = column([float(r.turns[number]) for r in requests])
     # Turning to the right is a turn about the axis that points down (y); to turn downwards, about the left (-x).
@@ -139,15 +139,6 @@ def _gather(requests: list[Request], number: int, size: tuple[int, int], device:
         (reference.rotation.transpose(1, 2) @ moved[..., None])[..., 0],
         torch.nn.functional.normalize(axis, dim=1),
     )
-
-
-def _upright(eye: Tensor, look: Tensor, fov: Tensor, size: tuple[int, int]) -> Cameras:
-    """Cameras (b,) at eyes (b, 3) that look at (b, 3), their x axis level."""
-    forward = torch.nn.functional.normalize(look - eye, dim=1)
-    down = forward.new_tensor([0.0, 1.0, 0.0]).expand_as(forward)
-    right = torch.nn.functional.normalize(torch.linalg.cross(down, forward), dim=1)
-    rotation = torch.stack([right, torch.linalg.cross(forward, right), forward], 1)
-    return Cameras(make_intrinsics(fov, size), rotation, -(rotation @ eye[..., None])[..., 0])
 
 
 def _rotation(axis: Tensor, angle: Tensor) -> Tensor:
@@ -175,12 +166,8 @@ class _Cloud:
     size: tuple[int, int]  # (width, height) of the pictures, px
 
     def near_points(self, number: int) -> Tensor:
-        """(k, 3) world points of one scene, without the sky and the farthest tenth: what shadows should fall on."""
-        points = self.points[number]
-        solid = points[:, 3] > 0
-        points = points[solid] if bool(solid.any()) else points.new_tensor([[0.0, 0.0, 0.0, 1.0]])
-        near = points[:, 3] >= torch.quantile(points[:, 3], 0.1)
-        return points[near, :3] / points[near, 3:]
+        """(k, 3) world points of one scene."""
+        return near_points(self.points[number])
 
 
 def _see(world: World, wish: _Wish, scenes: Tensor, size: tuple[int, int]) -> _Cloud:

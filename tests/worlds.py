@@ -7,12 +7,15 @@ import torch
 from banks import small_bank
 
 from datasets.cameras import Cameras, make_intrinsics
+from datasets.pairs import assemble, measure, take_pictures
 from datasets.scene import Kind, Light, Scene, Standpoint
 from datasets.shading import ShadowMaps, Textures, map_shadows
 from datasets.textures import TextureBank, make_bank
+from datasets.viewpoints import Viewpoints, draw_request
 from datasets.world import World, gather_world
 
 CPU = torch.device("cpu")
+EDGE = 1e-4  # of a triangle: nearer to its border, rounding decides whether a ray meets it
 DARK = (0.0, 0.0, 0.0)
 WHITE = (1.0, 1.0, 1.0)
 
@@ -42,7 +45,8 @@ def ball(centre, radius, rings=24):
     grid = np.stack([np.sin(up) * np.cos(around), np.cos(up) + 0 * around, np.sin(up) * np.sin(around)], 2)
     grid = np.array(centre) + radius * grid
     a, b, c, d = (grid[i : rings + i, j : 2 * rings + j].reshape(-1, 3) for i, j in ((0, 0), (0, 1), (1, 1), (1, 0)))
-    return np.concatenate([np.stack([b, c, d], 1), np.stack([a, b, d], 1)[2 * rings :]])[: -2 * rings or None]
+    first = 2 * rings  # quads at each pole, where one of their two triangles is none
+    return np.concatenate([np.stack([b, c, d], 1)[:-first], np.stack([a, b, d], 1)[first:]])
 
 
 def flat_normals(corners):
@@ -51,16 +55,18 @@ def flat_normals(corners):
     return np.repeat((normals / np.linalg.norm(normals, axis=1, keepdims=True))[:, None], 3, axis=1)
 
 
-def make_scene(*bodies, to_sun=(0, -1, 0), sun=DARK, ambient=WHITE, segments=(), **rows):
-    """A scene of bodies (n, 3, 3), numbered from 1, textures laid on the x-y plane, one repeat a metre; rows: per triangle."""
+def make_scene(*bodies, to_sun=(0, -1, 0), sun=DARK, ambient=WHITE, segments=(), repeats=1.0, **rows):
+    """A scene of bodies (n, 3, 3), numbered from 1, textured along the axes; rows: arrays, one row a triangle."""
     corners = np.concatenate(bodies).astype(np.float32)
     n = len(corners)
+    normals = flat_normals(corners.astype(float))
+    along = np.array([(2, 1), (0, 2), (0, 1)])[np.abs(normals[:, 0]).argmax(1)]  # the axes across the normal
     to_sun = np.array(to_sun, np.float32) / np.linalg.norm(to_sun)
     light = Light(to_sun, *(np.array(c, np.float32) for c in (sun, ambient, WHITE, WHITE)), cloud=0, cloudiness=0.0)
     values = {
         "corners": corners,
-        "normals": flat_normals(corners.astype(float)).astype(np.float32),
-        "texture_places": np.ascontiguousarray(corners[..., :2]),
+        "normals": normals.astype(np.float32),
+        "texture_places": repeats * np.take_along_axis(corners, along[:, None].repeat(3, 1), 2),
         "openness": np.ones((n, 3), np.float32),
         "texture": np.zeros(n, np.int32),
         "tint": np.ones((n, 3), np.float32),
@@ -95,7 +101,7 @@ def bank_of(*pictures):
 
 
 def gentle_bank():
-    """Six photographs and a pattern of each kind, all of them one soft wave: what a resampled picture shows as it is."""
+    """Six photographs and a pattern of each kind, all soft waves that resampling hardly changes."""
     kinds = small_bank().kinds
     return make_bank([soft(32, 1, seed) for seed in range(len(kinds))], kinds)
 
@@ -116,11 +122,38 @@ def soft(side=64, waves=3, seed=0):
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def load(scenes: Scene | Sequence[Scene], bank: TextureBank, shown=None) -> tuple[World, Textures, ShadowMaps]:
-    """Scenes ready to be rendered; shown: (q, 3) places of a single scene that shadows may fall on, else its corners."""
+def load(scenes: Scene | Sequence[Scene], bank: TextureBank) -> tuple[World, Textures, ShadowMaps]:
+    """Scenes ready to be rendered; shadows may fall on all of their corners."""
     scenes = [scenes] if isinstance(scenes, Scene) else list(scenes)
     world = gather_world(scenes, CPU)
-    points, scene = world.corners.flatten(0, 1), world.scene.repeat_interleave(3)
-    if shown is not None:
-        points, scene = torch.from_numpy(np.asarray(shown, float)), torch.zeros(len(shown), dtype=torch.int64)
-    return world, Textures.load(bank, CPU), map_shadows(world, points, scene)
+    shadows = map_shadows(world, world.corners.flatten(0, 1), world.scene.repeat_interleave(3))
+    return world, Textures.load(bank, CPU), shadows
+
+
+def make_pair(scene, reference, target, bank, options):
+    """Pictures and sample of a scene from two known cameras."""
+    world, textures, shadows = load(scene, bank)
+    views = Viewpoints(reference, target, world.corners[:, 0], world.scene, torch.zeros(1))
+    pictures = take_pictures(world, textures, shadows, views, options)
+    request = draw_request(options, scene.standpoint, np.random.default_rng(0))
+    return pictures, assemble(world, pictures, measure(world, pictures), views, scene, request, options, 0, 0)
+
+
+def meet_all(corners, origins, rays):
+    """(r, n) distance along rays, inf where missed, and whether a border is so near that both would be right.
+
+    corners (n, 3, 3), origins and rays (r, 3). Moeller & Trumbore 1997, "Fast, minimum storage ray/triangle
+    intersection".
+    """
+    a, b, c = (corners[None, :, k] for k in range(3))
+    rays, away = rays[:, None], origins[:, None] - a
+    p = np.cross(rays, c - a)
+    volume = (p * (b - a)).sum(2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u = (p * away).sum(2) / volume
+        q = np.cross(away, b - a)
+        v = (q * rays).sum(2) / volume
+        distance = (q * (c - a)).sum(2) / volume
+    least = np.minimum(np.minimum(u, v), 1 - u - v)
+    front = np.isfinite(distance) & (distance > 0)
+    return np.where(front & (least >= 0), distance, np.inf), front & (np.abs(least) < EDGE)

@@ -1,6 +1,7 @@
 """docs/datasets.md: its examples run, and it names all that is written."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,8 +21,19 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
 
 
-def run(folder: Path, example: str) -> None:
-    subprocess.run([sys.executable, "-c", example], cwd=folder, check=True)
+TESTS = Path(__file__).parents[1]
+# Before an example that renders: a texture bank that is there at once, in the workers too.
+SMALL_BANK = """
+from test_streaming import open_small
+import datasets.multitask, datasets.streaming
+datasets.multitask.open_maker = datasets.streaming.open_maker = open_small
+"""
+
+
+def run(folder: Path, example: str) -> str:
+    paths = os.pathsep.join(map(str, (TESTS.parent, TESTS, TESTS / "datasets")))
+    command, environment = [sys.executable, "-c", example], os.environ | {"PYTHONPATH": paths}
+    return subprocess.run(command, cwd=folder, env=environment, check=True, text=True, stdout=subprocess.PIPE).stdout
 
 
 @pytest.fixture
@@ -44,6 +56,14 @@ def test_example_for_folders_warps_the_reference_to_the_target(folder: Path) -> 
 def test_example_for_shards_reads_all_of_them(folder: Path) -> None:
     pytest.importorskip("webdataset")
     run(folder, EXAMPLES[1] + "\nassert (index, target.shape, warp.shape) == (2, (48, 64, 3), (48, 64, 2))")
+
+
+def test_examples_that_render_run(tmp_path: Path) -> None:
+    few = EXAMPLES[3].replace("200", "4").replace("0.2", "0.5")
+    small = EXAMPLES[2].replace("320, 256", "64, 48")
+    shown = run(tmp_path, f"{SMALL_BANK}\n{few}\nassert wrong.sum() == 2 and has_normal.any()\n{small}")
+    assert [line.split()[0] for line in shown.splitlines()] == ["0", "1", "2"]
+    assert "torch.Size([4, 3, 48, 64])" in shown
 
 
 def test_everything_that_is_written_is_named(folder: Path) -> None:

@@ -1,0 +1,186 @@
+"""The scenes of the multi-task benchmark: one picture, four tasks; some labels wrong where asked for."""
+
+import hashlib
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from datasets.cameras import Cameras, upright
+from datasets.hits import find_points, near_points, pixels
+from datasets.making import Maker, open_maker
+from datasets.options import SampleOptions
+from datasets.pairs import geometry_of, take_film
+from datasets.raycast import cast_at, cut
+from datasets.shading import map_shadows
+from datasets.viewpoints import Request
+from datasets.world import World, gather_world
+from stitching.errors import InputError
+from stitching.images import replacing
+
+TASKS = ("segmentation", "depth", "normals", "edges")
+
+_CORRUPTING = 0x6D746C  # keeps these random numbers apart from the scenes'
+_COLUMNS = 32  # rays across a view that is tried
+_FREE = 0.3  # m that must be free before the camera
+
+Item = tuple[Tensor, dict[str, Tensor]]
+Arrays = dict[str, NDArray[Any]]  # "image" and TASKS, stored small
+
+
+class MultiTaskScenes(Dataset[Item]):
+    """A finite set of pictures of the generator's scenes, each with a label map for each of TASKS.
+
+    Item i is (image, labels): the image (3, h, w) float32 BGR in 0 .. 1, as rendered, of the scene of sample i of
+    `parastitch generate`, taken by one upright camera, and the labels
+
+        "segmentation"  (h, w) int64, datasets.scene.Kind
+        "depth"         (h, w) float32, 1 / depth along the optical axis, 1 / m; the sky is infinitely far: 0
+        "normals"       (3, h, w) float32, unit, camera frame, towards the camera; the sky has none: (0, 0, 0)
+        "edges"         (h, w) float32, 1 where the surface or, by a jump, depth or normal changes, else 0
+
+    Image and true labels depend on the seed, i and the options alone.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        seed: int,
+        options: SampleOptions = SampleOptions(size=(96, 96)),  # noqa: B008 - frozen
+        corrupt: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        """Load the textures; nothing is rendered yet.
+
+        Args:
+            count: items.
+            seed: another one gives other scenes.
+            options: size, scenes or mesh, textures, field of view, supersampling; the other ones are for pairs.
+            corrupt: task -> share of the items that get a wrong label map for it: that of another one of them, so
+                that the label maps as a whole stay the same.
+
+        Raises:
+            InputError: a number, task or share is impossible; textures or mesh cannot be used.
+        """
+        for name, value, lowest in (("count", count, 1), ("seed", seed, 0)):
+            if value < lowest:
+                raise InputError(f"{name} {value}: expected {lowest} or above")
+        self._count, self._seed, self._options = count, seed, options
+        unknown = set(corrupt) - set(TASKS)
+        if unknown:
+            raise InputError(f"corrupt {', '.join(sorted(unknown))}: expected tasks of {', '.join(TASKS)}")
+        self._donors = {task: self._draw_donors(task, corrupt.get(task, 0.0)) for task in TASKS}
+        self._maker: Maker = open_maker(options, seed)
+
+    def _draw_donors(self, task: str, share: float) -> NDArray[np.int64]:
+        """(count,) whose labels each item gets."""
+        wrong = round(share * self._count) if 0 <= share <= 1 else -1
+        if wrong < 0 or (wrong < 2 and share > 0):
+            raise InputError(
+                f"corrupt {task} {share}: expected 0, or a share up to 1 of {self._count} that is 2 or more"
+            )
+        donors = np.arange(self._count)
+        rng = np.random.default_rng([_CORRUPTING, self._seed, TASKS.index(task)])
+        chosen = rng.permutation(self._count)[:wrong]
+        donors[chosen] = np.roll(chosen, 1)
+        return donors
+
+    def __len__(self) -> int:
+        """How many items there are."""
+        return self._count
+
+    def __getitem__(self, index: int) -> Item:
+        """Render an item and, where its labels are others', those too. `tensors` is quicker for many."""
+        if not 0 <= index < self._count:
+            raise IndexError(f"item {index}: expected 0 to {self._count - 1}")
+        donors = {task: int(self._donors[task][index]) for task in TASKS}
+        shown = {number: _as_tensors(_render(self._maker, number)) for number in {index, *donors.values()}}
+        return shown[index]["image"], {task: shown[donors[task]][task] for task in TASKS}
+
+    def corrupted(self, task: str) -> NDArray[np.bool_]:
+        """(count,) which items have the label map of another one."""
+        return np.asarray(self._donors[task] != np.arange(self._count))
+
+    def tensors(self, cache: Path | None = None) -> Item:
+        """All items at once, stacked: for sets that fit into memory and are used many times.
+
+        cache: a folder where what was rendered is kept for the next call, for the same count, seed, options and
+        textures; not for another version of the renderer: then delete it.
+        Raises JobError where the cache cannot be written.
+        """
+        shown = _as_tensors(self._render_all() if cache is None else self._read_or_render(cache))
+        return shown["image"], {task: shown[task][torch.from_numpy(self._donors[task])] for task in TASKS}
+
+    def _render_all(self) -> Arrays:
+        shown = [_render(self._maker, index) for index in range(self._count)]
+        return {name: np.stack([arrays[name] for arrays in shown]) for name in shown[0]}
+
+    def _read_or_render(self, folder: Path) -> Arrays:
+        """True labels: whichever are corrupted, the file is the same."""
+        chosen = self._options
+        settings = self._count, self._seed, chosen.size, chosen.scenes, chosen.fov, chosen.supersampling
+        name = hashlib.sha256(json.dumps([*settings, self._maker.checksum]).encode()).hexdigest()[:16]
+        path = folder / f"multitask-{name}.npz"
+        damaged = OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error  # or not there: render it
+        with suppress(*damaged), path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return dict(stored)
+        arrays = self._render_all()
+        with replacing(path) as temporary:
+            folder.mkdir(parents=True, exist_ok=True)
+            np.savez_compressed(temporary, allow_pickle=False, **arrays)
+        return arrays
+
+
+def _render(maker: Maker, index: int) -> Arrays:
+    """One picture and what is true about it."""
+    drawn = maker.draw(index)
+    world = gather_world([drawn.scene], maker.device)
+    camera, points = _choose_camera(world, drawn.request, maker.options.size)
+    shadows = map_shadows(world, points, torch.zeros(len(points), dtype=torch.int64, device=world.device))
+    film = take_film(world, maker.textures, shadows, camera, (maker.options.size,), maker.options.supersampling)
+    geometry = geometry_of(world, film, 0, (slice(None), slice(None)))
+    return {
+        "image": film.shot.pictures[0].permute(2, 0, 1).numpy(),  # (h, w, 3) -> (3, h, w)
+        "segmentation": geometry.kinds,
+        "depth": 1 / geometry.depth,
+        "normals": geometry.normals.transpose(2, 0, 1),
+        "edges": geometry.edges > 0,
+    }
+
+
+def _choose_camera(world: World, request: Request, size: tuple[int, int]) -> tuple[Cameras, Tensor]:
+    """Of the drawn views the one, not blocked, that shows most surfaces; and world points (k, 3) that it shows."""
+    eyes, looks = (torch.from_numpy(places).to(world.device) for places in (request.eyes, request.looks))
+    fov = eyes.new_full((len(eyes),), request.fov)
+    film = _COLUMNS, max(2, round(_COLUMNS * size[1] / size[0]))
+    films = (film,) * len(eyes)
+    cameras = upright(eyes, looks, fov, film)
+    tiles = cut(world, cameras.films(torch.zeros(len(eyes), dtype=torch.int64, device=world.device), films))
+    places, parts = pixels(films, world.device)
+    number = torch.arange(len(eyes), device=world.device).repeat_interleave(film[0] * film[1])
+    pair, nearness = cast_at(tiles, number, places)
+    found = torch.where(pair < 0, 0, world.surface[tiles.triangle[pair.clamp_min(0)]])
+    free = [bool((nearness[part] <= 1 / _FREE).all()) for part in parts]
+    shown = [len(found[part].bincount().nonzero()) if free[k] else 0 for k, part in enumerate(parts)]
+    best = int(np.argmax(shown))
+    points = find_points(world, tiles, cameras, places, parts, pair).film(best).points
+    return upright(eyes[[best]], looks[[best]], fov[[best]], size), near_points(points.T)
+
+
+def _as_tensors(arrays: Arrays) -> dict[str, Tensor]:
+    """The types that networks and losses want."""
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    return tensors | {
+        "image": tensors["image"].float() / 255,
+        "segmentation": tensors["segmentation"].long(),
+        "edges": tensors["edges"].float(),
+    }
