@@ -72,6 +72,7 @@ def _parse(command: Callable[..., Any], name: str, arguments: list[str]) -> Call
         # Box lines, rules and the hint at the end go; the words stay.
         words = re.sub(r"[─-╿]+", " ", complaint.getvalue())
         words = re.sub(r"\s+", " ", words.split("For full helptext")[0]).strip()
+        words = re.sub(r"^Value error Error parsing \w+: ", "", words)  # tyro's words before those of our dataclasses
         raise InputError(f"{words} (see {name} --help)") from None
 
 

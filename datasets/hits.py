@@ -53,19 +53,18 @@ def find_points(
     world: World, tiles: Tiles, cameras: Cameras, places: Tensor, parts: tuple[slice, ...], pair: Tensor
 ) -> Hits:
     """World points that rays through `places` met, computed in double precision."""
-    x, y = places
-    rays = torch.cat([places, torch.ones_like(places[:1])])
-    directions = torch.cat([matrix @ rays[:, part] for matrix, part in zip(cameras.rays(), parts, strict=True)], 1)
-    sky = pair < 0
-    if bool(sky.all()):
-        return Hits(places, pair, torch.cat([directions, torch.zeros_like(directions[:1])]), parts)
-    # Corner places weighted by the edge functions, and the functions' sum, are affine in x and y.
-    weighted = world.corners.index_select(0, tiles.triangle).transpose(1, 2) @ tiles.exact
-    plane = torch.cat([weighted, tiles.exact.sum(1, keepdim=True)], 1)
-    rows = plane.flatten(1).T.contiguous().index_select(1, pair.clamp_min(0))  # (p, 4, 3) -> (12, q)
-    points = torch.stack([rows[k] * x + rows[k + 1] * y + rows[k + 2] for k in range(0, 12, 3)])
-    points[:3] = torch.where(sky, directions, points[:3])
-    points[3] = torch.where(sky, 0, points[3])
+    points = places.new_zeros(4, places.shape[1])
+    if len(tiles.triangle):
+        # Corner places weighted by the edge functions, and the functions' sum, are affine in x and y.
+        weighted = world.corners.index_select(0, tiles.triangle).transpose(1, 2) @ tiles.exact
+        plane = torch.cat([weighted, tiles.exact.sum(1, keepdim=True)], 1)
+        rows = plane.flatten(1).T.contiguous().index_select(1, pair.clamp_min(0))  # (p, 4, 3) -> (12, q)
+        x, y = places
+        points = torch.stack([rows[k] * x + rows[k + 1] * y + rows[k + 2] for k in range(0, 12, 3)])
+    for rays, part in zip(cameras.rays(), parts, strict=True):
+        sky = part.start + (pair[part] < 0).nonzero()[:, 0]
+        points[:3, sky] = rays[:, :2] @ places[:, sky] + rays[:, 2:]
+        points[3, sky] = 0
     return Hits(places, pair, points, parts)
 
 
@@ -87,12 +86,11 @@ def project(projections: Tensor, points: Tensor, parts: tuple[slice, ...]) -> tu
     return on_film[:2] / on_film[2].clamp_min(1e-9), on_film[2]
 
 
-def cross(hits: Hits, own: Tiles, other: Tiles, cameras: Cameras, windows: Tensor) -> Crossing:
+def cross(hits: Hits, other: Tiles, cameras: Cameras, windows: Tensor) -> Crossing:
     """Where hits lie on the other films and whether they are seen there.
 
     Args:
-        hits: points on f films and the triangles that they lie on.
-        own: tiles that the hits belong to.
+        hits: points on f films.
         other: tiles of the f films looked at; cameras are theirs.
         windows: (f, 4) x0, y0, x1, y1: the part of each other film that counts as its picture, px, half open.
     """
@@ -108,13 +106,9 @@ def cross(hits: Hits, own: Tiles, other: Tiles, cameras: Cameras, windows: Tenso
         inside[part] &= (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
         film[part] = number
     chosen = inside.nonzero()[:, 0]
-    pair, nearness = cast_at(other, film[chosen], places[:, chosen])
+    _, nearness = cast_at(other, film[chosen], places[:, chosen])
     expected = (weight[chosen] / depth[chosen]).float()
     hidden = nearness > expected * (1 + _NEARER) + 1e-9
-    mine = hits.pair[chosen]
-    if len(own.triangle) and len(other.triangle):
-        same = own.triangle[mine.clamp_min(0)] == other.triangle[pair.clamp_min(0)]
-        hidden &= ~(same & (mine >= 0) & (pair >= 0))
     seen = torch.where(front, int(Seen.OUTSIDE), int(Seen.BEHIND)).to(torch.uint8)
     seen[chosen] = torch.where(hidden, int(Seen.OCCLUDED), int(Seen.VISIBLE)).to(torch.uint8)
     return Crossing(places, seen)

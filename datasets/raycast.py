@@ -168,11 +168,12 @@ def cast_at(tiles: Tiles, film: Tensor, places: Tensor) -> tuple[Tensor, Tensor]
     Returns the pair (q,) int64, -1 for none, and its nearness (q,) float32, 0 for none.
     """
     column, row = ((places + 0.5) / TILE).floor().long().clamp_min(0)
-    tile = tiles.film_first[film] + row * tiles.columns[film] + column
-    count, order = torch.sort(tiles.count[tile].short(), descending=True, stable=True)  # short: four times as quick
-    tile = tile[order]
-    x, y = (places[:, order] - tiles.corner[tile].T).float()
-    first = tiles.first[tile]
+    tile = tiles.film_first.index_select(0, film) + row * tiles.columns.index_select(0, film) + column
+    count = tiles.count.index_select(0, tile).short()  # which sorts four times as quick as long
+    count, order = torch.sort(count, descending=True, stable=True)
+    tile = tile.index_select(0, order)
+    x, y = (places.index_select(1, order) - tiles.corner.T.contiguous().index_select(1, tile)).float()
+    first = tiles.first.index_select(0, tile)
     nearest = torch.zeros(len(order), device=places.device)
     pair = torch.full((len(order),), -1, dtype=torch.int64, device=places.device)
     edges = tiles.edges.flatten(1).T.contiguous()  # (p, 4, 3) -> (12, p)
@@ -184,7 +185,7 @@ def cast_at(tiles: Tiles, film: Tensor, places: Tensor) -> tuple[Tensor, Tensor]
         _keep_nearest(nearest[:left], pair[:left], near, inside, real, which)
     back = torch.empty_like(order)
     back[order] = torch.arange(len(order), device=order.device)
-    return pair[back], nearest[back]
+    return pair.index_select(0, back), nearest.index_select(0, back)
 
 
 def _blocks(counts: Tensor, size: int) -> Iterator[tuple[int, int, int]]:
@@ -218,6 +219,6 @@ def _keep_nearest(
         nearness, number = torch.where(inside & real, nearness, 0).max(1, keepdim=True)
         which = which.expand(-1, -1, *nearness.shape[2:]).gather(1, number)[:, 0]
         nearness, inside = nearness[:, 0], nearness[:, 0] > 0
-    nearer = inside & (nearness > nearest)
-    nearest.copy_(torch.where(nearer, nearness, nearest))
-    pair.copy_(torch.where(nearer, which, pair))
+    nearer = inside.logical_and_(nearness > nearest)
+    torch.where(nearer, nearness, nearest, out=nearest)
+    torch.where(nearer, which, pair, out=pair)

@@ -93,16 +93,15 @@ class _Shader:
         sky = pair < 0
         open_tiles = sky.any(1).nonzero()[:, 0]
         if len(open_tiles):
-            up = self._aim_at_clouds(open_tiles, scene, towards, sky, texture, s, t, level)
+            above = self._aim_at_clouds(open_tiles, scene[open_tiles], towards, sky, texture, s, t, level)
         found = sample_texture(self._textures, *(v.view(-1) for v in (texture, s, t, level)))
         channels = []
         for k, colour in enumerate(found):
             light = direct * self._world.sun[scene, k, None] + ambient * self._world.ambient[scene, k, None]
-            channel = colour.view(pair.shape) * (light * rows[12 + k]).clamp_min(0).sqrt()
+            channel = light.mul_(rows[12 + k]).clamp_min_(0).sqrt_().mul_(colour.view(pair.shape))
             if len(open_tiles):
-                clouds = colour.view(pair.shape)[open_tiles] / 255
-                above = self._sky(k, scene[open_tiles], up, clouds)
-                channel[open_tiles] = torch.where(sky[open_tiles], above, channel[open_tiles])
+                seen = self._sky(k, scene[open_tiles], *above, colour.view(pair.shape)[open_tiles])
+                channel[open_tiles] = torch.where(sky[open_tiles], seen, channel[open_tiles])
             channels.append(channel.view(len(chosen), self._samples, -1).mean(1))  # (c, r) -> (c, s, TILE * TILE)
         return torch.stack(channels, 2).add(0.5).clamp(0, 255).to(torch.uint8)
 
@@ -135,23 +134,21 @@ class _Shader:
         s: Tensor,
         t: Tensor,
         level: Tensor,
-    ) -> Tensor:
-        """Let rays that meet nothing look up the cloud texture; returns how steeply the tiles' rays rise, sine."""
+    ) -> tuple[Tensor, Tensor]:
+        """Let rays that meet nothing look up the cloud texture; returns the shares of zenith and clouds (tiles, r)."""
         x, y, z = (self._affine(towards[tiles, k].float()) for k in range(3))
         length = torch.sqrt(x * x + y * y + z * z)
         rise = -y / length
         # Clouds lie on a plane overhead; towards the horizon the plane is held back before it aliases.
         scale = 0.15 / (length * rise.clamp_min(0.02))
-        clouds = self._world.cloud[scene[tiles], None].int().expand_as(rise)
-        away = torch.log2(1 / rise.clamp_min(0.02)).int()
+        clouds = self._world.cloud[scene, None].int().expand_as(rise)
+        away = -torch.log2(rise.clamp_min(0.02)).int()
         for values, new in ((texture, clouds), (s, x * scale), (t, z * scale), (level, away)):
             values[tiles] = torch.where(sky[tiles], new, values[tiles])
-        return rise
+        return rise.clamp(0, 1).sqrt(), self._world.cloudiness[scene, None] * ((rise - 0.02) * 5).clamp(0, 1)
 
-    def _sky(self, channel: int, scene: Tensor, rise: Tensor, clouds: Tensor) -> Tensor:
-        """(c, r) 0 .. 255 of one channel."""
-        up = rise.clamp(0, 1).sqrt()
-        horizon, zenith = self._world.horizon[scene, channel, None], self._world.zenith[scene, channel, None]
+    def _sky(self, channel: int, scene: Tensor, up: Tensor, cloudy: Tensor, clouds: Tensor) -> Tensor:
+        """(c, r) 0 .. 255 of one channel; clouds (c, r) 0 .. 255."""
+        horizon, zenith = (255 * v[scene, channel, None] for v in (self._world.horizon, self._world.zenith))
         colour = horizon + (zenith - horizon) * up
-        share = self._world.cloudiness[scene, None] * ((rise - 0.02) * 5).clamp(0, 1)
-        return 255 * (colour + (1 - colour) * share * clouds)
+        return colour + (255 - colour) * cloudy * clouds / 255

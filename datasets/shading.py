@@ -57,6 +57,9 @@ class Materials:
 
 def gather_materials(world: World, tiles: Tiles, textures: Textures) -> Materials:
     """Bake the sun's angle into the corners and spread the corners' values over the tiles' pairs."""
+    if len(tiles.triangle) == 0:  # nothing but sky; its rays look up one column all the same
+        none = torch.zeros(16, 1, device=world.device)
+        return Materials(none, none[0].int())
     direct = (world.normals * world.to_sun[world.scene, None]).sum(2).clamp_min(0)  # (n, corner)
     # The upper side of things sees more sky: y points down.
     ambient = world.openness * (0.8 - 0.2 * world.normals[..., 1])

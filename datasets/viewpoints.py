@@ -287,8 +287,8 @@ def _look(world: World, cloud: _Cloud, targets: Cameras, scenes: Tensor) -> _Cel
     """What rays from one target (b) each really meet."""
     film = _POINTS, max(2, round(_POINTS * cloud.size[1] / cloud.size[0]))
     cameras = targets.moved(torch.zeros_like(targets.centre[:, :2]), cloud.scale)
-    tiles, hits, nearness = _cast(world, cameras, scenes, film)
-    crossing = cross(hits, tiles, cloud.tiles, cloud.cameras, cloud.window.expand(len(scenes), 4))
+    _, hits, nearness = _cast(world, cameras, scenes, film)
+    crossing = cross(hits, cloud.tiles, cloud.cameras, cloud.window.expand(len(scenes), 4))
     shape = len(scenes), 1, -1
     there, here = (places.T.reshape(*shape, 2) for places in (hits.places / cloud.scale, crossing.places))
     return _Cells(there, here, (crossing.seen == Seen.VISIBLE).view(shape), nearness.view(shape))
