@@ -16,7 +16,7 @@ def generate_command(
     output: tyro.conf.Positional[Path | None] = None,
     count: int | None = None,
     seed: int = 0,
-    options: tyro.conf.OmitArgPrefixes[SampleOptions] = SampleOptions(),  # noqa: B008 - frozen
+    sample: tyro.conf.OmitArgPrefixes[SampleOptions] = SampleOptions(),  # noqa: B008 - frozen
     index_range: tuple[int, int] | None = None,
     shards: bool = False,
     shard_size: int = 256,
@@ -62,7 +62,7 @@ def generate_command(
 
     job = GenerateJob(chosen[0], count, seed, index_range, shards, shard_size, jobs, device, engine)
     with _progress(quiet) as progress:
-        report = generate(options, job, progress=progress)
+        report = generate(sample, job, progress=progress)
     if not quiet:
         rate = report.written / report.seconds if report.seconds else 0.0
         seconds = ", ".join(f"{stage} {value:.1f}" for stage, value in report.stages.items())
@@ -86,7 +86,8 @@ def _verify(folder: Path, quiet: bool) -> int:
         print(problem, flush=True)
         problems += 1
     if not quiet:
-        print(f"{folder}: {f'{problems} problems' if problems else 'all is well'}", file=sys.stderr)
+        found = f"{problems} problem{'s' if problems > 1 else ''}"
+        print(f"{folder}: {found if problems else 'all is well'}", file=sys.stderr)
     return 1 if problems else 0
 
 
