@@ -80,13 +80,21 @@ class FolderWriter:
                 self._folder.rmdir()
 
     def write(self, sample: Encoded) -> None:
-        """Write the files, then the line that says that they are whole."""
-        for path, contents in sample.files.items():
-            _write_file(self._folder / path, contents)
-        with readable_errors(self._path):
-            rest = memoryview(sample.line)
-            while rest:
-                rest = rest[self._file.write(rest) :]
+        """Write the files, then the line that says that they are whole; interrupted before that, take all back."""
+        before = self._path.stat().st_size
+        try:
+            for path, contents in sample.files.items():
+                _write_file(self._folder / path, contents)
+            with readable_errors(self._path):
+                rest = memoryview(sample.line)
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+        except BaseException:
+            if self._path.stat().st_size < before + len(sample.line):
+                self._file.truncate(before)
+                for path in sample.files:
+                    (self._folder / path).unlink(missing_ok=True)
+            raise
 
 
 def folder_path(name: str, member: str) -> str:
