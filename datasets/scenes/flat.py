@@ -29,6 +29,15 @@ _CUBE = np.array([[x, y, z] for y in (-1, 0) for x in (-0.5, 0.5) for z in (-0.5
 _EDGES = np.array([[0, 1], [0, 2], [1, 3], [2, 3], [4, 5], [4, 6], [5, 7], [6, 7], [0, 4], [1, 5], [2, 6], [3, 7]])
 
 
+@lru_cache
+def _edges_of_faces() -> NDArray[np.bool_]:
+    """(6, 12) which of _EDGES each of _FACES has."""
+    corner, across, down = _FACES.swapaxes(0, 1)
+    rim = np.stack((corner, corner + across, corner + down, corner + across + down), axis=1)  # (6, 4, 3)
+    on_face = (np.abs(rim[:, :, None] - _CUBE).sum(axis=3) < 1e-6).any(axis=1)  # (6, 8)
+    return np.asarray(on_face[:, _EDGES].all(axis=2))
+
+
 def lattice(
     mesh: Mesh,
     points: NDArray[np.floating],
@@ -209,7 +218,7 @@ def boxes(
     )
     if edges:
         corners = (_CUBE * size[:, None]) @ across + base[:, None]
-        mesh.add_segments(corners[:, _EDGES])
+        mesh.add_segments(corners[:, _EDGES[_edges_of_faces()[list(faces)].any(axis=0)]])
 
 
 def bars(

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from datasets.scene import Kind, Scene, Standpoint
 from datasets.scenes.build import Mesh
 from datasets.scenes.facades import Facade, facade
-from datasets.scenes.flat import bars, boxes
+from datasets.scenes.flat import bars, boxes, panels
 from datasets.scenes.light import daylight
 from datasets.scenes.outlines import animal, bush, cutouts, person
 from datasets.scenes.paint import Paint, Palette
@@ -29,6 +29,7 @@ def build(rng: np.random.Generator, bank: TextureBank) -> Scene:
     soil = soil.scaled(7) if soil.whole else soil
     path = palette.paint("gravel", "soil", "asphalt", "concrete", colour=0.1) if rng.random() < 0.6 else soil
     land.add(mesh, soil, path)
+    _plain(mesh, land, soil)
     _distance(mesh, palette)
     wooded = rng.random()
     _rocks(mesh, palette, land)
@@ -46,6 +47,13 @@ def build(rng: np.random.Generator, bank: TextureBank) -> Scene:
     )
     region = np.array([[-16, -9, -4], [16, 4, 32]], np.float32)
     return mesh.finish("landscape", daylight(rng, palette), standpoint, 0.5, region)
+
+
+def _plain(mesh: Mesh, land: Ground, soil: Paint) -> None:
+    """Level land below and behind the hills: no sky shows where they end."""
+    near, far, wide = -100.0, 1200.0, 1600.0
+    corner = (-wide, float(land.y.max()) + 0.5, far)
+    panels(mesh, corner, (2 * wide, 0, 0), (0, 0, near - far), soil, Kind.GROUND, cells=(8, 8), edges=False)
 
 
 def _distance(mesh: Mesh, palette: Palette) -> None:
