@@ -169,7 +169,9 @@ def cast_at(tiles: Tiles, film: Tensor, places: Tensor) -> tuple[Tensor, Tensor]
     """
     column, row = ((places + 0.5) / TILE).floor().long().clamp_min(0)
     tile = tiles.film_first.index_select(0, film) + row * tiles.columns.index_select(0, film) + column
-    count = tiles.count.index_select(0, tile).short()  # which sorts four times as quick as long
+    count = tiles.count.index_select(0, tile)
+    if int(tiles.count.max()) < 1 << 15:
+        count = count.short()  # which sorts four times as quick
     count, order = torch.sort(count, descending=True, stable=True)
     tile = tile.index_select(0, order)
     x, y = (places.index_select(1, order) - tiles.corner.T.contiguous().index_select(1, tile)).float()
