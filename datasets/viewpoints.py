@@ -201,18 +201,33 @@ def _cast(world: World, cameras: Cameras, scenes: Tensor, film: tuple[int, int])
 def _search(world: World, wish: _Wish, cloud: _Cloud, scenes: Tensor) -> tuple[Cameras, Tensor]:
     """The best target for each reference and its misfit (b,)."""
     start = torch.log10(cloud.distance)[:, None] - 1.2, 0.3 * wish.fov[:, None]
-    length, angle, _, guess = _narrow(wish, cloud, *start, (1.0, 0.25))
+    length, angle, guess = _narrow(wish, cloud, *start, (1.0, 0.25, 0.06))
+    first, found, misfit = _try(world, wish, cloud, scenes, length, angle)
+    good = misfit < _GOOD / 2
+    if bool(good.all()):
+        return first, misfit
     # The cloud has holes; what a real look at the winner shows tells by how much to aim elsewhere.
-    found = _measure(cloud, _look(world, cloud, wish.targets(10**length, angle), scenes))
     aim = replace(
         wish,
         overlap=wish.overlap + (guess.overlap - found.overlap)[:, 0],
         parallax=wish.parallax * ((guess.parallax + 0.5) / (found.parallax + 0.5))[:, 0],
     )
-    length, angle, misfit, _ = _narrow(aim, cloud, length, angle, (0.2, 0.05))
+    length, angle, _ = _narrow(aim, cloud, length, angle, (0.2, 0.05))
+    second, _, again = _try(world, wish, cloud, scenes, length, angle)
+    # A good first one stays, whatever the rest of the batch needs: samples do not depend on each other.
+    better = (again < misfit) & ~good
+    which = torch.arange(len(again), device=again.device) + len(again) * better
+    return join(first, second)[which], torch.where(better, again, misfit)
+
+
+def _try(
+    world: World, wish: _Wish, cloud: _Cloud, scenes: Tensor, length: Tensor, angle: Tensor
+) -> tuple[Cameras, "_Figures", Tensor]:
+    """Targets (b) of baselines and turns (b, 1), what they really achieve, and their misfits (b,)."""
     target = wish.targets(10**length, angle)
+    figures = _measure(cloud, _look(world, cloud, target, scenes))
     through = crosses_surface(world, scenes, wish.reference.centre, target.centre)
-    return target, misfit[:, 0] + 100 * (through | found.blocked[:, 0]).double()
+    return target, figures, _misfit(wish, figures)[:, 0] + 100 * through.double()
 
 
 def crosses_surface(world: World, scenes: Tensor, start: Tensor, end: Tensor) -> Tensor:
@@ -236,7 +251,7 @@ def crosses_surface(world: World, scenes: Tensor, start: Tensor, end: Tensor) ->
 
 def _narrow(
     wish: _Wish, cloud: _Cloud, length: Tensor, angle: Tensor, spreads: tuple[float, ...]
-) -> tuple[Tensor, Tensor, Tensor, "_Figures"]:
+) -> tuple[Tensor, Tensor, "_Figures"]:
     """Search finer and finer grids around decimal logarithms of baselines (b, 1) and turns (b, 1)."""
     for spread in spreads:
         steps = _STEPS if spread == 1 else _FINER
@@ -244,10 +259,9 @@ def _narrow(
         lengths = (length + 1.1 * spread * step).repeat_interleave(steps, 1)  # (b, steps) -> (b, steps^2)
         angles = (angle + 0.6 * spread * wish.fov[:, None] * step).repeat(1, steps)
         figures = _measure(cloud, _project(cloud, wish.targets(10**lengths, angles)))
-        misfit = _misfit(wish, figures)
-        least = misfit.argmin(1, keepdim=True)
+        least = _misfit(wish, figures).argmin(1, keepdim=True)
         length, angle = lengths.gather(1, least), angles.gather(1, least)
-    return length, angle, misfit.gather(1, least), figures.of(least)
+    return length, angle, figures.of(least)
 
 
 @dataclass(frozen=True, eq=False)
