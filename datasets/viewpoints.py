@@ -203,7 +203,7 @@ def _search(world: World, wish: _Wish, cloud: _Cloud, scenes: Tensor) -> tuple[C
     start = torch.log10(cloud.distance)[:, None] - 1.2, 0.3 * wish.fov[:, None]
     length, angle, guess = _narrow(wish, cloud, *start, (1.0, 0.25, 0.06))
     first, found, misfit = _try(world, wish, cloud, scenes, length, angle)
-    good = misfit < _GOOD / 2
+    good = misfit < _GOOD
     if bool(good.all()):
         return first, misfit
     # The cloud has holes; what a real look at the winner shows tells by how much to aim elsewhere.
