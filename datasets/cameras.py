@@ -8,6 +8,7 @@ from torch import Tensor
 from datasets.raycast import Films
 
 NEAR = 0.05  # m; what is closer to a camera's plane counts as behind it
+FREE = 0.3  # m that must be free before a camera
 
 
 @dataclass(frozen=True, eq=False)

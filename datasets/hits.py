@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from datasets.cameras import NEAR, Cameras
-from datasets.raycast import Tiles, cast_at
+from datasets.raycast import Tiles, cast_at, cut
 from datasets.sample import Seen
 from datasets.world import World
 
@@ -66,6 +66,21 @@ def find_points(
         points[:3, sky] = rays[:, :2] @ places[:, sky] + rays[:, 2:]
         points[3, sky] = 0
     return Hits(places, pair, points, parts)
+
+
+def cast_evenly(
+    world: World, cameras: Cameras, scenes: Tensor, counts: tuple[int, int], step: int = 1
+) -> tuple[Tiles, Hits, Tensor]:
+    """What even grids of (columns, rows) rays of cameras (f,) in scenes (f,) meet, and its nearness (q,) float64.
+
+    The rays go through every `step`-th px of films of counts * step px.
+    """
+    tiles = cut(world, cameras.films(scenes, ((counts[0] * step, counts[1] * step),) * len(scenes)))
+    places, parts = pixels((counts,) * len(scenes), world.device)
+    places = places * step + (step - 1) / 2
+    film = torch.arange(len(scenes), device=world.device).repeat_interleave(counts[0] * counts[1])
+    pair, nearness = cast_at(tiles, film, places)
+    return tiles, find_points(world, tiles, cameras, places, parts, pair), nearness.double()
 
 
 def near_points(points: Tensor) -> Tensor:

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from datasets.cameras import Cameras, upright
-from datasets.hits import find_points, near_points, pixels
+from datasets.cameras import FREE, Cameras, upright
+from datasets.hits import cast_evenly, near_points
 from datasets.making import Maker, open_maker
 from datasets.options import SampleOptions
 from datasets.pairs import geometry_of, take_film
-from datasets.raycast import cast_at, cut
 from datasets.shading import map_shadows
 from datasets.viewpoints import Request
 from datasets.world import World, gather_world
@@ -32,7 +31,6 @@ TASKS = ("segmentation", "depth", "normals", "edges")
 
 _CORRUPTING = 0x6D746C  # keeps these random numbers apart from the scenes'
 _COLUMNS = 32  # rays across a view that is tried
-_FREE = 0.3  # m that must be free before the camera
 
 Item = tuple[Tensor, dict[str, Tensor]]
 Arrays = dict[str, NDArray[Any]]  # "image" and TASKS, stored small
@@ -162,18 +160,13 @@ def _choose_camera(world: World, request: Request, size: tuple[int, int]) -> tup
     eyes, looks = (torch.from_numpy(places).to(world.device) for places in (request.eyes, request.looks))
     fov = eyes.new_full((len(eyes),), request.fov)
     film = _COLUMNS, max(2, round(_COLUMNS * size[1] / size[0]))
-    films = (film,) * len(eyes)
-    cameras = upright(eyes, looks, fov, film)
-    tiles = cut(world, cameras.films(torch.zeros(len(eyes), dtype=torch.int64, device=world.device), films))
-    places, parts = pixels(films, world.device)
-    number = torch.arange(len(eyes), device=world.device).repeat_interleave(film[0] * film[1])
-    pair, nearness = cast_at(tiles, number, places)
-    found = torch.where(pair < 0, 0, world.surface[tiles.triangle[pair.clamp_min(0)]])
-    free = [bool((nearness[part] <= 1 / _FREE).all()) for part in parts]
-    shown = [len(found[part].bincount().nonzero()) if free[k] else 0 for k, part in enumerate(parts)]
+    scenes = torch.zeros(len(eyes), dtype=torch.int64, device=world.device)
+    tiles, hits, nearness = cast_evenly(world, upright(eyes, looks, fov, film), scenes, film)
+    found = torch.where(hits.pair < 0, 0, world.surface[tiles.triangle[hits.pair.clamp_min(0)]])
+    free = [bool((nearness[part] <= 1 / FREE).all()) for part in hits.parts]
+    shown = [len(found[part].bincount().nonzero()) if free[k] else 0 for k, part in enumerate(hits.parts)]
     best = int(np.argmax(shown))
-    points = find_points(world, tiles, cameras, places, parts, pair).film(best).points
-    return upright(eyes[[best]], looks[[best]], fov[[best]], size), near_points(points.T)
+    return upright(eyes[[best]], looks[[best]], fov[[best]], size), near_points(hits.film(best).points.T)
 
 
 def _as_tensors(arrays: Arrays) -> dict[str, Tensor]:

@@ -59,7 +59,7 @@ def take_pictures(
     world: World, textures: Textures, shadows: ShadowMaps, views: Viewpoints, options: SampleOptions
 ) -> Pictures:
     """Render the targets, then the references on a canvas that holds both."""
-    count = len(views.misfit)
+    count = len(views.target.rotation)
     sizes = (options.size,) * count
     target = take_film(world, textures, shadows, views.target, sizes, options.supersampling)
     places, depth = project(views.reference.projection, target.hits.points, target.hits.parts)

@@ -136,7 +136,13 @@ def read_line(line: bytes) -> Record:
     text, _, rest = line.decode().rstrip("\n").rpartition(',"digest":"')
     if not text or rest != _digest(text + "}") + '"}':
         raise ValueError("its digest differs")
-    known = json.loads(text + "}")
+    try:
+        return _record(json.loads(text + "}"), rest[:-2])
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _record(known: dict[str, Any], digest: str) -> Record:
     return Record(
         index=known["index"],
         name=known["name"],
@@ -146,7 +152,7 @@ def read_line(line: bytes) -> Record:
         segments=np.asarray(known["segments"], np.float32).reshape(-1, 2, 2, 2),
         segments_visible=np.asarray(known["segments_visible"], np.float32).reshape(-1, 2),
         files=known["files"],
-        digest=rest[:-2],
+        digest=digest,
     )
 
 

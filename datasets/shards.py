@@ -115,7 +115,7 @@ def stored(path: Path, name: str, members: dict[str, bytes]) -> StoredSample:
     """A sample from its members. Raises InputError where one of them is missing or damaged."""
     try:
         record = read_line(members["json"])
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError) as error:
         raise InputError(f"{path}, sample {name}: json missing or damaged; make the shard again") from error
     return StoredSample(record, decode(members, f"{path}, sample {name}"))
 
@@ -154,5 +154,5 @@ def read_shard_records(path: Path) -> Iterator[Record]:
     for name, members in read_members(path, only="json"):
         try:
             yield read_line(members["json"])
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except (ValueError, KeyError) as error:
             raise InputError(f"{path}, sample {name}: json damaged; make the shard again") from error

@@ -134,7 +134,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, Record | None]]:
         for number, line in enumerate(file, start=1):
             try:
                 yield number, read_line(line)
-            except (ValueError, KeyError, TypeError, IndexError):
+            except ValueError:
                 if line.endswith(b"\n"):
                     yield number, None
 
@@ -171,7 +171,7 @@ def _whole_lines(path: Path, indices: range) -> tuple[int, int]:
         for line, index in zip(file, indices, strict=False):
             try:
                 whole = line.endswith(b"\n") and read_line(line).index == index
-            except (ValueError, KeyError, TypeError, IndexError):
+            except ValueError:
                 whole = False
             if not whole:
                 break

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datasets.cameras import NEAR, Cameras, join, upright
-from datasets.hits import Hits, cross, find_points, near_points, pixels
+from datasets.cameras import FREE, NEAR, Cameras, join, upright
+from datasets.hits import cast_evenly, cross, near_points
 from datasets.options import SampleOptions
 from datasets.parallax import homography_residual, masked_quantiles
-from datasets.raycast import Tiles, cast_at, cut
+from datasets.raycast import Tiles
 from datasets.sample import Seen
 from datasets.scene import Standpoint
 from datasets.world import World
@@ -23,7 +23,6 @@ _POINTS = 40  # the reference's width in points of the cloud
 _FINE = 2  # px of the small films between points: small tiles have few triangles
 _STEPS = 7  # baselines and as many turns, tried all together at first; then:
 _FINER = 5
-_FREE = 0.3  # m that must be free before a camera
 _CLEAR = 0.2  # m that must be free beyond the target
 _TRIES = 4  # standpoints and directions
 _GOOD = 1.0  # the misfit that needs no other try: 5 % of overlap or a fifth of parallax
@@ -51,7 +50,6 @@ class Viewpoints:
     target: Cameras
     points: Tensor  # (q, 3) world points in view
     point_scene: Tensor  # (q,)
-    misfit: Tensor  # (b,) about 1 and below: as asked for
 
 
 def draw_request(options: SampleOptions, standpoint: Standpoint, rng: np.random.Generator) -> Request:
@@ -81,7 +79,7 @@ def choose_viewpoints(world: World, requests: Sequence[Request], size: tuple[int
         target, misfit = _search(world, wish, cloud, scenes)
         for k, i in enumerate(left):
             if i not in best or misfit[k] < best[i][0]:
-                best[i] = float(misfit[k]), wish.reference[[k]], target[[k]], cloud.near_points(k)
+                best[i] = float(misfit[k]), wish.reference[[k]], target[[k]], near_points(cloud.points[k])
         left = [i for i in left if best[i][0] > _GOOD]
         if not left:
             break
@@ -92,7 +90,6 @@ def choose_viewpoints(world: World, requests: Sequence[Request], size: tuple[int
         join(*(target for _, _, target, _ in chosen)),
         torch.cat([points for *_, points in chosen]),
         torch.repeat_interleave(counts).to(world.device),
-        torch.tensor([misfit for misfit, *_ in chosen]),
     )
 
 
@@ -165,10 +162,6 @@ class _Cloud:
     scale: float  # px of the small film in a px of the picture
     size: tuple[int, int]  # (width, height) of the pictures, px
 
-    def near_points(self, number: int) -> Tensor:
-        """(k, 3) world points of one scene."""
-        return near_points(self.points[number])
-
 
 def _see(world: World, wish: _Wish, scenes: Tensor, size: tuple[int, int]) -> _Cloud:
     """Cast a coarse grid of rays from the references, beyond their pictures' borders too."""
@@ -176,26 +169,16 @@ def _see(world: World, wish: _Wish, scenes: Tensor, size: tuple[int, int]) -> _C
     film = round(_WIDE * _POINTS), round(_WIDE * _POINTS * size[1] / size[0])
     shift = world.corners.new_tensor(size) * (1 - _WIDE) / 2
     cameras = wish.reference.moved(shift.expand(len(scenes), 2), scale)
-    tiles, hits, nearness = _cast(world, cameras, scenes, film)
+    tiles, hits, nearness = cast_evenly(world, cameras, scenes, film, _FINE)
     places = hits.places.T.reshape(len(scenes), -1, 2)  # (2, b q) -> (b, q, 2)
     low = -shift * scale
     window = torch.cat([low, low + world.corners.new_tensor(size) * scale])
     inside = ((places >= window[:2] - 0.5) & (places < window[2:] - 0.5)).all(2)
     nearness = nearness.view(inside.shape)
     distance = masked_quantiles(1 / nearness.clamp_min(1e-6), inside & (nearness > 0), (0.4,))[:, 0].clamp(0.5, 60)
-    blocked = (inside & (nearness > 1 / _FREE)).double().sum(1) > 0.002 * inside.sum(1)
+    blocked = (inside & (nearness > 1 / FREE)).double().sum(1) > 0.002 * inside.sum(1)
     points = hits.points.T.reshape(len(scenes), -1, 4)  # (4, b q) -> (b, q, 4)
     return _Cloud(points, places, inside, distance, blocked, tiles, cameras, window, scale, size)
-
-
-def _cast(world: World, cameras: Cameras, scenes: Tensor, film: tuple[int, int]) -> tuple[Tiles, Hits, Tensor]:
-    """What rays through every _FINE-th px of films of `film` times _FINE px show; nearness (q,) with it."""
-    tiles = cut(world, cameras.films(scenes, ((film[0] * _FINE, film[1] * _FINE),) * len(scenes)))
-    places, parts = pixels((film,) * len(scenes), world.device)
-    places = places * _FINE + (_FINE - 1) / 2
-    number = torch.arange(len(scenes), device=world.device).repeat_interleave(film[0] * film[1])
-    pair, nearness = cast_at(tiles, number, places)
-    return tiles, find_points(world, tiles, cameras, places, parts, pair), nearness.double()
 
 
 def _search(world: World, wish: _Wish, cloud: _Cloud, scenes: Tensor) -> tuple[Cameras, Tensor]:
@@ -301,7 +284,7 @@ def _look(world: World, cloud: _Cloud, targets: Cameras, scenes: Tensor) -> _Cel
     """What rays from one target (b) each really meet."""
     film = _POINTS, max(2, round(_POINTS * cloud.size[1] / cloud.size[0]))
     cameras = targets.moved(torch.zeros_like(targets.centre[:, :2]), cloud.scale)
-    _, hits, nearness = _cast(world, cameras, scenes, film)
+    _, hits, nearness = cast_evenly(world, cameras, scenes, film, _FINE)
     crossing = cross(hits, cloud.tiles, cloud.cameras, cloud.window.expand(len(scenes), 4))
     shape = len(scenes), 1, -1
     there, here = (places.T.reshape(*shape, 2) for places in (hits.places / cloud.scale, crossing.places))
@@ -327,7 +310,7 @@ def _measure(cloud: _Cloud, cells: _Cells) -> _Figures:
     seen = cells.seen.flatten(0, 1)
     residual = homography_residual(there, here, seen, cloud.size[0])
     parallax = masked_quantiles(residual, seen, (0.5,)).view(count, each)  # (b k, 1) -> (b, k)
-    blocked = (cells.nearness > 1 / _FREE).double().mean(2) > 0.002
+    blocked = (cells.nearness > 1 / FREE).double().mean(2) > 0.002
     return _Figures(cells.seen.double().mean(2), parallax, blocked | cloud.blocked[:, None])
 
 

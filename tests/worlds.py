@@ -133,7 +133,7 @@ def load(scenes: Scene | Sequence[Scene], bank: TextureBank) -> tuple[World, Tex
 def make_pair(scene, reference, target, bank, options):
     """Pictures and sample of a scene from two known cameras."""
     world, textures, shadows = load(scene, bank)
-    views = Viewpoints(reference, target, world.corners[:, 0], world.scene, torch.zeros(1))
+    views = Viewpoints(reference, target, world.corners[:, 0], world.scene)
     pictures = take_pictures(world, textures, shadows, views, options)
     request = draw_request(options, scene.standpoint, np.random.default_rng(0))
     return pictures, assemble(world, pictures, measure(world, pictures), views, scene, request, options, 0, 0)

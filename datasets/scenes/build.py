@@ -38,16 +38,15 @@ class Mesh:
         surface: Ints,
         casts_shadow: bool = True,
     ) -> None:
-        """Add n triangles: corners (n, 3, 3) m, unit normals (n, 3, 3), places (n, 3, 2) in repeats.
+        """Add n triangles: corners (..., 3, 3) m, unit normals (..., 3, 3), places (..., 3, 2) in repeats.
 
         paint has 1 or n rows, surface (n,) the number of the object of each.
         """
         n = len(surface)
         rows = np.arange(n, dtype=np.int32)
         of = paint.of(rows)
-        self._triangles.append(
-            (np.asarray(corners, np.float32), np.asarray(normals, np.float32), np.asarray(places, np.float32))
-        )
+        xyz, normal = (np.asarray(part, np.float32).reshape(n, 3, 3) for part in (corners, normals))
+        self._triangles.append((xyz, normal, np.asarray(places, np.float32).reshape(n, 3, 2)))
         self._rows.append((of.texture, of.tint, surface, np.full(n, kind, np.int32), np.full(n, casts_shadow)))
 
     def add_segments(self, ends: ArrayLike) -> None:

@@ -107,15 +107,7 @@ def panels(
     places = offset + repeats * pieces.reshape(1, -1, 2)
     places = np.broadcast_to(places, (k, points.shape[1], 2))
     rows = np.repeat(np.arange(k, dtype=np.int32), len(pieces))
-    mesh.add(
-        points.reshape(-1, 3, 3),
-        normals.reshape(-1, 3, 3),
-        places.reshape(-1, 3, 2),
-        paint.of(rows),
-        kind,
-        surface[rows],
-        casts_shadow,
-    )
+    mesh.add(points, normals, places, paint.of(rows), kind, surface[rows], casts_shadow)
     if edges:
         ends = np.stack((corner, corner + across, corner + across + down, corner + down), axis=1)
         mesh.add_segments(np.stack((ends, np.roll(ends, -1, axis=1)), axis=2))

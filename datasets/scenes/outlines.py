@@ -197,14 +197,7 @@ def prisms(
             _laid(outline, mesh.rng)[faces[:, ::sign]] * max(1.0, extent / front.metres[0]), (k, *faces.shape, 2)
         )
         rows = np.repeat(np.arange(k, dtype=np.int32), len(faces))
-        mesh.add(
-            corners.reshape(-1, 3, 3),
-            normals.reshape(-1, 3, 3),
-            uv.reshape(-1, 3, 2),
-            front.of(rows),
-            kind,
-            surface[rows],
-        )
+        mesh.add(corners, normals, uv, front.of(rows), kind, surface[rows])
     order = np.arange(n)[:: -1 if _clockwise(outline) else 1]
     near, far = ends[:, 0][:, order], ends[:, 1][:, order]
     following = np.roll(near, -1, axis=1)
@@ -240,4 +233,4 @@ def bent_blades(
         normals = np.broadcast_to(flat[:, None], corners.shape)
         uv = np.broadcast_to(np.array([[[0, 0], [0.3, 0], [0.3, 1]], [[0, 0], [0.3, 1], [0, 1]]]), (len(tips), 2, 3, 2))
         rows = np.repeat(np.arange(len(tips), dtype=np.int32), 2)
-        mesh.add(corners, normals, uv.reshape(-1, 3, 2), paint.of(rows), kind, np.repeat(surface, len(rows)))
+        mesh.add(corners, normals, uv, paint.of(rows), kind, np.repeat(surface, len(rows)))
