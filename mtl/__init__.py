@@ -1,1 +1,1 @@
-"""Multi-task optimizers: one strategy a file, usable with any PyTorch model (none lives here yet)."""
+"""Multi-task optimizers: usable with any PyTorch model; what one is: `mtl.strategy.Strategy`."""
