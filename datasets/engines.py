@@ -9,13 +9,14 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from stitching.errors import InputError, JobError
 
@@ -64,6 +65,39 @@ def run_local(task: Task[Result], indices: Iterable[int], processes: int) -> Gen
         threads.shutdown(cancel_futures=True)
         for worker in workers:
             worker.process.join(1)
+
+
+def do_each(work: Task[Result], indices: Iterable[int], workers: int) -> Generator[Result, None, None]:
+    """work(i) of each index, in order, by that many processes, by none in this one; raises what goes wrong.
+
+    A defect of the work becomes a JobError that names the index.
+    """
+    here = (_Trying(work)(index) for index in indices)
+    with closing(run_local(_Trying(work, threads=1), indices, workers) if workers else here) as results:
+        for result in results:
+            if isinstance(result, InputError | JobError):
+                raise result
+            yield result
+
+
+@dataclass(frozen=True)
+class _Trying(Generic[Result]):
+    """Does the work for an index in whatever process; what goes wrong is returned, not raised."""
+
+    work: Task[Result]
+    threads: int | None = None  # of torch; None: as they are
+
+    def __call__(self, index: int) -> Result | InputError | JobError:
+        import torch
+
+        if self.threads and torch.get_num_threads() != self.threads:
+            torch.set_num_threads(self.threads)  # a process each core is faster than threads
+        try:
+            return self.work(index)
+        except (InputError, JobError) as error:
+            return error
+        except Exception as error:
+            return failure(f"sample {index}", error)
 
 
 class _Worker:

@@ -1,23 +1,18 @@
 """Endless batches for a training loop, straight from the renderer: no disk."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import count, islice
-from typing import Generic, TypeVar
-
-import torch
 
 from datasets.batches import Batch, collate
 from datasets.drawing import Drawn
-from datasets.engines import failure, run_local, usable_cores
+from datasets.engines import do_each, failure, usable_cores
 from datasets.making import Maker, open_maker
 from datasets.options import SampleOptions
 from datasets.sample import Sample
-from stitching.errors import InputError, JobError
-
-Result = TypeVar("Result")
+from stitching.errors import InputError
 
 
 def stream(
@@ -60,7 +55,7 @@ def stream(
 
 
 def _make_by_workers(options: SampleOptions, seed: int, batch_size: int, first: int, workers: int) -> Iterator[Batch]:
-    with closing(_each(_Making(partial(open_maker, options, seed)), first, workers)) as samples:
+    with closing(do_each(_Making(partial(open_maker, options, seed)), count(first), workers)) as samples:
         while True:
             yield collate(list(islice(samples, batch_size)))
 
@@ -69,7 +64,7 @@ def _render_here(
     options: SampleOptions, seed: int, batch_size: int, device: str, first: int, workers: int
 ) -> Iterator[Batch]:
     maker = open_maker(options, seed, device)
-    with closing(_each(maker.draw, first, workers)) as drawn:
+    with closing(do_each(maker.draw, count(first), workers)) as drawn:
         while True:
             yield collate(_rendered(maker, list(islice(drawn, batch_size))), device)
 
@@ -94,31 +89,3 @@ class _Making:
         # No batch holds the pictures as rendered: a smaller sample is sent sooner.
         reference, target = (replace(view, clean=view.picture) for view in (sample.reference, sample.target))
         return replace(sample, reference=reference, target=target, clean_stitched=sample.stitched)
-
-
-def _each(work: Callable[[int], Result], first: int, workers: int) -> Generator[Result, None, None]:
-    """work(first), work(first + 1), ... without end, by that many processes, by none here; raises what goes wrong."""
-    here = (_Trying(work)(index) for index in count(first))
-    with closing(run_local(_Trying(work, threads=1), count(first), workers) if workers else here) as results:
-        for result in results:
-            if isinstance(result, InputError | JobError):
-                raise result
-            yield result
-
-
-@dataclass(frozen=True)
-class _Trying(Generic[Result]):
-    """Does the work for an index in whatever process; what goes wrong is returned, not raised."""
-
-    work: Callable[[int], Result]
-    threads: int | None = None  # of torch; None: as they are
-
-    def __call__(self, index: int) -> Result | InputError | JobError:
-        if self.threads and torch.get_num_threads() != self.threads:
-            torch.set_num_threads(self.threads)  # a process each core is faster than threads
-        try:
-            return self.work(index)
-        except (InputError, JobError) as error:
-            return error
-        except Exception as error:
-            return failure(f"sample {index}", error)
