@@ -14,6 +14,7 @@ from stitching.errors import InputError, JobError
 COMMANDS = {
     "stitch": ("apps.stitch", "stitch_command", "Stitch two pictures taken from different places."),
     "evaluate": ("apps.evaluate", "evaluate", "Measure stitchers, ours and others, on a folder of pairs."),
+    "train": ("apps.train", "train_command", "Train the networks on generated pairs."),
     "generate": ("apps.generate", "generate_command", "Make training pairs with exact ground truth; check them."),
 }
 

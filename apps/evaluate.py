@@ -7,9 +7,11 @@ import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
+import cv2
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -19,10 +21,12 @@ from apps.method_run import Limits, run_method
 from apps.pairs import PairFiles, find_pairs
 from apps.peers import OPENSTITCHING_VARIABLE, Method, find_methods
 from apps.scoring import Row, Value, measured_row, prepare_pair
+from datasets.records import DESCRIPTION
 from stitching.errors import InputError
 from stitching.images import replacing
 
 DEFAULT_METHODS = ("classical", "homography", "opencv-pano", "opencv-scans")
+DEFAULT_WARPS = ("homography", "classical")  # on a generated data set
 
 _HEADINGS = {  # column of the printed table: column of the rows, decimals
     "s": ("seconds", 1),
@@ -53,27 +57,38 @@ def evaluate(
     threads: int = 1,
     timeout: float = 600.0,
     openstitching_python: str | None = None,
+    blends: tuple[str, ...] = (),
 ) -> None:
     """Run stitching methods on a folder of picture pairs, measure and compare them.
 
     Writes OUTPUT/PAIR/METHOD/, OUTPUT/results.csv and .json with a row per pair and method, contact sheets in
     OUTPUT/sheets/, and prints medians. What is finished is not run again. docs/evaluate.md explains every
-    column.
+    column. On a data set that `parastitch generate` wrote, warps and blends are measured against its exact truth
+    instead: OUTPUT/truth.csv.
 
     Args:
         pairs: folder with NAME/1.jpg and NAME/2.jpg (NAME/gt.npz: ground truth), or with input1/NAME.jpg and
             input2/NAME.jpg as in UDIS-D. 1 is the reference.
         output: folder for the results; made if need be.
         methods: some of classical, homography, opencv-pano, opencv-scans, hugin, openstitching. One that is
-            not installed is skipped.
+            not installed is skipped. On a generated data set: warps, of homography, classical,
+            ptlflow:MODEL[:FILE], network:FILE (trained weights, from the classical warp on), matches:FILE (from the
+            network's own matches); each also with +dis, a last dense inverse search.
         limit: only the first so many pairs.
         again: run again what is finished.
         threads: that each method may use.
         timeout: seconds after which a run counts as failed.
         openstitching_python: interpreter of the environment that holds the PyPI package "stitching"; default:
             the environment variable PARASTITCH_OPENSTITCHING_PYTHON.
+        blends: on a generated data set, of seam and network:FILE; each blends every warp.
     """
     _check(limit, threads, timeout)
+    if (pairs / DESCRIPTION).exists():
+        warps = DEFAULT_WARPS if methods == DEFAULT_METHODS else methods
+        _evaluate_truth(pairs, output, warps, blends, limit, threads)
+        return
+    if blends:
+        raise InputError(f"--blends: expected a data set that `parastitch generate` wrote, which {pairs} is not")
     found = find_pairs(pairs, limit)
     installed = _installed(methods, openstitching_python or os.environ.get(OPENSTITCHING_VARIABLE))
     rows: list[Row] = []
@@ -83,6 +98,23 @@ def evaluate(
     write_sheets(found, [method.name for method in installed], rows, output)
     _print_medians(rows, installed)
     print(f"written: {output / 'results.csv'}, {output / 'results.json'}, {output / 'sheets'}")
+
+
+def _evaluate_truth(
+    folder: Path, output: Path, warps: Sequence[str], blends: Sequence[str], limit: int | None, threads: int
+) -> None:
+    if find_spec("torch") is None:
+        raise InputError("a generated data set is read with torch: pip install 'parastitch[generate]'")
+    import torch
+
+    from apps.truth_evaluation import evaluate_truth, tables
+
+    cv2.setNumThreads(threads)
+    torch.set_num_threads(threads)
+    for title, lines in tables(evaluate_truth(folder, output, warps, blends, limit)).items():
+        print(f"\nMeans, {title}:")
+        _print_table(lines)
+    print(f"written: {output / 'truth.csv'}")
 
 
 def _check(limit: int | None, threads: int, timeout: float) -> None:
@@ -129,7 +161,7 @@ def _write_results(rows: Sequence[Row], output: Path) -> None:
 
 
 def _print_medians(rows: Sequence[Row], methods: Sequence[Method]) -> None:
-    """Medians over the pairs that a method stitched: a table on a terminal, aligned text elsewhere."""
+    """Medians over the pairs that a method stitched."""
     table = [["method", "pairs", "failed", "good", *_HEADINGS]]
     for method in methods:
         mine = [row for row in rows if row["method"] == method.name]
@@ -139,6 +171,11 @@ def _print_medians(rows: Sequence[Row], methods: Sequence[Method]) -> None:
         medians = (_median([row[key] for row in stitched], places) for key, places in _HEADINGS.values())
         table.append([method.name, *map(str, counts), *medians])
     print("Medians over the pairs that each method stitched:")
+    _print_table(table)
+
+
+def _print_table(table: Sequence[Sequence[str]]) -> None:
+    """A table on a terminal, aligned text elsewhere."""
     if sys.stdout.isatty():
         _print_rich(table)
         return

@@ -20,7 +20,7 @@ from stitching.canvas import Canvas, plan_canvas
 from stitching.compose import Layers, compose
 from stitching.crop import largest_rectangle
 from stitching.errors import InputError
-from stitching.estimators import ESTIMATORS
+from stitching.estimators import find_estimator
 from stitching.fields import Field, Mask, Pixels
 from stitching.generators import GENERATORS
 from stitching.generators.gain import COMPENSATORS
@@ -53,8 +53,10 @@ DARK = 4  # grey levels: a picture that nowhere differs by more shows nothing
 class Options:
     """How a pair is stitched; the command line has the same options."""
 
-    warp: Literal["classical", "homography"] = "classical"
-    """Estimator of the warp: classical (a dense warp for every pixel) or homography (coarse alignment only)."""
+    warp: str = "classical"
+    """Estimator of the warp: classical (a dense warp for every pixel), homography (coarse alignment only),
+    network:FILE, refined:FILE or matches:FILE (weights that `parastitch train` wrote) or ptlflow:MODEL[:FILE] (a flow
+    network of the package ptlflow, and the file of its weights)."""
     blend: Literal["seam"] = "seam"
     """Generator of the blend: seam (graph cut and pyramid bands)."""
     device: Literal["auto", "cpu"] = "auto"
@@ -184,7 +186,7 @@ def stitch(
         with clock.stage("warp"):
             canvas, scale = coarse.canvas, working_scale(coarse.canvas, options.work_megapix)
             pair, coarse_map = place_pair(first, second, alignment, coarse, scale)
-            placement = place_target(ESTIMATORS[options.warp](pair), pair, coarse_map, second.size, scale)
+            placement = place_target(find_estimator(options.warp)(pair), pair, coarse_map, second.size, scale)
     else:
         loaded = warp if isinstance(warp, WarpField) else load_warp(Path(warp))
         canvas, placement = from_warp_field(loaded, first, second)
@@ -210,7 +212,8 @@ def stitch(
 
 
 def _check(options: Options) -> None:
-    known_names = ("warp", ESTIMATORS), ("blend", GENERATORS), ("compensator", COMPENSATORS), ("device", DEVICES)
+    find_estimator(options.warp)
+    known_names = ("blend", GENERATORS), ("compensator", COMPENSATORS), ("device", DEVICES)
     for name, known in known_names:
         if getattr(options, name) not in known:
             raise InputError(f"no {name} called {getattr(options, name)!r}; known: {', '.join(known)}")

@@ -1,45 +1,75 @@
 """The classical warp: dense candidates, the best for every pixel, checked both ways, extended smoothly."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stitching.estimators.extending import Extension, fading, planar
 from stitching.estimators.flow import dense_inverse_search, fuse, nearest_match_flow, sharpen
 from stitching.estimators.stereo import epipolar_flow
-from stitching.fields import Field, Mask, bounding_box, push_pull, round_trip_error
+from stitching.fields import Field, bounding_box, round_trip_error
 from stitching.images import to_grey
 from stitching.warp import CanvasPair, Warp
 
 CONSISTENT = 1.5  # px of round-trip error up to which a pixel is trusted
 MARGIN = 32  # px around the overlap in which flow is estimated
-DECAY = 0.3  # of the diagonal: distance from the overlap at which the residual has fallen to 1/e
 OUTSIDE_CONFIDENCE = 0.9  # of pixels that the reference cannot see: they give way to those that it does see
 TEXTURE_WINDOW = 15  # px
 FLAT = 0.5  # grey levels per px: slopes of a picture that has nothing to match
 EPIPOLAR_AREA = 0.2e6  # px, the size at which semi-global matching works
+GAINS = 0.3, 3.0  # least and largest factor that makes the target as bright as the reference
+
+Box = tuple[slice, slice]  # rows and columns
 
 
 def classical(pair: CanvasPair) -> Warp:
     """Estimate the warp without learning.
 
     Candidates are dense inverse search from nothing, the same seeded by sparse matches, and semi-global
-    matching along epipolar lines. Pixels that do not find their way back are hidden, or wrong: they take
-    their warp from their neighbours. Outside the overlap the residual goes on smoothly and fades to the
-    coarse alignment.
+    matching along epipolar lines, both ways; the best of them at every pixel goes on to `warp_of_flows`.
+    """
+    return warp_of_flows(pair, _flows)
+
+
+def classical_on_plane(pair: CanvasPair) -> Warp:
+    """The classical warp on a canvas that is the reference's plane everywhere, extended as `planar` does it.
+
+    Truer there than `classical`; on a canvas that leaves the plane beside the reference, as panoramas have, that
+    keeps straight what this bends.
+    """
+    return warp_of_flows(pair, _flows, planar)
+
+
+def warp_of_flows(
+    pair: CanvasPair, flows: Callable[[CanvasPair, Box], tuple[Field, Field]], extension: Extension = fading
+) -> Warp:
+    """The warp that a method of dense flow gives.
+
+    Pixels of the overlap that do not find their way back are hidden, or wrong: they take their warp from their
+    neighbours.
+
+    Args:
+        pair: what to warp.
+        flows: gives the flows target -> reference and reference -> target, (h, w, 2) px, inside a box of the
+            canvas; it is not called where nothing overlaps.
+        extension: fills the rest.
     """
     box = bounding_box(pair.overlap, MARGIN)
     residual = np.zeros((*pair.target_seen.shape, 2), np.float32)
     trusted = np.zeros(pair.target_seen.shape, bool)
     if pair.overlap.any():
-        residual[box], trusted[box] = _flow_in_overlap(pair, box)
+        there, back = flows(pair, box)
+        residual[box], trusted[box] = there, round_trip_error(there, back) < CONSISTENT
     known = trusted & pair.overlap
     weight = known * _texture(pair.target)
     confidence = np.where(pair.overlap, known, OUTSIDE_CONFIDENCE).astype(np.float32)
-    return Warp(_extend(residual, weight, pair.overlap), confidence)
+    return Warp(extension(residual, weight, pair.overlap), confidence)
 
 
-def _flow_in_overlap(pair: CanvasPair, box: tuple[slice, slice]) -> tuple[Field, Mask]:
-    """Flow target -> reference inside the box, and where it finds its way back."""
+def _flows(pair: CanvasPair, box: Box) -> tuple[Field, Field]:
+    """Flows target -> reference and reference -> target inside the box."""
     reference, target = fill_outside(pair, box)
     reference_grey, target_grey = to_grey(reference), to_grey(target)
     offset = np.array([box[1].start, box[0].start], np.float64)
@@ -61,10 +91,10 @@ def _flow_in_overlap(pair: CanvasPair, box: tuple[slice, slice]) -> tuple[Field,
         back.append(both[1])
     flow = sharpen(target_grey, reference_grey, fuse(target, reference, there, back))
     back_flow = sharpen(reference_grey, target_grey, fuse(reference, target, back, there))
-    return flow, round_trip_error(flow, back_flow) < CONSISTENT
+    return flow, back_flow
 
 
-def fill_outside(pair: CanvasPair, box: tuple[slice, slice]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def fill_outside(pair: CanvasPair, box: Box) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Both pictures cropped, the target as bright as the reference, each filled where it sees nothing.
 
     The filling is the other picture: a border of nothing would pull the flow along it.
@@ -72,7 +102,7 @@ def fill_outside(pair: CanvasPair, box: tuple[slice, slice]) -> tuple[NDArray[np
     overlap = pair.overlap[box]
     reference, target = pair.reference[box].copy(), pair.target[box]
     means = [np.asarray(cv2.mean(p, overlap.astype(np.uint8))[:3]) for p in (reference, target)]
-    gain = np.clip(means[0] / np.maximum(means[1], 1), 0.3, 3)
+    gain = np.clip(means[0] / np.maximum(means[1], 1), *GAINS)
     target = np.clip(target * gain.astype(np.float32), 0, 255).astype(np.uint8)
     only_target = ~pair.reference_seen[box] & pair.target_seen[box]
     only_reference = ~pair.target_seen[box] & pair.reference_seen[box]
@@ -87,12 +117,3 @@ def _texture(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     energy = cv2.blur(dx * dx + dy * dy, (TEXTURE_WINDOW, TEXTURE_WINDOW))
     result: NDArray[np.float32] = energy / (energy + FLAT**2)
     return result
-
-
-def _extend(residual: Field, known: NDArray[np.float32], overlap: Mask) -> Field:
-    """Fill unknown pixels smoothly, and let the residual fade with the distance from the overlap."""
-    filled = push_pull(residual, known)
-    distance = cv2.distanceTransform((~overlap).astype(np.uint8), cv2.DIST_L2, 5)
-    reach = DECAY * float(np.hypot(*overlap.shape))
-    fade = np.exp(-np.square(np.minimum(distance / reach, 9)))  # without an overlap it is out of range
-    return np.asarray(filled * fade[..., None], np.float32)

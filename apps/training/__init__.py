@@ -1,0 +1,1 @@
+"""Training the networks: what the subcommand `train` is made of, one concept a file."""

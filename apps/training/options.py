@@ -1,0 +1,112 @@
+"""What a training run is: everything a user may ask of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from stitching.errors import InputError
+from stitching.network import MULTIPLE
+
+Mode = Literal["flow", "blend", "joint"]
+
+TASKS: dict[Mode, tuple[str, ...]] = {
+    "flow": ("warp", "geometry", "visibility"),
+    "blend": ("stitch",),
+    "joint": ("warp", "geometry", "visibility", "stitch"),
+}
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How a network is trained; the command line has the same options."""
+
+    data: Path | None = None
+    """Data set that `parastitch generate` wrote; without it, samples are made while training."""
+    textures: Path | None = None
+    """Photographs for the surfaces of samples made while training; without it, scikit-image's."""
+    validation: Path | None = None
+    """Data set to validate on; without it, a few samples made once with another seed."""
+    pairs: Path | None = None
+    """Photographed pairs without ground truth to fine-tune on as well: input1/NAME.jpg and input2/NAME.jpg, or
+    NAME/1.jpg and NAME/2.jpg. Every second step takes them, once matching is learned."""
+    cache: Path | None = None
+    """Folder that keeps prepared examples (1.5 MB each), so that later epochs and runs need not prepare them again."""
+    size: tuple[int, int] = (320, 256)
+    """Width and height of the window that a network sees, px; multiples of 8. Samples are made as large."""
+    batch_size: int = 8
+    """Examples in a step (on each GPU)."""
+    steps: int = 20000
+    """Length of the whole run; the learning rate rises and falls over it."""
+    matching_steps: int = 200
+    """First steps, in which the backbone learns to match and nothing else."""
+    minutes: float | None = None
+    """Save and stop after so long; the same command goes on."""
+    rate: float = 4e-4
+    """Highest learning rate."""
+    weight_decay: float = 1e-4
+    """Of AdamW."""
+    clip: float = 1.0
+    """Longest gradient."""
+    ema: float = 0.999
+    """Decay of the weights' moving average, which is what is validated and kept as best."""
+    strategy: str = "equal"
+    """Multi-task optimizer: equal or static."""
+    weights: tuple[float, ...] = ()
+    """With --strategy static: the weight of each task, in the order warp geometry visibility stitch."""
+    classical_start: float = 0.5
+    """Share of the batches in which PWM starts from the classical warp instead of its own matches."""
+    device: str = "auto"
+    """cpu, cuda, or auto: a GPU where there is one."""
+    devices: int = 1
+    """GPUs; more than one trains with DistributedDataParallel."""
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """Arithmetic of the convolutions."""
+    workers: int | None = None
+    """Processes that prepare examples; default: one less than the cores."""
+    threads: int | None = None
+    """Threads of the training process on a CPU; default: torch's."""
+    seed: int = 0
+    """Of weights, samples and their order."""
+    validate_every: int = 500
+    """Steps between validations."""
+    save_every: int = 250
+    """Steps between checkpoints; one is saved at the end and on Ctrl-C, too."""
+    log_every: int = 20
+    """Steps between lines of the log."""
+    begin_from: Path | None = None
+    """Weights to begin with (.safetensors) instead of random ones."""
+    freeze_backbone: bool = False
+    """Keep the backbone's convolutions as they are, so that the other module goes on working with them."""
+    overfit_batch: bool = False
+    """Train on the first batch alone, to see whether a network can learn at all."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained.
+
+        Raises:
+            InputError: names the option, what was given and what is possible.
+        """
+        w, h = self.size
+        fits = all(side % MULTIPLE == 0 and 64 <= side <= 2048 for side in (w, h))
+        _demand(fits, f"--size {w} {h}", f"multiples of {MULTIPLE}, 64 to 2048")
+        for name in ("batch_size", "steps", "devices", "validate_every", "save_every", "log_every"):
+            value = getattr(self, name)
+            _demand(value >= 1, f"--{name.replace('_', '-')} {value}", "1 or more")
+        _demand(0 <= self.matching_steps < self.steps, f"--matching-steps {self.matching_steps}", "fewer than --steps")
+        for name in ("rate", "clip"):
+            _demand(getattr(self, name) > 0, f"--{name} {getattr(self, name)}", "above 0")
+        for name in ("weight_decay", "seed"):
+            value = getattr(self, name)
+            _demand(value >= 0, f"--{name.replace('_', '-')} {value}", "0 or more")
+        _demand(self.device in ("auto", "cpu", "cuda"), f"--device {self.device}", "auto, cpu or cuda")
+        _demand(self.threads is None or self.threads >= 1, f"--threads {self.threads}", "1 or more")
+        given = " ".join(map(str, self.weights))
+        _demand(not given or self.strategy != "equal", f"--weights {given}", "them with --strategy static only")
+        _demand(0 <= self.classical_start <= 1, f"--classical-start {self.classical_start}", "0 to 1")
+        _demand(self.minutes is None or self.minutes > 0, f"--minutes {self.minutes}", "above 0")
+        _demand(self.workers is None or self.workers >= 0, f"--workers {self.workers}", "0 or more")
+
+
+def _demand(good: bool, given: str, expected: str) -> None:
+    if not good:
+        raise InputError(f"{given}: expected {expected}")

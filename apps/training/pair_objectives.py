@@ -1,0 +1,143 @@
+"""The tasks of the training on photographs, whose truth nobody knows: the pictures must agree with each other."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from datasets.examples import ExampleBatch
+from stitching.network.inputs import PairTensors
+from stitching.network.losses import cycle_loss, smoothness_loss
+from stitching.network.network import StitchedPair
+from stitching.network.photometric_losses import seam_loss, warp_photometric_loss
+from stitching.network.pixelwise_warping import PixelwiseWarp
+from stitching.network.reduction import charbonnier, weighted_mean
+from stitching.network.sampling import pixels, sample
+from stitching.network.splatting import LEAST_COVERAGE
+
+PHOTOMETRIC, CYCLE = 1 / 8, 1 / 16  # weights that move a warp about as much as the losses of generated pairs do
+SMOOTH = 1 / 16  # with a fifth of it, a free field that followed the pictures went away from the known truth
+NEAR = 3.0  # px: ways there and back that end farther off do not count, or two warps of 0 would be cheapest
+DECAY = 0.8  # of the weight from a residual of the sequence to the one before it, as in sequence_warp_loss
+LEAST_TRUST = 0.1  # share of the overlap where the classical warp finds its way back; with less, a pair may be none
+GREY_LEVEL = 1 / 256
+
+Terms = dict[str, Tensor]  # name -> unweighted loss
+
+
+def exchanged(pair: PairTensors) -> PairTensors:
+    """The pair with reference and target in each other's place: its warp is the way back."""
+    return PairTensors(pair.target, pair.reference, pair.target_seen, pair.reference_seen)
+
+
+def photographed_costs(
+    batch: ExampleBatch,
+    there: PixelwiseWarp | None,
+    back: PixelwiseWarp | None,
+    stitched: StitchedPair | None,
+    tasks: tuple[str, ...],
+) -> tuple[Terms, Terms]:
+    """What `tasks` (of warp, geometry, visibility, stitch) cost on photographs, and what that is made of.
+
+    Photographs teach the warp and the stitch. Geometry and visibility cost nothing there: neither the cameras nor
+    what is hidden is known. Their losses are 0, with gradient 0, so that every strategy gets a loss for each task.
+
+    Args:
+        batch: without a truth. Pairs that the classical warp could not make sense of do not count.
+        there: of `batch`, None where no task needs it.
+        back: of the batch exchanged, None as `there`.
+        stitched: None where no task needs it.
+        tasks: what to compute.
+    """
+    believed = _believed(batch)
+    terms: Terms = {}
+    if there is not None and back is not None:
+        terms |= _warp_terms(batch, there, back, believed)
+    if stitched is not None:
+        terms |= stitch_terms(stitched, believed)
+    costs: dict[str, Callable[[], Tensor]] = {
+        "warp": lambda: (
+            PHOTOMETRIC * terms["pairs/photometric"] + SMOOTH * terms["pairs/smooth"] + CYCLE * terms["pairs/cycle"]
+        ),
+        "geometry": lambda: 0 * _of(there).residual.mean(),
+        "visibility": lambda: 0 * _of(there).visibility.float().mean(),
+        "stitch": lambda: terms["pairs/gain"] + terms["pairs/seam"] + terms["pairs/ghost"],
+    }
+    return {task: costs[task]() for task in tasks}, terms
+
+
+def disagreement(pair: PairTensors, residual: Tensor, where: Tensor) -> Tensor:
+    """Mean () difference of the locally normalised pictures under a warp: see `warp_photometric_loss`."""
+    return warp_photometric_loss(
+        pair.reference, pair.reference_seen, pair.target, pair.target_seen, residual, where
+    )
+
+
+def stitch_terms(stitched: StitchedPair, where: Tensor) -> Terms:
+    """What is wrong with stitched photographs, in terms of the pictures' range 0 .. 1; `where` (b, 1, h, w) counts.
+
+    gain: mean difference of the reference and the target times its gain where both are seen.
+    seam: the seam's cost; a seam along the border of the overlap costs what one inside does, so that the reference's
+        share must pass from 1 to 0 where the pictures agree.
+    ghost: mean of 4 w (1 - w) * difference: mixing shows double what does not lie in one place.
+    """
+    made, inputs = stitched.generated, stitched.inputs
+    covered = (inputs.target_seen >= LEAST_COVERAGE).float()
+    overlap, either = inputs.reference_seen * covered, torch.maximum(inputs.reference_seen, covered)
+    matched = inputs.target * made.gain
+    # One picture alone agrees with itself. The seam moves, not the pictures.
+    shown = torch.where(overlap > 0, matched, inputs.reference).detach()
+    apart = (shown - inputs.reference).abs().mean(1, keepdim=True) * overlap
+    agreeing = torch.where(overlap > 0, inputs.reference, shown)
+    mixed = 4 * made.weight * (1 - made.weight)
+    return {
+        "pairs/gain": weighted_mean(charbonnier(inputs.reference - matched, GREY_LEVEL), overlap * where),
+        "pairs/seam": seam_loss(made.weight, agreeing, shown, either * where),
+        "pairs/ghost": weighted_mean(mixed * apart, overlap * where),
+    }
+
+
+def _warp_terms(batch: ExampleBatch, there: PixelwiseWarp, back: PixelwiseWarp, believed: Tensor) -> Terms:
+    pair = PairTensors(batch.reference, batch.target, batch.reference_seen, batch.target_seen)
+    ways = [_way_terms(pair, there, believed), _way_terms(exchanged(pair), back, believed)]
+    both = _visible(there) * pair.target_seen * believed * _near(there.residual, back.residual)
+    return {
+        "pairs/photometric": (ways[0][0] + ways[1][0]) / 2,
+        "pairs/smooth": (ways[0][1] + ways[1][1]) / 2,
+        "pairs/cycle": cycle_loss(there.residual, back.residual, both),
+    }
+
+
+def _way_terms(pair: PairTensors, warp: PixelwiseWarp, believed: Tensor) -> tuple[Tensor, Tensor]:
+    """Disagreement and roughness of all residuals of the sequence, the last ones counting most."""
+    where, seen = _visible(warp) * believed, pair.target_seen * believed
+    weights = [DECAY**age for age in reversed(range(len(warp.sequence)))]
+    weighted = list(zip(weights, warp.sequence, strict=True))
+    apart = [weight * disagreement(pair, residual, where) for weight, residual in weighted]
+    rough = [weight * smoothness_loss(residual, pair.target, seen) for weight, residual in weighted]
+    return torch.stack(apart).sum(), torch.stack(rough).sum()
+
+
+def _visible(warp: PixelwiseWarp) -> Tensor:
+    """(b, 1, h, w) 0 .. 1: what the network takes for visible. No gradient: hiding all would be cheapest."""
+    return torch.sigmoid(warp.visibility.detach().float())
+
+
+@torch.no_grad()
+def _near(there: Tensor, back: Tensor) -> Tensor:
+    """(b, 1, h, w) 0 or 1: the way back (b, 2, h, w) ends near where the way there began."""
+    returned, _ = sample(back, pixels(there) + there)
+    near = (there + returned).square().sum(1, keepdim=True) < NEAR**2
+    return near.float()
+
+
+def _believed(batch: ExampleBatch) -> Tensor:
+    """(b, 1, h, w) 0 or 1: pairs whose coarse alignment is right."""
+    overlap = batch.reference_seen * batch.target_seen
+    share = (batch.trusted * overlap).mean((1, 2, 3), keepdim=True) / overlap.mean((1, 2, 3), keepdim=True)
+    return (share > LEAST_TRUST).float().expand_as(overlap)  # no overlap: NaN, not believed
+
+
+def _of(warp: PixelwiseWarp | None) -> PixelwiseWarp:
+    assert warp is not None, "the task needs the warp"
+    return warp

@@ -1,0 +1,321 @@
+"""What the networks cost: time and memory of a pair beside OpenCV's DIS flow, and how fast they train.
+
+    python benchmarks/network.py [--sizes 512x384 640x512] [--repeat 5] [--threads 1]
+
+A pair: PWM (four steps, from its own matches or from a classical start), SIGMo, and both, with random weights, which
+cost what trained ones do; in float32 and in bfloat16 (autocast), on the CPU and on a GPU where there is one. The peers
+are dense inverse search of OpenCV (preset medium; fine: the same down to the full size) and, where ptlflow is
+installed, its raft_small; all on pictures of one size. They take turns, so that a busy machine is as unfair to the one
+as to the other; the median of the runs counts. Memory: on the CPU the largest resident memory of a process of its own
+that does it once, and what of that the process had before; on a GPU what torch allocated there at the most. Linux.
+
+Training: examples a second of forward and backward of the trainer's losses at 320 x 256, 8 at once, from memory; and
+the share of its time that `parastitch train` waits for one process that makes examples, in the last three of six steps.
+The log of every run says both: "speed/examples a second", "speed/share of time waiting for examples".
+"""
+
+import argparse
+import multiprocessing
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from itertools import product
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from scene import make_pair
+from stitch_process import describe_machine
+
+from datasets.engines import usable_cores
+from datasets.windows import choose_window, coarse_alignment, draw_pair
+from stitching.estimators.classical import classical
+from stitching.images import to_grey
+from stitching.warp import CanvasPair
+
+if TYPE_CHECKING:  # torch would make the memory of OpenCV's processes larger
+    from stitching.network.inputs import PairTensors
+
+TRAINING_SIZE, BATCH = (320, 256), 8  # px (w, h); as `parastitch train` has them
+RAFT = "ptlflow's raft_small"
+PEERS = "DIS medium", "DIS fine", RAFT
+PRECISIONS = {"float32": False, "bfloat16": True}
+
+Call = Callable[[], object]
+Size = tuple[int, int]  # (w, h) px
+
+
+@dataclass(frozen=True)
+class Way:
+    """A method, on what it runs, and how."""
+
+    method: str
+    device: str = "cpu"
+    precision: str = ""
+
+
+def main() -> None:
+    """Measure and print; see the top of this file."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sizes", type=_size, nargs="*", default=[(512, 384), (640, 512)], help="WxH, px")
+    parser.add_argument("--repeat", type=int, default=5, help="runs of each method at each size")
+    parser.add_argument("--threads", type=int, default=1, help="of torch and OpenCV on the CPU")
+    options = parser.parse_args()
+    _use_threads(options.threads)
+    print(f"{describe_machine(usable_cores())}, torch {version('torch')}, {options.threads} threads")
+    gpu = _gpu()
+    print(f"GPU: {gpu or 'none'}; {RAFT}: " + ("measured" if find_spec("ptlflow") else "not installed"))
+    devices = ["cpu", "cuda"] if gpu else ["cpu"]
+    for size in options.sizes:
+        _print_pair(size, devices, options.repeat, options.threads)
+    _print_training(devices, options.repeat, options.threads)
+
+
+def _size(text: str) -> Size:
+    width, height = (int(side) for side in text.split("x"))
+    return width, height
+
+
+def _use_threads(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+
+
+def _gpu() -> str:
+    """Its name; empty where there is none."""
+    import torch
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
+
+
+def _print_pair(size: Size, devices: list[str], repeat: int, threads: int) -> None:
+    pair = _aligned(size)
+    calls: dict[Way, Call] = dict(_calls(pair, devices))
+    peers = [way for way in calls if way.method in PEERS and way.precision in ("", "float32")]
+    for call in calls.values():
+        call()  # what happens once
+    seconds: dict[Way, list[float]] = {way: [] for way in calls}
+    for _, (way, call) in product(range(repeat), calls.items()):
+        begun = time.perf_counter()
+        call()
+        seconds[way].append(time.perf_counter() - begun)
+    milliseconds = {way: 1e3 * median(runs) for way, runs in seconds.items()}
+    print(f"\n{size[0]} x {size[1]} px:\n{'':43}      ms  peak MiB (before)  times " + ", ".join(map(_name, peers)))
+    for way, call in calls.items():
+        ratios = "  ".join(f"{milliseconds[way] / milliseconds[peer]:7.2f}" for peer in peers)
+        memory = _allocated(call) if way.device == "cuda" else _resident(size, way, threads)
+        print(f"  {_name(way):41} {milliseconds[way]:7.1f}  {memory:17}  {ratios}", flush=True)
+
+
+def _name(way: Way) -> str:
+    return " ".join(filter(None, (way.method, way.precision, way.device if way.device != "cpu" else "")))
+
+
+def _aligned(size: Size) -> CanvasPair:
+    """A made-up pair on a window, the target coarsely aligned."""
+    reference, target = make_pair(size[0] * size[1] / 1e6)
+    homography, *matches = coarse_alignment(reference, target)
+    window = choose_window(homography, (target.shape[1], target.shape[0]), size)
+    return draw_pair(reference, target, window, (matches[0], matches[1]))
+
+
+def _calls(pair: CanvasPair, devices: list[str]) -> Iterator[tuple[Way, Call]]:
+    """Everything that is measured on a pair."""
+    yield from ((Way(name), call) for name, call in _classical_calls(pair).items())
+    for device, (precision, half) in product(devices, PRECISIONS.items()):
+        for name, call in (_network_calls(pair, device, half) | _raft_calls(pair, device, half)).items():
+            yield Way(name, device, precision), call
+
+
+def _classical_calls(pair: CanvasPair) -> dict[str, Call]:
+    target, reference = to_grey(pair.target), to_grey(pair.reference)
+    medium, fine = (cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM) for _ in range(2))
+    fine.setFinestScale(0)
+    return {
+        "DIS medium": lambda: medium.calc(target, reference, None),  # type: ignore[call-overload]
+        "DIS fine": lambda: fine.calc(target, reference, None),  # type: ignore[call-overload]
+        "classical warp, both ways": lambda: classical(pair),
+    }
+
+
+def _network_calls(pair: CanvasPair, device: str, half: bool) -> dict[str, Call]:
+    import torch
+
+    from stitching.network.inputs import Start
+    from stitching.network.network import StitchingNetwork
+
+    seen = _tensors(pair, device)
+    network = StitchingNetwork().eval().to(device)
+    none = torch.zeros_like(seen.target[:, :2])
+    start = Start(none, seen.reference_seen * seen.target_seen)
+
+    def warp_and_stitch() -> object:
+        warp = network.warp(seen)
+        return network.stitch(seen, warp.residual, warp.visibility)
+
+    calls: dict[str, Call] = {
+        "PWM from matches": lambda: network.warp(seen),
+        "PWM from a classical start": lambda: network.warp(seen, start),
+        "SIGMo": lambda: network.stitch(seen, none, none[:, :1]),
+        "PWM from matches and SIGMo": warp_and_stitch,
+    }
+    return {name: _inferring(call, device, half) for name, call in calls.items()}
+
+
+def _raft_calls(pair: CanvasPair, device: str, half: bool) -> dict[str, Call]:
+    if find_spec("ptlflow") is None:
+        return {}
+    from stitching.estimators.ptlflow import PtlflowWarping, create_network
+
+    seen = _tensors(pair, device)
+    raft = PtlflowWarping(create_network("raft_small")).eval().to(device)
+    return {RAFT: _inferring(lambda: raft(seen), device, half)}
+
+
+def _tensors(pair: CanvasPair, device: str) -> "PairTensors":
+    from stitching.network.inputs import PairTensors, to_tensor
+
+    parts = (pair.reference, pair.target, pair.reference_seen, pair.target_seen)
+    return PairTensors(*(to_tensor(part).to(device) for part in parts))
+
+
+def _inferring(call: Call, device: str, half: bool) -> Call:
+    """The call without gradients, to its end."""
+    import torch
+
+    def run() -> None:
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=half):
+            call()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return run
+
+
+def _resident(size: Size, way: Way, threads: int) -> str:
+    """Largest resident memory of a process that does it once, and before it did."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as processes:
+        before, peak = processes.submit(_peaks, size, way, threads).result()
+    return f"{peak:8.0f} ({before:.0f})"
+
+
+def _peaks(size: Size, way: Way, threads: int) -> tuple[float, float]:
+    """MiB, in a process of its own; memory does not depend on what the pictures show."""
+    noise = np.random.default_rng(0).integers(0, 256, (2, size[1], size[0], 3), np.uint8)
+    whole, nothing = np.ones((size[1], size[0]), bool), np.zeros((0, 2))
+    pair = CanvasPair(noise[0], noise[1], whole, whole, nothing, nothing)
+    if way.precision:
+        _use_threads(threads)
+        calls = _raft_calls if way.method == RAFT else _network_calls
+        call = calls(pair, "cpu", PRECISIONS[way.precision])[way.method]
+    else:
+        cv2.setNumThreads(threads)
+        call = _classical_calls(pair)[way.method]
+    before = _peak()
+    call()
+    return before, _peak()
+
+
+def _peak() -> float:
+    """Largest resident memory so far, MiB. Not ru_maxrss, which begins with that of the process that started this."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return float(line.split()[1]) / 2**10
+
+
+def _allocated(call: Call) -> str:
+    """Largest memory on the GPU, MiB."""
+    import torch
+
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    call()
+    return f"{torch.cuda.max_memory_allocated() / 2**20:8.0f} ({before / 2**20:.0f})"
+
+
+def _print_training(devices: list[str], repeat: int, threads: int) -> None:
+    from apps.training.data import FromGenerator
+    from apps.training.objectives import STARTS
+    from apps.training.options import TASKS
+    from datasets.examples import collate_examples
+    from datasets.options import SampleOptions
+
+    source = FromGenerator(SampleOptions(size=TRAINING_SIZE), seed=0, shake=False)
+    examples = [source(index) for index in range(BATCH)]
+    print(f"\nTraining, {TRAINING_SIZE[0]} x {TRAINING_SIZE[1]} px, {BATCH} at once, forward and backward:")
+    for device in devices:
+        batch = collate_examples(examples, device)
+        steps: Mapping[str, Call] = {
+            f"{mode}, {precision}": _training_step(batch, TASKS[mode], half)
+            for mode, (precision, half) in product(TASKS, PRECISIONS.items())
+        }
+        for name, step in steps.items():
+            step()
+            seconds = median(_timed(step) for _ in range(repeat))
+            print(f"  {name:20} {device}: {len(STARTS) * BATCH / seconds:.2f} examples/s", flush=True)
+    share = _share_of_waiting(devices[-1], threads)
+    print(f"`parastitch train joint --workers 1` on {devices[-1]} waits {share:.0%} of its time for examples")
+
+
+def _timed(call: Call) -> float:
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun
+
+
+def _training_step(batch: object, tasks: tuple[str, ...], half: bool) -> Call:
+    """Forward and backward on a batch, from each start once."""
+    import torch
+
+    from apps.training.objectives import STARTS, Objectives
+    from datasets.examples import ExampleBatch
+    from stitching.network.network import StitchingNetwork
+
+    assert isinstance(batch, ExampleBatch)
+    device = batch.reference.device
+    network = StitchingNetwork().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    objectives = Objectives(network, half)
+
+    def step() -> None:
+        for classical_start in STARTS.values():
+            for parameter in network.parameters():
+                parameter.grad = None
+            costs, _ = objectives(batch, tasks, classical_start)
+            torch.stack(list(costs.values())).sum().backward()  # type: ignore[no-untyped-call]
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return step
+
+
+def _share_of_waiting(device: str, threads: int) -> float:
+    """Of the time of the last three of six steps, as the trainer's log says it."""
+    from apps.training.options import TrainOptions
+    from apps.training.run import train
+    from datasets.generate import GenerateJob, generate
+    from datasets.options import SampleOptions
+
+    lines: list[str] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        few = Path(scratch) / "validation"
+        generate(SampleOptions(size=TRAINING_SIZE), GenerateJob(few, 2, seed=1, jobs=1))
+        options = TrainOptions(
+            validation=few, steps=6, matching_steps=1, log_every=3, workers=1, threads=threads, device=device,
+            batch_size=BATCH, size=TRAINING_SIZE,
+        )  # fmt: skip
+        train("joint", Path(scratch) / "run", options, lines.append)
+    shares = re.findall(r"share of time waiting for examples ([^,\s]+)", "\n".join(lines))
+    return float(shares[-1])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""Pairs as the networks see them: both pictures on a window of the reference's plane, the target coarsely aligned."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.sample import Doubles, Floats, Pixels, Seen
+from stitching.alignment import align, project
+from stitching.errors import InputError
+from stitching.images import to_grey
+from stitching.warp import CanvasPair, Estimator
+
+MARGIN = 0.04  # of the window's sides around the target
+SMALLEST = 0.4  # scale below which a window shows only a part of a target that the alignment enlarged
+FARTHEST = 2.0  # window widths: a truth that lies farther off teaches nothing
+_BORDER = 16  # places on each side of an outline
+
+Size = tuple[int, int]  # (width, height), px
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Where a window lies. Places are px, (0, 0) = centre of the first pixel."""
+
+    size: Size
+    plane: Doubles  # (3, 3) reference px -> window px: a scale and a shift
+    homography: Doubles  # (3, 3) target px -> window px: the coarse alignment, then `plane`
+
+
+@dataclass(frozen=True, eq=False)
+class WindowTruth:
+    """What is true on a window."""
+
+    residual: Floats  # (h, w, 2) px: pixel q of the coarsely aligned target belongs at q + residual
+    codes: Pixels  # (h, w) Seen of the target's pixels; BEHIND wherever `residual` says nothing
+    stitched: Pixels  # (h, w, 3) BGR, black outside of the canvas
+    stitched_seen: Pixels  # (h, w) bit 1: in the reference, 2: seen by the target, 4: `stitched` says what is there
+    fundamental: Doubles  # (3, 3): x_reference^T F x_target = 0 in window px, of unit norm
+    segments: Floats  # (k, 2, 2) ends (x, y) of straight edges on the coarsely aligned target
+
+
+def coarse_alignment(reference: Pixels, target: Pixels) -> tuple[Doubles, Floats, Floats]:
+    """Homography target -> reference px, and matched places (n, 2) of the two; the identity where nothing is found."""
+    try:
+        found = align(to_grey(target), to_grey(reference))
+    except InputError:
+        return np.eye(3), np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
+    return found.homography, found.matches.reference.astype(np.float32), found.matches.target.astype(np.float32)
+
+
+def choose_window(homography: Doubles, target_size: Size, size: Size) -> Window:
+    """A window of `size` around the coarsely aligned target, at the reference's scale or as much smaller as need be.
+
+    Args:
+        homography: (3, 3) target px -> reference px, without a horizon inside the target.
+        target_size: (width, height) of the target.
+        size: (width, height) of the window.
+    """
+    low, high = _extent(homography, target_size)
+    room = np.array(size) * (1 - 2 * MARGIN)
+    scale = float(np.clip((room / (high - low)).min(), SMALLEST, 1))
+    centre = (low + high) / 2
+    shift = (np.array(size) - 1) / 2 - scale * centre
+    plane = np.array([[scale, 0, shift[0]], [0, scale, shift[1]], [0, 0, 1]])
+    return Window(size, plane, plane @ homography)
+
+
+def plane_window(homography: Doubles, target_size: Size, reference_size: Size) -> Window:
+    """A window of the reference's own scale and grid that holds the coarsely aligned target.
+
+    What lies more than the reference's size beside the reference is cut off.
+    """
+    low, high = _extent(homography, target_size)
+    frame = np.array(reference_size)
+    low = np.clip(np.floor(low) - 8, -frame, 2 * frame - 64).astype(int)
+    high = np.clip(np.ceil(high) + 8, low + 64, 2 * frame).astype(int)
+    plane = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]], np.float64)
+    w, h = -(-(high - low) // 8) * 8
+    return Window((int(w), int(h)), plane, plane @ homography)
+
+
+def draw_pair(reference: Pixels, target: Pixels, window: Window, matches: tuple[Floats, Floats]) -> CanvasPair:
+    """Both pictures on the window; `matches` (n, 2) are places in the reference and the target, px."""
+    drawn = [_draw(picture, h, window) for picture, h in ((reference, window.plane), (target, window.homography))]
+    (reference_pixels, reference_seen), (target_pixels, target_seen) = drawn
+    points = [project(h, m.astype(np.float64)) for h, m in zip((window.plane, window.homography), matches, strict=True)]
+    known = np.isfinite(points[0]).all(1) & np.isfinite(points[1]).all(1)
+    return CanvasPair(reference_pixels, target_pixels, reference_seen, target_seen, points[0][known], points[1][known])
+
+
+def estimate(pair: CanvasPair, estimator: Estimator) -> tuple[Floats, NDArray[np.bool_]]:
+    """An estimator's residual (h, w, 2) and where it found its way back (h, w)."""
+    warp = estimator(pair)
+    return warp.residual, pair.overlap & (warp.confidence >= 1)
+
+
+@dataclass(frozen=True, eq=False)
+class PairTruth:
+    """What is true about a pair, in the pictures' own px; as datasets.sample.Sample has it."""
+
+    warp: Floats  # (h, w, 2) of the target, on the reference's plane
+    mask: Pixels  # (h, w) Seen
+    stitched: Pixels  # (hc, wc, 3) BGR
+    stitched_mask: Pixels  # (hc, wc)
+    origin: tuple[int, int]
+    fundamental: Doubles  # (3, 3)
+    segments: Floats  # (m, 2, 2, 2)
+
+
+def truth_on_window(truth: PairTruth, window: Window, target_seen: NDArray[np.bool_]) -> WindowTruth:
+    """The truth as the networks are to find it; the residual is exact at the nearest pixel of the target."""
+    h, w = truth.mask.shape
+    columns, rows = np.meshgrid(np.arange(window.size[0]), np.arange(window.size[1]))
+    there = project(np.linalg.inv(window.homography), np.stack([columns, rows], axis=-1).astype(np.float64))
+    nearest = np.clip(np.rint(np.nan_to_num(there)), 0, (w - 1, h - 1)).astype(np.int64)  # (rows, columns, 2)
+    x, y = nearest[..., 0], nearest[..., 1]
+    residual = project(window.plane, truth.warp[y, x].astype(np.float64)) - project(
+        window.homography, nearest.astype(np.float64)
+    )
+    known = target_seen & (truth.mask[y, x] != Seen.BEHIND)
+    known &= (np.abs(residual) < FARTHEST * window.size[0]).all(-1)  # False for NaN
+    shift = np.array([[1, 0, truth.origin[0]], [0, 1, truth.origin[1]], [0, 0, 1]], np.float64)
+    stitched, inside = _draw(truth.stitched, window.plane @ shift, window)
+    seen = cv2.warpPerspective(truth.stitched_mask, window.plane @ shift, window.size, flags=cv2.INTER_NEAREST)
+    fundamental = np.linalg.inv(window.plane).T @ truth.fundamental @ np.linalg.inv(window.homography)
+    ends = project(window.homography, truth.segments[:, 0].astype(np.float64))  # (m, 2, 2)
+    return WindowTruth(
+        residual=np.where(known[..., None], residual, 0).astype(np.float32),
+        codes=np.where(known, truth.mask[y, x], Seen.BEHIND).astype(np.uint8),
+        stitched=stitched,
+        stitched_seen=np.where(inside, np.asarray(seen, np.uint8) | 4, 0).astype(np.uint8),
+        fundamental=fundamental / np.linalg.norm(fundamental),
+        segments=ends[np.isfinite(ends).all((1, 2))].astype(np.float32),
+    )
+
+
+def shaken(homography: Doubles, size: Size, amount: float, rng: np.random.Generator) -> Doubles:
+    """A worse coarse alignment: the corners of a picture of `size` land up to `amount` of it off in x and y."""
+    w, h = size
+    corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
+    moved = project(homography, corners.astype(np.float64)) + rng.uniform(-amount, amount, (4, 2)) * (w, h)
+    return np.asarray(cv2.getPerspectiveTransform(corners, moved.astype(np.float32)), np.float64)
+
+
+def _draw(picture: Pixels, homography: Doubles, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
+    """A picture on the window, and where it has pixels; made smaller first so that it does not alias."""
+    scale = window.plane[0, 0]
+    size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
+    small = picture if scale >= 1 else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    x, y = picture.shape[1] / small.shape[1], picture.shape[0] / small.shape[0]
+    enlarge = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
+    pixels = cv2.warpPerspective(small, homography @ enlarge, window.size, borderMode=cv2.BORDER_REPLICATE)
+    whole = np.full(small.shape[:2], 255, np.uint8)
+    seen = cv2.warpPerspective(whole, homography @ enlarge, window.size, flags=cv2.INTER_NEAREST) > 0
+    return np.where(seen[..., None], pixels, 0).astype(np.uint8), seen
+
+
+def _extent(homography: Doubles, size: Size) -> tuple[Doubles, Doubles]:
+    """Least and largest x, y of a picture's outline after a homography."""
+    w, h = size
+    x, y = (np.linspace(-0.5, side - 0.5, _BORDER) for side in (w, h))
+    sides = (x, -0.5), (x, h - 0.5), (-0.5, y), (w - 0.5, y)
+    outline = project(homography, np.concatenate([np.stack(np.broadcast_arrays(*side), axis=-1) for side in sides]))
+    return np.nanmin(outline, axis=0), np.nanmax(outline, axis=0)

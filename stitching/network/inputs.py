@@ -1,0 +1,52 @@
+"""What the networks see of pairs of pictures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from stitching.errors import InputError
+from stitching.network import MULTIPLE
+
+
+@dataclass(frozen=True, eq=False)
+class PairTensors:
+    """b pairs on windows of the reference's plane, the targets coarsely aligned."""
+
+    reference: Tensor  # (b, 3, h, w) float BGR, 0 .. 1, black where not seen
+    target: Tensor  # (b, 3, h, w) the same
+    reference_seen: Tensor  # (b, 1, h, w) float, 0 or 1
+    target_seen: Tensor  # (b, 1, h, w) the same
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A warp to start from, as an estimator without learning gives it."""
+
+    residual: Tensor  # (b, 2, h, w) float, px
+    trusted: Tensor  # (b, 1, h, w) float, 0 .. 1: where it found its way back
+
+
+def to_tensor(array: NDArray[np.generic]) -> Tensor:
+    """(1, c, h, w) float32 of (h, w, c) or (h, w); bytes become 0 .. 1, booleans 0 or 1."""
+    planes = torch.from_numpy(np.ascontiguousarray(array))
+    planes = planes[None, None] if planes.ndim == 2 else planes.permute(2, 0, 1)[None]
+    return planes.float() / 255 if array.dtype == np.uint8 else planes.float()
+
+
+def padded(planes: Tensor) -> Tensor:
+    """(b, c, h', w'): zeros at the right and below, up to multiples of `MULTIPLE`."""
+    height, width = planes.shape[2:]
+    return functional.pad(planes, (0, -width % MULTIPLE, 0, -height % MULTIPLE))
+
+
+def check_size(height: int, width: int) -> None:
+    """Raise InputError where the networks cannot work on a window of this size."""
+    if height % MULTIPLE or width % MULTIPLE or min(height, width) < 4 * MULTIPLE:
+        raise InputError(
+            f"a window of {width} x {height} px: expected sides that are multiples of {MULTIPLE}, "
+            f"{4 * MULTIPLE} or more; pad it with zeros"
+        )

@@ -1,0 +1,175 @@
+"""SIGMo, the stitched image generating module: which picture shows where, in which tone, and what holes show."""
+
+from dataclasses import dataclass
+from math import log
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stitching.network.backbone import EIGHTH, QUARTER, SLOPE, Features
+from stitching.network.extension import push_pull
+from stitching.network.inputs import check_size
+from stitching.network.splatting import LEAST_COVERAGE
+
+MOST_GAIN = 4.0
+_WIDTHS = 16, 32, 48, 96, 112  # channels at the full size, 1/2, 1/4, 1/8, 1/16
+_GROUPS = 8  # of channels, for the norms
+_START = 0.02  # about what heads say at the start: next to nothing, yet what lies before them gets gradients
+
+
+@dataclass(frozen=True, eq=False)
+class StitchInputs:
+    """b pairs on windows of the reference's plane, the targets where their warps put them."""
+
+    reference: Tensor  # (b, 3, h, w) BGR 0 .. 1, black where not seen
+    target: Tensor  # (b, 3, h, w) splatted, 0 where not covered
+    reference_seen: Tensor  # (b, 1, h, w) float 0 or 1
+    target_seen: Tensor  # (b, 1, h, w) float 0 .. 1, coverage of the splat, no more than 1
+
+
+@dataclass(frozen=True, eq=False)
+class Generated:
+    """Fields that stitch b pairs, and the stitched pictures, float32. A target seen < LEAST_COVERAGE is not seen."""
+
+    weight: Tensor  # (b, 1, h, w) share of the reference, 0 .. 1; 1 where it alone is seen, 0 where it is not
+    gain: Tensor  # (b, 3, h, w) what the target's BGR is multiplied with, 1/4 .. 4, smooth (made at 1/8, enlarged)
+    fill: Tensor  # (b, 3, h, w) BGR 0 .. 1, of low frequency (made at 1/4, enlarged): what holes show
+    stitched: Tensor  # (b, 3, h, w) BGR >= 0: weight reference + (1 - weight) target gain where seen, fill in holes
+
+
+class StitchedImageGenerating(nn.Module):
+    """A U-Net (Ronneberger et al. 2015) from the full size to 1/16, steered by the backbone's features.
+
+    Kweon et al. 2023 let a generator draw the stitched picture. Here only weight, gain and fill leave the network, so
+    nothing can be blurred or made up: where the reference alone is seen the stitch is the reference, bit for bit;
+    where the target alone is seen it is the target times the smooth gain. The weight is made at the full size, so it
+    may be as sharp as a seam; how well the target is covered multiplies its odds.
+
+    At the start the weight is about 1/2, the gain 1 and the fill what is seen around, averaged.
+    """
+
+    def __init__(self, backbone_channels: tuple[int, int] = (QUARTER, EIGHTH)) -> None:
+        super().__init__()
+        full, half, quarter, eighth, sixteenth = _WIDTHS
+        self.stem = nn.Conv2d(11, full, 3, 1, 1)
+        self.to_half = _Down(full, half)
+        self.to_quarter = _Down(half, quarter, 2 * backbone_channels[0])
+        self.to_eighth = _Down(quarter, eighth, 2 * backbone_channels[1])
+        self.to_sixteenth = _Down(eighth, sixteenth)
+        self.deepest = _convolution(sixteenth)
+        self.up_to_eighth = _Up(sixteenth, eighth)
+        self.up_to_quarter = _Up(eighth, quarter)
+        self.up_to_half = _Up(quarter, half)
+        self.up_to_full = _Up(half, full)
+        self.weight = _head(full, 1)
+        self.gain = _head(eighth, 3)
+        self.fill = _head(quarter, 3)
+
+    def forward(self, inputs: StitchInputs, reference_features: Features, target_features: Features) -> Generated:
+        """The stitch and its fields.
+
+        Args:
+            inputs: pairs on windows (b, 3, h, w).
+            reference_features, target_features: the backbone's, of the pictures as in `inputs`: of the same windows,
+                the target splatted.
+
+        Raises InputError where h or w is no multiple of 8 or below 32: pad the window with pixels that are not seen.
+        """
+        check_size(*inputs.reference.shape[2:])
+        reference, target = inputs.reference.float(), inputs.target.float()
+        seen = inputs.reference_seen.float()
+        covered = torch.where(inputs.target_seen >= LEAST_COVERAGE, inputs.target_seen, 0).float()
+        logit, log_gain, tint = self._fields(reference, target, seen, covered, reference_features, target_features)
+        weight = _share(logit, seen, covered)
+        gain = _enlarged(log(MOST_GAIN) * torch.tanh(log_gain), reference).exp()
+        blended = weight * reference + (1 - weight) * target * gain
+        fill = _enlarged(_tinted(_around(blended.detach(), seen, covered), tint), blended)
+        return Generated(weight, gain, fill, torch.where((seen > 0) | (covered > 0), blended, fill))
+
+    def _fields(
+        self, reference: Tensor, target: Tensor, seen: Tensor, covered: Tensor, there: Features, here: Features
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What the heads say, float32: weight (b, 1, h, w), gain (b, 3, h / 8, w / 8), fill (b, 3, h / 4, w / 4)."""
+        difference = (reference - target).abs() * seen * covered
+        centred = (reference - 0.5) * 2 * seen, (target - 0.5) * 2 * covered
+        full = functional.leaky_relu(self.stem(torch.cat([*centred, 4 * difference, seen, covered], dim=1)), SLOPE)
+        half = self.to_half(full)
+        quarter = self.to_quarter(half, torch.cat([there.quarter, here.quarter], dim=1))
+        eighth = self.to_eighth(quarter, torch.cat([there.eighth, here.eighth], dim=1))
+        eighth = self.up_to_eighth(self.deepest(self.to_sixteenth(eighth)), eighth)
+        quarter = self.up_to_quarter(eighth, quarter)
+        full = self.up_to_full(self.up_to_half(quarter, half), full)
+        return self.weight(full).float(), self.gain(eighth).float(), self.fill(quarter).float()
+
+
+class _Down(nn.Module):
+    """Half of the size, two convolutions; `joined` channels of features of that size come in between."""
+
+    def __init__(self, before: int, channels: int, joined: int = 0) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(before, channels, 3, 2, 1, bias=False)
+        self.norm = nn.GroupNorm(_GROUPS, channels)
+        self.join = nn.Conv2d(joined, channels, 1) if joined else None
+        self.second = _convolution(channels)
+
+    def forward(self, x: Tensor, features: Tensor | None = None) -> Tensor:
+        """(b, before, h, w), (b, joined, ceil(h / 2), ceil(w / 2)) -> (b, channels, ceil(h / 2), ceil(w / 2))."""
+        y: Tensor = self.norm(self.first(x))
+        if self.join is not None:
+            y = y + self.join(features)
+        result: Tensor = self.second(functional.leaky_relu(y, SLOPE))
+        return result
+
+
+class _Up(nn.Module):
+    """Coarse features enlarged onto finer ones, and a convolution."""
+
+    def __init__(self, before: int, channels: int) -> None:
+        super().__init__()
+        self.narrow = nn.Conv2d(before, channels, 1)
+        self.mix = _convolution(channels)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """(b, before, ceil(h / 2), ceil(w / 2)), (b, channels, h, w) -> (b, channels, h, w)."""
+        result: Tensor = self.mix(skip + _enlarged(self.narrow(x), skip))
+        return result
+
+
+def _convolution(channels: int) -> nn.Sequential:
+    """(b, channels, h, w) -> the same shape, normalised and rectified.
+
+    Group norm (Wu & He 2018), so that a picture's result does not depend on the batch it came in.
+    """
+    first = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+    return nn.Sequential(first, nn.GroupNorm(_GROUPS, channels), nn.LeakyReLU(SLOPE))
+
+
+def _head(before: int, channels: int) -> nn.Conv2d:
+    head = nn.Conv2d(before, channels, 3, 1, 1)
+    nn.init.normal_(head.weight, std=_START / (9 * before) ** 0.5)
+    nn.init.zeros_(head.bias)  # type: ignore[arg-type]
+    return head
+
+
+def _enlarged(x: Tensor, like: Tensor) -> Tensor:
+    return functional.interpolate(x, like.shape[2:], mode="bilinear", align_corners=False)
+
+
+def _share(logit: Tensor, seen: Tensor, covered: Tensor) -> Tensor:
+    """The reference's share: odds of e^logit seen / covered where both are seen; exactly 0 or 1 elsewhere."""
+    both = (seen > 0) & (covered > 0)
+    mine, other = torch.sigmoid(logit) * seen, torch.sigmoid(-logit) * covered
+    return torch.where(both, mine / torch.where(both, mine + other, 1), (seen > 0).to(logit.dtype))
+
+
+def _around(picture: Tensor, seen: Tensor, covered: Tensor) -> Tensor:
+    """(b, 3, h / 4, w / 4) means of what is seen of a picture (b, 3, h, w), spread smoothly over the holes."""
+    known = ((seen > 0) | (covered > 0)).to(picture.dtype)
+    share = functional.avg_pool2d(known, 4)
+    return push_pull(functional.avg_pool2d(picture * known, 4) / share.clamp_min(1e-6), share)
+
+
+def _tinted(picture: Tensor, tint: Tensor) -> Tensor:
+    """A picture with its odds, value / (1 - value), times e^tint: any colour can be reached, none leaves 0 .. 1."""
+    return torch.sigmoid(torch.logit(picture, eps=0.02) + tint)

@@ -1,0 +1,140 @@
+"""Files of weights: safetensors that say what network they are for, without pickled objects."""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from stitching.errors import InputError
+from stitching.images import AnyPath, check_writable, replacing
+from stitching.network.network import StitchingNetwork
+
+_FORMAT, _VERSION = "parastitch-weights", 1
+_SHOWN = 3  # differing tensors that an error names
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Weights of a network and what it takes to use them."""
+
+    name: str  # path of the file
+    weights: dict[str, Tensor]  # as in the module's state_dict, on the CPU
+    architecture: dict[str, Any]  # the facts that save_weights got
+
+
+def save_weights(path: AnyPath, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Write weights, each with its dtype, as safetensors: the new file whole, or the old one as it was.
+
+    facts: anything that JSON holds: the network's configuration, what it was trained on, the step.
+    Raises InputError where no file can be written at `path`, JobError where writing fails.
+    """
+    check_writable(path)
+    # Copies: safetensors takes neither strides nor two names of one storage.
+    copies = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()}
+    copies = {name: copy.cpu() for name, copy in copies.items()}
+    architecture = json.dumps(dict(facts), allow_nan=False)
+    metadata = {
+        "format": _FORMAT,
+        "version": str(_VERSION),
+        "architecture": architecture,
+        "crc32": str(_checksum(copies, architecture)),  # safetensors has none of its own
+    }
+    encoded = save(copies, metadata)
+    with replacing(path) as temporary:
+        temporary.write_bytes(encoded)
+
+
+def load_weights(path: AnyPath) -> Checkpoint:
+    """Read what save_weights wrote.
+
+    Raises InputError where the file cannot be read, is damaged or cut short, is of another format (pickled weights,
+    for example, which are never opened) or of another version of this one.
+    """
+    name = str(path)
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(2)
+        with safe_open(path, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+            weights = {key: opened.get_tensor(key).clone() for key in opened.keys()}  # noqa: SIM118 - it is no dict
+    except OSError as error:
+        raise InputError(f"cannot read {name}: {error.strerror or error}; expected a .safetensors file") from error
+    except SafetensorError as error:
+        if head.startswith((b"PK", b"\x80")):  # zip and plain: how torch.save begins
+            raise InputError(
+                f"{name}: pickled weights, which could run code when opened; save them as safetensors"
+            ) from error
+        raise InputError(f"{name}: no safetensors file, or damaged or cut short ({error}); copy it again") from error
+    check_format(name, metadata.get("format"), metadata.get("version"), _FORMAT, _VERSION)
+    try:
+        architecture, checksum = dict(json.loads(metadata["architecture"])), metadata["crc32"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{name}: damaged, it does not say what network it is for; copy it again") from error
+    if checksum != str(_checksum(weights, metadata["architecture"])):
+        raise InputError(f"{name}: damaged, its content has changed since it was written; copy it again")
+    return Checkpoint(name, weights, architecture)
+
+
+def check_fits(module: nn.Module, checkpoint: Checkpoint) -> None:
+    """Raise InputError where the weights are not those of such a module: other names or other shapes."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in checkpoint.weights.items()}
+    differences = {
+        "missing": [name for name in wanted if name not in found],
+        "unknown": [name for name in found if name not in wanted],
+        "of another shape": [
+            f"{name} {found[name]} for {shape}"
+            for name, shape in wanted.items()
+            if name in found and found[name] != shape
+        ],
+    }
+    told = [f"{len(names)} {kind}: {_first(names)}" for kind, names in differences.items() if names]
+    if told:
+        raise InputError(
+            f"{checkpoint.name}: weights of {json.dumps(checkpoint.architecture)} do not fit {type(module).__name__}, "
+            f"{'; '.join(told)}; choose the weights or the configuration that belong together"
+        )
+
+
+def load_into(module: nn.Module, checkpoint: Checkpoint) -> None:
+    """Put the weights into the module, on its device and in its dtypes; InputError, and no change, where unfit."""
+    check_fits(module, checkpoint)
+    module.load_state_dict(checkpoint.weights)
+
+
+def open_network(path: AnyPath) -> StitchingNetwork:
+    """The network of a file that `parastitch train` wrote, ready to be used. Raises InputError as `load_weights`."""
+    network = StitchingNetwork()
+    load_into(network, load_weights(path))
+    return network.eval()
+
+
+def check_format(name: str, format_: object, version: object, expected: str, readable: int) -> None:
+    """Raise InputError where a file of ours is of another format or version than the one expected."""
+    if format_ != expected:
+        raise InputError(f"{name}: format {format_!r}; expected {expected!r}, a file that parastitch train wrote")
+    if str(version) != str(readable):
+        raise InputError(
+            f"{name}: version {version} of its format; this program reads version {readable}, "
+            "use the program that wrote the file"
+        )
+
+
+def _checksum(weights: Mapping[str, Tensor], architecture: str) -> int:
+    """CRC-32 of the architecture and of the tensors' names and bytes, in the order of their names."""
+    checksum = zlib.crc32(architecture.encode())
+    for name in sorted(weights):
+        content = weights[name].reshape(-1).view(torch.uint8)  # any shape -> (bytes,)
+        checksum = zlib.crc32(content.numpy().data, zlib.crc32(name.encode(), checksum))
+    return checksum
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

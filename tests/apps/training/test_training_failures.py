@@ -1,0 +1,103 @@
+"""A run that cannot go on says why in one line, and leaves good checkpoints."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from fake_maker import open_fake
+from training_runs import nan_weights, quiet, stopping, write_data
+
+from apps.training import run
+from apps.training.checkpoints import LAST, STATE, load_state
+from apps.training.run import train
+from stitching.errors import InputError, JobError
+from stitching.network.network import StitchingNetwork
+from stitching.network.weights import load_weights, save_weights
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_names_the_task(options, tmp_path):
+    broken = replace(options, begin_from=nan_weights(tmp_path / "nan.safetensors"))
+    with pytest.raises(JobError, match=r"step 0: loss of task 'matching' is nan.*; lower --rate$"):
+        train("joint", tmp_path / "run", broken, quiet)
+    assert not (tmp_path / "run" / LAST).exists()
+
+
+def test_the_last_checkpoint_survives_a_loss_that_is_no_number(options, tmp_path, monkeypatch):
+    some, step = replace(options, save_every=1), run._step
+
+    def poisoned(one, batch):
+        if one.step == 3:
+            with torch.no_grad():
+                one.network.warping.see.bias.fill_(float("nan"))
+        return step(one, batch)
+
+    monkeypatch.setattr(run, "_step", poisoned)
+    with pytest.raises(JobError, match=r"step 3: loss of task 'visibility' is nan.*last\.safetensors holds the last"):
+        train("joint", tmp_path, some, quiet)
+    assert load_state(tmp_path / STATE)["step"] == 3
+    assert load_weights(tmp_path / LAST).architecture["step"] == 3
+    assert all(value.isfinite().all() for value in load_weights(tmp_path / LAST).weights.values())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        MemoryError(),
+    ],
+)
+def test_too_little_memory_is_told_with_the_way_out(options, tmp_path, monkeypatch, error):
+    stopping(monkeypatch, 1, error)
+    with pytest.raises(JobError, match=r"--batch-size 1 and --size 64 64; lower one of them"):
+        train("joint", tmp_path, options, quiet)
+
+
+def test_other_defects_are_not_taken_for_too_little_memory(options, tmp_path, monkeypatch):
+    stopping(monkeypatch, 0, RuntimeError("CUDA error: an illegal memory access was encountered"))
+    with pytest.raises(RuntimeError, match="illegal"):
+        train("joint", tmp_path, options, quiet)
+
+
+@pytest.mark.parametrize("option", ["data", "validation"])
+def test_folders_that_are_no_data_set_are_refused(options, tmp_path, option):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    none = write_data(tmp_path / "none", 1, open_fake)
+    (none / "meta.jsonl").write_bytes(b"")
+    shards = write_data(tmp_path / "shards", 2, open_fake, shards=True)
+    for folder, words in (
+        (tmp_path / "gone", "expected a folder that `parastitch generate` wrote"),
+        (empty, "expected a folder that `parastitch generate` wrote"),
+        (none, "holds no sample"),
+        (shards, "holds shards.*expected a folder"),
+    ):
+        with pytest.raises(InputError, match=words):
+            train("joint", tmp_path / "run", replace(options, cache=None, **{option: folder}), quiet)
+    assert not (tmp_path / "run" / LAST).exists()
+
+
+def test_a_sample_with_a_missing_file_stops_the_run(options, tmp_path):
+    own = write_data(tmp_path / "data", 2)
+    for path in (own / "input2").iterdir():
+        path.unlink()
+    with pytest.raises(InputError, match=r"sample 00000\d: .*input2"):
+        train("flow", tmp_path / "run", replace(options, data=own, cache=None), quiet)
+
+
+def test_weights_to_begin_from_must_fit(options, tmp_path):
+    torch.save(StitchingNetwork().state_dict(), tmp_path / "pickled.safetensors")
+    save_weights(tmp_path / "other.safetensors", {"weight": torch.zeros(3)}, {"network": "Other"})
+    for name, words in (
+        ("pickled.safetensors", "pickled weights, which could run code"),
+        ("other.safetensors", "do not fit StitchingNetwork"),
+        ("gone.safetensors", "cannot read"),
+    ):
+        with pytest.raises(InputError, match=words):
+            train("joint", tmp_path / "run", replace(options, begin_from=tmp_path / name), quiet)
+
+
+def test_an_output_that_is_a_file_is_refused(options, tmp_path):
+    (tmp_path / "run").touch()
+    with pytest.raises(InputError, match="no folder that can be written"):
+        train("joint", tmp_path / "run", options, quiet)

@@ -1,0 +1,66 @@
+"""The options of a training: what cannot be is refused in one line, before the first step."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from training_runs import quiet
+
+from apps.training.checkpoints import STATE
+from apps.training.options import TrainOptions
+from apps.training.run import train
+from apps.training.state import rate_at
+from stitching.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"size": (60, 64)}, "--size 60 64: expected multiples of 8, 64 to 2048"),
+        ({"size": (56, 64)}, "--size 56 64"),
+        ({"batch_size": 0}, "--batch-size 0: expected 1 or more"),
+        ({"steps": 0}, "--steps 0"),
+        ({"steps": 200}, "--matching-steps 200: expected fewer than --steps"),
+        ({"rate": float("nan")}, "--rate nan: expected above 0"),
+        ({"clip": 0.0}, "--clip 0.0"),
+        ({"weight_decay": -0.1}, "--weight-decay -0.1: expected 0 or more"),
+        ({"classical_start": 1.5}, "--classical-start 1.5: expected 0 to 1"),
+        ({"minutes": -1.0}, "--minutes -1.0"),
+        ({"workers": -1}, "--workers -1"),
+        ({"threads": 0}, "--threads 0: expected 1 or more"),
+        ({"seed": -3}, "--seed -3"),
+        ({"device": "tpu"}, "--device tpu: expected auto, cpu or cuda"),
+        ({"devices": 0}, "--devices 0"),
+        ({"save_every": 0}, "--save-every 0"),
+        ({"weights": (1.0, 2.0)}, "--weights 1.0 2.0: expected them with --strategy static"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(changes, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        TrainOptions(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"strategy": "best"}, "--strategy best"),
+        ({"strategy": "static", "weights": (1.0,)}, "--strategy static"),
+        ({"strategy": "static", "weights": (0.0, 0.0, 0.0)}, "nothing would be trained"),
+        ({"ema": 1.0}, "decay 1.0"),
+    ],
+)
+def test_what_the_strategy_cannot_do_is_said_before_the_first_step(options, tmp_path, changes, words):
+    with pytest.raises(InputError, match=words):
+        train("flow", tmp_path, replace(options, **changes), quiet)
+    assert not (tmp_path / STATE).exists()
+
+
+def test_the_rate_rises_to_the_highest_and_falls():
+    for steps in (3, 10, 1000):
+        some = TrainOptions(steps=steps, matching_steps=0, rate=1e-3)
+        rates = [rate_at(step, some) for step in range(steps)]
+        top = rates.index(max(rates))
+        assert max(rates) == pytest.approx(1e-3, rel=1e-3 if steps > 100 else 1e-9)
+        assert rates[: top + 1] == sorted(rates[: top + 1])
+        assert rates[top:] == sorted(rates[top:], reverse=True)
+        assert min(rates) > 0

@@ -1,0 +1,182 @@
+"""Training examples: what a sample makes, stored and read back, and as batches."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+from worlds import CPU, gentle_bank
+
+from datasets.examples import (
+    BatchTruth,
+    Example,
+    ExampleBatch,
+    collate_examples,
+    example_of,
+    load_example,
+    make_example,
+    save_example,
+)
+from datasets.making import Maker
+from datasets.options import SampleOptions
+from datasets.sample import Seen
+from datasets.windows import WindowTruth
+from stitching.errors import InputError
+
+SIZE = (96, 64)
+
+
+@pytest.fixture(scope="module")
+def examples():
+    """Of a room and a street."""
+    make = Maker(SampleOptions(size=SIZE, supersampling=1, scenes=("room", "street")), 1, CPU, gentle_bank())
+    return [example_of(make(index), SIZE) for index in range(2)]
+
+
+def arrays(example):
+    """Name -> array of an example and its truth."""
+    parts = {part.name: getattr(example, part.name) for part in fields(Example) if part.name != "truth"}
+    truth = example.truth
+    return parts | ({} if truth is None else {part.name: getattr(truth, part.name) for part in fields(WindowTruth)})
+
+
+def with_segments(example, *ends):
+    return replace(example, truth=replace(example.truth, segments=np.array(ends, np.float32).reshape(-1, 2, 2)))
+
+
+def test_an_example_has_the_windows_size_and_pictures_black_where_not_seen(examples):
+    w, h = SIZE
+    for example in examples:
+        shapes = {name: array.shape for name, array in arrays(example).items()}
+        assert {shapes[name] for name in ("reference", "target", "stitched")} == {(h, w, 3)}
+        assert {shapes[name] for name in ("reference_seen", "target_seen", "trusted", "codes")} == {(h, w)}
+        assert {shapes[name] for name in ("start", "residual")} == {(h, w, 2)}
+        assert not example.reference[~example.reference_seen].any()
+        assert not example.target[~example.target_seen].any()
+        assert not example.trusted[~(example.reference_seen & example.target_seen)].any()
+        assert example.target_seen.mean() > 0.3
+        assert np.isfinite(example.start).all()
+
+
+def test_a_sample_makes_the_same_example_each_time_and_shaking_it_is_drawn_from_the_given_numbers():
+    make = Maker(SampleOptions(size=SIZE, supersampling=1), 1, CPU, gentle_bank())
+    sample = make(0)
+    plain = example_of(sample, SIZE)
+    shaken = [seed for seed in range(16) if not same(example_of(sample, SIZE, np.random.default_rng(seed)), plain)]
+    assert 1 <= len(shaken) <= 6  # about one in seven
+    first, second = (example_of(sample, SIZE, np.random.default_rng(shaken[0])) for _ in range(2))
+    assert same(first, second)
+
+
+def same(one, other):
+    return all(np.array_equal(array, arrays(other)[name]) for name, array in arrays(one).items())
+
+
+# --- files ---
+
+
+def test_what_was_saved_is_read_back_fields_to_half_precision(examples, tmp_path):
+    """Everything else bit for bit, types too."""
+    path = tmp_path / "000007.safetensors"
+    for example in (examples[0], with_segments(examples[1])):
+        save_example(path, example)
+        read = arrays(load_example(path))
+        for name, array in arrays(example).items():
+            assert read[name].dtype == array.dtype, name
+            if name in ("start", "residual"):
+                assert (np.abs(read[name] - array) <= 2**-11 * np.abs(array) + 1e-7).all()
+            else:
+                assert np.array_equal(read[name], array), name
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_example_without_truth_is_read_back_without(examples, tmp_path):
+    path = tmp_path / "example.safetensors"
+    save_example(path, replace(examples[0], truth=None))
+    assert load_example(path).truth is None
+
+
+@pytest.mark.parametrize("damage", ["cut", "short", "empty", "text", "header"])
+def test_a_damaged_file_is_named_with_the_way_out(examples, tmp_path, damage):
+    path = tmp_path / "example.safetensors"
+    save_example(path, examples[0])
+    content = path.read_bytes()
+    path.write_bytes(
+        {
+            "cut": content[: len(content) // 2], "short": content[:5], "empty": b"", "text": b"Hello, example " * 99,
+            "header": content[:40] + b"\0" * 8 + content[48:],
+        }[damage]
+    )  # fmt: skip
+    with pytest.raises(InputError, match=r"example\.safetensors: .* delete it"):
+        load_example(path)
+
+
+def test_other_safetensors_and_missing_files_are_no_examples(examples, tmp_path):
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "example.safetensors"
+    for parts in ({"weight": np.zeros(3)}, {"truth.residual": np.zeros(3)}, {"reference": np.zeros(3, np.uint8)}):
+        save_file(parts, path)
+        with pytest.raises(InputError, match=r"example\.safetensors: .* delete it"):
+            load_example(path)
+    with pytest.raises(InputError, match=r"cannot read .*gone\.safetensors"):
+        load_example(tmp_path / "gone.safetensors")
+
+
+# --- batches ---
+
+
+def test_a_batch_has_the_values_of_its_examples_as_planes(examples):
+    batch, (w, h) = collate_examples(examples), SIZE
+    channels = {"reference": 3, "target": 3, "start": 2, "residual": 2, "stitched": 3}
+    truth = batch.truth
+    maps = {part.name: getattr(batch, part.name) for part in fields(ExampleBatch) if part.name != "truth"}
+    apart = ("fundamental", "segments", "owner")
+    maps |= {part.name: getattr(truth, part.name) for part in fields(BatchTruth) if part.name not in apart}
+    for name, value in maps.items():
+        assert value.shape == (2, channels.get(name, 1), h, w), name
+        assert value.dtype == torch.float32, name
+        assert value.is_contiguous(), name
+        if channels.get(name) != 2:
+            assert 0 <= value.min() <= value.max() <= 1, name
+        if name not in channels:
+            assert set(value.unique().tolist()) <= {0, 1}, name
+    for k, example in enumerate(examples):
+        known = example.truth
+        assert np.array_equal(batch.target[k].permute(1, 2, 0).numpy(), example.target.astype(np.float32) / 255)
+        assert np.array_equal(truth.stitched[k].permute(1, 2, 0).numpy(), known.stitched.astype(np.float32) / 255)
+        assert np.array_equal(batch.start[k].permute(1, 2, 0).numpy(), example.start)
+        assert np.array_equal(truth.residual[k].permute(1, 2, 0).numpy(), known.residual)
+        assert np.array_equal(batch.trusted[k, 0].numpy() > 0, example.trusted)
+        for name, code in (("visible", Seen.VISIBLE), ("occluded", Seen.OCCLUDED), ("outside", Seen.OUTSIDE)):
+            assert np.array_equal(getattr(truth, name)[k, 0].numpy() > 0, known.codes == code)
+        for name, bit in (("in_reference", 1), ("in_target", 2), ("stitched_known", 4)):
+            assert np.array_equal(getattr(truth, name)[k, 0].numpy() > 0, known.stitched_seen & bit > 0)
+        assert np.allclose(truth.fundamental[k], known.fundamental, atol=1e-6)
+
+
+def test_segments_know_whose_they_are(examples):
+    first = with_segments(examples[0], [[1, 2], [3, 4]], [[5, 6], [7, 8]])
+    none, last = with_segments(examples[1]), with_segments(examples[1], [[9, 9], [8, 8]])
+    truth = collate_examples([first, none, last]).truth
+    assert truth.owner.tolist() == [0, 0, 2]
+    assert truth.owner.dtype == torch.int64
+    assert truth.segments.tolist() == [[[1, 2], [3, 4]], [[5, 6], [7, 8]], [[9, 9], [8, 8]]]
+    truth = collate_examples([none, none]).truth
+    assert (truth.segments.shape, truth.owner.shape) == ((0, 2, 2), (0,))
+
+
+def test_batches_have_a_truth_where_all_examples_have_one(examples):
+    photographed = replace(examples[0], truth=None)
+    assert collate_examples([photographed, photographed]).truth is None
+    with pytest.raises(ValueError, match="1 of 2 examples have a truth"):
+        collate_examples([examples[0], photographed])
+
+
+def test_pictures_that_nothing_connects_make_an_example_too():
+    """Where no alignment is found, the pictures lie on each other."""
+    blank, white = np.zeros((64, 96, 3), np.uint8), np.full((64, 96, 3), 255, np.uint8)
+    example = make_example(blank, white, None, SIZE)
+    assert np.allclose(example.homography, example.plane)
+    assert example.truth is None
+    assert np.isfinite(example.start).all()

@@ -1,0 +1,190 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from stitching.network.backbone import EIGHTH, QUARTER, Features
+from stitching.network.inputs import PairTensors, Start
+from stitching.network.pixelwise_warping import PixelwiseWarp, PixelwiseWarping
+
+H, W = 64, 96
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def pair(b: int = 1, h: int = H, w: int = W) -> PairTensors:
+    """Random pictures; the reference does not see the right quarter of the window, the target not the left one."""
+    seen = torch.ones(2, b, 1, h, w)
+    seen[0, ..., 3 * w // 4 :], seen[1, ..., : w // 4] = 0, 0
+    return PairTensors(noise(b, 3, h, w) * seen[0], noise(b, 3, h, w, seed=1) * seen[1], seen[0], seen[1])
+
+
+def features(b: int = 1, h: int = H, w: int = W, seed: int = 0) -> Features:
+    return Features(noise(b, QUARTER, h // 4, w // 4, seed=seed), noise(b, EIGHTH, h // 8, w // 8, seed=seed))
+
+
+def start(trusted: Tensor) -> Start:
+    """A bend of some pixels, trusted where the mask (h, w) says so."""
+    x, y = torch.meshgrid(torch.arange(W), torch.arange(H), indexing="xy")
+    residual = torch.stack([5 * torch.sin(y / 9) + 3, 0.05 * x - 2])[None]
+    return Start(residual, trusted.float()[None, None])
+
+
+@pytest.fixture
+def network() -> PixelwiseWarping:
+    torch.manual_seed(0)
+    return PixelwiseWarping()
+
+
+def warp(network: PixelwiseWarping, beginning: Start | None = None, steps: int | None = None) -> PixelwiseWarp:
+    made: PixelwiseWarp = network(pair(), features(), features(seed=1), beginning, steps)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("started", "steps", "length"),
+    [(False, None, 5), (False, 2, 3), (False, 0, 1), (True, None, 2), (True, 0, 2), (True, 2, 4)],
+)
+@torch.no_grad()
+def test_shapes_and_types(network: PixelwiseWarping, started: bool, steps: int | None, length: int) -> None:
+    """One residual a step, one after the extension, one with the start put back; matches unless nobody needs them."""
+    made = warp(network, start(torch.ones(H, W)) if started else None, steps)
+    assert len(made.sequence) == length
+    for residual in made.sequence:
+        assert (residual.shape, residual.dtype) == ((1, 2, H, W), torch.float32)
+        assert residual.isfinite().all()
+    assert torch.equal(made.residual, made.sequence[-1])
+    assert (made.visibility.shape, made.visibility.dtype) == ((1, 1, H, W), torch.float32)
+    assert torch.equal(made.free, made.sequence[-2 if started else -1])
+    if started and not steps:
+        assert made.matching is None
+    else:
+        assert made.matching is not None
+        assert made.matching.shape == (1, H * W // 64, H * W // 64 + 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "pixels"), [("correlation.project.weight", 0), ("update.correct.2.bias", 0), ("move.bias", 4)]
+)
+@torch.no_grad()
+def test_from_a_start_the_extension_alone_moves_what_is_not_trusted(
+    network: PixelwiseWarping, changed: str, pixels: int
+) -> None:
+    """Whatever the network would match and refine, unless steps are asked for."""
+    trusted = torch.zeros(H, W)
+    trusted[:, :48] = 1
+    given = start(trusted)
+    before = [warp(network, given, steps).residual for steps in (None, 2)]
+    network.get_parameter(changed).add_(0.5)  # of a cell, where it is a displacement
+    after = [warp(network, given, steps).residual for steps in (None, 2)]
+    assert torch.equal(before[0], after[0]) == (pixels == 0)
+    assert torch.allclose((after[0] - before[0])[..., 53:], torch.tensor(float(pixels)), atol=1e-4)
+    assert not torch.equal(before[1], after[1])
+    for residual in (*before, *after):
+        assert torch.equal(residual[..., :48], given.residual[..., :48])
+
+
+@torch.no_grad()
+def test_a_trusted_start_stays_as_it_is_and_the_network_answers_five_pixels_beside_it(
+    network: PixelwiseWarping,
+) -> None:
+    trusted = torch.zeros(H, W)
+    trusted[10:50, 30:70] = 1
+    given = start(trusted)
+    made = warp(network, given)
+    inside = (trusted[None, None] > 0).expand_as(made.residual)
+    assert torch.equal(made.residual[inside], given.residual[inside])
+    far = torch.ones_like(inside)
+    far[..., 6:54, 26:74] = False
+    assert torch.equal(made.residual[far], made.sequence[-2][far])
+    assert not torch.isclose(made.residual, given.residual)[far].all()
+
+
+@torch.no_grad()
+def test_a_start_trusted_everywhere_is_the_answer_up_to_the_windows_border(network: PixelwiseWarping) -> None:
+    given = start(torch.ones(H, W))
+    assert torch.equal(warp(network, given).residual, given.residual)
+
+
+@torch.no_grad()
+def test_nothing_tears_where_trust_ends(network: PixelwiseWarping) -> None:
+    """The answer passes over from the start to the network's within four pixels: no step is much of the difference."""
+    trusted = torch.zeros(H, W)
+    trusted[:, :48] = 1
+    given = start(trusted)
+    made = warp(network, given)
+    difference = (made.sequence[-2] - given.residual).abs().amax()
+    own = torch.maximum(made.sequence[-2].diff(dim=3).abs(), given.residual.diff(dim=3).abs())
+    assert (made.residual.diff(dim=3).abs() - own).amax() < 0.25 * difference
+
+
+@torch.no_grad()
+def test_a_start_that_is_trusted_nowhere_is_not_the_answer(network: PixelwiseWarping) -> None:
+    made = warp(network, start(torch.zeros(H, W)))
+    assert torch.equal(made.sequence[-1], made.sequence[-2])
+
+
+@pytest.mark.parametrize(("started", "steps"), [(False, None), (True, 2), (True, None)])
+def test_every_parameter_learns_at_once(network: PixelwiseWarping, started: bool, steps: int | None) -> None:
+    """But for those that match and refine where there is nothing to do for them."""
+    made = warp(network, start(noise(H, W) > 0.3) if started else None, steps)
+    loss = sum((residual - 3).abs().mean() for residual in made.sequence) + made.visibility.square().mean()
+    loss.backward()
+    idle = ("correlation.", "update.") if started and not steps else ()
+    for name, parameter in network.named_parameters():
+        assert (parameter.grad is None) == name.startswith(idle), name
+        if parameter.grad is None:
+            continue
+        assert parameter.grad.isfinite().all(), name
+        unused = started and name == "correlation.dustbin"  # without matches of its own there is no dustbin
+        assert parameter.grad.any() != unused, name
+
+
+def test_each_step_answers_for_itself_alone(network: PixelwiseWarping) -> None:
+    """No gradient flows from a step's residual into the displacement before it (RAFT)."""
+    made = warp(network)
+    made.sequence[0].sum().backward(retain_graph=True)
+    assert network.update.correct[2].weight.grad is not None
+    assert network.upsampling.from_quarter.weight.grad is None
+    assert network.extension.down[0].layers[0].weight.grad is None
+
+
+@pytest.mark.parametrize(("h", "w"), [(32, 32), (40, 72), (64, 32), (136, 88)])
+@torch.no_grad()
+def test_windows_of_any_size_in_multiples_of_eight(network: PixelwiseWarping, h: int, w: int) -> None:
+    made = network(pair(2, h, w), features(2, h, w), features(2, h, w, seed=1))
+    assert made.residual.shape == (2, 2, h, w)
+    assert made.residual.isfinite().all()
+
+
+@torch.no_grad()
+def test_a_pair_does_not_depend_on_its_batch(network: PixelwiseWarping) -> None:
+    both, there, here = pair(2), features(2), features(2, seed=1)
+    together = network(both, there, here)
+    alone = network(
+        replace(both, **{name: value[1:] for name, value in vars(both).items()}),
+        Features(there.quarter[1:], there.eighth[1:]), Features(here.quarter[1:], here.eighth[1:]),
+    )  # fmt: skip
+    assert torch.allclose(together.residual[1:], alone.residual, atol=1e-3)
+    assert torch.allclose(together.visibility[1:], alone.visibility, atol=1e-3)
+
+
+@torch.no_grad()
+def test_nothing_seen_at_all_gives_finite_answers(network: PixelwiseWarping) -> None:
+    nothing = torch.zeros(1, 1, H, W)
+    blank = PairTensors(torch.zeros(1, 3, H, W), torch.zeros(1, 3, H, W), nothing, nothing)
+    made = network(blank, features(), features(seed=1))
+    assert made.residual.isfinite().all()
+    assert made.visibility.isfinite().all()
+
+
+def test_half_precision_answers_in_single_and_about_the_same(network: PixelwiseWarping) -> None:
+    with torch.no_grad():
+        exact = warp(network)
+        with torch.autocast("cpu", torch.bfloat16):
+            made = warp(network)
+    assert made.residual.dtype == made.visibility.dtype == made.matching.dtype == torch.float32
+    assert (made.residual - exact.residual).abs().max() < 0.1 * exact.residual.abs().max()
