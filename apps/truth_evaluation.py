@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from datasets.sample import Pixels
 from datasets.storage import StoredSample
 from datasets.windows import Window, WindowTruth, coarse_alignment, draw_pair, plane_window, truth_on_window
 from stitching.alignment import project
+from stitching.blend import Blend
 from stitching.calm import calm_places
 from stitching.canvas import Canvas, Surface
 from stitching.compose import Layers, compose
@@ -24,11 +26,14 @@ from stitching.errors import InputError
 from stitching.estimators import ESTIMATORS, find_estimator
 from stitching.estimators.classical import classical
 from stitching.estimators.flow import sharpen
-from stitching.fields import NOWHERE, Mask, pixel_grid
+from stitching.fields import NOWHERE, Field, Mask, pixel_grid
 from stitching.generators.seam import seam
-from stitching.images import as_picture, replacing, to_grey
-from stitching.placement import aligned_pair, place_target
+from stitching.images import Picture, as_picture, replacing, to_grey
+from stitching.placement import Placement, aligned_pair, place_target
 from stitching.warp import CanvasPair, Estimator, Warp
+
+if TYPE_CHECKING:
+    from stitching.generators.network import NetworkGenerator
 
 BINS = (0.0, 3.0, 8.0, 15.0, np.inf)  # px of a homography's mean error on OV: how hard a pair is
 DIS = "+dis"  # a last dense inverse search after the warp
@@ -103,12 +108,35 @@ def find_blend(name: str) -> Blender:
     from stitching.generators.network import NetworkGenerator  # torch, seconds
     from stitching.network.weights import open_network
 
-    generator = NetworkGenerator(open_network(path))
-    return lambda prepared, warp: generator.stitch(prepared.pair, warp)
+    return partial(_generated, NetworkGenerator(open_network(path)))
 
 
 def _seam(prepared: Prepared, warp: Warp) -> tuple[Pixels, Mask]:
     """Graph-cut seam and bands, as `parastitch stitch` makes them."""
+    placed = _placed(prepared, warp)
+    blend = seam(aligned_pair(placed.reference, placed.target, placed.canvas, placed.placement), "gain")
+    calm = calm_places(placed.placement.places, placed.placement.covered, placed.placement.trusted, blend.weight)
+    return _composed(placed, calm, blend)
+
+
+def _generated(generator: "NetworkGenerator", prepared: Prepared, warp: Warp) -> tuple[Pixels, Mask]:
+    """SIGMo's weight and gain, drawn from the pictures' own pixels, and its fill where neither shows anything."""
+    placed, made = _placed(prepared, warp), generator(prepared.pair, warp)
+    panorama, seen = _composed(placed, placed.placement.places, made.blend)
+    return np.where(seen[..., None], panorama, made.fill), np.ones_like(seen)
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """The pictures and where the target goes on the window, which is the canvas."""
+
+    reference: Picture
+    target: Picture
+    canvas: Canvas
+    placement: Placement
+
+
+def _placed(prepared: Prepared, warp: Warp) -> _Placed:
     pictures = prepared.sample.arrays
     reference, target = (as_picture(view.picture, "sample") for view in (pictures.reference, pictures.target))
     window = prepared.window
@@ -117,10 +145,11 @@ def _seam(prepared: Prepared, warp: Warp) -> tuple[Pixels, Mask]:
     origin = int(-window.plane[0, 2]), int(-window.plane[1, 2])
     centre = (reference.size[0] - 1) / 2, (reference.size[1] - 1) / 2
     canvas = Canvas(Surface(None, centre), origin, window.size)
-    placement = place_target(warp, prepared.pair, coarse, target.size, 1.0)
-    blend = seam(aligned_pair(reference, target, canvas, placement), "gain")
-    calm = calm_places(placement.places, placement.covered, placement.trusted, blend.weight)
-    panorama, alpha = compose(Layers(reference, target, canvas, 1.0, calm, 1.0), blend)
+    return _Placed(reference, target, canvas, place_target(warp, prepared.pair, coarse, target.size, 1.0))
+
+
+def _composed(placed: _Placed, places: Field, blend: Blend) -> tuple[Pixels, Mask]:
+    panorama, alpha = compose(Layers(placed.reference, placed.target, placed.canvas, 1.0, places, 1.0), blend)
     return panorama.astype(np.uint8), alpha > 0
 
 

@@ -73,7 +73,7 @@ def _steps(run: Run, output: Path, journal: Journal) -> Figures:
     training = training_batches(options, run.step, fabric.device, fabric.global_rank, fabric.world_size)
     figures: Figures = {}
     with closing(training) as examples, _interruptions() as interrupted:
-        while run.step < options.steps and not _late(options, begun) and not interrupted:
+        while run.step < options.steps and not _stops(fabric, _late(options, begun) or bool(interrupted)):
             waiting = time.perf_counter()
             batch = next(examples)
             journal.waited(time.perf_counter() - waiting)
@@ -152,6 +152,11 @@ def _fabric(options: TrainOptions) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+def _stops(fabric: Fabric, wanted: bool) -> bool:
+    """Whether any of the processes wants to stop; one that stopped alone would leave the others waiting for it."""
+    return fabric.strategy.reduce_boolean_decision(wanted, all=False)
 
 
 def _late(options: TrainOptions, begun: float) -> bool:
