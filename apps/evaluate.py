@@ -72,8 +72,8 @@ def evaluate(
         output: folder for the results; made if need be.
         methods: some of classical, homography, opencv-pano, opencv-scans, hugin, openstitching. One that is
             not installed is skipped. On a generated data set: warps, of homography, classical,
-            ptlflow:MODEL[:FILE], network:FILE (trained weights, from the classical warp on), matches:FILE (from the
-            network's own matches); each also with +dis, a last dense inverse search.
+            planar, ptlflow:MODEL[:FILE], and with trained weights network:FILE, refined:FILE, matches:FILE; each also
+            with +dis, a last dense inverse search.
         limit: only the first so many pairs.
         again: run again what is finished.
         threads: that each method may use.

@@ -30,7 +30,7 @@ from stitching.fields import NOWHERE, Field, Mask, pixel_grid
 from stitching.generators.seam import seam
 from stitching.images import Picture, as_picture, replacing, to_grey
 from stitching.placement import Placement, aligned_pair, place_target
-from stitching.warp import CanvasPair, Estimator, Warp
+from stitching.warp import CanvasPair, Estimator, Warp, found_back
 
 if TYPE_CHECKING:
     from stitching.generators.network import NetworkGenerator
@@ -167,7 +167,7 @@ def _prepared(sample: StoredSample) -> Prepared:
 def _rows(prepared: Prepared, warps: Mapping[str, Estimator], blends: Mapping[str, Blender]) -> Iterator[Row]:
     """A row for every warp and blend; the classical warp is not estimated again."""
     truth = truth_of(prepared.sample)
-    trusted = prepared.pair.overlap & (prepared.start.confidence >= 1)
+    trusted = found_back(prepared.start, prepared.pair)
 
     def measured(warp: Warp) -> WarpTruth:
         return measure_warp_truth(warp, prepared.pair, prepared.window, truth, trusted)

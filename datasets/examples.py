@@ -19,13 +19,13 @@ from datasets.windows import (
     choose_window,
     coarse_alignment,
     draw_pair,
-    estimate,
     shaken,
     truth_on_window,
 )
 from stitching.errors import InputError
 from stitching.estimators.classical import classical_on_plane
 from stitching.images import replacing
+from stitching.warp import found_back
 
 SHAKEN, SHAKE = 0.15, 0.06  # share of the examples whose coarse alignment is made worse, and by how much at most
 
@@ -92,9 +92,10 @@ def make_example(
         homography = shaken(homography, target_size, SHAKE, rng)
     window = choose_window(homography, target_size, size)
     pair = draw_pair(reference, target, window, (matches[0], matches[1]))
-    start, trusted = estimate(pair, classical_on_plane)
+    start = classical_on_plane(pair)
     return Example(
-        pair.reference, pair.target, pair.reference_seen, pair.target_seen, start, trusted, window.plane,
+        pair.reference, pair.target, pair.reference_seen, pair.target_seen, start.residual,
+        found_back(start, pair), window.plane,
         window.homography, None if truth is None else truth_on_window(truth, window, pair.target_seen),
     )  # fmt: skip
 

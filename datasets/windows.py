@@ -10,7 +10,7 @@ from datasets.sample import Doubles, Floats, Pixels, Seen
 from stitching.alignment import align, project
 from stitching.errors import InputError
 from stitching.images import to_grey
-from stitching.warp import CanvasPair, Estimator
+from stitching.warp import CanvasPair
 
 MARGIN = 0.04  # of the window's sides around the target
 SMALLEST = 0.4  # scale below which a window shows only a part of a target that the alignment enlarged
@@ -88,12 +88,6 @@ def draw_pair(reference: Pixels, target: Pixels, window: Window, matches: tuple[
     points = [project(h, m.astype(np.float64)) for h, m in zip((window.plane, window.homography), matches, strict=True)]
     known = np.isfinite(points[0]).all(1) & np.isfinite(points[1]).all(1)
     return CanvasPair(reference_pixels, target_pixels, reference_seen, target_seen, points[0][known], points[1][known])
-
-
-def estimate(pair: CanvasPair, estimator: Estimator) -> tuple[Floats, NDArray[np.bool_]]:
-    """An estimator's residual (h, w, 2) and where it found its way back (h, w)."""
-    warp = estimator(pair)
-    return warp.residual, pair.overlap & (warp.confidence >= 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,6 +49,11 @@ class Warp:
     confidence: NDArray[np.float32]
 
 
+def found_back(warp: Warp, pair: CanvasPair) -> Mask:
+    """(h, w): pixels of the overlap of which the warp is sure, as they found their way back."""
+    return np.asarray(pair.overlap & (warp.confidence >= 1))
+
+
 class Estimator(Protocol):
     """Estimates the warp of the target's every pixel, also outside the overlap."""
 

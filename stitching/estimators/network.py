@@ -13,10 +13,9 @@ from stitching.fields import Field, Mask, bounding_box, enlarge
 from stitching.network.inputs import PairTensors, Start, padded, to_tensor
 from stitching.network.network import StitchingNetwork
 from stitching.network.pixelwise_warping import PixelwiseWarp, kept
-from stitching.warp import CanvasPair, Warp
+from stitching.warp import CanvasPair, Warp, found_back
 
 AREA = 0.082e6  # px at which the network looks at the target and what lies around it: as in its training
-REFINING = 4  # steps
 MARGIN = 12  # px of the canvas around the target
 
 
@@ -35,12 +34,13 @@ class NetworkEstimator:
     def __call__(self, pair: CanvasPair) -> Warp:
         """The warp of the target in `pair`."""
         begun = classical_on_plane(pair) if self.start != "matches" else None
-        trusted = pair.overlap & (begun.confidence >= 1) if begun is not None else np.zeros_like(pair.overlap)
+        trusted = found_back(begun, pair) if begun is not None else np.zeros_like(pair.overlap)
         box = bounding_box(pair.target_seen, MARGIN)
         crop = _Crop.of(pair, box)
         start = None if begun is None else crop.start(begun.residual[box], trusted[box])
         with torch.inference_mode():
-            found = self.network.warp(crop.tensors, start, None if self.start != "refined" else REFINING)
+            steps = self.network.warping.steps if self.start == "refined" else None
+            found = self.network.warp(crop.tensors, start, steps)
         residual = np.zeros((*pair.target_seen.shape, 2), np.float32) if begun is None else begun.residual.copy()
         residual[box] = crop.residual(found)
         if begun is not None:

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stitching.network.sampling import pixels
+
 CELL = 8  # px of the window in a cell of the volume
 RADIUS = 4  # cells around a place that are looked up
 LEVELS = 2  # of looking up: cells, and twice as large ones
@@ -33,23 +35,13 @@ class Correlation(nn.Module):
         return torch.cat([volume, self.dustbin.expand(*volume.shape[:2], 1)], dim=2)
 
 
-def cells(rows: int, columns: int, like: Tensor) -> Tensor:
-    """(1, 2, rows, columns) x, y of each cell, in cells."""
-    y, x = torch.meshgrid(
-        torch.arange(rows, device=like.device, dtype=torch.float32),
-        torch.arange(columns, device=like.device, dtype=torch.float32),
-        indexing="ij",
-    )
-    return torch.stack([x, y])[None]
-
-
 def best_match(logits: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]:
     """Displacement (b, 2, rows, columns), cells, of each cell to its best match, and how likely it has one (b, 1, ...).
 
     The mean place of the softmax within two cells of the best match: below a cell where that is sure.
     """
     share = logits.float().softmax(2)[..., :-1]  # (b, n, n)
-    grid = cells(rows, columns, logits).flatten(2)[0].T  # (n, 2)
+    grid = pixels(share.new_empty(rows, columns)).flatten(2)[0].T  # (n, 2)
     best = grid[share.argmax(2)]  # (b, n, 2)
     x, y = (torch.arange(length, device=best.device) for length in (columns, rows))
     near_x = (x - best[..., :1]).abs() <= 2  # (b, n, columns)
@@ -79,7 +71,8 @@ class Lookup:
     def __call__(self, displacement: Tensor) -> Tensor:
         """(b, LEVELS (2 RADIUS + 1)^2, rows, columns) of displacements (b, 2, rows, columns), cells."""
         b, rows, columns = self._size
-        places = cells(rows, columns, displacement) + displacement.float()
+        places = displacement.float()
+        places = pixels(places) + places
         places = places.permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)  # (b, 2, rows, columns) -> (b n, 1, 1, 2)
         found = []
         for level, volume in enumerate(self._levels):

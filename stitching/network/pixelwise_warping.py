@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stitching.network.backbone import EIGHTH, QUARTER, Features
+from stitching.network.backbone import EIGHTH, QUARTER, SLOPE, Features
 from stitching.network.extension import Extension, push_pull
 from stitching.network.inputs import PairTensors, Start
-from stitching.network.matching import CELL, Correlation, Lookup, best_match, cells
+from stitching.network.matching import CELL, Correlation, Lookup, best_match
 from stitching.network.refinement import HIDDEN, Update, Upsampling
+from stitching.network.sampling import pixels
 
 CONTEXT = 64  # channels that describe the target to every step
 
@@ -80,7 +81,7 @@ class PixelwiseWarping(nn.Module):
             move, sure = _on_cells(start)
         elif logits is not None:
             move, sure = best_match(logits, rows, columns)
-        context = functional.leaky_relu(self.context(target.eighth), 0.1)
+        context = functional.leaky_relu(self.context(target.eighth), SLOPE)
         known = torch.cat([context, *seen, sure], dim=1)
         hidden = torch.tanh(self.first(known))
         sequence = []
@@ -103,9 +104,8 @@ class PixelwiseWarping(nn.Module):
         self, move: Tensor, sure: Tensor, hidden: Tensor, known: Tensor, there: Tensor, start: Start | None
     ) -> tuple[Tensor, Tensor]:
         """The displacement (b, 2, rows, columns), cells, that looks right as a whole, and its features."""
-        rows, columns = move.shape[2:]
         filled = push_pull(move, sure)
-        centred = cells(rows, columns, move) / max(rows, columns) - 0.5
+        centred = pixels(move) / max(move.shape[2:]) - 0.5
         scaled = [0.25 * field for field in (move, filled, filled - move)]
         inputs = [hidden, known, there, *scaled, centred.expand(len(move), -1, -1, -1)]
         features = self.extension(torch.cat(inputs, dim=1))

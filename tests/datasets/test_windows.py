@@ -18,12 +18,12 @@ from datasets.windows import (
     choose_window,
     coarse_alignment,
     draw_pair,
-    estimate,
     shaken,
     truth_on_window,
 )
 from stitching.alignment import project
 from stitching.estimators.classical import classical
+from stitching.warp import found_back
 
 SIZE = (160, 120)
 NO_MATCHES = np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
@@ -329,7 +329,8 @@ def test_the_estimate_is_trusted_where_both_see_and_it_finds_its_way_back():
     reference, target = scene[:, :240], scene[:, 80:]
     window = choose_window(shifted(76, 0), (240, 160), (320, 192))
     pair = draw_pair(reference, target, window, NO_MATCHES)
-    residual, trusted = estimate(pair, classical)
+    warp = classical(pair)
+    residual, trusted = warp.residual, found_back(warp, pair)
     assert residual.shape == (192, 320, 2)
     assert not trusted[~pair.overlap].any()
     inner = cv2.erode(pair.overlap.astype(np.uint8), np.ones((25, 25))) > 0

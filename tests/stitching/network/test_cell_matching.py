@@ -3,7 +3,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stitching.network.matching import LEVELS, NEVER, RADIUS, Correlation, Lookup, best_match, cells
+from stitching.network.matching import LEVELS, NEVER, RADIUS, Correlation, Lookup, best_match
+from stitching.network.sampling import pixels
 
 ROWS, COLUMNS, CHANNELS = 9, 12, 96
 SEEN = torch.ones(1, 1, ROWS, COLUMNS)
@@ -37,7 +38,7 @@ def correlation() -> Correlation:
 
 def bump(x: float, y: float) -> Tensor:
     """Logits (1, n, n + 1) of cells whose match lies x, y cells off and falls off like a Gaussian around it."""
-    grid = cells(ROWS, COLUMNS, SEEN).flatten(2)[0].T
+    grid = pixels(SEEN.new_empty(ROWS, COLUMNS)).flatten(2)[0].T
     away = grid[:, None] + torch.tensor([x, y]) - grid
     return torch.cat([10 - away.square().sum(2), torch.zeros(len(grid), 1)], dim=1)[None]
 
@@ -134,7 +135,7 @@ def test_looks_up_the_logits_at_whole_displacements() -> None:
 def test_the_coarse_level_shows_the_mean_of_four_cells() -> None:
     """Of the cells around a corner between four of them, where both levels have their centre."""
     logits = noise(1, ROWS * COLUMNS, ROWS * COLUMNS + 1)
-    own = cells(ROWS, COLUMNS, logits)
+    own = pixels(logits.new_empty(ROWS, COLUMNS))
     corner = torch.tensor([4.5, 2.5]).view(1, 2, 1, 1)  # of the reference's cells 4, 5 and 2, 3
     found = Lookup(logits, ROWS, COLUMNS)(corner - own)
     middle = found.view(1, LEVELS, SIDE, SIDE, ROWS, COLUMNS)[0, 1, RADIUS, RADIUS]
