@@ -123,9 +123,9 @@ def _jacobian(homography: Matrix, point: Points) -> Matrix:
 
 
 def _is_gentle(to_start: Matrix, to_end: Matrix, box: Points, scale: float) -> bool:
-    if not np.isfinite(project(to_start, box) + project(to_end, box)).all():
-        return False
     jacobians = np.array([_jacobian(side, corner) for side in (to_start, to_end) for corner in box])
+    if not np.isfinite(jacobians).all():  # a corner lies at the horizon or behind it
+        return False
     stretch = np.linalg.svd(jacobians, compute_uv=False) / scale
     return bool(stretch.max() < MOST_STRETCH and stretch.min() > 1 / MOST_STRETCH)
 

@@ -4,7 +4,7 @@ import pytest
 from synthetic import SIZE, two_planes
 
 from stitching.alignment import project
-from stitching.estimators.stereo import epipolar_flow, rectify
+from stitching.estimators.stereo import _is_gentle, epipolar_flow, rectify
 from stitching.fields import pixel_grid
 from stitching.images import to_grey
 
@@ -109,3 +109,11 @@ def test_a_camera_that_only_turned_gives_nothing_or_the_homography(angle):
         true = grid @ turn[:, :2].T + turn[:, 2] - grid
         error = np.linalg.norm(flows[0] - true, axis=2)[40:-40, 40:-40]
         assert np.median(error) < 2
+
+
+def test_a_horizon_half_a_pixel_beside_a_corner_is_not_gentle():
+    corner = np.array([(100.0, 0.0), (100.0, 80.0), (0.0, 0.0), (0.0, 80.0)])
+    to_horizon = np.array([[1, 0, 0], [0, 1, 0], [-(1 - 1e-4) / 100, 0, 1]])  # at x = 100.01
+    assert np.isfinite(project(to_horizon, corner)).all()
+    assert not _is_gentle(to_horizon, np.eye(3), corner, 1.0)
+    assert _is_gentle(np.eye(3), np.eye(3), corner, 1.0)
