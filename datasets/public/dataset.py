@@ -1,0 +1,96 @@
+"""A public data set as (image, labels) tensors of one size."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from datasets.labels import IGNORED, Labels
+from datasets.public.files import Map
+from datasets.public.layout import Layout
+from stitching.errors import InputError
+
+Item = tuple[Tensor, dict[str, Tensor]]
+
+
+class MultiTaskDataset(Dataset[Item]):
+    """Pictures with a label map for each of several tasks, all resized to one size, nothing else changed.
+
+    Item i is (image, labels): the image (3, h, w) float32 BGR in 0 .. 1, and task -> map as `Labels` says. The image
+    is resized by area, maps by their nearest pixel, so that no value is made up; the width to height ratio is not kept.
+
+    Attributes:
+        labels: task -> what its maps mean.
+    """
+
+    def __init__(self, layout: Layout, folder: Path, split: str, size: tuple[int, int]) -> None:
+        """List the items and see that their files are there; nothing is decoded yet.
+
+        Args:
+            layout: how the data set lies in `folder`.
+            folder: of the data set.
+            split: its name for a part, such as train.
+            size: (w, h) px of the items.
+
+        Raises:
+            InputError: the split or a file is missing.
+        """
+        self.labels: Mapping[str, Labels] = layout.labels
+        self._layout, self._folder, self._split, self._size = layout, folder, split, size
+        self._names = layout.names(folder, split)
+        for name in self._names:
+            for source in (layout.image, *layout.maps.values()):
+                source.find(folder, split, name)
+
+    def __len__(self) -> int:
+        """How many items there are."""
+        return len(self._names)
+
+    def __getitem__(self, index: int) -> Item:
+        """Read an item. Raises InputError where a file is damaged or does not hold what it should."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"item {index}: expected 0 to {len(self) - 1}")
+        item = self._folder, self._split, self._names[index]
+        path = self._layout.image.find(*item)
+        image = self._layout.image.decode(path)
+        if image.ndim != 3 or image.shape[2] != 3:
+            raise InputError(f"{path}: a picture of shape {image.shape}; expected (height, width, 3)")
+        labels = {}
+        for task, source in self._layout.maps.items():
+            path = source.find(*item)
+            found = source.decode(path)
+            _check(found, self.labels[task], image.shape[:2], path)
+            labels[task] = _resize_map(found, self.labels[task], self._size)
+        small = cv2.resize(np.asarray(image, np.float32), self._size, interpolation=cv2.INTER_AREA)
+        return torch.from_numpy(small.transpose(2, 0, 1).copy()), labels  # (h, w, 3) -> (3, h, w)
+
+
+def _check(found: Map, labels: Labels, size: tuple[int, int], path: Path) -> None:
+    """That a decoded map is one: InputError otherwise. size: (h, w) of the picture."""
+    expected = (*size, 3) if labels.kind == "normals" else size
+    if found.shape != expected:
+        raise InputError(f"{path}: a map of shape {found.shape}; expected {expected}, as the picture has it")
+    if labels.kind in ("classes", "binary"):
+        most = labels.classes if labels.kind == "classes" else 2
+        wrong = found[(found != IGNORED) & ~((found >= 0) & (found < most))]
+        if wrong.size:
+            raise InputError(f"{path}: a value that stands for class {wrong[0]}; expected classes 0 to {most - 1}")
+    if labels.kind == "normals" and not np.isfinite(found).all():
+        raise InputError(f"{path}: normals that are not finite; expected numbers, 0 where unknown")
+
+
+def _resize_map(found: Map, labels: Labels, size: tuple[int, int]) -> Tensor:
+    """As `Labels` says, (w, h) = size."""
+    stored: NDArray[np.uint8 | np.float32] = found.astype(np.uint8 if labels.kind == "classes" else np.float32)
+    small = cv2.resize(stored, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    if labels.kind == "classes":
+        return torch.from_numpy(small).long()
+    if labels.kind == "normals":
+        planes = torch.from_numpy(small.transpose(2, 0, 1).copy())  # (h, w, 3) -> (3, h, w)
+        return torch.nn.functional.normalize(planes, dim=0)  # 0 stays 0
+    return torch.from_numpy(small)

@@ -1,0 +1,57 @@
+"""NYUD-v2 as the ASTMT and MTI-Net code bases share it: NYUD_MT (Silberman et al., ECCV 2012).
+
+Maninis et al., "Attentive Single-Tasking of Multiple Tasks", CVPR 2019; Vandenhende et al., "MTI-Net", ECCV 2020.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from datasets.labels import IGNORED, Labels
+from datasets.public.files import Map, read_array, read_image, read_lines, read_numbers
+from datasets.public.layout import Layout, Source
+
+
+def _list_names(folder: Path, split: str) -> list[str]:
+    return read_lines(folder / "gt_sets" / f"{split}.txt")
+
+
+def _decode_classes(path: Path) -> Map:
+    """Stored 1 .. 40, and 0 where nobody labelled."""
+    stored = read_numbers(path).astype(np.int64)
+    return np.where(stored == 0, IGNORED, stored - 1)
+
+
+def _decode_depth(path: Path) -> Map:
+    """Metres; 0 where the sensor saw nothing."""
+    stored = read_array(path)
+    return np.where(stored > 0, stored, np.nan)
+
+
+def _decode_normals(path: Path) -> Map:
+    return -read_array(path).astype(
+        np.float32
+    )  # stored x left, y up, z towards the camera; ours x right, y down, z forward
+
+
+def _decode_edges(path: Path) -> Map:
+    return (read_array(path) > 0.5).astype(np.float32)
+
+
+LAYOUT = Layout(
+    marker="gt_sets",
+    names=_list_names,
+    image=Source(("images/{name}.jpg",), read_image),
+    labels={
+        "segmentation": Labels("classes", 40),
+        "depth": Labels("distance"),
+        "normals": Labels("normals"),
+        "edges": Labels("binary"),
+    },
+    maps={
+        "segmentation": Source(("segmentation/{name}.png",), _decode_classes),
+        "depth": Source(("depth/{name}.npy",), _decode_depth),
+        "normals": Source(("normals/{name}.npy",), _decode_normals),
+        "edges": Source(("edge/{name}.npy",), _decode_edges),
+    },
+)

@@ -1,0 +1,42 @@
+"""Opening a public data set by its name."""
+
+from pathlib import Path
+
+from datasets.public import cityscapes, nyud, pascal_context, surreal
+from datasets.public.dataset import MultiTaskDataset
+from datasets.public.layout import Layout
+from stitching.errors import InputError
+
+# where a folder fits several layouts, the first counts
+LAYOUTS: dict[str, tuple[Layout, ...]] = {
+    "nyud": (nyud.LAYOUT,),
+    "pascal-context": (pascal_context.LAYOUT,),
+    "cityscapes": (cityscapes.ARRAYS_7, cityscapes.ARRAYS_19, cityscapes.ORIGINAL),
+    "surreal": (surreal.LAYOUT,),
+}
+
+
+def open_public(name: str, folder: Path, split: str, size: tuple[int, int]) -> MultiTaskDataset:
+    """Open a public data set that was downloaded and unpacked; nothing is downloaded.
+
+    Args:
+        name: nyud, pascal-context, cityscapes or surreal.
+        folder: that holds what docs/public-datasets.md shows for it.
+        split: train or val; cityscapes and surreal have a test too.
+        size: (w, h) px that pictures and maps are resized to.
+
+    Raises:
+        InputError: the name is unknown, the size impossible, the folder not laid out like that data set, or the
+            split or one of its files missing. Reading an item raises it where a file is damaged.
+    """
+    if name not in LAYOUTS:
+        raise InputError(f"data set {name}: expected one of {', '.join(LAYOUTS)}")
+    if min(size) < 1:
+        raise InputError(f"size {size[0]} {size[1]}: expected a width and a height of 1 px or more")
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder; expected that of {name}, see docs/public-datasets.md")
+    for layout in LAYOUTS[name]:
+        if (folder / layout.marker.format(split=split)).exists():
+            return MultiTaskDataset(layout, folder, split, size)
+    markers = " or ".join(layout.marker.format(split=split) for layout in LAYOUTS[name])
+    raise InputError(f"{folder}: not laid out like {name}; expected {markers} in it, see docs/public-datasets.md")
