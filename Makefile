@@ -34,7 +34,7 @@ demo/out/target.png: demo/make_pair.py constraints.txt | .venv/base
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/pip
 	@echo "installing the stitcher and the tools that check it into .venv"
-	@$(INSTALL) '.[dev,train,cluster]'
+	@$(INSTALL) '.[dev,mtl,cluster]'
 	@touch $@
 
 .venv/bin/pip:

@@ -56,6 +56,7 @@ class ExampleBatch:
     start: Tensor  # (b, 2, h, w) px
     trusted: Tensor  # (b, 1, h, w)
     truth: "BatchTruth | None"
+    numbers: Tensor | None  # (b,) int64, of the samples in their data set
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,8 +146,10 @@ def load_example(path: Path) -> Example:
         raise InputError(f"{path}: no prepared example, or a damaged one; delete it, it will be made again") from error
 
 
-def collate_examples(examples: Sequence[Example], device: str | torch.device = "cpu") -> ExampleBatch:
-    """Examples of one size as a batch. Raises ValueError where only some of them have a truth."""
+def collate_examples(
+    examples: Sequence[Example], device: str | torch.device = "cpu", numbers: Sequence[int] | None = None
+) -> ExampleBatch:
+    """Examples of one size as a batch; `numbers` of their samples. ValueError where only some have a truth."""
 
     def planes(arrays: Sequence[NDArray[Any]]) -> Tensor:
         """(b, c, h, w) float32; bytes travel as bytes and become 0 .. 1."""
@@ -156,12 +159,14 @@ def collate_examples(examples: Sequence[Example], device: str | torch.device = "
 
     pictures = {
         part.name: planes([getattr(example, part.name) for example in examples])
-        for part in fields(ExampleBatch) if part.name != "truth"
+        for part in fields(ExampleBatch) if part.name not in ("truth", "numbers")
     }  # fmt: skip
     truths = [example.truth for example in examples if example.truth is not None]
     if len(truths) not in (0, len(examples)):
         raise ValueError(f"{len(truths)} of {len(examples)} examples have a truth; expected all or none")
-    return ExampleBatch(**pictures, truth=_collate_truths(truths, planes, device) if truths else None)
+    truth = _collate_truths(truths, planes, device) if truths else None
+    known = None if numbers is None else torch.tensor(numbers, dtype=torch.int64, device=device)
+    return ExampleBatch(**pictures, truth=truth, numbers=known)
 
 
 def _collate_truths(truths: Sequence[WindowTruth], planes: Any, device: str | torch.device) -> BatchTruth:

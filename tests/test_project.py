@@ -26,7 +26,7 @@ MAY_IMPORT = {
 }
 NOT_IN_BASE = {
     "torch", "torchvision", "lightning", "tensorboard", "safetensors", "ptlflow", "ray", "onnxruntime", "scipy",
-    "skimage", "PIL",
+    "skimage", "PIL", "sklearn", "torchjd", "matplotlib",
 }  # fmt: skip
 
 
@@ -132,7 +132,8 @@ def test_constraints_pin_what_the_base_and_the_tests_need() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pinned = set(re.findall(r"^([\w-]+)==", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
     extras = project["optional-dependencies"]
-    wanted = project["dependencies"] + extras["dev"] + extras["generate"] + extras["train"] + extras["cluster"]
+    chosen = [extras[name] for name in ("dev", "generate", "train", "mtl", "cluster")]
+    wanted = sum(chosen, project["dependencies"])
     names = {re.split(r"[<>=~!\[]", requirement)[0] for requirement in wanted}
     assert names - {"parastitch"} <= pinned
 
@@ -162,6 +163,12 @@ def test_readme_names_targets_that_exist() -> None:
 def test_readme_example_runs(stitch: Stitch) -> None:
     run(stitch.folder, "-c", example_in("README.md"))
     assert cv2.imread(str(stitch.folder / "panorama.png")) is not None
+
+
+def test_example_of_the_multi_task_optimizers_runs(tmp_path: Path) -> None:
+    printed = run(tmp_path, "-c", example_in("docs/multi-task.md"))
+    assert "'depth'" in printed
+    assert "affinity/depth on edges" in printed
 
 
 def test_example_of_the_formats_warps_as_the_stitcher_does(stitch: Stitch) -> None:

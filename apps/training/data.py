@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import blake2b
-from itertools import count, islice, repeat
+from itertools import count, islice, repeat, tee
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +182,17 @@ class Both:
         return self.generated(index) if index >= 0 else self.photographs(-1 - index)
 
 
+def training_set(options: TrainOptions) -> tuple[int, int] | None:
+    """Numbers below which all samples lie, and how many there are; None where they are made without end.
+
+    Raises InputError as FromFolder.
+    """
+    if options.data is None:
+        return None
+    indices = FromFolder(options.data, options.size, shake=True).indices
+    return indices[-1] + 1, len(indices)
+
+
 def photographs_before(step: int, options: TrainOptions) -> int:
     """How many steps before `step` train on photographs: with pairs, every second one once matching is learned."""
     return 0 if options.pairs is None else max(0, step - options.matching_steps) // 2
@@ -202,9 +213,10 @@ def batches(
 
     Raises InputError and JobError as the source does; JobError where a process dies.
     """
+    order, numbers = tee(order)
     with closing(do_each(source, order, workers)) as examples:
         while batch := list(islice(examples, batch_size)):
-            yield collate_examples(batch, device)
+            yield collate_examples(batch, device, list(islice(numbers, len(batch))))
 
 
 def training_batches(

@@ -50,6 +50,7 @@ class Journal:
         for task, weight in decision.weights.items():
             self._sums[f"weight/{task}"] += weight
         self._sums["gradient/total"] += decision.norms.total
+        self._sums["updates"] += len(decision.groups)
         self._steps += 1
         step, options = self._run.step, self._run.options
         if step % options.log_every:
@@ -60,7 +61,7 @@ class Journal:
         means["speed/examples a second"] = self._steps * options.batch_size * self._run.fabric.world_size / seconds
         means["speed/share of time waiting for examples"] = self._waited / seconds
         means["rate"] = rate_at(step, options)
-        self._draw(means)
+        self._draw({**means, **{f"strategy/{name}": value for name, value in self._run.strategy.report().items()}})
         self._report(f"step {step} ({self._run.seconds / 60:.1f} min): " + _words(means))
         self._clear()
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from apps.training.pair_objectives import exchanged, photographed_costs
+from apps.training.splitting import part_of
 from datasets.examples import BatchTruth, ExampleBatch
 from stitching.network.inputs import PairTensors, Start
 from stitching.network.losses import epipolar_loss, line_loss, matching_loss, sequence_warp_loss, visibility_loss
@@ -52,10 +53,14 @@ STARTS = {"matches": False, "classical": True}  # what PWM may start from
 class Objectives(nn.Module):
     """The network with its tasks: a batch in, losses out, in one call, as distributed training wants it."""
 
-    def __init__(self, network: StitchingNetwork, half: bool) -> None:
-        """`half`: the network runs in bfloat16 where that is safe; losses are always computed in full precision."""
+    def __init__(self, network: StitchingNetwork, half: bool, each: bool = False) -> None:
+        """What is trained, and how.
+
+        half: the network runs in bfloat16 where that is safe; losses are always computed in full precision.
+        each: losses (b,) of each example instead of the batch's (), which weighs all its pixels alike.
+        """
         super().__init__()
-        self.network, self._half = network, half
+        self.network, self._half, self._each = network, half, each
 
     def forward(self, batch: ExampleBatch, tasks: tuple[str, ...], classical: bool) -> tuple[Terms, Terms]:
         """What `tasks` (of warp, geometry, visibility, stitch, or only matching) cost, and what that is made of."""
@@ -67,9 +72,11 @@ class Objectives(nn.Module):
                 cost = {"matching": matching_loss(self.network.match(pair_of(batch)), true_cells(batch, truth))}
                 return cost, cost
             made = answer_of(self.network, batch, tasks, classical)
-        terms = _warp_terms(made.warp, batch, truth) if made.warp is not None else {}
-        terms |= _stitch_terms(made.stitched, truth) if made.stitched else {}
-        return {task: _COSTS[task](terms) for task in tasks}, terms
+        if not self._each:
+            return _costs(made, batch, tasks)
+        found = [_costs(part_of(made, k), part_of(batch, k), tasks) for k in range(len(batch.reference))]
+        costs = {task: torch.stack([cost[task] for cost, _ in found]) for task in tasks}
+        return costs, {name: torch.stack([terms[name] for _, terms in found]).mean() for name in found[0][1]}
 
     def _of_photographs(self, batch: ExampleBatch, tasks: tuple[str, ...], classical: bool) -> tuple[Terms, Terms]:
         with torch.autocast(batch.reference.device.type, torch.bfloat16, enabled=self._half):
@@ -97,6 +104,14 @@ _COSTS: dict[str, Callable[[Terms], Tensor]] = {
     "visibility": lambda terms: terms["visibility"],
     "stitch": lambda terms: terms["stitch"],
 }
+
+
+def _costs(made: Answer, batch: ExampleBatch, tasks: tuple[str, ...]) -> tuple[Terms, Terms]:
+    truth = batch.truth
+    assert truth is not None
+    terms = _warp_terms(made.warp, batch, truth) if made.warp is not None else {}
+    terms |= _stitch_terms(made.stitched, truth) if made.stitched else {}
+    return {task: _COSTS[task](terms) for task in tasks}, terms
 
 
 def _branches(network: StitchingNetwork, batch: ExampleBatch, warp: PixelwiseWarp | None) -> dict[str, StitchedPair]:

@@ -50,9 +50,9 @@ class TrainOptions:
     ema: float = 0.999
     """Decay of the weights' moving average, which is what is validated and kept as best."""
     strategy: str = "equal"
-    """Multi-task optimizer: equal or static."""
-    weights: tuple[float, ...] = ()
-    """With --strategy static: the weight of each task, in the order warp geometry visibility stitch."""
+    """Multi-task optimizer, NAME or NAME:OPTION=VALUE,...: equal, static, uncertainty, dynamic, instances,
+    gradient-norms, pcgrad, cagrad, aligned-mtl, ..., task-priority, task-groups, same-steps; with + before another one,
+    the first four weigh its losses: instances+task-groups."""
     classical_start: float = 0.5
     """Share of the batches in which PWM starts from the classical warp instead of its own matches."""
     device: str = "auto"
@@ -100,8 +100,6 @@ class TrainOptions:
             _demand(value >= 0, f"--{name.replace('_', '-')} {value}", "0 or more")
         _demand(self.device in ("auto", "cpu", "cuda"), f"--device {self.device}", "auto, cpu or cuda")
         _demand(self.threads is None or self.threads >= 1, f"--threads {self.threads}", "1 or more")
-        given = " ".join(map(str, self.weights))
-        _demand(not given or self.strategy != "equal", f"--weights {given}", "them with --strategy static only")
         _demand(0 <= self.classical_start <= 1, f"--classical-start {self.classical_start}", "0 to 1")
         _demand(self.minutes is None or self.minutes > 0, f"--minutes {self.minutes}", "above 0")
         _demand(self.workers is None or self.workers >= 0, f"--workers {self.workers}", "0 or more")

@@ -21,7 +21,8 @@ from apps.training.options import TASKS, Mode, TrainOptions
 from apps.training.state import Run, open_run
 from apps.training.validation import Figures, validate
 from datasets.examples import ExampleBatch
-from mtl.strategy import Decision, NotFinite
+from mtl.strategy import Decision
+from mtl.updates import NotFinite
 from stitching.errors import InputError, JobError
 from stitching.images import check_folder
 
@@ -100,17 +101,17 @@ def _step(run: Run, batch: ExampleBatch) -> tuple[Terms, Decision]:
     rng = np.random.default_rng((run.options.seed, run.step))
     classical = bool(rng.random() < run.options.classical_start)
     batch = mirrored(batch) if rng.random() < 0.5 and not run.options.overfit_batch else batch
-    gathered: list[Terms] = []
+    gathered: Terms = {}  # as they were before anything moved, or the task's own turn came
 
     def closure(tasks: Sequence[str]) -> Mapping[str, Tensor]:
         losses: Terms
         losses, terms = run.objectives(batch, tuple(tasks), classical)
-        gathered.append(terms)
+        for name, term in terms.items():
+            gathered.setdefault(name, term.detach())
         return losses
 
-    clip, backward = run.options.clip, run.fabric.backward
-    decision = run.strategy.step(closure, run.parameters, run.optimizer, backward, clip)
-    return gathered[0], decision
+    decision = run.strategy.step(closure, run.updates, batch.numbers)
+    return gathered, decision
 
 
 def _validated(run: Run, checks: Sequence[ExampleBatch], output: Path, journal: Journal) -> Figures:

@@ -8,13 +8,15 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from apps.training.averaging import MovingAverage
 from apps.training.checkpoints import BEST, LAST, STATE, load_state, save_state
 from apps.training.objectives import MATCHING, Objectives
 from apps.training.options import TASKS, Mode, TrainOptions
-from mtl.strategy import Parameters, Strategy, make_strategy
+from apps.training.strategies import choose_strategy
+from mtl.making import needs_instances
+from mtl.updates import Parameters, Updates
 from stitching.errors import InputError
 from stitching.network.network import STITCH, WARP, StitchingNetwork
 from stitching.network.weights import load_into, load_weights, save_weights
@@ -46,7 +48,7 @@ class Run:
     def begin_lesson(self) -> None:
         """A strategy, an optimizer and a wrapped network for what is trained from `step` on."""
         self.lesson = self._lesson()
-        self.strategy = _strategy(self.lesson, self.options)
+        self.strategy = choose_strategy(self.lesson, self.options, self.network)
         self.parameters = _parameters(self.network, self.lesson, self.options.freeze_backbone)
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
@@ -57,8 +59,17 @@ class Run:
         groups = [{"params": slow, "share": share}, {"params": fast, "share": 1.0}]
         optimizer = torch.optim.AdamW(groups, weight_decay=self.options.weight_decay)
         self.objectives, self.optimizer = self.fabric.setup(
-            Objectives(self.network, half=self.options.precision == "bf16"), optimizer
+            Objectives(self.network, self.options.precision == "bf16", needs_instances(self.options.strategy)),
+            optimizer,
         )
+        self.updates = Updates(
+            self.parameters, self.optimizer, self.options.clip, self.fabric.backward, self._average,
+            once=self.fabric.world_size > 1,
+        )  # fmt: skip
+
+    def _average(self, values: Tensor) -> Tensor:
+        averaged: Tensor = self.fabric.all_reduce(values, reduce_op="mean")  # type: ignore[assignment]
+        return averaged
 
     def _lesson(self) -> tuple[str, ...]:
         first = self.mode != "blend" and self.step < self.options.matching_steps
@@ -102,9 +113,9 @@ def open_run(mode: Mode, options: TrainOptions, fabric: Fabric, folder: Path) ->
     Raises InputError where the strategy or weights to begin from do not fit, or `folder` holds a run of another mode
     or other options.
     """
-    _strategy(TASKS[mode], options)  # it may be needed only after many steps
     fabric.seed_everything(options.seed, verbose=False)
     network = StitchingNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    choose_strategy(TASKS[mode], options, network)  # it may be needed only after many steps
     if options.begin_from is not None:
         load_into(network, load_weights(options.begin_from))
     network.to(fabric.device)
@@ -142,15 +153,6 @@ def modules_of(network: StitchingNetwork) -> Iterator[tuple[str, nn.Module]]:
     for name, module in network.warping.named_children():
         yield f"warping.{name}", module
     yield "generating", network.generating
-
-
-def _strategy(lesson: tuple[str, ...], options: TrainOptions) -> Strategy:
-    try:
-        if options.strategy == "static" and lesson != MATCHING:
-            return make_strategy("static", lesson, weights=dict(zip(lesson, options.weights, strict=True)))
-        return make_strategy("equal" if lesson == MATCHING else options.strategy, lesson)
-    except ValueError as error:
-        raise InputError(f"--strategy {options.strategy} --weights {options.weights}: {error}") from error
 
 
 def _parameters(network: StitchingNetwork, lesson: tuple[str, ...], frozen: bool) -> Parameters:

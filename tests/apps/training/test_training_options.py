@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from training_runs import quiet
@@ -32,7 +33,6 @@ from stitching.errors import InputError
         ({"device": "tpu"}, "--device tpu: expected auto, cpu or cuda"),
         ({"devices": 0}, "--devices 0"),
         ({"save_every": 0}, "--save-every 0"),
-        ({"weights": (1.0, 2.0)}, "--weights 1.0 2.0: expected them with --strategy static"),
     ],
 )
 def test_options_that_cannot_be_are_refused(changes, words):
@@ -44,8 +44,11 @@ def test_options_that_cannot_be_are_refused(changes, words):
     ("changes", "words"),
     [
         ({"strategy": "best"}, "--strategy best"),
-        ({"strategy": "static", "weights": (1.0,)}, "--strategy static"),
-        ({"strategy": "static", "weights": (0.0, 0.0, 0.0)}, "nothing would be trained"),
+        ({"strategy": "static:warp=1"}, "--strategy static:warp=1: no weights for 'geometry', 'visibility'"),
+        ({"strategy": "task-groups:beta=2"}, "--strategy task-groups:beta=2: decay 2"),
+        ({"strategy": "pcgrad+equal"}, "'pcgrad' cannot come before"),
+        ({"strategy": "instances", "data": None}, "--strategy instances: needs --data, and no --pairs"),
+        ({"strategy": "equal+instances", "pairs": Path("photos")}, "needs --data, and no --pairs"),
         ({"ema": 1.0}, "decay 1.0"),
     ],
 )

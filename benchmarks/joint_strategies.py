@@ -1,0 +1,134 @@
+"""PWM and SIGMo trained jointly by different multi-task optimizers, and apart: which recipe is best for one budget?
+
+    python benchmarks/joint_strategies.py OUT --data TRAIN --test TEST --begin-from WEIGHTS [--seeds 0 1 2]
+        [--strategies separate equal ...] [--steps 300]
+
+TRAIN and TEST are folders that `parastitch generate` wrote; nothing is chosen by TEST. Each run is a `parastitch train`
+of the same examples and steps, in a folder of OUT: interrupted, the same command goes on; more strategies and seeds
+can be added. `separate` is two runs, flow and blend. Printed, mean and spread (standard deviation) over the seeds:
+
+    OV, NOV       mean end-point error where the reference sees the target's pixels and beside it, PWM from the
+                  classical warp, px of the window
+    true, est.    PSNR of the stitch, dB, the target moved by the true warp and by PWM's
+    delta-m       mean of the relative changes of the error in OV, in NOV, and of the stitch's RMS error (est.) against
+                  `separate`, in per cent, more is better
+    minutes       of training; of `separate`, both runs'
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean, stdev
+
+import torch
+from stitch_process import describe_machine
+from torch import nn
+
+from apps.training.checkpoints import LAST, STATE, load_state
+from apps.training.data import Cached, FromFolder, batches
+from apps.training.options import TASKS, Mode, TrainOptions
+from apps.training.run import train
+from apps.training.validation import Figures, validate
+from datasets.engines import usable_cores
+from datasets.examples import ExampleBatch
+from mtl.metrics import delta_m
+from stitching.images import replacing
+from stitching.network.network import StitchingNetwork
+from stitching.network.weights import load_into, load_weights
+
+SEPARATE = "separate"
+STRATEGIES = (
+    SEPARATE, "equal", "uncertainty", "gradient-norms", "pcgrad", "aligned-mtl", "task-priority",
+    "task-groups:beta=0.02,warm_up=30", "instances", "same-steps",
+)  # fmt: skip
+SHOWN = {
+    "classical/ov": "OV", "classical/nov": "NOV", "classical/PSNR true": "true", "classical/PSNR estimated": "est.",
+}  # fmt: skip
+
+
+def main() -> None:
+    """Train what is missing, measure, print; see the top of this file."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--begin-from", type=Path, help="weights that can match already")
+    parser.add_argument("--cache", type=Path, help="of prepared examples: two folders, ex_train and ex_test")
+    parser.add_argument("--size", type=int, nargs=2, default=(160, 128), metavar=("W", "H"))
+    parser.add_argument("--strategies", nargs="+", default=STRATEGIES)
+    parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--rate", type=float, default=4e-4)
+    chosen = parser.parse_args()
+    cache = chosen.cache or chosen.output
+    options = TrainOptions(
+        data=chosen.data, validation=chosen.data, cache=cache / "ex_train", size=tuple(chosen.size), steps=chosen.steps,
+        rate=chosen.rate, matching_steps=0, classical_start=1.0, begin_from=chosen.begin_from, ema=0.99, workers=0,
+        threads=1, validate_every=chosen.steps, save_every=50, log_every=50,
+    )  # fmt: skip
+    print(f"{describe_machine(usable_cores())}, torch {torch.__version__}, one thread a run")
+    test = Cached(FromFolder(chosen.test, options.size, shake=False), cache / "ex_test")
+    checks = list(batches(test, test.source.indices, 8, 0, torch.device("cpu")))
+    found: dict[str, list[Figures]] = {}
+    for seed in chosen.seeds:
+        for strategy in chosen.strategies:
+            folder = chosen.output / f"{strategy}-{seed}".replace(":", "_").replace("/", "_")
+            figures = measured(strategy, folder, replace(options, seed=seed), checks)
+            found.setdefault(strategy, []).append(figures)
+            print(f"seed {seed}, {strategy}: " + ", ".join(f"{n} {v:.4g}" for n, v in figures.items()), flush=True)
+    print_table(found)
+
+
+def measured(strategy: str, folder: Path, options: TrainOptions, checks: list[ExampleBatch]) -> Figures:
+    """The figures of one strategy and seed, from the test pairs; trained where that was not done yet."""
+    result = folder / "figures.json"
+    if not result.exists():
+        parts: dict[Mode, str] = {"flow": "equal", "blend": "equal"} if strategy == SEPARATE else {"joint": strategy}
+        networks, seconds = [], 0.0
+        for mode, spec in parts.items():
+            train(mode, folder / mode, replace(options, strategy=spec), lambda line: None)
+            seconds += load_state(folder / mode / STATE)["seconds"]
+            network = StitchingNetwork()
+            load_into(network, load_weights(folder / mode / LAST))
+            networks.append(network)
+        figures = validate(Apart(networks[0], networks[-1]), checks, TASKS["joint"])
+        with replacing(result) as temporary:
+            temporary.write_text(json.dumps({**figures, "minutes": seconds / 60}))
+    return dict(json.loads(result.read_text()))
+
+
+class Apart(nn.Module):
+    """The warp of one network, the stitch of another."""
+
+    def __init__(self, flow: StitchingNetwork, blend: StitchingNetwork) -> None:
+        super().__init__()
+        self.flow, self.blend = flow, blend
+        self.warp, self.stitch = flow.warp, blend.stitch
+
+
+def print_table(found: dict[str, list[Figures]]) -> None:
+    """A line for each strategy."""
+    print(f"\n| strategy | {' | '.join(SHOWN.values())} | delta-m | minutes |\n|{'---|' * (len(SHOWN) + 3)}")
+    apart = [errors_of(figures) for figures in found.get(SEPARATE, [])]
+    reference = {name: fmean(errors[name] for errors in apart) for name in apart[0]} if apart else None
+    for strategy, figures in found.items():
+        cells = [spread([one[name] for one in figures]) for name in SHOWN]
+        gains = [delta_m(errors_of(one), reference, dict.fromkeys(reference, False)) for one in figures if reference]
+        minutes = fmean(one["minutes"] for one in figures)
+        print(f"| {strategy} | {' | '.join(cells)} | {spread(gains) if gains else ''} | {minutes:.1f} |")
+
+
+def errors_of(figures: Figures) -> dict[str, float]:
+    """What delta-m is made of: less is better."""
+    stitch = 10 ** (-figures["classical/PSNR estimated"] / 20)
+    return {"OV": figures["classical/ov"], "NOV": figures["classical/nov"], "stitch": stitch}
+
+
+def spread(values: list[float]) -> str:
+    """Mean and standard deviation."""
+    return f"{fmean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""Strategies that combine the tasks' gradients of the shared parameters; the methods themselves are torchjd's."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from math import inf, isfinite
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mtl.strategy import Decision, check_state, check_tasks
+from mtl.updates import Closure, Gradients, NotFinite, Parameters, Updates, check_names, listed
+
+Option = float | int | str
+
+
+class Aggregation:
+    """One gradient from those of all tasks, by an aggregator of torchjd.
+
+    The gradients of the shared parameters are the rows of a matrix; the aggregator makes one row of it. Each task's
+    own parameters get the gradient of that task's loss unchanged, also in methods whose authors weight the whole loss.
+    Gradients that do not reach a shared parameter count as 0; where none does, it stays untouched.
+
+    The matrix is scaled to Frobenius norm 1 first and the answer scaled back: the direction does not depend on it,
+    but the solvers have absolute tolerances, and take short gradients for none. Methods that average are multiplied
+    by the number of tasks: K equal gradients give their sum, as plain training does, in all methods.
+
+    Random numbers come from the seed and the number of the step alone. What GradVac has learned is saved; Nash-MTL,
+    for which torchjd has no state to save, starts its solver anew in a resumed run.
+    One forward pass, one backward pass for each task; memory for two gradients for each task.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[str],
+        aggregator: nn.Module,
+        name: str,
+        options: Mapping[str, Option] | None = None,
+        scale: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        """Use `aggregator`, which takes (tasks, n) and gives (n,) float32; `make_aggregation` knows them by name.
+
+        Args:
+            tasks: one or more, each named once.
+            aggregator: of torchjd.aggregation.
+            name, options: what a resumed run must have in common.
+            scale: what the aggregator's answer is multiplied with.
+            seed: of its random numbers.
+
+        Raises ValueError where the tasks are not such, or `seed` is no whole number, 0 or above.
+        """
+        if not (isinstance(seed, int) and seed >= 0):
+            raise ValueError(f"seed {seed!r}: expected a whole number, 0 or above")
+        self.tasks, self._aggregator, self._scale = check_tasks(tasks), aggregator, scale
+        self._settings: dict[str, Any] = {"kind": name, "options": dict(options or {}), "seed": seed}
+        self._seed, self._steps = seed, 0
+
+    def step(self, closure: Closure, updates: Updates, instances: Tensor | None = None) -> Decision:
+        """As Strategy.step."""
+        check_names(self.tasks, updates.parameters.tasks, "parameters")
+        found, losses = updates.gradients(closure, [[task] for task in self.tasks])
+        shared = self._combine([gradients[: len(updates.parameters.shared)] for gradients in found])
+        updates.put(shared + _own(updates.parameters, dict(zip(self.tasks, found, strict=True))))
+        norms = updates.apply(self.tasks)
+        self._steps += 1
+        return Decision(losses, dict.fromkeys(self.tasks, 1.0), norms, (self.tasks,))
+
+    def _combine(self, found: Sequence[Gradients]) -> Gradients:
+        """The gradient of the shared parameters from those of the tasks."""
+        reached = [next((g for g in gradients if g is not None), None) for gradients in zip(*found, strict=True)]
+        sizes = [0 if gradient is None else gradient.numel() for gradient in reached]
+        if not any(sizes):
+            return reached
+        combined = torch.split(self._aggregate(_matrix(found, sizes)), sizes)
+        return [
+            None if gradient is None else part.view(gradient.shape).to(gradient.dtype)  # (size,) -> the parameter's
+            for gradient, part in zip(reached, combined, strict=True)
+        ]
+
+    def _aggregate(self, matrix: Tensor) -> Tensor:
+        """(tasks, n), which is changed, -> (n,)."""
+        lengths = torch.linalg.vector_norm(matrix, dim=1)
+        for task, length in zip(self.tasks, lengths.tolist(), strict=True):
+            if not isfinite(length):
+                raise NotFinite(f"the gradient of the shared parameters by {task!r} is not finite; nothing was changed")
+        size = torch.linalg.vector_norm(lengths)
+        if not size or len(matrix) == 1:
+            return matrix[0]
+        with torch.random.fork_rng([matrix.device] if matrix.is_cuda else []):
+            torch.manual_seed(int(np.random.SeedSequence((self._seed, self._steps)).generate_state(1)[0]))
+            combined: Tensor = self._aggregator(matrix.div_(size))
+        return combined.mul_(size * self._scale)
+
+    def report(self) -> Mapping[str, float]:
+        """Nothing that is of use in a log."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """As Strategy.state_dict."""
+        learned = {name: value.clone() for name, value in self._aggregator.state_dict().items()}
+        return {**self._settings, "tasks": list(self.tasks), "steps": self._steps, "learned": learned}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """As Strategy.load_state_dict."""
+        check_state(state, **self._settings, tasks=list(self.tasks))
+        if state["learned"]:
+            with torch.random.fork_rng([]):
+                self._aggregator(torch.zeros(len(self.tasks), 1))  # it makes what it learns in its first call
+            self._aggregator.load_state_dict(state["learned"])
+        self._steps = state["steps"]
+
+
+def _matrix(found: Sequence[Gradients], sizes: list[int]) -> Tensor:
+    """(tasks, n) float32; 0 where a task does not reach a parameter."""
+    device = next(gradient.device for gradients in found for gradient in gradients if gradient is not None)
+    matrix = torch.zeros(len(found), sum(sizes), device=device)
+    for row, gradients in zip(matrix, found, strict=True):
+        for part, gradient in zip(torch.split(row, sizes), gradients, strict=True):
+            if gradient is not None:
+                part.copy_(gradient.flatten())
+    return matrix
+
+
+def _own(parameters: Parameters, found: Mapping[str, Gradients]) -> Gradients:
+    """Of each task's own parameters, in the order of `parameters`."""
+    gradients: Gradients = []
+    start = len(parameters.shared)
+    for task, group in parameters.tasks.items():
+        gradients += found[task][start : start + len(group)]
+        start += len(group)
+    return gradients
+
+
+@dataclass(frozen=True)
+class _Method:
+    """An aggregator of torchjd: its class there, its options with defaults, what else must be installed."""
+
+    kind: str
+    mean: bool = False  # K equal gradients give one of them rather than their sum
+    options: Mapping[str, Option] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+
+
+# Left out: Sum, Mean, Constant (`equal` and `static` do that), PCD (one task comes before the others), Krum and
+# TrimmedMean (made against forged gradients, they drop tasks), ExcessMTL (weights by lengths over time, which
+# scaling the matrix hides).
+_METHODS = {
+    "aligned-mtl": _Method("AlignedMTL", mean=True, options={"scale_mode": "min"}),
+    "cagrad": _Method("CAGrad", mean=True, options={"c": 0.4}, needs=("cvxpy", "clarabel")),
+    "config": _Method("ConFIG"),
+    "dualproj": _Method("DualProj", mean=True, needs=("scipy",)),
+    "fairgrad": _Method("FairGrad", options={"alpha": 2.0}, needs=("scipy",)),
+    "graddrop": _Method("GradDrop"),
+    "gradvac": _Method("GradVac", options={"beta": 0.5}),
+    "imtl-g": _Method("IMTLG", mean=True),
+    "mgda": _Method("MGDA", mean=True),
+    "nash-mtl": _Method("NashMTL", options={"update_weights_every": 1}, needs=("cvxpy", "ecos")),
+    "pcgrad": _Method("PCGrad"),
+    "rlw": _Method("Random", mean=True),
+    "upgrad": _Method("UPGrad", mean=True, needs=("scipy",)),
+}
+_POSSIBLE: Mapping[str, Callable[[Any], bool]] = {
+    "alpha": lambda value: 0 < value < inf,
+    "beta": lambda value: 0 <= value <= 1,
+    "c": lambda value: 0 <= value < inf,
+    "scale_mode": lambda value: value in {"min", "median", "rmse"},
+    "update_weights_every": lambda value: isinstance(value, int) and value >= 1,
+}
+
+
+def aggregator_names() -> tuple[str, ...]:
+    """What make_aggregation makes."""
+    return tuple(_METHODS)
+
+
+def make_aggregation(name: str, tasks: Sequence[str], /, seed: int = 0, **options: Option) -> Aggregation:
+    """A method of torchjd by the name that its paper has.
+
+    aligned-mtl  Senushkin et al., CVPR 2023; scale_mode: "min", "median" or "rmse" of the singular values
+    cagrad       Liu et al., NeurIPS 2021; c: 0 and above, 0.4; the answer is also divided by 1 + c
+    config       ConFIG: Liu et al., ICLR 2025
+    dualproj     as in Lopez-Paz & Ranzato, NeurIPS 2017
+    fairgrad     Ban & Ji, ICML 2024; alpha: kind of fairness, above 0, 2
+    graddrop     Chen et al., NeurIPS 2020
+    gradvac      Wang et al., ICLR 2021; beta: of the moving averages, 0 to 1, 0.5
+    imtl-g       Liu et al., ICLR 2021
+    mgda         Désidéri 2012; Sener & Koltun, NeurIPS 2018
+    nash-mtl     Navon et al., ICML 2022; update_weights_every: steps, 1; torchjd's max_norm is off
+    pcgrad       Yu et al., NeurIPS 2020
+    rlw          random weights: Lin et al., TMLR 2022
+    upgrad       Quinton & Rey 2024
+
+    Raises ValueError where the name, a task or an option is not known or impossible, or where what it needs is not
+    installed.
+    """
+    if name not in _METHODS:
+        raise ValueError(f"aggregator {name!r}: expected one of {listed(aggregator_names())}")
+    method = _METHODS[name]
+    chosen = _choose(name, options)
+    _check_installed(name, method.needs)
+    fixed: dict[str, Any] = {}
+    if method.kind in {"UPGrad", "DualProj"}:
+        fixed["projector"] = project_onto_dual_cone
+    if method.kind == "NashMTL":
+        fixed |= {"n_tasks": len(tasks), "max_norm": 0.0}
+
+    from torchjd import aggregation
+
+    aggregator: nn.Module = getattr(aggregation, method.kind)(**chosen, **fixed)
+    scale = len(tasks) if method.mean else 1
+    return Aggregation(tasks, aggregator, name, chosen, scale / (1 + float(chosen.get("c", 0))), seed)
+
+
+def _check_installed(name: str, needs: Sequence[str]) -> None:
+    missing = [module for module in ("torchjd", *needs) if find_spec(module) is None]
+    if "ecos" in missing:
+        raise ValueError(f"{name} needs ECOS, which is under the GPL and not installed: pip install cvxpy ecos")
+    if missing:
+        raise ValueError(f"{name} needs {listed(missing)}, not installed: pip install 'parastitch[mtl]'")
+
+
+def _choose(name: str, options: Mapping[str, Option]) -> dict[str, Option]:
+    """All options of a method; torchjd would find out late what is wrong with them, or not at all."""
+    defaults = _METHODS[name].options
+    for option, value in options.items():
+        if option not in defaults:
+            raise ValueError(f"{name}: unknown option {option!r}; it has {listed(defaults) or 'none'}")
+        if isinstance(defaults[option], str) != isinstance(value, str) or not _POSSIBLE[option](value):
+            raise ValueError(f"{name}: {option} {value!r} is impossible; the default is {defaults[option]!r}")
+    return {**defaults, **options}
+
+
+def project_onto_dual_cone(vectors: Tensor, gramian: Tensor) -> Tensor:
+    """Project combinations of gradients to where no gradient is opposed; the fitting DualConeProjector of torchjd.
+
+    For each row u of `vectors` (..., tasks), weights of gradients, the v >= u that minimizes v^T G v, G being
+    `gramian` (tasks, tasks): with v = u + z and G = L L^T that is a non-negative least squares problem,
+    min |L^T z + L^T u| over z >= 0. (Quinton & Rey 2024, proposition 1.) Solved in float64 by scipy.
+    """
+    from scipy.optimize import nnls
+
+    values, basis = np.linalg.eigh(gramian.detach().cpu().numpy().astype(np.float64))
+    root = np.sqrt(np.maximum(values, 0))[:, None] * basis.T  # L^T
+    rows = vectors.detach().cpu().numpy().astype(np.float64).reshape(-1, len(values))  # (..., tasks) -> (n, tasks)
+    projected = np.stack([row + nnls(root, -root @ row)[0] for row in rows])
+    return torch.from_numpy(projected).to(vectors).reshape(vectors.shape)  # (n, tasks) -> (..., tasks)

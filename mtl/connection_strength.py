@@ -1,0 +1,124 @@
+"""Connection strength: how much each task relies on each output channel of a shared layer (Jeong & Yoon 2024)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+LINEAR = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A shared convolution or linear layer with a norm for each task.
+
+    Attributes:
+        name: in the model.
+        weight: (out, in, ...).
+        norms: by task: batch norms of the layer's output, or layer norms of its input.
+    """
+
+    name: str
+    weight: nn.Parameter
+    norms: Mapping[str, nn.Module]
+
+
+def find_layers(model: nn.Module, run: Callable[[], object]) -> list[Layer]:
+    """The shared layers whose channels tasks can own, found by watching one forward pass.
+
+    A layer is found where its output goes straight into a norm of each task, and that is a batch norm; or, as
+    transformers have it, where its input comes straight from one, and that is a layer norm.
+
+    Args:
+        model: with task norms: modules that hold one norm for each task in `norms` (task_norm.TaskNorm is one).
+        run: one forward pass of `model`, for any one task.
+
+    Raises ValueError where no layer is found.
+    """
+    made_by: dict[int, tuple[str, nn.Module]] = {}  # id of an output -> who made it
+    kept: list[object] = []  # outputs, so that their ids stay theirs
+    found: list[Layer] = []
+
+    def watch(name: str, module: nn.Module) -> Callable[[nn.Module, tuple[object, ...], object], None]:
+        def note(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+            before, maker = made_by.get(id(inputs[0]), ("", None))
+            if isinstance(module, LINEAR) and _has_norms(maker, nn.LayerNorm):
+                found.append(_layer(name, module, maker))
+            elif _has_norms(module, *BATCH_NORMS) and isinstance(maker, LINEAR):
+                found.append(_layer(before, maker, module))
+            made_by[id(output)] = name, module
+            kept.extend((inputs, output))
+
+        return note
+
+    watched = [(n, m) for n, m in model.named_modules() if isinstance(m, LINEAR) or _has_norms(m, nn.Module)]
+    hooks = [module.register_forward_hook(watch(name, module)) for name, module in watched]
+    try:
+        run()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    layers = list({id(layer.weight): layer for layer in found}.values())  # some run several times
+    if not layers:
+        raise ValueError("no shared layer has a norm for each task beside it; see mtl.task_norm.convert")
+    return layers
+
+
+def connection_strength(layer: Layer, task: str) -> Tensor:
+    """(out,) how strongly `task` is connected to each output channel; the sum is 1.
+
+    After a batch norm with scale g and running variance v of the task (Jeong & Yoon 2024, section 3.1):
+
+        S_p = g_p^2 / (v_p + eps) * sum_q mean_mn W_pqmn^2,   divided by the sum over p
+
+    Ours, for a linear layer behind a layer norm, whose scale belongs to the inputs: S_p = sum_q g_q^2 W_pq^2.
+    """
+    weight, norm = layer.weight.detach().float(), layer.norms[task]
+    scale = _scale(norm).square()
+    if isinstance(norm, nn.LayerNorm):
+        strength = weight.square().flatten(1) @ scale.flatten()  # (out, in) @ (in,)
+    else:
+        variance, eps = norm.running_var, norm.eps
+        assert isinstance(variance, Tensor)
+        assert isinstance(eps, float)
+        # (out, in, kernel) -> (out, in) -> (out,)
+        energy = weight.flatten(2).square().mean(2).sum(1) if weight.ndim > 2 else weight.square().sum(1)
+        strength = scale / (variance.float() + eps) * energy
+    return strength / strength.sum().clamp_min(torch.finfo(torch.float32).tiny)
+
+
+def top_tasks(layer: Layer, tasks: Sequence[str]) -> Tensor:
+    """(out,) int64: for each output channel the place in `tasks` of the one that is connected most strongly."""
+    return torch.stack([connection_strength(layer, task) for task in tasks]).argmax(0)
+
+
+def channel_shares(layers: Sequence[Layer], tasks: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Which task has priority where: by layer, the share of its channels on which each task is the top one."""
+    shares = {}
+    for layer in layers:
+        owned = torch.bincount(top_tasks(layer, tasks), minlength=len(tasks)) / len(layer.weight)
+        shares[layer.name] = dict(zip(tasks, owned.tolist(), strict=True))
+    return shares
+
+
+def _has_norms(module: nn.Module | None, *kinds: type[nn.Module]) -> bool:
+    norms = getattr(module, "norms", None)
+    return isinstance(norms, nn.ModuleDict) and all(isinstance(norm, kinds) for norm in norms.values())
+
+
+def _layer(name: str, module: nn.Module, norm: nn.Module | None) -> Layer:
+    weight, norms = module.weight, getattr(norm, "norms", None)
+    assert isinstance(weight, nn.Parameter)
+    assert isinstance(norms, nn.ModuleDict)
+    return Layer(name, weight, dict(norms.items()))
+
+
+def _scale(norm: nn.Module) -> Tensor:
+    """Of a norm without one it is 1."""
+    scale = norm.weight
+    if isinstance(scale, Tensor):
+        return scale.detach().float()
+    width = norm.normalized_shape if isinstance(norm, nn.LayerNorm) else (norm.num_features,)
+    return torch.ones(width)  # type: ignore[arg-type]

@@ -1,0 +1,103 @@
+"""Which labels are wrong: found from what was learned about each instance, `InstanceWeights.parameters`."""
+
+from dataclasses import dataclass
+from math import nan
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_APART = 2.75  # standard deviations between two groups; in small trainings on right labels alone 2.6 at most
+_FEWEST = 10  # scores that can be told apart into two groups
+
+
+@dataclass(frozen=True, eq=False)
+class Flags:
+    """A decision for each instance."""
+
+    corrupt: NDArray[np.bool_]  # (n,)
+    probability: NDArray[np.float64]  # (n,) of being corrupt, 0 .. 1; 0 where the scores are of one group only
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How well the corrupt instances were found, all 0 .. 1; NaN where a number has no meaning."""
+
+    roc_auc: float  # chance that a corrupt one is ranked above a right one; NaN where there are not both
+    average_precision: float  # of the ranking; NaN where none is corrupt
+    precision: float  # share of the flagged ones that are corrupt; NaN where none is flagged
+    recall: float  # share of the corrupt ones that are flagged; NaN where none is corrupt
+    share: float  # of all that are flagged
+
+
+def rank(scores: ArrayLike) -> NDArray[np.int64]:
+    """(n,) the instances, most suspicious first; of equal ones the first first.
+
+    scores: (n,), higher is more suspicious: one task's column of `InstanceWeights.parameters`, or losses.
+    Raises ValueError where they are not of that shape, or not finite.
+    """
+    return np.argsort(-_checked(scores), kind="stable").astype(np.int64)
+
+
+def flag(scores: ArrayLike, seed: int = 0) -> Flags:
+    """Decide which instances are corrupt, without being told how many.
+
+    A mixture of two Gaussians of one width is fitted to the scores; corrupt is what more likely belongs to the higher
+    one. Instances of the lowest score are left out of the fit and never flagged: log sigma piles up at its limit.
+    Nothing is flagged where one Gaussian explains the scores as well (Bayesian information criterion), where the
+    two are less than 2.75 standard deviations apart, or where fewer than 10 scores remain. It can err: labels that are
+    right but hard to fit may form a group of their own, and scores that are spread evenly look like two groups.
+
+    scores: as for `rank`. seed: of the fit's first guesses.
+    Raises ValueError as `rank`.
+    """
+    from sklearn.mixture import GaussianMixture
+
+    values = _checked(scores)
+    inside = values[values > values.min()]
+    nothing = Flags(np.zeros(len(values), bool), np.zeros(len(values)))
+    if len(inside) < _FEWEST or np.ptp(inside) <= 1e-6 * np.abs(inside).max():
+        return nothing
+    standard = ((values - inside.mean()) / inside.std())[:, None]
+    fitted = standard[values > values.min()]
+    one, two = (
+        GaussianMixture(number, covariance_type="tied", reg_covar=1e-3, n_init=3, max_iter=1000, random_state=seed)
+        for number in (1, 2)
+    )
+    one.fit(fitted)
+    two.fit(fitted)
+    apart = np.ptp(two.means_) / np.sqrt(two.covariances_.item())
+    if one.bic(fitted) <= two.bic(fitted) or apart < _APART:
+        return nothing
+    probability = two.predict_proba(standard)[:, two.means_.argmax()]
+    return Flags((probability > 0.5) & (values > values.min()), probability)
+
+
+def detection(scores: ArrayLike, corrupted: ArrayLike, seed: int = 0) -> Detection:
+    """Compare the ranking by scores, and what `flag` decides, with the truth.
+
+    scores, seed: as for `flag`. corrupted: (n,) bool.
+    Raises ValueError as `rank`, or where `corrupted` is not bool or of another length.
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    values, truth = _checked(scores), np.asarray(corrupted)
+    if truth.dtype != bool or truth.shape != values.shape:
+        raise ValueError(f"corrupted {truth.dtype} {truth.shape}: expected bool {values.shape}, one for each score")
+    flagged = flag(values, seed).corrupt
+    hits = (flagged & truth).sum()
+    return Detection(
+        roc_auc=float(roc_auc_score(truth, values)) if 0 < truth.sum() < len(truth) else nan,
+        average_precision=float(average_precision_score(truth, values)) if truth.any() else nan,
+        precision=float(hits / flagged.sum()) if flagged.any() else nan,
+        recall=float(hits / truth.sum()) if truth.any() else nan,
+        share=float(flagged.mean()),
+    )
+
+
+def _checked(scores: ArrayLike) -> NDArray[np.float64]:
+    values = np.asarray(scores, np.float64)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(f"scores {values.shape}: expected (n,), one for each instance")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{(~np.isfinite(values)).sum()} of {len(values)} scores are not finite; expected numbers")
+    return values

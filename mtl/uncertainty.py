@@ -1,0 +1,60 @@
+"""Weights by how uncertain each task is, learned along with the network."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from math import exp, isfinite
+from typing import Any
+
+import torch
+
+from mtl.strategy import Strategy
+from mtl.weighting import Weighting
+
+
+class UncertaintyWeights(Weighting):
+    """Homoscedastic uncertainty (Kendall, Gal & Cipolla, CVPR 2018), for losses above 0.
+
+    The weight of task t is exp(-s_t) with s_t = log sigma_t^2, 0 at first. The network and s minimize
+    sum over t of exp(-s_t) L_t + s_t: twice the paper's objective of a squared error, L / (2 sigma^2) + log sigma.
+    After each step s_t moves by Adam along its gradient, 1 - exp(-s_t) L_t; where L_t stays, s_t ends at log L_t.
+
+    rate: Adam's, about the most that s moves in a step; by default a weight changes tenfold in about 90 steps.
+    Raises ValueError where `rate` is not above 0 and finite.
+    """
+
+    def __init__(self, inner: Strategy, rate: float = 0.025) -> None:
+        super().__init__(inner)
+        if not (isfinite(rate) and rate > 0):
+            raise ValueError(f"rate {rate}: expected a finite number above 0")
+        self._rate = rate
+        self._logs = torch.zeros(len(inner.tasks), dtype=torch.float64)  # s
+        self._optimizer = torch.optim.Adam([self._logs], rate)
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """exp(-s)."""
+        return {task: exp(-log) for task, log in zip(self.tasks, self._logs.tolist(), strict=True)}
+
+    def learn(self, losses: Mapping[str, float]) -> None:
+        """Move s."""
+        values = torch.tensor([losses[task] for task in self.tasks], dtype=torch.float64)
+        self._logs.grad = 1 - torch.exp(-self._logs) * values
+        self._optimizer.step()
+
+    def report(self) -> Mapping[str, float]:
+        """What the inner strategy reports, and sigma of each task as "sigma/TASK"."""
+        sigmas = {f"sigma/{task}": exp(log / 2) for task, log in zip(self.tasks, self._logs.tolist(), strict=True)}
+        return {**super().report(), **sigmas}
+
+    def settings(self) -> dict[str, Any]:
+        """The rate."""
+        return {"kind": "uncertainty", "rate": self._rate}
+
+    def learned(self) -> dict[str, Any]:
+        """The logarithms and the state of Adam."""
+        return {"logs": self._logs.clone(), "adam": deepcopy(self._optimizer.state_dict())}
+
+    def take_over(self, learned: Mapping[str, Any]) -> None:
+        """Continue with what `learned` gave."""
+        self._logs.copy_(learned["logs"])
+        self._optimizer.load_state_dict(deepcopy(learned["adam"]))

@@ -1,0 +1,377 @@
+import math
+import threading
+
+import pytest
+import torch
+from task_toys import TASKS, Net, adam, equal, updating
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from mtl.equal_weights import EqualWeights
+from mtl.instance_weights import InstanceWeights
+from mtl.noisy_labels import detection
+from mtl.task_groups import TaskGroups
+from mtl.updates import NotFinite, Parameters, Updates
+
+
+class Frozen:
+    """A network that never learns: the losses stay as given, by task."""
+
+    def __init__(self, losses, average=lambda values: values):
+        self.table = torch.stack([torch.as_tensor(values) for values in losses.values()], 1).float()
+        self.tasks = tuple(losses)
+        self.ones = {task: nn.Parameter(torch.ones(1)) for task in losses}
+        own = {task: [one] for task, one in self.ones.items()}
+        self.updates = Updates(Parameters([], own), torch.optim.SGD(self.ones.values(), lr=0.0), average=average)
+
+    def strategy(self, form="absolute", inner=EqualWeights, **options):
+        return InstanceWeights(inner(self.tasks), len(self.table), dict.fromkeys(self.tasks, form), **options)
+
+    def step(self, strategy, places=None, closure=None):
+        places = torch.arange(len(self.table)) if places is None else torch.tensor(places)
+
+        def losses(tasks):
+            return {task: self.table[places, self.tasks.index(task)] * self.ones[task] for task in tasks}
+
+        return strategy.step(closure or losses, self.updates, places)
+
+    def rest(self, strategy, steps=400):
+        for _ in range(steps):
+            self.step(strategy)
+        return strategy.parameters
+
+
+def instance_losses(net, tasks, places):
+    features = torch.tanh(net.trunk(net.inputs[places]))
+    return {task: (net.heads[task](features) - len(task)).square()[:, 0] for task in tasks}
+
+
+@pytest.mark.parametrize(("form", "power"), [("absolute", 1), ("squared", 2), ("classes", 2)])
+def test_where_losses_stay_sigma_or_its_square_becomes_the_loss_over_its_mean(form, power):
+    frozen = Frozen({"near": [1.0, 2.0, 3.0, 6.0], "far": [40.0, 10.0, 20.0, 10.0]})
+    found = frozen.rest(frozen.strategy(form)).exp() ** power
+    expected = torch.tensor([[1 / 3, 2.0], [2 / 3, 0.5], [1.0, 1.0], [2.0, 0.5]])
+    assert torch.allclose(found, expected, rtol=1e-4)
+
+
+def test_a_temperature_comes_to_rest_where_as_many_pixels_are_right_as_it_says():
+    # Three of four pixels are right by a margin of 2: at rest the network says so, sigmoid(2 / sigma) = 3 / 4.
+    frozen = Frozen({"near": [0.0]})
+    strategy = frozen.strategy("temperature")
+    logits, labels = torch.tensor([[[2.0] * 4, [0.0] * 4]]), torch.tensor([[0, 0, 0, 1]])
+    place = torch.tensor([0])
+
+    def closure(tasks):
+        scaled = logits * frozen.ones["near"] / strategy.sigma("near", place)[:, None, None]
+        return {"near": cross_entropy(scaled, labels, reduction="none").mean(1)}
+
+    for _ in range(800):
+        decision = frozen.step(strategy, closure=closure)
+    assert strategy.sigma("near", place).item() == pytest.approx(2 / math.log(3), rel=1e-3)
+    assert decision.weights == {"near": 1}
+
+
+def test_two_steps_are_those_by_hand():
+    frozen = Frozen({"near": [1.0, 3.0]})
+    strategy = frozen.strategy(rate=0.5, momentum=0.8)
+    frozen.step(strategy)
+    first = -0.5 * 0.5  # gradient 1 - 1 / 2
+    assert strategy.parameters[0, 0] == first
+    frozen.step(strategy)
+    velocity = 0.8 * 0.5 + 1 - math.exp(-first) / 2
+    assert strategy.parameters[0, 0].item() == pytest.approx(first - 0.5 * velocity)
+
+
+def test_what_is_learned_does_not_depend_on_the_unit_of_the_losses():
+    metres, millimetres = Frozen({"near": [1.0, 2.0, 6.0]}), Frozen({"near": [1e3, 2e3, 6e3]})
+    found = [frozen.rest(frozen.strategy(), 20) for frozen in (metres, millimetres)]
+    assert torch.allclose(*found, atol=1e-5)
+
+
+def test_instances_that_are_not_in_the_batch_keep_value_and_momentum_exactly():
+    frozen = Frozen({"near": [1.0, 2.0, 3.0, 6.0, 4.0], "far": [4.0, 1.0, 2.0, 2.0, 9.0]})
+    strategy = frozen.strategy(decay=0.1)
+    frozen.step(strategy, [0, 3, 4])
+    before = strategy.state_dict()
+    frozen.step(strategy, [1, 3])
+    after = strategy.state_dict()
+    for name in ("logs", "velocity"):
+        changed = (before[name] != after[name]).any(1)
+        assert changed.tolist() == [False, True, False, True, False]
+    assert not after["logs"][2].any()
+
+
+def test_an_instance_that_is_twice_in_a_batch_moves_once_by_the_mean_of_its_gradients():
+    frozen = Frozen({"near": [0.0, 0.0]})
+    strategy = frozen.strategy(rate=0.1)
+    losses = torch.tensor([1.0, 2.0, 3.0])  # of mean 2
+    frozen.step(strategy, [0, 0, 1], lambda tasks: {"near": losses * frozen.ones["near"]})
+    assert strategy.parameters[:, 0].tolist() == pytest.approx([-0.1 * 0.25, 0.1 * 0.5])
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_sigma_stays_within_its_limit(shared):
+    frozen = Frozen({"near": [0.0, 1e-9, *[1.0] * 98, 1e5]})
+    sigmas = frozen.rest(frozen.strategy(limit=5.0, shared=shared), 60).exp()[:, 0]
+    assert 1 / 5 - 1e-6 <= sigmas.min() < 0.5
+    assert sigmas.max() <= 5 + 1e-5
+    if not shared:
+        assert sigmas[[0, 1, 100]].tolist() == pytest.approx([1 / 5, 1 / 5, 5])
+
+
+def test_decay_pulls_s_back_until_it_balances_the_gradient():
+    frozen = Frozen({"near": [1.0, 2.0, 6.0]})
+    found = frozen.rest(frozen.strategy(decay=0.5))[:, 0]
+    ratios = torch.tensor([1 / 3, 2 / 3, 2.0])
+    assert torch.allclose(1 - torch.exp(-found) * ratios + 0.5 * found, torch.zeros(3), atol=1e-4)
+    assert (found.abs() < ratios.log().abs()).all()
+
+
+@pytest.mark.parametrize("form", ["absolute", "squared"])
+def test_the_weights_of_the_training_set_have_mean_1_and_follow_sigma_up_to_the_upper_quartile(form):
+    frozen = Frozen({"near": torch.linspace(0.5, 8.0, 12)})
+    strategy = frozen.strategy(form)
+    s = frozen.rest(strategy, 50)[:, 0]
+    seen = {}
+
+    def closure(tasks):
+        seen["loss"] = (frozen.table[:, 0] * frozen.ones["near"]).requires_grad_()
+        seen["loss"].retain_grad()
+        return {"near": seen["loss"]}
+
+    decision = frozen.step(strategy, closure=closure)
+    weights = 12 * seen["loss"].grad  # of a mean over 12
+    raw = torch.exp(-(1 if form == "absolute" else 2) * s)
+    expected = raw.minimum(raw.sort().values[9])
+    assert torch.allclose(weights, expected / expected.mean(), rtol=1e-4)
+    assert decision.weights["near"] == pytest.approx(1)
+    assert weights.max() <= 4
+
+
+def test_the_report_has_the_quantiles_of_the_weights():
+    frozen = Frozen({"near": [0.1] * 5 + [1.0] * 5 + [100.0] * 5})
+    strategy = frozen.strategy()
+    assert set(strategy.report().values()) == {1.0}
+    frozen.rest(strategy, 30)
+    low, middle, high = (strategy.report()[f"instance weight/near/{name}"] for name in ("10 %", "median", "90 %"))
+    assert low < 0.1 < middle <= high <= 4
+
+
+def test_at_rate_0_training_is_plain_training_bit_for_bit():
+    net, plain = Net(["near"]), Net(["near"])
+    strategy = InstanceWeights(EqualWeights(["near"]), 8, {"near": "squared"}, rate=0.0)
+    changed, kept = adam(net), adam(plain)
+    for numbers in torch.randperm(8).split(4) * 3:
+        decision = strategy.step(lambda t, p=numbers: instance_losses(net, t, p), updating(net, changed), numbers)
+        kept.zero_grad()
+        loss = instance_losses(plain, ["near"], numbers)["near"].mean()
+        loss.backward()
+        kept.step()
+        assert decision.losses == {"near": loss.item()}
+        assert decision.weights == {"near": 1}
+    assert equal(net, plain)
+
+
+@pytest.mark.parametrize("inner", [lambda tasks: EqualWeights(tasks, updates=2), TaskGroups])
+def test_s_moves_once_by_the_first_losses_however_often_the_inner_strategy_updates(inner):
+    frozen = Frozen({"near": [1.0, 3.0], "far": [2.0, 4.0]})
+    once, often = frozen.strategy(), frozen.strategy(inner=inner)
+    frozen.step(once)
+    calls = dict.fromkeys(frozen.tasks, 0)
+
+    def growing(tasks):
+        for task in tasks:
+            calls[task] += 1
+        return {
+            task: frozen.table[:, frozen.tasks.index(task)] ** calls[task] * frozen.ones[task] for task in tasks
+        }  # fmt: skip
+
+    decision = frozen.step(often, closure=growing)
+    assert min(calls.values()) > 1
+    assert torch.equal(often.parameters, once.parameters)
+    assert decision.losses == {"near": 2, "far": 3}
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_several_processes_learn_as_one_with_their_batches_together(shared):
+    losses = {"near": [1.0, 2.0, 3.0, 6.0, 5.0, 0.1], "far": [4.0, 1.0, 2.0, 2.0, 1.0, 3.0]}
+    batches = [([0, 1], [2, 1]), ([3, 2], [5, 0]), ([4, 0], [1, 3])]  # one instance is in both batches of the first
+    alone = Frozen(losses)
+    together = alone.strategy(shared=shared)
+    for first, second in batches:
+        alone.step(together, first + second)
+
+    barrier, given, found = threading.Barrier(2, timeout=20), {}, {}
+
+    def run(rank):
+        def average(values):
+            given[rank] = values.clone()
+            barrier.wait()
+            mean = (given[0] + given[1]) / 2
+            barrier.wait()
+            return mean
+
+        process = Frozen(losses, average)
+        found[rank] = process.strategy(shared=shared)
+        for batch in batches:
+            process.step(found[rank], batch[rank])
+
+    threads = [threading.Thread(target=run, args=(rank,)) for rank in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert torch.equal(found[0].parameters, found[1].parameters)
+    assert torch.allclose(found[0].parameters, together.parameters, atol=1e-6)
+
+
+def test_with_a_shared_part_sigma_begins_at_1_and_unseen_instances_follow_their_task():
+    frozen = Frozen({"near": [1.0, 3.0, 2.0]})
+    strategy = frozen.strategy(shared=True, rate=0.1)
+    assert torch.allclose(strategy.parameters, torch.zeros(3, 1), atol=1e-6)
+    frozen.step(strategy, [0])  # its loss is the mean: nothing moves
+    frozen.step(strategy, [1, 2])
+    # Mean loss (0.09 * 1 + 0.1 * 2.5) / 0.19; the gradient is shared half and half.
+    gradients = [1 - loss * 0.19 / 0.34 for loss in (3, 2)]
+    common = math.log(0.5) - 0.1 * sum(gradients) / 4
+    own = [math.log(0.5), *(math.log(0.5) - 0.1 * gradient / 2 for gradient in gradients)]
+    expected = [math.log(math.exp(common) + math.exp(part)) for part in own]
+    assert strategy.parameters[:, 0].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def fit(inputs, targets, rate, epochs=60):
+    """A linear model, and the strategy it was trained with."""
+    torch.manual_seed(0)
+    model = nn.Linear(inputs.shape[1], 1)
+    strategy = InstanceWeights(EqualWeights(["height"]), len(inputs), {"height": "squared"}, rate=rate)
+    updates = Updates(Parameters([], {"height": list(model.parameters())}), torch.optim.SGD(model.parameters(), 0.02))
+    for _ in range(epochs):
+        for batch in torch.randperm(len(inputs)).split(20):
+            strategy.step(
+                lambda tasks, i=batch: {"height": (model(inputs[i])[:, 0] - targets[i]).square()}, updates, batch
+            )
+    return model, strategy
+
+
+def test_permuted_targets_fade_out_and_are_found():
+    generator = torch.Generator().manual_seed(1)
+    inputs, slope = torch.randn(200, 10, generator=generator), torch.randn(10, generator=generator)
+    truth = inputs @ slope
+    targets = truth + 0.1 * torch.randn(200, generator=generator)
+    targets[:80] = targets[:80].roll(1)
+    corrupted = (torch.arange(200) < 80).numpy()
+    errors, rankings = {}, {}
+    for rate in (0.0, 0.1):
+        model, strategy = fit(inputs, targets, rate)
+        with torch.no_grad():
+            answers = model(inputs)[:, 0]
+        errors[rate] = (answers - truth).square().mean().sqrt().item()
+        scores = strategy.parameters[:, 0] if rate else (answers - targets).square()
+        rankings[rate] = detection(scores.numpy(), corrupted)
+    assert errors[0.1] < 0.3 * errors[0.0]
+    assert rankings[0.1].roc_auc > max(0.95, rankings[0.0].roc_auc)
+    assert min(rankings[0.1].precision, rankings[0.1].recall) > 0.75
+
+
+def test_a_loss_that_is_not_finite_teaches_nothing():
+    frozen = Frozen({"near": [1.0, 2.0]})
+    strategy = frozen.strategy()
+    frozen.step(strategy)
+    before = strategy.state_dict()
+    with pytest.raises(NotFinite):
+        frozen.step(strategy, closure=lambda tasks: {"near": torch.tensor([1.0, math.nan]) * frozen.ones["near"]})
+    assert torch.equal(strategy.state_dict()["logs"], before["logs"])
+    assert strategy.state_dict()["means"] == before["means"]
+
+
+def test_a_resumed_training_goes_on_exactly():
+    frozen = Frozen({"near": [1.0, 2.0, 6.0], "far": [3.0, 1.0, 1.0]})
+    first, second = frozen.strategy(shared=True), frozen.strategy(shared=True)
+    frozen.rest(first, 5)
+    second.load_state_dict(first.state_dict())
+    for strategy in (first, second):
+        frozen.step(strategy, [0, 2])
+    assert torch.equal(first.parameters, second.parameters)
+    assert first.report() == second.report()
+
+
+def test_a_saved_state_does_not_change_with_the_training():
+    frozen = Frozen({"near": [1.0, 2.0]})
+    strategy = frozen.strategy()
+    state = strategy.state_dict()
+    frozen.step(strategy)
+    assert not state["logs"].any()
+    assert state["means"] == {"near": 0}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        InstanceWeights(EqualWeights(TASKS), 4, dict.fromkeys(TASKS, "absolute")),
+        InstanceWeights(EqualWeights(TASKS), 3, dict.fromkeys(TASKS, "squared")),
+        InstanceWeights(EqualWeights(TASKS, 2), 3, dict.fromkeys(TASKS, "absolute")),
+        InstanceWeights(EqualWeights(TASKS[:1]), 3, {TASKS[0]: "absolute"}),
+        EqualWeights(TASKS),
+    ],
+)
+def test_a_state_of_another_strategy_is_refused(other):
+    strategy = InstanceWeights(EqualWeights(TASKS), 3, dict.fromkeys(TASKS, "absolute"))
+    with pytest.raises(ValueError, match="resume with what was saved"):
+        strategy.load_state_dict(other.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("instances", "message"),
+    [
+        (None, "need the places of the batch's instances .* got None"),
+        (torch.tensor([0.0, 1.0]), r"torch.float32 \(2,\): expected int64"),
+        (torch.tensor([[0], [1]]), r"\(2, 1\): expected int64 \(b,\)"),
+        (torch.tensor([], dtype=torch.int64), "b above 0"),
+        (torch.tensor([0, 2]), "instance 2: expected 0 to 1"),
+        (torch.tensor([-1, 0]), "instance -1: expected 0 to 1"),
+        (torch.tensor([0]), r"shape \(2,\); instance weights need one loss for each of the batch's 1 instances"),
+    ],
+)
+def test_impossible_instances_are_refused(instances, message):
+    frozen = Frozen({"near": [1.0, 2.0]})
+    with pytest.raises(ValueError, match=message):
+        frozen.strategy().step(lambda tasks: {"near": torch.ones(2) * frozen.ones["near"]}, frozen.updates, instances)
+
+
+@pytest.mark.parametrize(
+    ("form", "losses", "message"),
+    [
+        ("absolute", lambda one: {"near": one.sum()}, r"'near': shape \(\); instance weights need one loss for each"),
+        ("absolute", lambda one: {"far": one}, "no losses for 'near', losses for unknown 'far'"),
+        ("squared", lambda one: {"near": -one.expand(2)}, "is -1.0; form 'squared' needs losses from 0 up"),
+        ("temperature", lambda one: {"near": one.expand(2)}, r"expected one of logits / sigma\('near', instances\)"),
+    ],
+)
+def test_impossible_losses_are_refused(form, losses, message):
+    frozen = Frozen({"near": [1.0, 2.0]})
+    with pytest.raises(ValueError, match=message):
+        frozen.step(frozen.strategy(form), closure=lambda tasks: losses(frozen.ones["near"]))
+
+
+@pytest.mark.parametrize("task", ["near", "sky"])
+def test_sigma_is_refused_for_tasks_that_do_not_use_it(task):
+    with pytest.raises(ValueError, match="expected one of form 'temperature'"):
+        Frozen({"near": [1.0]}).strategy().sigma(task, torch.tensor([0]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"count": 0}, "count 0: expected 1 or more"),
+        ({"forms": {"near": "cubic"}}, "forms 'cubic': expected 'absolute', 'squared'"),
+        ({"forms": {"far": "absolute"}}, "no forms for 'near'"),
+        ({"rate": -0.1}, "rate -0.1"),
+        ({"rate": math.nan}, "rate nan"),
+        ({"momentum": 1.0}, "momentum 1.0: expected 0 or more, below 1"),
+        ({"decay": math.inf}, "decay inf"),
+        ({"limit": 1.0}, "limit 1.0: expected more than 1"),
+    ],
+)
+def test_impossible_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        InstanceWeights(EqualWeights(["near"]), **{"count": 2, "forms": {"near": "absolute"}, **options})

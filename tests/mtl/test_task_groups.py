@@ -1,0 +1,204 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+from task_toys import Net, adam, equal, step
+from torch import nn
+
+from mtl.affinity import Affinity
+from mtl.equal_weights import EqualWeights
+from mtl.sequential import update_in_turn
+from mtl.task_groups import TaskGroups
+from mtl.updates import Parameters, Updates
+
+TASKS = ("a", "b", "c")  # a and b pull the shared parameters one way, c the other
+
+
+class Opposed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.shared = nn.Parameter(torch.tensor([0.3, -0.2]))
+        self.own = nn.ParameterDict({task: torch.zeros(2) for task in TASKS})
+        self.goal = {"a": torch.tensor([3.0, 1.0]), "b": torch.tensor([2.5, 1.5]), "c": torch.tensor([-3.0, -1.0])}
+
+    def losses(self, tasks):
+        return {task: (self.shared + 0.1 * self.own[task] - self.goal[task]).square().sum() for task in tasks}
+
+    def updates(self, rate=2e-3):
+        own = {task: [self.own[task]] for task in TASKS}
+        return Updates(Parameters([self.shared], own), torch.optim.SGD(self.parameters(), lr=rate))
+
+
+def trained(steps=200, **options):
+    net = Opposed()
+    strategy = TaskGroups(TASKS, beta=0.05, **{"warm_up": 50, "preference": 0.0, **options})
+    updates = net.updates()
+    for _ in range(steps):
+        strategy.step(net.losses, updates)
+    return strategy
+
+
+def test_affinity_has_the_signs_of_a_problem_whose_conflicts_are_known():
+    table = trained(warm_up=1000).affinity.table
+    together = np.array([[1, 1, -1], [1, 1, -1], [-1, -1, 1]])
+    assert (np.sign(table) == together).all()
+
+
+def test_tasks_that_help_each_other_are_grouped():
+    assert trained().groups == (("a", "b"), ("c",))
+
+
+def test_credited_to_the_wrong_group_as_released_the_pattern_is_lost():
+    table = trained(warm_up=1000, attribution="released").affinity.table
+    together = np.array([[1, 1, -1], [1, 1, -1], [-1, -1, 1]])
+    assert (np.sign(table) != together).any()
+
+
+def test_an_observation_by_hand():
+    affinity = Affinity(TASKS, decay=0.1)
+    affinity.observe(["a"], {"a": 2.0, "b": 4.0, "c": 1.0}, {"a": 1.0, "b": 3.0, "c": 1.5})
+    assert affinity.table == pytest.approx(np.array([[0.05, 0.025, -0.05], [0, 0, 0], [0, 0, 0]]))
+    # In a group of two everything counts half; b and c both gain, a is outside.
+    affinity.observe(["b", "c"], {"a": 2.0, "b": 4.0, "c": 1.0}, {"a": 3.0, "b": 3.0, "c": 0.5})
+    assert affinity.table[1:] == pytest.approx(np.array([[-0.025, 0.0125, 0.025], [-0.025, 0.0125, 0.025]]))
+
+
+def test_members_at_odds_and_losses_of_oneself_by_hand():
+    affinity = Affinity(TASKS, decay=1.0)
+    affinity.observe(["a", "b"], dict.fromkeys(TASKS, 1.0), {"a": 0.6, "b": 1.2, "c": 1.0})
+    # a gains .2, b loses .1 (halved): at odds, so -max(.2, -.1) both ways; b's own loss is ignored.
+    assert affinity.table == pytest.approx(np.array([[0.2, -0.2, 0], [-0.2, 0, 0], [0, 0, 0]]))
+    affinity.observe(["a", "b"], dict.fromkeys(TASKS, 1.0), {"a": 1.2, "b": 1.4, "c": 1.0})
+    assert affinity.table[:2, :2] == pytest.approx(np.array([[0.2, -0.2], [-0.1, 0]]))  # both lost
+
+
+def test_a_loss_of_zero_says_nothing():
+    affinity = Affinity(TASKS, decay=1.0)
+    affinity.observe(["a"], {"a": 1.0, "b": 0.0, "c": -1.0}, dict.fromkeys(TASKS, 0.5))
+    assert affinity.table == pytest.approx(np.array([[0.5, 0, 0], [0, 0, 0], [0, 0, 0]]))
+
+
+def test_normalised_by_hand_and_as_released():
+    affinity = Affinity(TASKS, decay=1.0)
+    affinity.table = np.array([[2.0, 4.0, 1.0], [1.0, 8.0, -2.0], [4.0, 2.0, 1.0]])
+    full = np.array([[1, (0.5 + 0.5) / 2, (1 + 2) / 2], [0, 1, (-2 + 0.25) / 2], [0, 0, 1]])
+    assert np.triu(affinity.normalised()) == pytest.approx(full)
+    assert affinity.normalised() == pytest.approx(affinity.normalised().T)
+    released = np.array([[1, (0.5 + 1) / 2, (1 + 4) / 2], [0, 1, (-2 + 2) / 2], [0, 0, 1]])
+    assert np.triu(affinity.normalised("released")) == pytest.approx(released)
+
+
+def test_the_groups_do_not_depend_on_the_order_of_the_tasks():
+    table = np.array([[1.0, 0.6, -0.5, 0.1], [0.7, 1.0, -0.4, 0.0], [-0.3, -0.6, 1.0, 0.5], [0.2, 0.1, 0.4, 1.0]])
+    for order in ([0, 1, 2, 3], [3, 1, 0, 2], [2, 3, 1, 0]):
+        affinity = Affinity(["abcd"[k] for k in order], decay=1.0)
+        affinity.table = table[np.ix_(order, order)]
+        assert {frozenset(group) for group in affinity.groups()} == {frozenset("ab"), frozenset("cd")}
+
+
+def test_two_tasks_are_together_where_they_help_each_other():
+    for mutual, groups in ((0.2, (("a", "b"),)), (-0.2, (("a",), ("b",)))):
+        affinity = Affinity("ab", decay=1.0)
+        affinity.table = np.array([[1.0, mutual], [mutual, 1.0]])
+        assert affinity.groups(preference=0.0) == groups
+
+
+def test_without_an_affinity_to_itself_no_task_is_grouped():
+    affinity = Affinity(TASKS, decay=1.0)
+    assert affinity.groups() is None
+    affinity.observe(["a"], dict.fromkeys(TASKS, 1.0), dict.fromkeys(TASKS, 0.5))
+    assert affinity.groups() is None
+
+
+def test_turns_move_what_their_losses_reach_and_nothing_else():
+    net, by_hand = Net(["near", "far"]), Net(["near", "far"])
+    turns = update_in_turn([["far"], ["near"]], net.losses, Updates(net.split(), adam(net)), watched=["near", "far"])
+    optimizer = adam(by_hand)
+    for number, task in enumerate(["far", "near"]):
+        losses = by_hand.losses(["near", "far"])
+        assert turns[number].before == pytest.approx({name: loss.item() for name, loss in losses.items()})
+        optimizer.zero_grad()
+        losses[task].backward()
+        optimizer.step()
+    assert equal(net, by_hand)
+
+
+def test_heads_of_other_tasks_move_only_where_they_are_not_frozen():
+    for frozen in (True, False):
+        net = Net(["near", "far"])
+        optimizer = adam(net)
+        step(EqualWeights(["near", "far"]), net, optimizer)  # momentum
+        before = net.heads["far"].weight.clone()
+        update_in_turn([["near"]], net.losses, Updates(net.split(), optimizer), frozen_heads=frozen)
+        assert torch.equal(net.heads["far"].weight, before) == frozen
+
+
+def test_one_forward_pass_more_than_there_are_groups():
+    net, forwards = Opposed(), []
+
+    def closure(tasks):
+        forwards.append(torch.is_grad_enabled())
+        return net.losses(tasks)
+
+    strategy = TaskGroups(TASKS)
+    decision = strategy.step(closure, net.updates())
+    assert forwards == [True, True, True, False]
+    assert sorted(decision.groups) == [("a",), ("b",), ("c",)]
+
+
+def test_the_order_of_the_groups_changes_but_not_from_run_to_run():
+    runs = []
+    for _ in range(2):
+        net, strategy = Opposed(), TaskGroups(TASKS, seed=4)
+        runs.append([strategy.step(net.losses, net.updates()).groups for _ in range(12)])
+    assert runs[0] == runs[1]
+    assert len(set(runs[0])) > 2
+
+
+def test_a_single_group_is_measured_too():
+    for attribution, updates in (("correct", 1), ("released", 2)):
+        net = Opposed()
+        strategy = TaskGroups(TASKS, warm_up=0, attribution=attribution)
+        strategy.groups = (TASKS,)
+        assert strategy.step(net.losses, net.updates()).groups == (TASKS,) * updates
+        assert strategy.affinity.table.any()
+
+
+def test_one_task_is_plain_training():
+    net, plain = Net(["near"]), Net(["near"])
+    step(TaskGroups(["near"]), net)
+    step(EqualWeights(["near"]), plain)
+    assert equal(net, plain)
+
+
+def test_a_resumed_run_goes_on_as_the_first_one():
+    strategy = trained(steps=60)
+    net, other = Opposed(), Opposed()
+    again = TaskGroups(TASKS, beta=0.05, warm_up=50, preference=0.0)
+    again.load_state_dict(copy.deepcopy(strategy.state_dict()))
+    updates, others = net.updates(), other.updates()
+    for _ in range(10):
+        assert strategy.step(net.losses, updates) == again.step(other.losses, others)
+    assert strategy.report() == again.report()
+
+
+def test_the_report_names_affinities_and_groups():
+    report = trained().report()
+    assert report["affinity/a on b"] > 0 > report["affinity/a on c"]
+    assert report["group/a"] == report["group/b"] != report["group/c"]
+    assert report["groups"] == 2
+
+
+def test_what_cannot_be_is_refused():
+    for options, words in (
+        ({"beta": 0.0}, "decay 0.0: expected above 0, up to 1"),
+        ({"beta": 1.5}, "decay 1.5"),
+        ({"warm_up": -1}, "warm_up -1"),
+        ({"attribution": "mine"}, "'mine': expected one of 'correct', 'released'"),
+        ({"normalise": "half"}, "'half'"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            TaskGroups(TASKS, **options)
+    with pytest.raises(ValueError, match="the saved state is of"):
+        TaskGroups(TASKS, beta=0.1).load_state_dict(TaskGroups(TASKS).state_dict())

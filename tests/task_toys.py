@@ -1,0 +1,89 @@
+"""Small networks with several tasks, steps on them, and all strategies."""
+
+import torch
+from torch import nn
+
+from mtl.connection_strength import find_layers
+from mtl.making import Training, make_strategy, strategy_names
+from mtl.task_norm import convert, using
+from mtl.updates import Parameters, Updates
+
+TASKS = ("near", "far")
+SPECS = [
+    name + (":" + ",".join(f"{task}=1" for task in TASKS) if name == "static" else "")
+    for name in strategy_names() if name != "nash-mtl"  # its solver is under the GPL
+]  # fmt: skip
+SPECS += ["instances+task-groups:warm_up=0,beta=0.1", "uncertainty+task-priority", "dynamic+instances+pcgrad"]
+
+
+class Net(nn.Module):
+    """A shared layer and one head for each task."""
+
+    def __init__(self, tasks=TASKS):
+        super().__init__()
+        torch.manual_seed(0)
+        self.trunk = nn.Linear(5, 4)
+        self.heads = nn.ModuleDict({task: nn.Linear(4, 1) for task in tasks})
+        self.inputs = torch.randn(8, 5)
+
+    def losses(self, tasks):
+        features = torch.tanh(self.trunk(self.inputs))
+        return {task: (self.heads[task](features) - len(task)).square().mean() for task in tasks}
+
+    def split(self):
+        own = {task: list(head.parameters()) for task, head in self.heads.items()}
+        return Parameters(list(self.trunk.parameters()), own)
+
+    def copy(self):
+        return [parameter.detach().clone() for parameter in self.parameters()]
+
+
+def adam(net):
+    return torch.optim.AdamW(net.parameters(), lr=0.05, weight_decay=0.1)
+
+
+def updating(net, optimizer=None, **more):
+    return Updates(net.split(), optimizer or adam(net), **more)
+
+
+def step(strategy, net, optimizer=None, closure=None, **more):
+    return strategy.step(closure or net.losses, updating(net, optimizer, **more))
+
+
+def train_plainly(net, weights, steps, clip=None):
+    optimizer = adam(net)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        sum(weights[task] * loss for task, loss in net.losses(TASKS).items()).backward()
+        if clip is not None:
+            nn.utils.clip_grad_norm_(net.parameters(), clip)
+        optimizer.step()
+
+
+def equal(first, second):
+    return all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+class Each(Net):
+    """Losses of each instance, and a norm for each task."""
+
+    def __init__(self, tasks=TASKS):
+        super().__init__(tasks)
+        self.trunk = convert(nn.Sequential(nn.Linear(5, 4, bias=False), nn.BatchNorm1d(4)), tasks)
+
+    def losses(self, tasks):
+        found = {}
+        for task in tasks:
+            with using(self.trunk, task):
+                found[task] = (self.heads[task](torch.tanh(self.trunk(self.inputs))) - 2.0).square().mean(1)
+        return found
+
+    def facts(self):
+        def run():
+            with using(self.trunk, next(iter(self.heads))):
+                self.trunk(self.inputs)
+
+        return Training(find_layers(self.trunk, run), steps=20, epoch=2, instances=len(self.inputs), seed=3)
+
+    def make(self, spec):
+        return make_strategy(spec, tuple(self.heads), self.facts())
