@@ -144,6 +144,7 @@ def test_constraints_pin_what_the_base_and_the_tests_need() -> None:
         ("stitch", "README.md", "## Stitch"),
         ("generate", "docs/datasets.md", "## Options"),
         ("train", "docs/training.md", "## Options"),
+        ("mtl-bench", "docs/multi-task.md", "## The benchmark"),
     ],
 )
 def test_documents_name_every_option_and_no_other(tmp_path: Path, command: str, document: str, section: str) -> None:

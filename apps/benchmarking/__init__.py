@@ -1,0 +1,1 @@
+"""`parastitch mtl-bench`: the same network trained with every multi-task optimizer."""

@@ -1,0 +1,89 @@
+"""Image encoders of timm as trunks: features of several depths, brought to one size and joined."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from apps.benchmarking.small import conv
+from stitching.errors import InputError
+
+FEATURES = 128
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB, what ImageNet weights expect
+_TAPS = 2, 5, 8  # after blocks 3, 6 and 9 of a ViT, and after the last one's norm
+
+
+class EncoderTrunk(nn.Module):
+    """Images (b, 3, h, w) BGR -> features (b, FEATURES, h / n, w / n), n that of the encoder's finest features.
+
+    encoder: normalised RGB -> features (b, c, h / n, w / n), finest first. channels: of all of them together.
+    """
+
+    features = FEATURES
+
+    def __init__(self, encoder: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.encoder, self.join = encoder, conv(channels, FEATURES, kernel=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features for the heads."""
+        mean, deviation = (images.new_tensor(rgb)[:, None, None] for rgb in (_MEAN, _DEVIATION))
+        levels = self.encoder((images.flip(1) - mean) / deviation)
+        size = levels[0].shape[-2:]
+        same = [functional.interpolate(level, size=size, mode="bilinear", align_corners=False) for level in levels]
+        return functional.relu(self.join(torch.cat(same, 1)))
+
+
+class TappedViT(nn.Module):
+    """A vision transformer of timm -> tokens after some blocks, and normalised ones after the last, as planes."""
+
+    def __init__(self, transformer: Any) -> None:
+        super().__init__()
+        self.transformer = transformer
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Each (b, c, h / 16, w / 16)."""
+        last, planes = self.transformer.forward_intermediates(images, indices=list(_TAPS))
+        tokens = last[:, self.transformer.num_prefix_tokens :]
+        return [*planes, tokens.transpose(1, 2).reshape(planes[0].shape)]  # (b, n, c) -> (b, c, h, w)
+
+
+def _create(name: str, **options: object) -> Any:
+    if find_spec("timm") is None:
+        raise InputError("--network: ResNet, HRNet and ViT are timm's: pip install 'parastitch[encoders]'")
+    import timm
+
+    return timm.create_model(name, **options)
+
+
+def _pyramid(name: str, pretrained: bool) -> EncoderTrunk:
+    encoder = _create(name, pretrained=pretrained, features_only=True, out_indices=(1, 2, 3, 4))
+    return EncoderTrunk(encoder, sum(encoder.feature_info.channels()))
+
+
+def _vit(name: str, pretrained: bool) -> EncoderTrunk:
+    options = {"num_classes": 0, "dynamic_img_size": True, "drop_path_rate": 0.15}
+    transformer = _create(name, pretrained=pretrained, **options)
+    return EncoderTrunk(TappedViT(transformer), (len(_TAPS) + 1) * transformer.embed_dim)
+
+
+_KINDS: dict[str, tuple[Callable[[str, bool], EncoderTrunk], str]] = {
+    "resnet18": (_pyramid, "resnet18"),
+    "hrnet18": (_pyramid, "hrnet_w18"),
+    "vit-tiny": (_vit, "vit_tiny_patch16_384"),
+}
+
+
+def _opener(build: Callable[[str, bool], EncoderTrunk], name: str, pretrained: bool) -> Callable[[], EncoderTrunk]:
+    return lambda: build(name, pretrained)
+
+
+# NAME begins with random weights, NAME-imagenet with those that timm downloads.
+ENCODERS = {
+    name + suffix: _opener(build, model, pretrained)
+    for name, (build, model) in _KINDS.items()
+    for suffix, pretrained in (("", False), ("-imagenet", True))
+}

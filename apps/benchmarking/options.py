@@ -1,0 +1,118 @@
+"""What the benchmark compares, as its command line has it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from apps.benchmarking.settings import NETWORKS, PUBLIC, SCENES, DataSettings, RunSettings, read_method
+from stitching.errors import InputError
+
+_SCENES = {"train": 1000, "test": 250}  # where nothing is said
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What is trained, how long, how often; the command line has the same options."""
+
+    methods: tuple[str, ...] = ("equal",)
+    """What to compare: SPEC[/norms][/heads=FACTOR]. SPEC: a strategy, as mtl.making names them. /norms: each task has
+    batch norms of its own; always so where the strategy needs them. /heads: multiplies the learning rate of the
+    tasks' own parameters."""
+    data: str = SCENES
+    """Data set: scenes of the generator, or nyud, pascal-context, cityscapes, surreal."""
+    folder: Path | None = None
+    """Of a public data set, laid out as docs/public-datasets.md says."""
+    tasks: tuple[str, ...] = ()
+    """Tasks to learn, two or more; default: all that the data set has."""
+    network: str = "small"
+    """Architecture: small, segnet, or with timm resnet18, hrnet18, vit-tiny; these with -imagenet behind begin with
+    weights that timm downloads."""
+    size: tuple[int, int] = (64, 64)
+    """Width and height of the pictures, px; multiples of 8 for small, of 16 for vit-tiny, else of 32."""
+    train: int | None = None
+    """Pictures to train on; default: 1000 scenes, or all of a public set."""
+    validation: int = 200
+    """Pictures to choose the learning rate on; of a public set they are taken from the training split."""
+    test: int | None = None
+    """Pictures to measure on; default: 250 scenes, or all of a public set."""
+    epochs: int = 20
+    """Length of a training."""
+    batch_size: int = 16
+    """Pictures in a step."""
+    rates: tuple[float, ...] = (1e-3,)
+    """Highest learning rates. Of several, each method uses the one that is best on the validation pictures with the
+    first seed."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """A run of each method with each of them."""
+    corrupt: str = ""
+    """Task whose training labels are partly wrong; scenes only."""
+    shares: tuple[float, ...] = (0.1, 0.2, 0.4, 0.6)
+    """With --corrupt: shares of the training pictures with another one's label; each method is trained with each."""
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """Arithmetic of the convolutions."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where to train."""
+    threads: int = 1
+    """Of torch on a CPU, for each run."""
+    jobs: int = 1
+    """Runs at the same time; more than one make each other slower, and so the table's times are rough."""
+    cache: Path | None = None
+    """Folder that keeps rendered pictures for other benchmarks; default: OUTPUT/cache."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be compared.
+
+        Raises:
+            InputError: names the option, what was given and what is possible.
+        """
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            _demand(value is None or value >= least, f"--{name.replace('_', '-')} {value}", f"{least} or more")
+        for name in ("methods", "rates", "seeds", "shares"):
+            values = getattr(self, name)
+            good = bool(values) and len(set(values)) == len(values)
+            _demand(good, f"--{name} {' '.join(map(str, values))}", "one or more, each once")
+        for method in self.methods:
+            read_method(method)
+        _demand(min(self.rates) > 0, f"--rates {min(self.rates)}", "above 0")
+        _demand(min(self.seeds) >= 0, f"--seeds {min(self.seeds)}", "0 or more")
+        _demand(self.network in NETWORKS, f"--network {self.network}", f"one of {', '.join(NETWORKS)}")
+        (w, h), step = self.size, NETWORKS[self.network]
+        fits = all(side % step == 0 and side >= 32 for side in (w, h))
+        _demand(fits, f"--size {w} {h}", f"multiples of {step}, 32 or more")
+        several = not self.tasks or len(set(self.tasks)) == len(self.tasks) > 1
+        _demand(several, f"--tasks {' '.join(self.tasks)}", "two or more, each once")
+        self._check_data()
+
+    def _check_data(self) -> None:
+        scenes = self.data == SCENES
+        _demand(self.data in (SCENES, *PUBLIC), f"--data {self.data}", f"one of {', '.join((SCENES, *PUBLIC))}")
+        _demand(scenes == (self.folder is None), f"--data {self.data}, --folder {self.folder}",
+                "--folder with a public data set, and only there")  # fmt: skip
+        _demand(scenes or not self.corrupt, f"--corrupt {self.corrupt}", "--data scenes with it")
+        possible = all(0 <= share <= 1 for share in self.shares)
+        _demand(possible, f"--shares {' '.join(map(str, self.shares))}", "0 to 1")
+
+    @property
+    def data_settings(self) -> DataSettings:
+        """Without wrong labels."""
+        scenes = self.data == SCENES
+        train, test = (n or (_SCENES[k] if scenes else None) for k, n in (("train", self.train), ("test", self.test)))
+        folder = "" if self.folder is None else str(self.folder.resolve())
+        return DataSettings(self.data, folder, self.size, train, self.validation, test)
+
+    @property
+    def run_settings(self) -> RunSettings:
+        """Of equal weights, the first rate and the first seed; tasks as they were given."""
+        return RunSettings(
+            self.data_settings, self.tasks, "equal", self.network, self.epochs, self.batch_size, self.rates[0],
+            self.seeds[0], self.precision, self.device, self.threads,
+        )  # fmt: skip
+
+
+_LEAST = {"train": 2, "validation": 1, "test": 1, "epochs": 1, "batch_size": 2, "threads": 1, "jobs": 1}
+
+
+def _demand(good: bool, given: str, expected: str) -> None:
+    if not good:
+        raise InputError(f"{given}: expected {expected}")

@@ -1,0 +1,150 @@
+"""What is measured on a test set: pooled over all its known pixels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import nan
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from apps.benchmarking.losses import known
+from datasets.labels import Kind, Labels
+
+Scores = dict[str, float]  # by metric
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The one that stands for a task in a table and in delta_m."""
+
+    name: str
+    higher_is_better: bool
+    places: int  # decimals in a table
+
+
+MAIN: dict[Kind, Metric] = {
+    "classes": Metric("mIoU %", True, 2),
+    "distance": Metric("absolute error", False, 4),
+    "normals": Metric("mean angle", False, 2),
+    "binary": Metric("best F %", True, 2),
+}
+BINS = 18000  # of angles: 0.01 degrees
+THRESHOLDS = 100  # of probabilities: 0.01, 0.02, ... 1
+
+
+class Scorer(Protocol):
+    """Gathers what a score needs, batch by batch."""
+
+    def add(self, answer: Tensor, truth: Tensor) -> None:
+        """answer: (b, channels, h, w); truth: label maps, see datasets.labels."""
+
+    def scores(self) -> Scores:
+        """By metric; NaN where no pixel is known."""
+
+
+def open_scorer(labels: Labels, unit: float) -> Scorer:
+    """For a task. unit: of the network's distances."""
+    if labels.kind == "classes":
+        return ClassScorer(labels)
+    if labels.kind == "distance":
+        return DistanceScorer(labels, unit)
+    return NormalScorer(labels) if labels.kind == "normals" else BinaryScorer(labels)
+
+
+class ClassScorer:
+    """Mean intersection over union of the classes that occur, in the truth or in the answers; pixel accuracy."""
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+        self._counts = torch.zeros(labels.classes, labels.classes, dtype=torch.float64)  # true x answered
+
+    def add(self, answer: Tensor, truth: Tensor) -> None:
+        """As Scorer.add."""
+        seen, n = known(self._labels, truth), self._labels.classes
+        pairs = truth[seen] * n + answer.argmax(1)[seen]
+        self._counts += torch.bincount(pairs, minlength=n * n).reshape(n, n).cpu()  # (n * n,) -> (n, n)
+
+    def scores(self) -> Scores:
+        """In percent."""
+        hits, total = self._counts.diag(), self._counts.sum()
+        union = self._counts.sum(0) + self._counts.sum(1) - hits
+        occurs = union > 0
+        mean = float((hits[occurs] / union[occurs]).mean()) if total else nan
+        return {MAIN["classes"].name: 100 * mean, "pixel accuracy %": 100 * _share(hits.sum(), total)}
+
+
+class DistanceScorer:
+    """Mean absolute error, root mean squared error, in the labels' unit."""
+
+    def __init__(self, labels: Labels, unit: float) -> None:
+        self._labels, self._unit = labels, unit
+        self._sums = torch.zeros(3, dtype=torch.float64)  # |error|, error^2, pixels
+
+    def add(self, answer: Tensor, truth: Tensor) -> None:
+        """As Scorer.add."""
+        seen = known(self._labels, truth)
+        error = answer[:, 0][seen].double() * self._unit - truth[seen].double()
+        self._sums += torch.stack([error.abs().sum(), error.square().sum(), error.new_tensor(len(error))]).cpu()
+
+    def scores(self) -> Scores:
+        """In the labels' unit."""
+        absolute, squared, count = self._sums
+        return {MAIN["distance"].name: _share(absolute, count), "rms error": _share(squared, count) ** 0.5}
+
+
+class NormalScorer:
+    """Angles between normals, degrees: mean, median, shares within 11.25, 22.5 and 30."""
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+        self._bins = torch.zeros(BINS, dtype=torch.float64)
+        self._sum = 0.0
+
+    def add(self, answer: Tensor, truth: Tensor) -> None:
+        """As Scorer.add."""
+        cosine = (functional.normalize(answer.float(), dim=1) * truth).sum(1)[known(self._labels, truth)]
+        angles = torch.rad2deg(torch.acos(cosine.double().clamp(-1, 1)))
+        self._sum += float(angles.sum())
+        bins = (angles * (BINS / 180)).long().clamp(0, BINS - 1)
+        self._bins += torch.bincount(bins, minlength=BINS).cpu()
+
+    def scores(self) -> Scores:
+        """Degrees, and percent; the median to 0.01 degrees."""
+        total, up_to = self._bins.sum(), self._bins.cumsum(0)
+        median = (int((up_to < total / 2).sum()) + 0.5) * 180 / BINS if total else nan
+        within = {f"within {angle:g} %": 100 * _share(up_to[round(angle * BINS / 180) - 1], total)
+                  for angle in (11.25, 22.5, 30)}  # fmt: skip
+        return {MAIN["normals"].name: _share(torch.tensor(self._sum), total), "median angle": median, **within}
+
+
+class BinaryScorer:
+    """The best F measure that one threshold for the whole set gives; pixels must match exactly."""
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+        self._bins = torch.zeros(2, THRESHOLDS, dtype=torch.float64)  # truth x probability
+
+    def add(self, answer: Tensor, truth: Tensor) -> None:
+        """As Scorer.add."""
+        seen = known(self._labels, truth)
+        bins = (answer[:, 0][seen].float().sigmoid() * THRESHOLDS).long().clamp(0, THRESHOLDS - 1)
+        for value in (0, 1):
+            self._bins[value] += torch.bincount(bins[truth[seen] == value], minlength=THRESHOLDS).cpu()
+
+    def scores(self) -> Scores:
+        """In percent."""
+        wrong, right = self._bins.flip(1).cumsum(1)  # answered 1 at a threshold, by what is true
+        missed = self._bins[1].sum() - right
+        best = float((2 * right / (2 * right + wrong + missed).clamp_min(1)).max()) if self._bins.sum() else nan
+        return {MAIN["binary"].name: 100 * best}
+
+
+def _share(part: Tensor, whole: Tensor) -> float:
+    return float(part / whole) if whole else nan
+
+
+def main_score(labels: Labels, scores: Mapping[str, float]) -> float:
+    """The task's one number."""
+    return scores[MAIN[labels.kind].name]

@@ -1,0 +1,141 @@
+"""What one training run of the benchmark is; two runs with equal settings are the same run."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import quote
+
+from stitching.errors import InputError
+
+SCENES = "scenes"
+PUBLIC = "nyud", "pascal-context", "cityscapes", "surreal"
+NETWORKS = {  # name: what the sides of its pictures are multiples of, px
+    "small": 8, "segnet": 32, "resnet18": 32, "resnet18-imagenet": 32, "hrnet18": 32, "hrnet18-imagenet": 32,
+    "vit-tiny": 16, "vit-tiny-imagenet": 16,
+}  # fmt: skip
+PARTS = "train", "validation", "test"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A strategy and how the network is set up for it.
+
+    Attributes:
+        spec: the strategy, as mtl.making reads it.
+        norms: each task has norms of its own in the trunk.
+        heads: factor on the learning rate of the tasks' own parameters.
+    """
+
+    spec: str
+    norms: bool = False
+    heads: float = 1.0
+
+
+def read_method(text: str) -> Method:
+    """SPEC[/norms][/heads=F]; InputError where it is anything else."""
+    spec, *extras = text.split("/")
+    norms, heads = False, 1.0
+    for extra in extras:
+        name, _, value = extra.partition("=")
+        if extra == "norms":
+            norms = True
+        elif name == "heads" and _above_zero(value):
+            heads = float(value)
+        else:
+            raise InputError(f"--methods {text}: {extra!r}; expected SPEC[/norms][/heads=FACTOR], FACTOR above 0")
+    if not spec:
+        raise InputError(f"--methods {text!r}: expected the name of a strategy first, e.g. equal/heads=2")
+    return Method(spec, norms, heads)
+
+
+def _above_zero(text: str) -> bool:
+    try:
+        return 0 < float(text) < float("inf")
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """What is trained and tested on.
+
+    Attributes:
+        name: "scenes" or a public set.
+        folder: of a public set; "" for scenes.
+        size: (width, height), px.
+        train, validation, test: items; None: all that there are, for scenes always numbers.
+        noisy: task whose training labels are partly wrong; "": none.
+        share: of its training labels that are another item's.
+    """
+
+    name: str
+    folder: str
+    size: tuple[int, int]
+    train: int | None
+    validation: int
+    test: int | None
+    noisy: str = ""
+    share: float = 0.0
+
+    @property
+    def counts(self) -> dict[str, int | None]:
+        """By part of PARTS."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @property
+    def file_name(self) -> str:
+        """Of its folder, unlike that of any other set of one benchmark."""
+        counts = "-".join("all" if count is None else str(count) for count in self.counts.values())
+        noise = f"_{self.noisy}-{self.share:g}" if self.noisy else ""
+        return f"{self.name}_{self.size[0]}x{self.size[1]}_{counts}{noise}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; tuples become lists."""
+        return asdict(self) | {"size": list(self.size)}
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """All that a run's result depends on.
+
+    Attributes:
+        data: what is trained and tested on.
+        tasks: what the network learns; one alone: a single-task network.
+        method: see `read_method`.
+        network: name of the architecture.
+        epochs, batch, rate: of the training; the rate is AdamW's highest.
+        seed: of weights, order, flips and the strategy.
+        precision: "bf16" or "fp32".
+        device: "cpu" or "cuda".
+        threads: of torch on the CPU.
+    """
+
+    data: DataSettings
+    tasks: tuple[str, ...]
+    method: str
+    network: str
+    epochs: int
+    batch: int
+    rate: float
+    seed: int
+    precision: str
+    device: str
+    threads: int
+
+    @property
+    def name(self) -> str:
+        """Of its file, unlike that of any other run of one benchmark."""
+        who = f"single-{self.tasks[0]}" if len(self.tasks) == 1 else quote(self.method, safe="+=,")
+        noise = f"_{self.data.noisy}-{self.data.share:g}" if self.data.noisy else ""
+        return f"{who}{noise}_rate-{self.rate:g}_seed-{self.seed}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; tuples become lists."""
+        return asdict(self) | {"data": self.data.as_dict(), "tasks": list(self.tasks)}
+
+
+def settings_from(raw: Mapping[str, Any]) -> RunSettings:
+    """What as_dict gave."""
+    data = dict(raw["data"])
+    data["size"] = tuple(data["size"])
+    return RunSettings(**{**raw, "data": DataSettings(**data), "tasks": tuple(raw["tasks"])})

@@ -1,0 +1,61 @@
+"""Runs on disk: each in a file of its own, complete or not there at all, not made twice."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from apps.benchmarking.prepared import BenchmarkData, prepare
+from apps.benchmarking.settings import DataSettings, RunSettings
+from apps.benchmarking.training import Result
+from stitching.errors import InputError
+from stitching.images import replacing
+
+
+@dataclass(frozen=True)
+class Store:
+    """A benchmark's folder: runs/, and in data/ what they are trained on.
+
+    Attributes:
+        folder: of the benchmark.
+        cache: where rendered scenes are kept, for other benchmarks, too.
+    """
+
+    folder: Path
+    cache: Path
+
+    def path(self, settings: RunSettings) -> Path:
+        """Where a run's result is, or will be."""
+        return self.folder / "runs" / f"{settings.name}.json"
+
+    def data(self, settings: DataSettings) -> BenchmarkData:
+        """A data set, prepared now where it is not there. Raises as prepare."""
+        return prepare(settings, self.folder / "data" / settings.file_name, self.cache)
+
+    def read(self, settings: RunSettings) -> Result | None:
+        """The result of a run; None where it was not made yet. Raises InputError where another run is in its place."""
+        path = self.path(settings)
+        try:
+            stored = json.loads(path.read_text())
+            found, result = stored["settings"], Result(**stored["result"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{path}: expected the result of a run, found something else; delete it") from error
+        wanted = settings.as_dict()
+        if found != wanted:
+            raise InputError(f"{path}: {_difference(found, wanted)}; choose another output folder, or delete it")
+        return result
+
+    def write(self, settings: RunSettings, result: Result) -> None:
+        """Keep a result. Raises JobError where the disk does not take it."""
+        stored = {"settings": settings.as_dict(), "result": asdict(result)}
+        with replacing(self.path(settings)) as path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(stored, indent=1))
+
+
+def _difference(found: object, wanted: dict[str, object]) -> str:
+    if not isinstance(found, dict):
+        return "expected the settings of a run"
+    wrong = [name for name in (*wanted, *found) if found.get(name) != wanted.get(name)]
+    return ", ".join(f"trained with {name} {found.get(name)}, not {wanted.get(name)}" for name in dict.fromkeys(wrong))

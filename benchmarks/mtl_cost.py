@@ -1,0 +1,149 @@
+"""What multi-task optimizers cost: time and memory of a training step beside that of equal weights, 2, 4 and 8 tasks.
+
+    python benchmarks/mtl_cost.py [--tasks 2 4 8] [--methods equal task-groups ...] [--network small] [--size 64 64]
+        [--steps 12] [--repeat 3] [--device cpu] [--threads 1]
+
+The network and the tasks are those of `parastitch mtl-bench` (segmentation, depth, normals, edges; 8 tasks: each of
+them twice), trained on random pictures, for the cost does not depend on what they show. Methods take turns, so that a
+busy machine is as unfair to the one as to the other; each turn is a process of its own. Time: mean of the steps of a
+turn but the first three, on the CPU of the process on all cores; the median of the turns counts. Memory: what the
+steps need beyond what the process had before them, on a GPU beyond weights and data; the largest of the turns.
+Forwards: passes of the trunk in a step.
+
+Task groups are at their most expensive here, each task alone, as they are in their first 100 steps. Task priority is
+in the middle of its training on the average: half of the steps are of either phase.
+"""
+
+import argparse
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from itertools import cycle, islice, product
+from statistics import fmean, median
+from typing import TYPE_CHECKING
+
+import numpy as np
+from stitch_process import describe_machine
+
+from datasets.engines import usable_cores
+from datasets.labels import Labels
+
+if TYPE_CHECKING:  # torch would make the memory of all processes larger
+    from apps.benchmarking.prepared import BenchmarkData
+
+METHODS = (
+    "equal", "equal/norms", "same-steps", "uncertainty", "dynamic", "instances", "gradient-norms", "pcgrad", "mgda",
+    "aligned-mtl", "cagrad", "task-priority", "task-groups",
+)  # fmt: skip
+KINDS = {
+    "segmentation": Labels("classes", 12), "depth": Labels("distance"),
+    "normals": Labels("normals"), "edges": Labels("binary"),
+}  # fmt: skip
+WARM = 3  # steps that are not measured
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one turn: seconds of a step, MiB, passes of the trunk in a step."""
+
+    seconds: float
+    memory: float
+    forwards: float
+
+
+def main() -> None:
+    """Measure and print; see the top of this file."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--tasks", type=int, nargs="+", default=[2, 4, 8])
+    parser.add_argument("--methods", nargs="+", default=METHODS)
+    parser.add_argument("--network", default="small")
+    parser.add_argument("--size", type=int, nargs=2, default=(64, 64), metavar=("W", "H"))
+    parser.add_argument("--steps", type=int, default=12, help="of a turn, measured")
+    parser.add_argument("--repeat", type=int, default=3, help="turns of each method")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    methods = list(dict.fromkeys(("equal", *options.methods)))
+    print(f"{describe_machine(usable_cores())}, torch {version('torch')}, {options.threads} threads, {options.device}")
+    print(f"network {options.network}, {BATCH} pictures of {options.size[0]} x {options.size[1]} px, bf16")
+    for count in options.tasks:
+        measure = partial(
+            measure_steps, count, options.network, tuple(options.size), options.steps, options.device, options.threads
+        )
+        turns = [(method, _apart(measure, method)) for _, method in product(range(options.repeat), methods)]
+        _print(count, {method: [cost for name, cost in turns if name == method] for method in methods})
+
+
+def _apart(measure: "partial[Cost]", method: str) -> Cost:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        return process.submit(measure, method).result()
+
+
+def measure_steps(
+    count: int, network: str, size: tuple[int, int], steps: int, device: str, threads: int, method: str
+) -> Cost:
+    """One turn of a method, in this process."""
+    import torch
+
+    from apps.benchmarking.learner import Learner
+    from apps.benchmarking.memory import begin_peak, read_peak
+    from apps.benchmarking.settings import DataSettings, RunSettings
+    from apps.benchmarking.training import train_epoch
+
+    torch.set_num_threads(threads)
+    pictures = BATCH * (WARM + steps)
+    data = _make_data(pictures, size, count)
+    described = DataSettings("random", "", size, pictures, 1, 1)
+    tasks = tuple(data.labels)
+    settings = RunSettings(described, tasks, method, network, 1, BATCH, 1e-4, 0, "bf16", device, threads)
+    learner = Learner(settings, data)
+    begin_peak(learner.device)
+    before = read_peak(learner.device)
+    train_epoch(learner, 0)
+    seconds = [cpu if device == "cpu" else wall for wall, cpu in learner.times[WARM:]]
+    return Cost(fmean(seconds), read_peak(learner.device) - before, learner.forwards / len(learner.times))
+
+
+def _make_data(pictures: int, size: tuple[int, int], tasks: int) -> "BenchmarkData":
+    """Noise."""
+    from apps.benchmarking.data import IMAGE, Examples
+    from apps.benchmarking.losses import Scale
+    from apps.benchmarking.prepared import BenchmarkData
+
+    (w, h), rng = size, np.random.default_rng(0)
+    labels = {f"{name} {number // len(KINDS) + 1}": kind
+              for number, (name, kind) in enumerate(islice(cycle(KINDS.items()), tasks))}  # fmt: skip
+    arrays = {IMAGE: rng.integers(0, 256, (pictures, 3, h, w), np.uint8)}
+    for task, meaning in labels.items():
+        channels = (3,) if meaning.kind == "normals" else ()
+        maps = rng.standard_normal((pictures, *channels, h, w)).astype(np.float32)
+        if meaning.kind == "normals":
+            maps /= np.linalg.norm(maps, axis=1, keepdims=True)
+        classes = {"classes": meaning.classes, "binary": 2}.get(meaning.kind)
+        arrays[task] = maps if classes is None else rng.integers(0, classes, (pictures, h, w), np.uint8)
+    examples = Examples(arrays, labels)
+    return BenchmarkData(labels, dict.fromkeys(labels, Scale()), examples, examples, examples)
+
+
+def _print(count: int, turns: dict[str, Sequence[Cost]]) -> None:
+    costs = {
+        method: Cost(median(c.seconds for c in some), max(c.memory for c in some), some[0].forwards)
+        for method, some in turns.items()
+    }
+    plain, width = costs["equal"], max(map(len, costs))
+    print(f"\n{count} tasks:\n  {'':{width}}  ms/step  x equal     MiB  x equal  forwards")
+    for method, cost in costs.items():
+        ratios = cost.seconds / plain.seconds, cost.memory / plain.memory
+        print(
+            f"  {method:{width}}  {1e3 * cost.seconds:7.1f}  {ratios[0]:7.2f}  {cost.memory:6.0f}  {ratios[1]:7.2f}"
+            f"  {cost.forwards:8.1f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

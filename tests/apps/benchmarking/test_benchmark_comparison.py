@@ -1,0 +1,191 @@
+"""The comparison as a whole, with made-up results in place of trainings."""
+
+import csv
+from dataclasses import replace
+from statistics import stdev
+
+import cv2
+import pytest
+from benchmark_toys import LABELS, TASKS, use_toys
+
+from apps.benchmarking.comparison import compare
+from apps.benchmarking.options import BenchOptions
+from apps.benchmarking.plots import write_plots
+from apps.benchmarking.scores import MAIN
+from apps.benchmarking.store import Store
+from apps.benchmarking.tables import write_results
+from apps.benchmarking.training import Result
+from stitching.errors import InputError, JobError
+
+OPTIONS = BenchOptions(
+    methods=("equal", "pcgrad"), size=(32, 32), train=8, validation=4, test=4, epochs=1, seeds=(0, 1),
+    rates=(1e-3, 3e-3),
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch):
+    use_toys(monkeypatch)
+
+
+def scored(tasks, factor):
+    """Single-task networks with factor 1 score 10; factor 1.1 is a gain of 10 %, up or down, in every task."""
+    values = {}
+    for task in tasks:
+        metric = MAIN[LABELS[task].kind]
+        values[task] = {metric.name: 10 * factor if metric.higher_is_better else 10 * (2 - factor)}
+    return values
+
+
+def result(tasks, validation, test, error="", detection=None):
+    if error:
+        return Result({}, {}, {task: [] for task in tasks}, 0, 0, 0, 0, 1, {}, error=error)
+    curves = {task: [1.0] for task in tasks}
+    return Result(scored(tasks, test), scored(tasks, validation), curves, 0.2, 0.1, 100, 1, 1, {}, detection or {})
+
+
+class Trainer:
+    """Puts what `outcome` gives for a run into the store; knows what it was asked for."""
+
+    def __init__(self, outcome):
+        self.outcome, self.asked = outcome, []
+
+    def __call__(self, runs, store):
+        for run in runs:
+            self.asked.append(run)
+            store.write(run, self.outcome(run))
+            yield run
+
+
+def plain(run):
+    """Gains of pcgrad are 20 % and 40 %, of equal none; every method validates best with the rate 0.003."""
+    gain = (0.2 + 0.2 * run.seed) if run.method == "pcgrad" else 0
+    return result(run.tasks, validation=1 + gain + run.rate, test=1 + gain)
+
+
+def test_each_method_gets_the_rate_that_validates_best(tmp_path):
+    found = compare(OPTIONS, Store(tmp_path, tmp_path), trainer := Trainer(plain))
+    assert {row.settings.rate for row in (*found.rows, *found.singles.values())} == {3e-3}
+    assert len(trainer.asked) == len(set(trainer.asked)) == 6 * 2 + 6  # two rates, then the other seed with the best
+    assert all(run.rate == 3e-3 for run in trainer.asked if run.seed == 1)
+
+
+def test_delta_m_is_measured_against_single_tasks_for_every_seed(tmp_path):
+    found = compare(OPTIONS, Store(tmp_path, tmp_path), Trainer(plain))
+    assert found.judge.references == pytest.approx(dict.fromkeys(TASKS, 10))
+    equal, surgery = found.rows
+    assert equal.gains == pytest.approx([0, 0])
+    assert surgery.gains == pytest.approx([20, 40])
+    table = write_results(found, OPTIONS, tmp_path)
+    (line,) = (line for line in table.splitlines() if line.startswith("| pcgrad"))
+    assert f"+30.00 +- {stdev([20, 40]):.2f}" in line
+    assert "13.00 +- 1.41" in line
+    with (tmp_path / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == (4 + 2) * 2
+    assert [float(row["delta_m"]) for row in rows if row["method"] == "pcgrad"] == pytest.approx([20, 40])
+    assert table.rstrip() == (tmp_path / "table.md").read_text().rstrip()
+
+
+def test_what_is_there_is_not_trained_again_and_more_is_added(tmp_path):
+    store = Store(tmp_path, tmp_path)
+    compare(OPTIONS, store, Trainer(plain))
+    compare(OPTIONS, store, again := Trainer(plain))
+    assert not again.asked
+    more = replace(OPTIONS, methods=("equal", "pcgrad", "uncertainty"), seeds=(0, 1, 2))
+    compare(more, store, added := Trainer(plain))
+    assert sum(run.method == "uncertainty" for run in added.asked) == 2 + 2
+    assert all(run.seed == 2 for run in added.asked if run.method != "uncertainty")
+
+
+def test_a_run_that_failed_is_counted_and_its_rate_is_avoided(tmp_path):
+    def outcome(run):
+        failed = run.method == "pcgrad" and (run.rate == 3e-3 or run.seed == 1)
+        return result(run.tasks, 1.0, 1.0, error="loss is nan" if failed else "")
+
+    found = compare(OPTIONS, Store(tmp_path, tmp_path), Trainer(outcome))
+    surgery = found.rows[1]
+    assert surgery.settings.rate == 1e-3
+    assert len(surgery.gains) == 1
+    assert "(1 failed)" in write_results(found, OPTIONS, tmp_path)
+
+
+def test_a_method_that_always_fails_has_no_scores(tmp_path):
+    def outcome(run):
+        return result(run.tasks, 1.0, 1.0, error="loss is nan" if run.method == "pcgrad" else "")
+
+    found = compare(OPTIONS, Store(tmp_path, tmp_path), Trainer(outcome))
+    table = write_results(found, OPTIONS, tmp_path)
+    (line,) = (line for line in table.splitlines() if line.startswith("| pcgrad"))
+    assert "- (2 failed)" in line
+
+
+def test_without_references_there_is_no_comparison(tmp_path):
+    def outcome(run):
+        return result(run.tasks, 1.0, 1.0, error="loss is nan" if len(run.tasks) == 1 else "")
+
+    with pytest.raises(JobError, match="loss is nan; nothing can be compared"):
+        compare(OPTIONS, Store(tmp_path, tmp_path), Trainer(outcome))
+    nothing = Trainer(lambda run: result(run.tasks, 0.0, 0.0))
+    with pytest.raises(JobError, match="expected above 0"):
+        compare(OPTIONS, Store(tmp_path / "other", tmp_path), nothing)
+
+
+def test_wrong_labels_give_a_line_for_each_share_and_ranking(tmp_path):
+    def outcome(run):
+        found = {"final loss": {"ROC-AUC": 0.5 + run.data.share}, "mean of late losses": {"ROC-AUC": 0.75}}
+        return result(run.tasks, 1.0, 1 - run.data.share, detection=found if run.data.share else {})
+
+    options = replace(OPTIONS, corrupt="depth", shares=(0.0, 0.25), rates=(1e-3,))
+    found = compare(options, Store(tmp_path, tmp_path), Trainer(outcome))
+    assert [(row.settings.method, row.settings.data.share) for row in found.rows] == [
+        ("equal", 0.0), ("pcgrad", 0.0), ("equal", 0.25), ("pcgrad", 0.25),
+    ]  # fmt: skip
+    assert all(not row.settings.data.noisy for row in found.singles.values())
+    assert found.rows[2].gains == pytest.approx([-25, -25])
+    table = write_results(found, options, tmp_path)
+    assert sum("| final loss" in line and "0.750 +- 0.000" in line for line in table.splitlines()) == 2
+
+
+def test_plots_are_written_even_where_a_method_failed(tmp_path):
+    pytest.importorskip("matplotlib")
+
+    def outcome(run):
+        return result(run.tasks, 1.0, 1.0, error="loss is nan" if run.method == "pcgrad" else "")
+
+    for options, names in (
+        (OPTIONS, {"delta_m.png", "losses.png"}),
+        (replace(OPTIONS, corrupt="depth", shares=(0.5,)), {"delta_m.png", "losses.png", "noise.png"}),
+    ):
+        plots = write_plots(compare(options, Store(tmp_path, tmp_path), Trainer(outcome)), tmp_path)
+        assert {path.name for path in plots} == names
+        assert all(cv2.imread(str(path)) is not None for path in plots)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"methods": ("nonsense",)}, "--methods nonsense: .*'nonsense'"),
+        ({"methods": ("equal:speed=9",)}, "--methods equal:speed=9"),
+        ({"tasks": ("depth", "sound")}, "task sound: expected tasks of scenes"),
+        ({"tasks": ("depth", "edges"), "corrupt": "normals"}, "--corrupt normals"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is(tmp_path, changes, words):
+    with pytest.raises(InputError, match=words):
+        compare(replace(OPTIONS, **changes), Store(tmp_path, tmp_path), trainer := Trainer(plain))
+    assert not trainer.asked
+
+
+def test_tasks_can_be_chosen(tmp_path):
+    options = replace(OPTIONS, tasks=("edges", "depth"))
+    found = compare(options, Store(tmp_path, tmp_path), Trainer(plain))
+    assert tuple(found.singles) == ("depth", "edges")
+    assert all(run.tasks == ("depth", "edges") for row in found.rows for run, _ in row.runs)
+
+
+def test_results_of_other_settings_are_refused(tmp_path):
+    store = Store(tmp_path, tmp_path)
+    compare(OPTIONS, store, Trainer(plain))
+    with pytest.raises(InputError, match="trained with epochs 1, not 2; choose another output"):
+        compare(replace(OPTIONS, epochs=2), store, Trainer(plain))

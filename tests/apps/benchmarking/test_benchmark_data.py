@@ -1,0 +1,140 @@
+"""Data made ready for many runs, and the batches of a training."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from benchmark_toys import DATA, LABELS, TASKS, toy_item, use_toys
+
+from apps.benchmarking import prepared
+from apps.benchmarking.data import Batch, in_order, mirrored, shuffled
+from apps.benchmarking.prepared import prepare
+from apps.benchmarking.settings import PUBLIC, DataSettings
+from apps.benchmarking.sources import open_source
+from datasets.labels import Labels
+from datasets.public.opening import LAYOUTS
+from stitching.errors import InputError
+
+CPU = torch.device("cpu")
+
+
+def test_prepared_data_are_what_the_source_gave(tmp_path, monkeypatch):
+    use_toys(monkeypatch)
+    data = prepare(DATA, tmp_path / "data", tmp_path)
+    assert (len(data.train), len(data.validation), len(data.test)) == (8, 4, 4)
+    assert data.labels == LABELS
+    batch = data.train.take([5, 2], CPU)
+    assert batch.places.tolist() == [5, 2]
+    for row, number in enumerate((5, 2)):
+        image, maps = toy_item(number)
+        torch.testing.assert_close(batch.images[row], image)
+        for task in TASKS:
+            torch.testing.assert_close(batch.labels[task][row], maps[task], equal_nan=True)
+    known = torch.stack([toy_item(number)[1]["depth"][:, 1:] for number in range(8)])
+    assert data.scales["depth"].unit == pytest.approx(float(known.mean()), rel=1e-5)
+
+
+def test_data_are_made_once_and_again_where_they_are_unfinished(tmp_path, monkeypatch):
+    use_toys(monkeypatch)
+    first = prepare(DATA, tmp_path / "data", tmp_path)
+    made, make = [], prepared.open_source
+    monkeypatch.setattr(prepared, "open_source", lambda *given: made.append(given) or make(*given))
+    prepare(DATA, tmp_path / "data", tmp_path)
+    assert not made
+    (tmp_path / "data" / "facts.json").unlink()
+    (tmp_path / "data" / "test" / "depth.npy").write_bytes(b"cut short")
+    again = prepare(DATA, tmp_path / "data", tmp_path)
+    assert len(made) == 3
+    np.testing.assert_array_equal(again.test.arrays["depth"], first.test.arrays["depth"])
+
+
+def test_damaged_and_foreign_data_are_refused(tmp_path, monkeypatch):
+    use_toys(monkeypatch)
+    folder = tmp_path / "data"
+    prepare(DATA, folder, tmp_path)
+    with pytest.raises(InputError, match="choose another output"):
+        prepare(DataSettings("scenes", "", (32, 32), 8, 4, 3), folder, tmp_path)
+    (folder / "train" / "image.npy").write_bytes(b"damaged")
+    with pytest.raises(InputError, match="delete it"):
+        prepare(DATA, folder, tmp_path)
+
+
+def test_wrong_labels_are_known_after_preparing(tmp_path, monkeypatch):
+    use_toys(monkeypatch)
+    noisy = DataSettings("scenes", "", (32, 32), 8, 4, 4, "edges", 0.5)
+    data = prepare(noisy, tmp_path / "data", tmp_path)
+    assert data.corrupted["edges"].tolist() == [True] * 4 + [False] * 4
+    torch.testing.assert_close(data.train.take([1], CPU).labels["edges"][0], toy_item(0)[1]["edges"])
+    torch.testing.assert_close(data.train.take([1], CPU).labels["depth"][0], toy_item(1)[1]["depth"], equal_nan=True)
+
+
+def test_mirroring_a_slope_that_faces_left_makes_it_face_right():
+    image = torch.arange(4.0).expand(1, 3, 1, 4)
+    normals = torch.tensor([[-0.6, 0, 0], [0, 0, -0.8]]).T.reshape(1, 3, 1, 2)  # faces left; unknown half
+    batch = Batch(torch.tensor([0]), image, {"normals": normals, "depth": torch.tensor([[[1.0, 2.0]]])})
+    labels = {"normals": Labels("normals"), "depth": Labels("distance")}
+    found = mirrored(batch, labels, torch.tensor([True]))
+    assert found.images[0, 0, 0].tolist() == [3, 2, 1, 0]
+    assert found.labels["depth"].tolist() == [[[2.0, 1.0]]]
+    torch.testing.assert_close(found.labels["normals"][0, :, 0].T, torch.tensor([[0, 0, -0.8], [0.6, 0, 0]]))
+    back = mirrored(found, labels, torch.tensor([True]))
+    assert all(torch.equal(back.labels[task], batch.labels[task]) for task in labels)
+
+
+def test_only_the_chosen_examples_are_mirrored():
+    maps = torch.tensor([[[1.0, 2.0]], [[3.0, 4.0]]])
+    batch = Batch(torch.arange(2), torch.zeros(2, 3, 1, 2), {"depth": maps})
+    found = mirrored(batch, {"depth": Labels("distance")}, torch.tensor([False, True]))
+    assert found.labels["depth"].tolist() == [[[1.0, 2.0]], [[4.0, 3.0]]]
+    assert maps.tolist() == [[[1.0, 2.0]], [[3.0, 4.0]]]
+
+
+def test_every_epoch_has_another_order_of_full_batches():
+    first, again, second = shuffled(10, 4, 0, 0), shuffled(10, 4, 0, 0), shuffled(10, 4, 0, 1)
+    assert first == again != second
+    assert [len(batch) for batch in first] == [4, 4]
+    assert len({place for batch in first for place in batch}) == 8
+    assert shuffled(10, 4, 1, 0) != first
+    assert [len(batch) for batch in shuffled(3, 16, 0, 0)] == [3]
+    assert in_order(5, 2) == [[0, 1], [2, 3], [4]]
+
+
+def write_cityscapes(folder):
+    """Five training and two validation pictures, each all of one grey that is its number."""
+    for split, count in (("train", 5), ("val", 2)):
+        for kind in ("image", "label_7", "depth"):
+            (folder / split / kind).mkdir(parents=True)
+        for number in range(count):
+            np.save(folder / split / "image" / f"{number}.npy", np.full((32, 64, 3), number / 10))
+            np.save(folder / split / "label_7" / f"{number}.npy", np.full((32, 64), number))
+            np.save(folder / split / "depth" / f"{number}.npy", np.full((32, 64, 1), 0.1 + number))
+
+
+def test_of_a_public_set_validation_pictures_are_not_trained_on(tmp_path):
+    write_cityscapes(tmp_path / "city")
+    settings = DataSettings("cityscapes", str(tmp_path / "city"), (32, 32), None, 2, None)
+    data = prepare(settings, tmp_path / "data", None)
+    numbers = {
+        part: [round(10 * float(getattr(data, part).take([k], CPU).images.mean())) for k in range(count)]
+        for part, count in (("train", 3), ("validation", 2), ("test", 2))
+    }
+    assert sorted(numbers["train"] + numbers["validation"]) == [0, 1, 2, 3, 4]
+    assert numbers["test"] == [0, 1]
+    assert set(data.labels) == {"segmentation", "depth"}
+    fewer = prepare(DataSettings("cityscapes", str(tmp_path / "city"), (32, 32), 2, 2, 1), tmp_path / "fewer", None)
+    assert (len(fewer.train), len(fewer.validation), len(fewer.test)) == (2, 2, 1)
+    assert torch.equal(fewer.validation.take([0, 1], CPU).images, data.validation.take([0, 1], CPU).images)
+    too_many = DataSettings("cityscapes", str(tmp_path / "city"), (32, 32), None, 4, None)
+    with pytest.raises(InputError, match="lower --validation"):
+        open_source(too_many, "train", None)
+
+
+def test_every_public_set_can_be_named():
+    assert set(PUBLIC) == set(LAYOUTS)
+
+
+def test_settings_say_what_was_prepared(tmp_path, monkeypatch):
+    use_toys(monkeypatch)
+    prepare(DATA, tmp_path / "data", tmp_path)
+    assert json.loads((tmp_path / "data" / "facts.json").read_text())["settings"]["train"] == 8

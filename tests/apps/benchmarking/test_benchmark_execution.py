@@ -1,0 +1,81 @@
+"""Trainings in this process and in processes of their own."""
+
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from benchmark_toys import DATA, TASKS, toy_run, use_toys
+
+from apps.benchmarking.execution import execute_apart, execute_here
+from apps.benchmarking.store import Store
+from stitching.errors import InputError
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    use_toys(monkeypatch)
+    made = Store(tmp_path, tmp_path / "cache")
+    made.data(DATA)
+    return made
+
+
+def train(store, **changes):
+    run = toy_run(**changes)
+    list(execute_here([run], store))
+    return store.read(run)
+
+
+@pytest.mark.parametrize("method", ["equal", "equal/norms", "task-groups", "task-priority", "instances+equal/heads=2"])
+def test_methods_train_and_are_measured(store, method):
+    found = train(store, method=method, epochs=2)
+    assert set(found.scores) == set(found.validation) == set(TASKS)
+    assert all(len(curve) == 2 for curve in found.losses.values())
+    assert found.losses["depth"][1] < found.losses["depth"][0]
+    assert min(found.seconds, found.peak_mb, found.forwards) > 0
+
+
+def test_the_same_settings_give_the_same_network(store):
+    first = train(store)
+    store.path(toy_run()).unlink()
+    again, other = train(store), train(store, seed=1)
+    assert (again.scores, again.losses) == (first.scores, first.losses)
+    assert other.scores != first.scores
+
+
+def test_a_single_task_is_trained_alone(store):
+    found = train(store, tasks=("edges",))
+    assert set(found.scores) == {"edges"}
+    assert found.parameters < train(store).parameters
+
+
+def test_wrong_labels_are_looked_for(store):
+    noisy = replace(DATA, train=16, noisy="depth", share=0.25)
+    plain = train(store, data=noisy)
+    assert set(plain.detection) == {"final loss", "mean of late losses"}
+    weighted = train(store, data=noisy, method="instances")
+    assert 0 <= weighted.detection["instance weights"]["ROC-AUC"] <= 1
+    assert not train(store).detection
+
+
+def test_a_loss_that_is_not_finite_ends_a_run_and_is_kept(store):
+    found = train(store, rate=1e30, epochs=3)
+    assert "is nan" in found.error or "not finite" in found.error or "is inf" in found.error
+    assert not found.scores
+
+
+def test_methods_that_do_not_fit_are_refused(store):
+    with pytest.raises(InputError, match="--methods nonsense"):
+        train(store, method="nonsense")
+
+
+def test_processes_train_side_by_side_and_end_when_nobody_waits_for_them(store):
+    quick, slow = toy_run(), toy_run(seed=1, epochs=100000)
+    with closing(execute_apart(2)([quick, slow], store)) as finished:
+        assert next(finished) == quick
+    assert store.read(quick).scores
+    assert store.read(slow) is None
+
+
+def test_a_process_hands_on_what_is_wrong(store):
+    with pytest.raises(InputError, match="--methods nonsense"):
+        list(execute_apart(1)([toy_run(method="nonsense")], store))

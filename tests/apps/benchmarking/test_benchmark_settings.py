@@ -1,0 +1,42 @@
+"""What a run is called and made of, as the command line and a file say it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from benchmark_toys import DATA, toy_run
+
+from apps.benchmarking.settings import Method, read_method, settings_from
+from stitching.errors import InputError
+
+
+def test_a_method_is_a_strategy_and_how_the_network_is_set_up():
+    assert read_method("equal") == Method("equal")
+    assert read_method("instances+task-groups:beta=0.01") == Method("instances+task-groups:beta=0.01")
+    assert read_method("task-groups:beta=0.01/heads=4/norms") == Method("task-groups:beta=0.01", True, 4.0)
+
+
+@pytest.mark.parametrize("text", ["", "/norms", "equal/", "equal/norm", "equal/heads", "equal/heads=0"])
+def test_other_methods_are_refused(text):
+    with pytest.raises(InputError, match="--methods"):
+        read_method(text)
+
+
+def test_settings_are_the_same_after_a_file():
+    run = toy_run(method="equal/heads=2", data=replace(DATA, noisy="depth", share=0.1))
+    assert settings_from(json.loads(json.dumps(run.as_dict()))) == run
+
+
+def test_runs_of_one_benchmark_have_names_of_their_own():
+    runs = [
+        toy_run(),
+        toy_run(method="equal/norms"),
+        toy_run(method="equal:norms"),
+        toy_run(tasks=("depth",)),
+        toy_run(tasks=("edges",)),
+        toy_run(seed=1),
+        toy_run(rate=3e-3),
+        *(toy_run(data=replace(DATA, noisy="depth", share=share)) for share in (0.0, 0.1)),
+    ]
+    assert len({run.name for run in runs}) == len(runs)
+    assert not any("/" in run.name for run in runs)

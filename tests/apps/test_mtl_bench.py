@@ -1,0 +1,92 @@
+"""`parastitch mtl-bench` on the command line, with toy data."""
+
+import csv
+import json
+
+import pytest
+from benchmark_toys import use_toys
+
+from apps.benchmarking import execution
+from apps.cli import main
+
+TINY = ["--size", "32", "32", "--train", "8", "--validation", "4", "--test", "4", "--epochs", "1", "--seeds", "0"]
+TINY += ["--batch-size", "4", "--precision", "fp32"]
+
+
+@pytest.fixture(autouse=True)
+def trained(monkeypatch):
+    """Names of the runs that were trained, in this process."""
+    use_toys(monkeypatch)
+    names = []
+
+    def execute(runs, store):
+        for run in execution.execute_here(runs, store):
+            names.append(run.name)
+            yield run
+
+    monkeypatch.setattr(execution, "execute_apart", lambda jobs: execute)
+    return names
+
+
+def test_a_benchmark_is_run_once_and_shown_as_often_as_asked(tmp_path, trained, capsys):
+    command = ["mtl-bench", str(tmp_path / "out"), *TINY, "--methods", "equal", "task-groups"]
+    assert main(command) == 0
+    said = capsys.readouterr()
+    assert len(trained) == 4 + 2
+    assert "[1/4] single-segmentation" in said.err
+    assert said.out.count("\n| ") == 4  # heading, single tasks, two methods
+    with (tmp_path / "out" / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["method"] for row in rows][-2:] == ["equal", "task-groups"]
+    assert float(rows[-1]["forwards"]) > float(rows[-2]["forwards"]) == 1
+    assert main(command) == 0
+    assert len(trained) == 6
+    assert capsys.readouterr().out == said.out
+
+
+def test_a_damaged_result_is_refused(tmp_path, capsys):
+    command = ["mtl-bench", str(tmp_path), *TINY]
+    assert main(command) == 0
+    (path,) = (tmp_path / "runs").glob("equal*.json")
+    good = path.read_text()
+    for words in (good[:-20], "[]", json.dumps({"settings": json.loads(good)["settings"], "result": {"scores": {}}})):
+        path.write_text(words)
+        capsys.readouterr()
+        assert main(command) == 2
+        assert f"{path}: expected the result of a run" in capsys.readouterr().err
+
+
+def test_results_of_another_benchmark_are_refused(tmp_path, capsys):
+    command = ["mtl-bench", str(tmp_path), *TINY]
+    assert main(command) == 0
+    assert main([*command, "--batch-size", "2"]) == 2
+    assert "trained with batch 4, not 2; choose another output folder" in capsys.readouterr().err
+    assert main([*command, "--train", "6"]) == 2
+    assert "train" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--epochs", "0"], "--epochs 0: expected 1 or more"),
+        (["--batch-size", "1"], "--batch-size 1: expected 2 or more"),
+        (["--rates", "0"], "--rates 0.0: expected above 0"),
+        (["--rates", "1e-3", "1e-3"], "--rates 0.001 0.001: expected one or more, each once"),
+        (["--methods", "equal/fast"], "--methods equal/fast"),
+        (["--seeds", "-1"], "--seeds -1: expected 0 or more"),
+        (["--network", "large"], "--network large: expected one of small, segnet"),
+        (["--network", "segnet", "--size", "40", "40"], "--size 40 40: expected multiples of 32"),
+        (["--tasks", "depth"], "--tasks depth: expected two or more"),
+        (["--data", "imagenet"], "--data imagenet: expected one of scenes, nyud"),
+        (["--data", "nyud"], "--folder with a public data set"),
+        (["--folder", "here"], "--folder with a public data set"),
+        (["--corrupt", "depth", "--shares", "2"], "--shares 2.0: expected 0 to 1"),
+        (["--data", "nyud", "--folder", "here", "--corrupt", "depth"], "--data scenes with it"),
+        (["--corrupt", "sound"], "task sound"),
+        (["--tasks", "depth", "taste"], "task taste"),
+        (["--methods", "no-such"], "--methods no-such"),
+    ],
+)
+def test_bad_options_are_refused(tmp_path, options, words, capsys):
+    assert main(["mtl-bench", str(tmp_path / "out"), *TINY, *options]) == 2
+    assert words in capsys.readouterr().err
