@@ -60,7 +60,7 @@ def _plot_losses(found: Comparison) -> "Figure":
         for name, row in (("single task", found.singles[task]), *((_label(row), row) for row in found.rows)):
             curves = [result.losses[task] for result in row.results]
             means = [fmean(values) for values in zip(*curves, strict=True)]
-            axes.plot(range(1, len(means) + 1), means, "k--" if row is found.singles[task] else "-", label=name)
+            axes.plot(range(1, len(means) + 1), means, "k.--" if row is found.singles[task] else ".-", label=name)
         axes.set(title=task, xlabel="epoch", ylabel="training loss")
     panels[-1].legend(fontsize=6)
     return figure
