@@ -4,12 +4,12 @@ from dataclasses import replace
 from math import ceil
 
 import torch
-from mtl.instance_weights import Form
 
 from apps.training.data import training_set
 from apps.training.objectives import MATCHING
 from apps.training.options import TrainOptions
 from mtl.connection_strength import Layer, find_layers
+from mtl.instance_weights import Form
 from mtl.making import Training, make_strategy, needs_instances
 from mtl.strategy import Strategy
 from stitching.errors import InputError
