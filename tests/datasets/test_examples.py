@@ -127,10 +127,12 @@ def test_other_safetensors_and_missing_files_are_no_examples(examples, tmp_path)
 
 
 def test_a_batch_has_the_values_of_its_examples_as_planes(examples):
-    batch, (w, h) = collate_examples(examples), SIZE
+    batch, (w, h) = collate_examples(examples, numbers=[7, 4]), SIZE
+    assert batch.numbers.tolist() == [7, 4]
     channels = {"reference": 3, "target": 3, "start": 2, "residual": 2, "stitched": 3}
     truth = batch.truth
-    maps = {part.name: getattr(batch, part.name) for part in fields(ExampleBatch) if part.name != "truth"}
+    pictures = [part.name for part in fields(ExampleBatch) if part.name not in ("truth", "numbers")]
+    maps = {name: getattr(batch, name) for name in pictures}
     apart = ("fundamental", "segments", "owner")
     maps |= {part.name: getattr(truth, part.name) for part in fields(BatchTruth) if part.name not in apart}
     for name, value in maps.items():
