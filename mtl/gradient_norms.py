@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from mtl.strategy import Decision, check_state, check_tasks
-from mtl.updates import Closure, Gradients, Updates, check_names
+from mtl.updates import Closure, Gradients, Updates, add_gradients, check_names
 
 
 class EqualGradientNorms:
@@ -39,7 +39,8 @@ class EqualGradientNorms:
         first = self._first or losses
         lengths = _lengths(found, len(updates.parameters.shared))
         weights = self._weigh(dict(zip(self.tasks, lengths, strict=True)), _rates(losses, first))
-        updates.put(_weighted_sum(found, list(weights.values())))
+        scaled = zip(found, weights.values(), strict=True)
+        updates.put(add_gradients([[None if g is None else g * weight for g in some] for some, weight in scaled]))
         norms = updates.apply(self.tasks)
         self._first = first
         return Decision(losses, weights, norms, (self.tasks,))
@@ -79,12 +80,3 @@ def _rates(losses: Mapping[str, float], first: Mapping[str, float]) -> dict[str,
     left = {task: max(loss, 0.0) / first[task] if first[task] > 0 else 1.0 for task, loss in losses.items()}
     mean = sum(left.values()) / len(left)
     return {task: rate / mean if mean else 1.0 for task, rate in left.items()}
-
-
-def _weighted_sum(found: Sequence[Gradients], weights: Sequence[float]) -> Gradients:
-    """Of all parameters; None where no task reaches."""
-    combined: Gradients = []
-    for gradients in zip(*found, strict=True):
-        parts = [g * weight for g, weight in zip(gradients, weights, strict=True) if g is not None]
-        combined.append(torch.stack(parts).sum(0) if parts else None)  # (tasks, ...) -> (...)
-    return combined

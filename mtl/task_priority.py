@@ -11,7 +11,7 @@ from mtl.connection_strength import Layer, channel_shares, top_tasks
 from mtl.projection import project_on_priority, project_pairwise
 from mtl.sequential import update_in_turn
 from mtl.strategy import Decision, check_state, check_tasks, seeded
-from mtl.updates import Closure, Gradients, Updates, check_names, listed
+from mtl.updates import Closure, Updates, add_gradients, check_names, listed
 
 Phases = Literal["mixed", "first", "second", "in-sequence"]
 Owners = Literal["strength", "random", "pairwise"]
@@ -102,7 +102,7 @@ class TaskPriority:
             projected = self._projected(layer, found, random)  # type: ignore[arg-type]
             for gradient, new in zip(gradients, projected, strict=True):
                 gradient[place] = new
-        updates.put(_added(gradients))
+        updates.put(add_gradients(gradients))
         norms = updates.apply(self.tasks)
         return Decision(losses, dict.fromkeys(self.tasks, 1.0), norms, (self.tasks,))
 
@@ -146,12 +146,3 @@ def _together(tasks: Sequence[str], layer: Layer) -> tuple[tuple[str, ...], ...]
     for task in tasks:
         objectives.setdefault(id(layer.norms[task]), []).append(task)
     return tuple(map(tuple, objectives.values()))
-
-
-def _added(gradients: Sequence[Gradients]) -> Gradients:
-    """For each parameter the sum over those that reach it."""
-    added: Gradients = []
-    for parts in zip(*gradients, strict=True):
-        reached = [part for part in parts if part is not None]
-        added.append(torch.stack(reached).sum(0) if reached else None)
-    return added

@@ -208,6 +208,15 @@ def added(losses: Losses, tasks: Sequence[str]) -> Tensor:
     return sum(others, first)
 
 
+def add_gradients(found: Sequence[Gradients]) -> Gradients:
+    """For each parameter the sum over those that reach it; None where none does."""
+    summed: Gradients = []
+    for parts in zip(*found, strict=True):
+        reached = [part for part in parts if part is not None]
+        summed.append(torch.stack(reached).sum(0) if reached else None)  # (tasks, ...) -> (...)
+    return summed
+
+
 def check_names(tasks: Sequence[str], given: Mapping[str, Any], what: str) -> None:
     """Raise ValueError where `given` lacks a task or has others."""
     missing, unknown = [task for task in tasks if task not in given], [name for name in given if name not in tasks]

@@ -10,7 +10,7 @@ from apps.training.objectives import MATCHING
 from apps.training.options import TrainOptions
 from mtl.connection_strength import Layer, find_layers
 from mtl.instance_weights import Form
-from mtl.making import Training, make_strategy, needs_instances
+from mtl.making import Training, make_strategy, needs_instances, needs_task_norms
 from mtl.strategy import Strategy
 from stitching.errors import InputError
 from stitching.network.network import STITCH, WARP, StitchingNetwork
@@ -28,8 +28,9 @@ def choose_strategy(lesson: tuple[str, ...], options: TrainOptions, network: Sti
     known = training_set(options)
     if needs_instances(options.strategy) and (known is None or options.pairs is not None):
         raise InputError(f"--strategy {options.strategy}: needs --data, and no --pairs: it learns about every sample")
+    spec = "equal" if lesson == MATCHING else options.strategy
     training = Training(
-        layers=_layers(network, lesson) if lesson != MATCHING else (),
+        layers=_layers(network, lesson) if needs_task_norms(spec) else (),
         steps=options.steps - options.matching_steps,
         epoch=EPOCH if known is None else ceil(known[1] / options.batch_size / options.devices),
         instances=None if known is None else known[0],
@@ -37,7 +38,7 @@ def choose_strategy(lesson: tuple[str, ...], options: TrainOptions, network: Sti
         seed=options.seed,
     )
     try:
-        return make_strategy("equal" if lesson == MATCHING else options.strategy, lesson, training)
+        return make_strategy(spec, lesson, training)
     except ValueError as error:
         raise InputError(f"--strategy {options.strategy}: {error}") from error
 
