@@ -8,13 +8,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from apps.training.pair_objectives import exchanged, photographed_costs
+from apps.training.seams import seam_terms
 from apps.training.splitting import part_of
 from datasets.examples import BatchTruth, ExampleBatch
 from stitching.network.inputs import PairTensors, Start
 from stitching.network.losses import epipolar_loss, line_loss, matching_loss, sequence_warp_loss, visibility_loss
 from stitching.network.matching import CELL
 from stitching.network.network import StitchedPair, StitchingNetwork
-from stitching.network.photometric_losses import seam_loss, stitch_loss
+from stitching.network.photometric_losses import stitch_loss
 from stitching.network.pixelwise_warping import PixelwiseWarp
 from stitching.network.sampling import pixels
 
@@ -22,7 +23,7 @@ PIXELS = 1 / 16  # weight of a pixel of error in the warp: losses of about the s
 NOV, OCCLUDED = 1.0, 1.0  # weight of pixels that cannot be matched, against one of OV
 EPIPOLAR, LINE = 1 / 16, 1 / 8
 ON_TOP = 8.0  # importance in the splat of what the reference sees over what is hidden from it
-SEAM = 1.0  # weight of the seam's cost against the picture's
+SEAM = 20.0  # weight of the seam's cost against the picture's: a seam is one pixel wide
 
 MATCHING = ("matching",)  # the first lesson: where cells match, nothing else
 
@@ -151,11 +152,10 @@ def _warp_terms(warp: PixelwiseWarp, batch: ExampleBatch, truth: BatchTruth) -> 
 def _stitch_terms(stitched: Mapping[str, StitchedPair], truth: BatchTruth) -> Terms:
     terms: Terms = {}
     for branch, pair in stitched.items():
-        made, inputs = pair.generated, pair.inputs
+        made = pair.generated
         parts = stitch_loss(made.stitched, truth.stitched, truth.stitched_known)
-        overlap = inputs.reference_seen * (inputs.target_seen > 0)
-        matched = (inputs.target * made.gain).detach()  # the seam moves, not the pictures
-        parts["seam"] = SEAM * seam_loss(made.weight, inputs.reference, matched, overlap)
+        passing = seam_terms(pair, torch.ones_like(made.weight))
+        parts |= {"seam": SEAM * passing["seam"], "ghost": passing["ghost"]}
         terms |= {f"{branch} {name}": part for name, part in parts.items()}
     return terms | {"stitch": torch.stack(list(terms.values())).sum()}
 

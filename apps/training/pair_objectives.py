@@ -5,11 +5,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from apps.training.seams import seam_terms
 from datasets.examples import ExampleBatch
 from stitching.network.inputs import PairTensors
 from stitching.network.losses import cycle_loss, smoothness_loss
 from stitching.network.network import StitchedPair
-from stitching.network.photometric_losses import seam_loss, warp_photometric_loss
+from stitching.network.photometric_losses import warp_photometric_loss
 from stitching.network.pixelwise_warping import PixelwiseWarp
 from stitching.network.reduction import charbonnier, weighted_mean
 from stitching.network.sampling import pixels, sample
@@ -77,24 +78,13 @@ def stitch_terms(stitched: StitchedPair, where: Tensor) -> Terms:
     """What is wrong with stitched photographs, in terms of the pictures' range 0 .. 1; `where` (b, 1, h, w) counts.
 
     gain: mean difference of the reference and the target times its gain where both are seen.
-    seam: the seam's cost; a seam along the border of the overlap costs what one inside does, so that the reference's
-        share must pass from 1 to 0 where the pictures agree.
-    ghost: mean of 4 w (1 - w) * difference: mixing shows double what does not lie in one place.
+    seam, ghost: see `seams.seam_terms`.
     """
-    made, inputs = stitched.generated, stitched.inputs
-    covered = (inputs.target_seen >= LEAST_COVERAGE).float()
-    overlap, either = inputs.reference_seen * covered, torch.maximum(inputs.reference_seen, covered)
-    matched = inputs.target * made.gain
-    # One picture alone agrees with itself. The seam moves, not the pictures.
-    shown = torch.where(overlap > 0, matched, inputs.reference).detach()
-    apart = (shown - inputs.reference).abs().mean(1, keepdim=True) * overlap
-    agreeing = torch.where(overlap > 0, inputs.reference, shown)
-    mixed = 4 * made.weight * (1 - made.weight)
-    return {
-        "pairs/gain": weighted_mean(charbonnier(inputs.reference - matched, GREY_LEVEL), overlap * where),
-        "pairs/seam": seam_loss(made.weight, agreeing, shown, either * where),
-        "pairs/ghost": weighted_mean(mixed * apart, overlap * where),
-    }
+    inputs = stitched.inputs
+    overlap = inputs.reference_seen * (inputs.target_seen >= LEAST_COVERAGE)
+    apart = charbonnier(inputs.reference - inputs.target * stitched.generated.gain, GREY_LEVEL)
+    terms = {"gain": weighted_mean(apart, overlap * where)} | seam_terms(stitched, where)
+    return {f"pairs/{name}": term for name, term in terms.items()}
 
 
 def _warp_terms(batch: ExampleBatch, there: PixelwiseWarp, back: PixelwiseWarp, believed: Tensor) -> Terms:

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from stitching.network.backbone import EIGHTH, QUARTER, SLOPE, Features
 from stitching.network.extension import push_pull
-from stitching.network.inputs import check_size
+from stitching.network.inputs import check_window
 from stitching.network.splatting import LEAST_COVERAGE
 
 MOST_GAIN = 4.0
@@ -33,7 +33,7 @@ class Generated:
     """Fields that stitch b pairs, and the stitched pictures, float32. A target seen < LEAST_COVERAGE is not seen."""
 
     weight: Tensor  # (b, 1, h, w) share of the reference, 0 .. 1; 1 where it alone is seen, 0 where it is not
-    gain: Tensor  # (b, 3, h, w) what the target's BGR is multiplied with, 1/4 .. 4, smooth (made at 1/8, enlarged)
+    gain: Tensor  # (b, 3, h, w) what the target's BGR is multiplied with, 1/4 .. 4, smooth: from 1/8 of the size
     fill: Tensor  # (b, 3, h, w) BGR 0 .. 1, of low frequency (made at 1/4, enlarged): what holes show
     stitched: Tensor  # (b, 3, h, w) BGR >= 0: weight reference + (1 - weight) target gain where seen, fill in holes
 
@@ -45,6 +45,9 @@ class StitchedImageGenerating(nn.Module):
     nothing can be blurred or made up: where the reference alone is seen the stitch is the reference, bit for bit;
     where the target alone is seen it is the target times the smooth gain. The weight is made at the full size, so it
     may be as sharp as a seam; how well the target is covered multiplies its odds.
+
+    The gain is compared where both are seen, and goes on smoothly from there: where the target alone is seen, a gain of
+    its own could only follow what the warp has put in the wrong place, a haze.
 
     At the start the weight is about 1/2, the gain 1 and the fill what is seen around, averaged.
     """
@@ -76,13 +79,13 @@ class StitchedImageGenerating(nn.Module):
 
         Raises InputError where h or w is no multiple of 8 or below 32: pad the window with pixels that are not seen.
         """
-        check_size(*inputs.reference.shape[2:])
+        check_window(inputs.reference)
         reference, target = inputs.reference.float(), inputs.target.float()
         seen = inputs.reference_seen.float()
         covered = torch.where(inputs.target_seen >= LEAST_COVERAGE, inputs.target_seen, 0).float()
         logit, log_gain, tint = self._fields(reference, target, seen, covered, reference_features, target_features)
         weight = _share(logit, seen, covered)
-        gain = _enlarged(log(MOST_GAIN) * torch.tanh(log_gain), reference).exp()
+        gain = _enlarged(_compared(log(MOST_GAIN) * torch.tanh(log_gain), seen * (covered > 0)), reference).exp()
         blended = weight * reference + (1 - weight) * target * gain
         fill = _enlarged(_tinted(_around(blended.detach(), seen, covered), tint), blended)
         return Generated(weight, gain, fill, torch.where((seen > 0) | (covered > 0), blended, fill))
@@ -161,6 +164,11 @@ def _share(logit: Tensor, seen: Tensor, covered: Tensor) -> Tensor:
     both = (seen > 0) & (covered > 0)
     mine, other = torch.sigmoid(logit) * seen, torch.sigmoid(-logit) * covered
     return torch.where(both, mine / torch.where(both, mine + other, 1), (seen > 0).to(logit.dtype))
+
+
+def _compared(log_gain: Tensor, both: Tensor) -> Tensor:
+    """(b, 3, h / 8, w / 8): gains go on smoothly from where both pictures are seen; no other place can tell them."""
+    return push_pull(log_gain, functional.avg_pool2d(both.to(log_gain.dtype), 8))
 
 
 def _around(picture: Tensor, seen: Tensor, covered: Tensor) -> Tensor:

@@ -179,7 +179,7 @@ def test_learns_one_pair() -> None:
     made = network()
     optimizer = torch.optim.Adam(made.parameters(), lr=1e-3)
     losses = []
-    for _ in range(40):
+    for _ in range(60):
         optimizer.zero_grad()
         loss = (generate(made, inputs).stitched - truth).abs().mean()
         loss.backward()
@@ -227,3 +227,15 @@ def test_its_graph_works_on_other_data() -> None:
     module, pictures = Module().eval(), tuple(vars(pair()).values())
     graph = torch.export.export(module, (tuple(torch.zeros_like(plane) for plane in pictures), maps)).module()
     assert torch.allclose(graph(pictures, maps), module(pictures, maps), atol=1e-5)
+
+
+def test_gain_where_the_target_is_seen_alone_is_a_mean_of_those_of_the_overlap() -> None:
+    """Whatever stands in the target there: its gain cannot follow it."""
+    mine, other = masks()
+    made = network()
+    torch.nn.init.normal_(made.gain.weight, std=0.5)
+    gain = answer(made, pair()).gain.flatten(2)[0]  # (1, 3, h, w) -> (3, h w)
+    overlap, alone = ((mine * other).flatten() > 0), ((other > mine).flatten())  # (1, 1, h, w) -> (h w,)
+    least, most = gain[:, overlap].amin(1, keepdim=True), gain[:, overlap].amax(1, keepdim=True)
+    assert (most / least).min() > 1.5
+    assert bool(((least * 0.999 <= gain[:, alone]) & (gain[:, alone] <= most * 1.001)).all())
