@@ -103,7 +103,10 @@ def _runs(command: list[str]) -> bool:
 
 
 _BUILDERS: dict[str, Callable[[], Method]] = {
+    "auto": lambda: _own("auto"),
     "classical": lambda: _own("classical", "--warp", "classical", "--blend", "seam"),
+    "network": lambda: _own("network", "--warp", "network", "--blend", "seam"),
+    "sigmo": lambda: _own("sigmo", "--warp", "classical", "--blend", "network"),
     "homography": lambda: _own("homography", "--warp", "homography", "--blend", "seam"),
     "opencv-pano": lambda: _opencv("opencv-pano", "panorama"),
     "opencv-scans": lambda: _opencv("opencv-scans", "scans"),

@@ -122,5 +122,5 @@ def _in_words(stitched: Stitched, output: Path) -> str:
     return (
         f"{output}: {s.panorama_size[0]} x {s.panorama_size[1]} ({s.projection}), overlap {s.overlap:.0%},"
         f"{parallax} {s.alignment} from {s.matches} matches,"
-        f" confidence {s.confidence:.2f}; {s.device}, seconds: {seconds}"
+        f" confidence {s.confidence:.2f}; {s.device}, seconds: {seconds}\n  {s.choice}"
     )

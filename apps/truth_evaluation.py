@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from datasets.sample import Pixels
 from datasets.storage import StoredSample
 from datasets.windows import Window, WindowTruth, coarse_alignment, draw_pair, plane_window, truth_on_window
 from stitching.alignment import project
-from stitching.blend import Blend
+from stitching.blend import Generator
 from stitching.calm import calm_places
 from stitching.canvas import Canvas, Surface
 from stitching.compose import Layers, compose
@@ -26,14 +25,11 @@ from stitching.errors import InputError
 from stitching.estimators import ESTIMATORS, find_estimator
 from stitching.estimators.classical import classical
 from stitching.estimators.flow import sharpen
-from stitching.fields import NOWHERE, Field, Mask, pixel_grid
-from stitching.generators.seam import seam
+from stitching.fields import NOWHERE, Mask, pixel_grid
+from stitching.generators import find_generator
 from stitching.images import Picture, as_picture, replacing, to_grey
 from stitching.placement import Placement, aligned_pair, place_target
 from stitching.warp import CanvasPair, Estimator, Warp, found_back
-
-if TYPE_CHECKING:
-    from stitching.generators.network import NetworkGenerator
 
 BINS = (0.0, 3.0, 8.0, 15.0, np.inf)  # px of a homography's mean error on OV: how hard a pair is
 DIS = "+dis"  # a last dense inverse search after the warp
@@ -61,9 +57,8 @@ def evaluate_truth(
     Args:
         folder: what `parastitch generate` wrote.
         output: folder for the results.
-        warps: homography, classical, ptlflow:MODEL[:FILE], network:FILE (PWM from the classical warp), matches:FILE
-            (PWM from its own matches); each also with "+dis": a last dense inverse search.
-        blends: seam, or network:FILE (SIGMo).
+        warps: as `stitching.estimators.find_estimator`; each also with "+dis": a last dense inverse search.
+        blends: as `stitching.generators.find_generator`.
         limit: only the first so many samples.
 
     Raises:
@@ -99,31 +94,17 @@ Blender = Callable[[Prepared, Warp], tuple[Pixels, Mask]]  # panorama (h, w, 3) 
 
 
 def find_blend(name: str) -> Blender:
-    """A way to blend by its name: seam, or network:FILE."""
-    if name == "seam":
-        return _seam
-    kind, _, path = name.partition(":")
-    if kind != "network" or not path:
-        raise InputError(f"no blend called {name!r}; known: seam, network:FILE")
-    from stitching.generators.network import NetworkGenerator  # torch, seconds
-    from stitching.network.weights import open_network
-
-    return partial(_generated, NetworkGenerator(open_network(path)))
+    """A way to blend by its name, as `parastitch stitch` does it."""
+    return partial(_blended, find_generator(name))
 
 
-def _seam(prepared: Prepared, warp: Warp) -> tuple[Pixels, Mask]:
-    """Graph-cut seam and bands, as `parastitch stitch` makes them."""
+def _blended(generator: Generator, prepared: Prepared, warp: Warp) -> tuple[Pixels, Mask]:
     placed = _placed(prepared, warp)
-    blend = seam(aligned_pair(placed.reference, placed.target, placed.canvas, placed.placement), "gain")
-    calm = calm_places(placed.placement.places, placed.placement.covered, placed.placement.trusted, blend.weight)
-    return _composed(placed, calm, blend)
-
-
-def _generated(generator: "NetworkGenerator", prepared: Prepared, warp: Warp) -> tuple[Pixels, Mask]:
-    """SIGMo's weight and gain, drawn from the pictures' own pixels, and its fill where neither shows anything."""
-    placed, made = _placed(prepared, warp), generator(prepared.pair, warp)
-    panorama, seen = _composed(placed, placed.placement.places, made.blend)
-    return np.where(seen[..., None], panorama, made.fill), np.ones_like(seen)
+    placement = placed.placement
+    blend = generator(aligned_pair(placed.reference, placed.target, placed.canvas, placement), "gain")
+    calm = calm_places(placement.places, placement.covered, placement.trusted, blend.weight)
+    panorama, alpha = compose(Layers(placed.reference, placed.target, placed.canvas, 1.0, calm, 1.0), blend)
+    return panorama.astype(np.uint8), alpha > 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,11 +127,6 @@ def _placed(prepared: Prepared, warp: Warp) -> _Placed:
     centre = (reference.size[0] - 1) / 2, (reference.size[1] - 1) / 2
     canvas = Canvas(Surface(None, centre), origin, window.size)
     return _Placed(reference, target, canvas, place_target(warp, prepared.pair, coarse, target.size, 1.0))
-
-
-def _composed(placed: _Placed, places: Field, blend: Blend) -> tuple[Pixels, Mask]:
-    panorama, alpha = compose(Layers(placed.reference, placed.target, placed.canvas, 1.0, places, 1.0), blend)
-    return panorama.astype(np.uint8), alpha > 0
 
 
 def _prepared(sample: StoredSample) -> Prepared:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.registration import Registration, View, make_view, register
-from stitching.similarity import fit_channels, fit_grey, psnr, ssim, ssim_map
+from stitching.similarity import fit_channels, fit_grey, local_correlation, local_moments, psnr, ssim, ssim_map
 
 SIDE = 480  # px: pictures are measured with the reference's longer side at this
 
@@ -295,19 +295,6 @@ def _find_reference(
     return attempt(better)
 
 
-def _local(picture: NDArray[np.float32], window: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and variance in a window around every pixel, (h, w) float32."""
-    mean = np.asarray(cv2.blur(picture, (window, window)), np.float32)
-    return mean, np.asarray(cv2.blur(picture * picture, (window, window)) - mean * mean, np.float32)
-
-
-def _correlation(a: NDArray[np.float32], b: NDArray[np.float32], window: int) -> NDArray[np.float32]:
-    """Normalised cross-correlation in a window around every pixel, -1..1."""
-    (mean_a, variance_a), (mean_b, variance_b) = _local(a, window), _local(b, window)
-    covariance = cv2.blur(a * b, (window, window)) - mean_a * mean_b
-    return np.asarray(covariance / np.sqrt(np.maximum(variance_a, 1) * np.maximum(variance_b, 1)), np.float32)
-
-
 def _block_centres(view: View) -> tuple[NDArray[np.intp], ...]:
     height, width = view.pixels.shape[:2]
     half = _BLOCK // 2
@@ -322,10 +309,10 @@ def _kept(source: View, found: Registration | None) -> NDArray[np.bool_]:
     warped = np.asarray(cv2.cvtColor(found.warped, cv2.COLOR_BGR2GRAY), np.float32)
     fitted = fit_grey(warped, source.grey, found.valid)
     window = _BLOCK + 1
-    mean, variance = _local(source.grey, window)
+    mean, variance = local_moments(source.grey, window)
     textured = variance > 5**2
-    alike = _correlation(source.grey, fitted, window) >= 0.75
-    flat_alike = np.abs(mean - _local(fitted, window)[0]) <= 25
+    alike = local_correlation(source.grey, fitted, window) >= 0.75
+    flat_alike = np.abs(mean - local_moments(fitted, window)[0]) <= 25
     there = cv2.blur(found.valid.astype(np.float32), (window, window)) > 0.85
     return np.asarray(np.where(textured, alike, flat_alike) & there)[centres]
 
@@ -361,8 +348,8 @@ def _against_sources(pair: Pair, view: View) -> tuple[float | None, float | None
     both = _eroded(both)
     if both.sum() <= 800:
         return None, None, None, None
-    alike = np.maximum(*(_correlation(panorama, source, 15) for source in fitted))
-    variance = np.maximum(*(_local(picture, 15)[1] for picture in (panorama, fitted[0])))
+    alike = np.maximum(*(local_correlation(panorama, source, 15) for source in fitted))
+    variance = np.maximum(*(local_moments(picture, 15)[1] for picture in (panorama, fitted[0])))
     textured = both & (variance > 6**2)
     ghost = float((alike < 0.8)[textured].mean()) if textured.sum() > 200 else None
     fidelity = np.minimum(*(np.abs(panorama - source) for source in fitted))[both].mean()

@@ -82,9 +82,9 @@ def place_pair(
     """
     size = _size(coarse.canvas, scale)
     places = smooth_map(coarse, size, scale)
-    pixels, seen = _drawn(target, places, scale)
+    pixels, seen = draw(target, places, scale)
     reference_places = smooth_map(coarse.canvas.to_reference, size, scale)
-    reference_pixels, reference_seen = _drawn(reference, reference_places, scale)
+    reference_pixels, reference_seen = draw(reference, reference_places, scale)
     matches = alignment.matches
     points = rescale(coarse.canvas.from_reference(matches.reference), scale)
     target_points = rescale(coarse.inverse(matches.target), scale)
@@ -110,10 +110,10 @@ def place_target(warp: Warp, pair: CanvasPair, coarse: Field, target_size: Size,
 
 def aligned_pair(reference: Picture, target: Picture, canvas: Canvas, placement: Placement) -> AlignedPair:
     """Draw both pictures on the working canvas after the warp: what generators see."""
-    pixels, seen = _drawn(target, placement.places, placement.scale)
+    pixels, seen = draw(target, placement.places, placement.scale)
     size = placement.covered.shape[1], placement.covered.shape[0]
     reference_places = smooth_map(canvas.to_reference, size, placement.scale)
-    reference_pixels, reference_seen = _drawn(reference, reference_places, placement.scale)
+    reference_pixels, reference_seen = draw(reference, reference_places, placement.scale)
     seen &= placement.covered
     pixels[~seen] = 0
     hidden = hidden_from_target(placement.places, placement.covered, placement.trusted, placement.scale)
@@ -160,7 +160,7 @@ def _size(canvas: Canvas, scale: float) -> Size:
     return round(canvas.size[0] * scale), round(canvas.size[1] * scale)
 
 
-def _drawn(picture: Picture, places: Field, scale: float) -> tuple[NDArray[np.uint8], Mask]:
+def draw(picture: Picture, places: Field, scale: float) -> tuple[NDArray[np.uint8], Mask]:
     """A picture drawn at the working scale where `places` (full-size px) say, and where it has pixels."""
     small = shrunk(picture, scale)
     where = rescale(places, small.size[0] / picture.size[0])

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -17,17 +17,19 @@ from stitching.alignment import Alignment, align
 from stitching.blend import AlignedPair
 from stitching.calm import calm_places
 from stitching.canvas import Canvas, plan_canvas
+from stitching.choice import Candidate, choose, smooth_places, visible_cost
 from stitching.compose import Layers, compose
 from stitching.crop import largest_rectangle
 from stitching.errors import InputError
 from stitching.estimators import find_estimator
 from stitching.fields import Field, Mask, Pixels
-from stitching.generators import GENERATORS
+from stitching.generators import find_generator
 from stitching.generators.gain import COMPENSATORS
 from stitching.images import Picture, as_picture, read_mask, read_picture, to_grey
 from stitching.placement import (
     Placement,
     aligned_pair,
+    draw,
     eight_bit,
     from_warp_field,
     place_pair,
@@ -36,15 +38,17 @@ from stitching.placement import (
     to_warp_field,
     working_scale,
 )
+from stitching.running import Device, has_cuda
 from stitching.summary import Summary, summarize
-from stitching.warp import CanvasPair, WarpField, load_warp
+from stitching.warp import CanvasPair, Warp, WarpField, load_warp
 
 PictureInput = str | PathLike[str] | NDArray[Any]
 Progress = Callable[[str, float], None]
 
 FEATURE_AREAS = 0.2e6, 0.6e6  # px at which features are sought: the second where the first leaves it unsure
 SURE, ENOUGH_MATCHES = 0.8, 60  # confidence and matches with which the first is enough
-DEVICES = "auto", "cpu"
+DEVICES = "auto", "cpu", "cuda"
+WARPS, BLENDS = ("classical", "network", "homography"), ("seam",)  # that auto tries, in this order
 LONGEST_SIDE = 32766  # px that OpenCV's remap can take
 DARK = 4  # grey levels: a picture that nowhere differs by more shows nothing
 
@@ -53,14 +57,16 @@ DARK = 4  # grey levels: a picture that nowhere differs by more shows nothing
 class Options:
     """How a pair is stitched; the command line has the same options."""
 
-    warp: str = "classical"
-    """Estimator of the warp: classical (a dense warp for every pixel), homography (coarse alignment only),
-    network:FILE, refined:FILE or matches:FILE (weights that `parastitch train` wrote) or ptlflow:MODEL[:FILE] (a flow
-    network of the package ptlflow, and the file of its weights)."""
-    blend: Literal["seam"] = "seam"
-    """Generator of the blend: seam (graph cut and pyramid bands)."""
-    device: Literal["auto", "cpu"] = "auto"
-    """Where it computes: the classical estimator and the seam run on the CPU."""
+    warp: str = "auto"
+    """Estimator of the warp: classical (a dense warp for every pixel), network (the same with the trained network's
+    matches), homography (coarse alignment only), auto (the one of these whose blend shows least), network:FILE
+    (weights that `parastitch train` or `parastitch export` wrote) or ptlflow:MODEL[:FILE] (a flow network of the
+    package ptlflow, and the file of its weights)."""
+    blend: str = "auto"
+    """Generator of the blend: seam (graph cut and pyramid bands), network or network:FILE (SIGMo), auto (the one that
+    has looked better so far: seam)."""
+    device: Device = "auto"
+    """Where the network computes: cpu, cuda, auto (a GPU where the installed packages can use one)."""
     compensator: Literal["gain", "field", "none"] = "gain"
     """Exposure matching: gain (one factor a channel), field (it also varies over the overlap) or none."""
     work_megapix: float = 0.4
@@ -141,7 +147,7 @@ class _Clock:
         self.tell(name, 0.0)
         start = time.perf_counter()
         yield
-        self.seconds[name] = time.perf_counter() - start
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
         self.tell(name, 1.0)
 
     def tell(self, name: str, share: float) -> None:
@@ -183,16 +189,16 @@ def stitch(
         with clock.stage("align"):
             alignment = _align(first, second)
             coarse = plan_canvas(alignment, first.size, second.size)
-        with clock.stage("warp"):
             canvas, scale = coarse.canvas, working_scale(coarse.canvas, options.work_megapix)
             pair, coarse_map = place_pair(first, second, alignment, coarse, scale)
-            placement = place_target(find_estimator(options.warp)(pair), pair, coarse_map, second.size, scale)
+        place = partial(place_target, pair=pair, coarse=coarse_map, target_size=second.size, scale=scale)
+        placements = _placements(options, pair, place, clock)
     else:
         loaded = warp if isinstance(warp, WarpField) else load_warp(Path(warp))
         canvas, placement = from_warp_field(loaded, first, second)
-    with clock.stage("generate"):
-        aligned = aligned_pair(first, second, canvas, placement)
-        blend = GENERATORS[options.blend](aligned, options.compensator)
+        placements = iter([("loaded", placement)])
+    chosen, why = choose(_candidates(options, placements, (first, second), canvas, clock))
+    placement, aligned, blend = chosen.placement, chosen.aligned, chosen.made
     with clock.stage("compose"):
         layers = _layers(first, second, canvas, placement, options.final_megapix)
         calm = calm_places(placement.places, placement.covered, placement.trusted, blend.weight)
@@ -207,13 +213,51 @@ def stitch(
         alignment=alignment, placement=placement, pair=pair, aligned_reference=aligned.reference,
         aligned_target=aligned.target, masks=masks, trusted=aligned.trusted, weight=blend.weight,
         gain=blend.gain, residual=residual, layers=layers, crop=crop,
-        summary=summarize(first, second, canvas, alignment, masks, residual, alpha, options, clock.seconds),
+        summary=summarize(
+            first, second, canvas, alignment, masks, residual, alpha, chosen, why, _device(options, chosen),
+            clock.seconds,
+        ),
     )  # fmt: skip
 
 
+def _placements(
+    options: Options, pair: CanvasPair, place: Callable[[Warp], Placement], clock: _Clock
+) -> Iterator[tuple[str, Placement]]:
+    """Where each warp puts the target, best guess first; each is estimated when it is asked for."""
+    for name in WARPS if options.warp == "auto" else (options.warp,):
+        with clock.stage("warp"):
+            placement = place(find_estimator(name, options.device)(pair))
+        yield name, placement
+
+
+def _candidates(
+    options: Options, placements: Iterator[tuple[str, Placement]], pictures: tuple[Picture, Picture], canvas: Canvas,
+    clock: _Clock,
+) -> Iterator[Candidate]:  # fmt: skip
+    """Every warp with every blend."""
+    for warp, placement in placements:
+        with clock.stage("generate"):
+            aligned = aligned_pair(*pictures, canvas, placement)
+            natural = draw(pictures[1], smooth_places(placement), placement.scale)[0]
+        for name in BLENDS if options.blend == "auto" else (options.blend,):
+            with clock.stage("generate"):
+                made = find_generator(name, options.device)(aligned, options.compensator)
+                cost = visible_cost(aligned, made, natural)
+            yield Candidate(warp, name, placement, aligned, made, cost)
+
+
+def _device(options: Options, chosen: Candidate) -> str:
+    """Where what was chosen was computed; only networks use a GPU."""
+    networks = {name.partition(":")[0] for name in (chosen.warp, chosen.blend)} & {"network", "pwm"}
+    return "cuda" if networks and has_cuda(options.device) else "cpu"
+
+
 def _check(options: Options) -> None:
-    find_estimator(options.warp)
-    known_names = ("blend", GENERATORS), ("compensator", COMPENSATORS), ("device", DEVICES)
+    for name in WARPS if options.warp == "auto" else (options.warp,):
+        find_estimator(name, options.device)
+    for name in BLENDS if options.blend == "auto" else (options.blend,):
+        find_generator(name, options.device)
+    known_names = ("compensator", COMPENSATORS), ("device", DEVICES)
     for name, known in known_names:
         if getattr(options, name) not in known:
             raise InputError(f"no {name} called {getattr(options, name)!r}; known: {', '.join(known)}")

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from stitching.alignment import Alignment
 from stitching.canvas import Canvas
+from stitching.choice import Candidate
 from stitching.fields import Field
 from stitching.images import Picture
 from stitching.warp import shear_and_folds
 
 if TYPE_CHECKING:
-    from stitching.stitcher import Masks, Options
+    from stitching.stitcher import Masks
 
 UNSURE = 0.3  # of confidence
 SMALL_OVERLAP = 0.15  # of the smaller picture
@@ -25,6 +26,8 @@ class Summary:
     """What was done to a pair. Shares are 0..1, sizes (w, h) px, parallax px at 512 px width.
 
     Attributes:
+        warp, blend: what was used; warp "loaded" where it was.
+        choice: why, and what else was tried: what of the passage from picture to picture shows with each.
         alignment: "homography", "affine", "similarity", "shift", or "loaded".
         matches: trusted ones.
         planes: how many explain them.
@@ -48,6 +51,7 @@ class Summary:
     canvas_size: tuple[int, int]
     warp: str
     blend: str
+    choice: str
     alignment: str
     matches: int
     planes: int
@@ -69,7 +73,8 @@ class Summary:
 
 def summarize(
     reference: Picture, target: Picture, canvas: Canvas, alignment: Alignment | None, masks: "Masks",
-    residual: Field, alpha: NDArray[np.uint8], options: "Options", seconds: dict[str, float],
+    residual: Field, alpha: NDArray[np.uint8], chosen: Candidate, why: str, device: str,
+    seconds: dict[str, float],
 ) -> Summary:  # fmt: skip
     """Count what the stages gave; `residual` in canvas px."""
     both = masks.reference & masks.target
@@ -88,8 +93,9 @@ def summarize(
         projection=canvas.projection,
         origin=canvas.origin,
         canvas_size=canvas.size,
-        warp=options.warp if alignment else "loaded",
-        blend=options.blend,
+        warp=chosen.warp,
+        blend=chosen.blend,
+        choice=why,
         alignment=alignment.method if alignment else "loaded",
         matches=len(alignment.matches) if alignment else 0,
         planes=alignment.planes if alignment else 0,
@@ -100,7 +106,7 @@ def summarize(
         holes=round(float(masks.holes.mean()), 5),
         tears=round(tears, 5),
         folds=round(folds, 5),
-        device="cpu",
+        device=device,
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
         warnings=_warnings(alignment, overlap, confidence),
     )

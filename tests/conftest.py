@@ -71,6 +71,7 @@ def _summary(reference: Picture, target: Picture, size: tuple[int, int]) -> Summ
         canvas_size=size,
         warp="classical",
         blend="seam",
+        choice="classical warp, seam blend: what shows of the passage is 12 (classical, seam)",
         alignment="homography",
         matches=431,
         planes=2,

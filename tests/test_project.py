@@ -25,8 +25,8 @@ MAY_IMPORT = {
     "apps": {"apps", "datasets", "mtl", "stitching"},
 }
 NOT_IN_BASE = {
-    "torch", "torchvision", "lightning", "tensorboard", "safetensors", "ptlflow", "ray", "onnxruntime", "scipy",
-    "skimage", "PIL", "sklearn", "torchjd", "matplotlib",
+    "torch", "torchvision", "lightning", "tensorboard", "safetensors", "ptlflow", "ray", "onnx", "scipy", "skimage",
+    "PIL", "sklearn", "torchjd", "matplotlib",
 }  # fmt: skip
 
 
@@ -85,12 +85,21 @@ def stitch(tmp_path_factory: pytest.TempPathFactory) -> Stitch:
 def test_overview_waits_for_no_array_library(tmp_path: Path) -> None:
     printed, modules = run_command(tmp_path, "--help")
     assert "stitch" in printed
-    assert not modules & (NOT_IN_BASE | {"cv2", "numpy", "tyro", "rich"})
+    assert not modules & (NOT_IN_BASE | {"cv2", "numpy", "tyro", "rich", "onnxruntime"})
 
 
 def test_stitching_needs_only_the_base_install(stitch: Stitch) -> None:
     assert "cv2" in stitch.modules
-    assert not stitch.modules & NOT_IN_BASE
+    assert not stitch.modules & (NOT_IN_BASE | {"onnxruntime"})  # a plain shift: the networks were not asked
+
+
+def test_the_network_that_ships_needs_only_the_base_install(stitch: Stitch) -> None:
+    arguments = "stitch left.jpg right.jpg -o network.png --json --warp network --blend network"
+    printed, modules = run_command(stitch.folder, *arguments.split())
+    summary = json.loads(printed)
+    assert (summary["warp"], summary["blend"]) == ("network", "network")
+    assert "onnxruntime" in modules
+    assert not modules & NOT_IN_BASE
 
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))
@@ -144,6 +153,7 @@ def test_constraints_pin_what_the_base_and_the_tests_need() -> None:
         ("stitch", "README.md", "## Stitch"),
         ("generate", "docs/datasets.md", "## Options"),
         ("train", "docs/training.md", "## Options"),
+        ("export", "docs/training.md", "## Exporting"),
         ("mtl-bench", "docs/multi-task.md", "## The benchmark"),
     ],
 )

@@ -23,7 +23,7 @@ PIXELS = 1 / 16  # weight of a pixel of error in the warp: losses of about the s
 NOV, OCCLUDED = 1.0, 1.0  # weight of pixels that cannot be matched, against one of OV
 EPIPOLAR, LINE = 1 / 16, 1 / 8
 ON_TOP = 8.0  # importance in the splat of what the reference sees over what is hidden from it
-SEAM = 20.0  # weight of the seam's cost against the picture's: a seam is one pixel wide
+SEAM = 100.0  # weight of the seam's cost against the picture's: a seam is one pixel wide
 
 MATCHING = ("matching",)  # the first lesson: where cells match, nothing else
 

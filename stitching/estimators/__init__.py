@@ -1,14 +1,14 @@
 """Warp estimators by name. An estimator is a function of a `CanvasPair`; see `stitching.warp.Estimator`."""
 
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from stitching.errors import InputError
 from stitching.estimators.classical import classical, classical_on_plane
+from stitching.running import Device, Runner
+from stitching.trained import find_network
 from stitching.warp import CanvasPair, Estimator, Warp
 
 
@@ -21,17 +21,12 @@ def homography(pair: CanvasPair) -> Warp:
 ESTIMATORS: dict[str, Estimator] = {"classical": classical, "planar": classical_on_plane, "homography": homography}
 
 
-Start = Literal["classical", "refined", "matches"]  # what a trained network begins with
-_STARTS: dict[str, Start] = {"network": "classical", "refined": "refined", "matches": "matches"}
-
-
-def find_estimator(name: str) -> Estimator:
+def find_estimator(name: str, device: Device = "auto") -> Estimator:
     """The estimator called `name`.
 
-    One of `ESTIMATORS`; with weights that `parastitch train` wrote, `network:FILE`, which extends the classical warp,
-    `refined:FILE`, which refines it before, or `matches:FILE`, which begins with the network's own matches; or
-    `ptlflow:MODEL[:WEIGHTS]`, see `ptlflow.ptlflow_warp`.
-    Nothing heavy is imported before the estimator is called.
+    One of `ESTIMATORS`; `network`, the trained network that ships, or `network:FILE`, one that `parastitch train` or
+    `parastitch export` wrote; `pwm` or `pwm:FILE`, which extends its warp on the reference's plane, for measuring; or
+    `ptlflow:MODEL[:WEIGHTS]`, see `ptlflow.ptlflow_warp`. Nothing heavy is imported before the estimator is called.
 
     Raises:
         InputError: there is none, a package is not installed, or the weights are a file that is missing.
@@ -39,32 +34,32 @@ def find_estimator(name: str) -> Estimator:
     kind, _, rest = name.partition(":")
     if name in ESTIMATORS:
         return ESTIMATORS[name]
-    if kind in _STARTS and rest:
-        return _trained(name, rest, _STARTS[kind])
+    if kind in ("network", "pwm") and name != f"{kind}:":
+        opened = find_network(name, rest, device)
+        return (lambda pair: _network(opened())(pair)) if kind == "network" else lambda pair: _pwm(opened())(pair)
     model, _, weights = rest.partition(":")
     if kind == "ptlflow" and model:
         return _ptlflow(name, model, weights)
     known = ", ".join(ESTIMATORS)
     raise InputError(
-        f"no warp called {name!r}; known: {known}, network:FILE, refined:FILE, matches:FILE, "
+        f"no warp called {name!r}; known: {known}, network, network:FILE, pwm, pwm:FILE, "
         "ptlflow:MODEL or ptlflow:MODEL:FILE"
     )
 
 
-def _trained(name: str, weights: str, start: Start) -> Estimator:
-    path = Path(weights).expanduser()  # behind a colon no shell does it
-    if not path.is_file():
-        raise InputError(f"no weights at {weights}: expected a .safetensors file that `parastitch train` wrote")
-    _demand("torch", "train", name)
+def _network(runner: Runner) -> Estimator:
+    from stitching.estimators.network import NetworkEstimator
+    from stitching.estimators.realigning import RealigningEstimator
 
-    @cache
-    def opened() -> Estimator:
-        from stitching.estimators.network import NetworkEstimator  # torch, seconds
-        from stitching.network.weights import open_network
+    return RealigningEstimator(runner, NetworkEstimator(runner))
 
-        return NetworkEstimator(open_network(path), start)
 
-    return lambda pair: opened()(pair)
+def _pwm(runner: Runner) -> Estimator:
+    from stitching.estimators.extending import planar
+    from stitching.estimators.network import ExtendingEstimator, NetworkEstimator
+    from stitching.estimators.realigning import RealigningEstimator
+
+    return RealigningEstimator(runner, ExtendingEstimator(runner, NetworkEstimator(runner, planar)))
 
 
 def _ptlflow(name: str, model: str, weights: str) -> Estimator:

@@ -19,9 +19,11 @@ OUTSIDE_CONFIDENCE = 0.9  # of pixels that the reference cannot see: they give w
 TEXTURE_WINDOW = 15  # px
 FLAT = 0.5  # grey levels per px: slopes of a picture that has nothing to match
 EPIPOLAR_AREA = 0.2e6  # px, the size at which semi-global matching works
+NEAR = 12.0  # px around a flow that is nearly right
 GAINS = 0.3, 3.0  # least and largest factor that makes the target as bright as the reference
 
 Box = tuple[slice, slice]  # rows and columns
+FlowPair = tuple[Field, Field]  # target -> reference and reference -> target, (h, w, 2) px
 
 
 def classical(pair: CanvasPair) -> Warp:
@@ -30,7 +32,7 @@ def classical(pair: CanvasPair) -> Warp:
     Candidates are dense inverse search from nothing, the same seeded by sparse matches, and semi-global
     matching along epipolar lines, both ways; the best of them at every pixel goes on to `warp_of_flows`.
     """
-    return warp_of_flows(pair, _flows)
+    return warp_of_flows(pair, classical_flows)
 
 
 def classical_on_plane(pair: CanvasPair) -> Warp:
@@ -39,11 +41,11 @@ def classical_on_plane(pair: CanvasPair) -> Warp:
     Truer there than `classical`; on a canvas that leaves the plane beside the reference, as panoramas have, that
     keeps straight what this bends.
     """
-    return warp_of_flows(pair, _flows, planar)
+    return warp_of_flows(pair, classical_flows, planar)
 
 
 def warp_of_flows(
-    pair: CanvasPair, flows: Callable[[CanvasPair, Box], tuple[Field, Field]], extension: Extension = fading
+    pair: CanvasPair, flows: Callable[[CanvasPair, Box], FlowPair], extension: Extension = fading
 ) -> Warp:
     """The warp that a method of dense flow gives.
 
@@ -68,8 +70,8 @@ def warp_of_flows(
     return Warp(extension(residual, weight, pair.overlap), confidence)
 
 
-def _flows(pair: CanvasPair, box: Box) -> tuple[Field, Field]:
-    """Flows target -> reference and reference -> target inside the box."""
+def classical_flows(pair: CanvasPair, box: Box, near: FlowPair | None = None) -> FlowPair:
+    """Flows inside the box: the best of `classical`'s candidates, and of searches from and around flows `near` them."""
     reference, target = fill_outside(pair, box)
     reference_grey, target_grey = to_grey(reference), to_grey(target)
     offset = np.array([box[1].start, box[0].start], np.float64)
@@ -77,11 +79,17 @@ def _flows(pair: CanvasPair, box: Box) -> tuple[Field, Field]:
     there = [dense_inverse_search(target_grey, reference_grey)]
     back = [dense_inverse_search(reference_grey, target_grey)]
     shape = target_grey.shape[0], target_grey.shape[1]
-    seed = nearest_match_flow(target_points, reference_points, shape)
-    back_seed = nearest_match_flow(reference_points, target_points, shape)
-    if seed is not None and back_seed is not None:
-        there.append(dense_inverse_search(target_grey, reference_grey, seed))
-        back.append(dense_inverse_search(reference_grey, target_grey, back_seed))
+    sparse = (
+        nearest_match_flow(target_points, reference_points, shape),
+        nearest_match_flow(reference_points, target_points, shape),
+    )
+    for start, back_start in (sparse, near or (None, None)):
+        if start is not None and back_start is not None:
+            there.append(dense_inverse_search(target_grey, reference_grey, start))
+            back.append(dense_inverse_search(reference_grey, target_grey, back_start))
+    if near is not None:
+        there.append(sharpen(target_grey, reference_grey, near[0], NEAR))
+        back.append(sharpen(reference_grey, target_grey, near[1], NEAR))
     scale = min(1.0, float(np.sqrt(EPIPOLAR_AREA / max(pair.overlap.sum(), 1))))
     both = epipolar_flow(
         target_grey, reference_grey, pair.overlap[box], target_points, reference_points, scale

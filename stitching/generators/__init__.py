@@ -1,6 +1,30 @@
 """Generators by name. A generator is a function of an `AlignedPair`; see `stitching.blend.Generator`."""
 
-from stitching.blend import Generator
+from stitching.blend import AlignedPair, Blend, Generator
+from stitching.errors import InputError
 from stitching.generators.seam import seam
+from stitching.running import Device
+from stitching.trained import find_network
 
-GENERATORS: dict[str, Generator] = {"seam": seam}
+
+def find_generator(name: str, device: Device = "auto") -> Generator:
+    """The generator called `name`: `seam`, or `network` or `network:FILE`, SIGMo of a trained network.
+
+    Nothing heavy is imported before the generator is called.
+
+    Raises:
+        InputError: there is none, a package is not installed, or the weights are a file that is missing.
+    """
+    if name == "seam":
+        return seam
+    kind, _, file = name.partition(":")
+    if kind != "network" or name == "network:":
+        raise InputError(f"no blend called {name!r}; known: seam, network, network:FILE")
+    opened = find_network(name, file, device)
+
+    def generate(pair: AlignedPair, compensator: str) -> Blend:
+        from stitching.generators.network import NetworkGenerator
+
+        return NetworkGenerator(opened())(pair, compensator)
+
+    return generate

@@ -1,44 +1,36 @@
-"""Our trained SIGMo as a generator of blend weight, gain and fill."""
+"""Our trained SIGMo as a generator of blend weight and gain."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from stitching.blend import Blend
-from stitching.network.inputs import PairTensors, padded, to_tensor
-from stitching.network.network import StitchingNetwork
-from stitching.splat import SHARPNESS
-from stitching.warp import CanvasPair, Warp
-
-
-@dataclass(frozen=True)
-class GeneratedBlend:
-    """What leaves SIGMo: fields, so that the panorama is as sharp as the pictures that it is drawn from."""
-
-    blend: Blend
-    fill: NDArray[np.uint8]  # (h, w, 3) BGR, for what neither picture shows
+from stitching.blend import AlignedPair, Blend
+from stitching.estimators.window import planes
+from stitching.generators.gain import match_gain
+from stitching.running import Runner
 
 
 @dataclass(frozen=True)
 class NetworkGenerator:
-    """SIGMo at the working size."""
+    """SIGMo at the working size. Only fields leave it, so that the panorama is as sharp as its pictures."""
 
-    network: StitchingNetwork
+    runner: Runner
 
-    def __call__(self, pair: CanvasPair, warp: Warp) -> GeneratedBlend:
-        """The blend of a pair whose target moves by `warp`."""
-        planes = (padded(to_tensor(p)) for p in (pair.reference, pair.target, pair.reference_seen, pair.target_seen))
-        residual, confidence = padded(to_tensor(warp.residual)), padded(to_tensor(warp.confidence))
-        with torch.inference_mode():
-            made = self.network.stitch(PairTensors(*planes), residual, SHARPNESS * confidence).generated
-        h, w = pair.target_seen.shape
+    def __call__(self, pair: AlignedPair, compensator: str) -> Blend:
+        """The blend; with the compensator "gain" the gain is SIGMo's, too."""
+        shown = pair.target_seen & ~pair.hidden
+        where_they_are = np.ones(shown.shape, np.float32)  # the warp is done: nothing moves
+        inputs = {
+            "reference": _scaled(pair.reference, pair.reference_seen), "target": _scaled(pair.target, shown),
+            "reference_seen": planes(pair.reference_seen), "target_seen": planes(shown),
+            "trusted": planes(where_they_are),
+        }  # fmt: skip
+        found = self.runner(("weight", "gain"), inputs)
+        h, w = shown.shape
+        weight, gain = (np.ascontiguousarray(field[0, :, :h, :w].transpose(1, 2, 0)) for field in found.values())
+        return Blend(weight[..., 0], gain if compensator == "gain" else match_gain(pair, compensator))
 
-        def cropped(field: Tensor) -> NDArray[np.float32]:
-            """(h, w, c) of (1, c, h', w')."""
-            return np.ascontiguousarray(field[0, :, :h, :w].permute(1, 2, 0).numpy(), np.float32)
 
-        fill = np.clip(np.rint(cropped(made.fill) * 255), 0, 255).astype(np.uint8)
-        return GeneratedBlend(Blend(cropped(made.weight)[..., 0], cropped(made.gain)), fill)
+def _scaled(picture: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return planes(picture.astype(np.float32) / 255 * seen[..., None])

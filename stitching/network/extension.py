@@ -8,20 +8,28 @@ from torch.nn import functional
 
 from stitching.network.backbone import SLOPE
 
+LEVELS = 10  # of push-pull: enough for 1024 cells, a window of 4096 px at a quarter of its size
+
 
 def push_pull(field: Tensor, known: Tensor) -> Tensor:
     """Fill the unknown smoothly from the known: push-pull interpolation (Gortler et al. 1996, section 3.4).
+
+    The number of levels does not depend on the size, so that the graph does not: what lies further than 2^LEVELS
+    from anything known, in either direction, becomes 0.
 
     Args:
         field: (b, c, h, w).
         known: (b, 1, h, w) 0 .. 1; where 1 the field stays as it is.
     """
-    if max(field.shape[2:]) == 1:
-        return field
-    weight = functional.avg_pool2d(known, 2, ceil_mode=True, count_include_pad=False)
-    mean = functional.avg_pool2d(field * known, 2, ceil_mode=True, count_include_pad=False) / weight.clamp_min(1e-6)
-    below = push_pull(mean, (4 * weight).clamp_max(1))  # a quarter of known pixels is enough to know the coarse one
-    return known * field + (1 - known) * _enlarged(below, field)
+    levels = []
+    for _ in range(LEVELS):
+        levels.append((field, known))
+        weight = _halved(known)
+        field = _halved(field * known) / weight.clamp_min(1e-6)
+        known = (4 * weight).clamp_max(1)  # a quarter of known pixels is enough to know the coarse one
+    for fine, share in reversed(levels):
+        field = share * fine + (1 - share) * _enlarged(field, fine)
+    return field
 
 
 class _Block(nn.Module):
@@ -60,12 +68,16 @@ class Extension(nn.Module):
         """Features that know what lies far away."""
         skips = []
         for number, block in enumerate(self.down):
-            x = block(functional.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False) if number else x)
+            x = block(_halved(x) if number else x)
             skips.append(x)
         x = skips.pop()
         for block, skip in zip(reversed(self.up), reversed(skips), strict=True):
             x = block(torch.cat([skip, _enlarged(x, skip)], dim=1))
         return x
+
+
+def _halved(x: Tensor) -> Tensor:
+    return functional.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
 
 
 def _enlarged(x: Tensor, like: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from stitching.errors import InputError
 from stitching.network import MULTIPLE
+from stitching.network.sizes import check_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +43,7 @@ def padded(planes: Tensor) -> Tensor:
     return functional.pad(planes, (0, -width % MULTIPLE, 0, -height % MULTIPLE))
 
 
-def check_size(height: int, width: int) -> None:
-    """Raise InputError where the networks cannot work on a window of this size."""
-    if height % MULTIPLE or width % MULTIPLE or min(height, width) < 4 * MULTIPLE:
-        raise InputError(
-            f"a window of {width} x {height} px: expected sides that are multiples of {MULTIPLE}, "
-            f"{4 * MULTIPLE} or more; pad it with zeros"
-        )
+def check_window(planes: Tensor) -> None:
+    """Raise InputError where the networks cannot work on a window like these planes (b, c, h, w)."""
+    if not torch.onnx.is_in_onnx_export():  # then sizes are no numbers
+        check_size(*planes.shape[2:])

@@ -51,7 +51,7 @@ def best_match(logits: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]
     total = share.sum((2, 3))[..., None]  # (b, n, 1)
     place = torch.stack([(share.sum(2) * x).sum(2), (share.sum(3) * y).sum(2)], dim=2) / total.clamp_min(1e-6)
     move = (place - grid) * total  # no match: stays
-    as_grid = (len(logits), -1, rows, columns)  # (b, n, c) -> (b, c, rows, columns)
+    as_grid = (logits.shape[0], -1, rows, columns)  # (b, n, c) -> (b, c, rows, columns)
     return move.transpose(1, 2).reshape(as_grid), total.transpose(1, 2).reshape(as_grid)
 
 

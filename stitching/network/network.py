@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from stitching.network.backbone import Backbone, Features
-from stitching.network.inputs import PairTensors, Start, check_size
+from stitching.network.inputs import PairTensors, Start, check_window
 from stitching.network.pixelwise_warping import PixelwiseWarp, PixelwiseWarping
-from stitching.network.splatting import splat
+from stitching.network.splatting import Splatted, splat
 from stitching.network.stitched_image_generating import Generated, StitchedImageGenerating, StitchInputs
 
 WARP, STITCH = "warp", "stitch"  # the backbone's normalisations
@@ -34,11 +34,11 @@ class StitchingNetwork(nn.Module):
 
     def warp(self, pair: PairTensors, start: Start | None = None, steps: int | None = None) -> PixelwiseWarp:
         """The warp of every target pixel; arguments as for PixelwiseWarping. Raises InputError for odd sizes."""
-        return self.warping(pair, *self._warp_features(pair), start, steps)  # type: ignore[no-any-return]
+        return self.warping(pair, *self.warp_features(pair), start, steps)  # type: ignore[no-any-return]
 
     def match(self, pair: PairTensors) -> Tensor:
         """The first part of `warp` alone: how cells match, as `matching.Correlation` says it."""
-        return self.warping.match(pair, *self._warp_features(pair))
+        return self.warping.match(pair, *self.warp_features(pair))
 
     def stitch(self, pair: PairTensors, residual: Tensor, importance: Tensor) -> StitchedPair:
         """The stitched picture of pairs whose target moves by `residual` (b, 2, h, w), px.
@@ -48,14 +48,18 @@ class StitchingNetwork(nn.Module):
             residual: where the target's pixels go.
             importance: (b, 1, h, w) of pixels that land on one place, as `splat`.
         """
-        moved = splat(pair.target, residual, importance, pair.target_seen)
+        return self.generate(pair, splat(pair.target, residual, importance, pair.target_seen))
+
+    def generate(self, pair: PairTensors, moved: Splatted) -> StitchedPair:
+        """The second part of `stitch`: of targets that were splatted."""
         seen = moved.coverage.clamp_max(1)
         reference, target = self._features((pair.reference, moved.values), (pair.reference_seen, seen), STITCH)
         inputs = StitchInputs(pair.reference, moved.values, pair.reference_seen, seen)
         return StitchedPair(inputs, self.generating(inputs, reference, target))
 
-    def _warp_features(self, pair: PairTensors) -> tuple[Features, Features]:
-        check_size(*pair.target.shape[2:])
+    def warp_features(self, pair: PairTensors) -> tuple[Features, Features]:
+        """Of reference and target, as `warp` uses them."""
+        check_window(pair.target)
         return self._features((pair.reference, pair.target), (pair.reference_seen, pair.target_seen), WARP)
 
     def _features(self, pictures: Sequence[Tensor], seen: Sequence[Tensor], task: str) -> tuple[Features, Features]:

@@ -105,9 +105,10 @@ class PixelwiseWarping(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """The displacement (b, 2, rows, columns), cells, that looks right as a whole, and its features."""
         filled = push_pull(move, sure)
-        centred = pixels(move) / max(move.shape[2:]) - 0.5
+        places = pixels(move)
+        centred = places / (places.amax((1, 2, 3)) + 1) - 0.5  # by the longer side
         scaled = [0.25 * field for field in (move, filled, filled - move)]
-        inputs = [hidden, known, there, *scaled, centred.expand(len(move), -1, -1, -1)]
+        inputs = [hidden, known, there, *scaled, centred.expand(move.shape[0], -1, -1, -1)]
         features = self.extension(torch.cat(inputs, dim=1))
         # Where nothing was matched, the smooth continuation is a better beginning than the last step's guess; a given
         # start brings a continuation of its own.

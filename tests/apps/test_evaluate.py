@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -238,6 +239,20 @@ def test_method_that_is_not_installed_is_skipped_with_a_line(
     assert "openstitching: skipped, give --openstitching-python" in said
     with pytest.raises(InputError, match="no method to run"):
         evaluate(folder, tmp_path / "out", ("hugin",))
+
+
+def test_methods_of_ours_run_parastitch_and_every_method_is_documented(tmp_path: Path) -> None:
+    text = (Path(command.__file__).parents[1] / "docs" / "evaluate.md").read_text()
+    (section,) = re.findall(r"^## Methods\n(.*?)(?=^## )", text, re.DOTALL | re.MULTILINE)
+    lines = re.findall(r"^\| (`.*?) \| (.*)", section, re.MULTILINE)
+    rows = {name: what for names, what in lines for name in re.findall(r"`([\w-]+)`", names)}
+    assert {*rows} == {*NAMES}
+    for name in ("auto", "classical", "network", "sigmo", "homography"):
+        (method,) = find_methods([name], None)
+        run = method.command(tmp_path / "1.png", tmp_path / "2.png", tmp_path)
+        assert "stitch" in run
+        said = re.findall(r"--(?:warp|blend) \S+", rows[name].replace("`", " "))
+        assert said == re.findall(r"--(?:warp|blend) \S+", " ".join(run)), name
 
 
 def test_environment_without_the_other_package_is_noticed() -> None:

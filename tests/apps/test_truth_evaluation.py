@@ -137,13 +137,13 @@ def test_means_are_told_apart_by_how_far_the_homography_is_off() -> None:
     assert "homography off by 3 to 8 px" not in found
 
 
-@pytest.mark.parametrize("name", ["optical-flow", "classical+sharp", "wrong+dis", "network:", "matches:no/such.file"])
+@pytest.mark.parametrize("name", ["optical-flow", "classical+sharp", "wrong+dis", "network:", "pwm:no/such.file"])
 def test_unknown_warps_are_refused(name: str) -> None:
     with pytest.raises(InputError):
         find_method(name)
 
 
-@pytest.mark.parametrize("name", ["graphcut", "network:", "network", "seam:FILE", "network:no/such.file"])
+@pytest.mark.parametrize("name", ["graphcut", "network:", "seam:FILE", "network:no/such.file"])
 def test_unknown_blends_are_refused(name: str) -> None:
     with pytest.raises(InputError):
         find_blend(name)

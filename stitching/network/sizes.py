@@ -1,0 +1,13 @@
+"""Which windows the networks can work on. Needs no torch."""
+
+from stitching.errors import InputError
+from stitching.network import MULTIPLE
+
+
+def check_size(height: int, width: int) -> None:
+    """Raise InputError where the networks cannot work on a window of this size."""
+    if height % MULTIPLE or width % MULTIPLE or min(height, width) < 4 * MULTIPLE:
+        raise InputError(
+            f"a window of {width} x {height} px: expected sides that are multiples of {MULTIPLE}, "
+            f"{4 * MULTIPLE} or more; pad it with zeros"
+        )

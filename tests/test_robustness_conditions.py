@@ -1,0 +1,247 @@
+"""The robustness benchmark: conditions change what they say and keep the truth; what is wrong counts as wrong."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import synthetic
+from banks import small_bank
+from fake_maker import open_fake
+
+sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
+
+import robust_conditions
+from robust_conditions import (
+    CONDITIONS,
+    LARGEST_SCALE,
+    NATURAL,
+    PERIODIC,
+    Case,
+    SampleSet,
+    at_night,
+    cases,
+    exposed,
+    magnified,
+    peopled,
+    periodic_bank,
+    plain,
+    scaled,
+)
+from robustness import OFF, Outcome, options_of, outcome, ov_errors, stretch, table
+
+from datasets import generate as generate_module
+from datasets.options import SampleOptions
+from datasets.scenes import build_scene
+from stitching.canvas import Canvas, Surface
+from stitching.errors import InputError
+from stitching.fields import look_up, pixel_grid, rescale
+from stitching.stitcher import stitch
+
+SIZE = (266, 200)  # of the pictures; the scene is 1.5 times as large
+HALF = 6.0  # grey levels: what is drawn anew differs by no more
+
+
+def generator(seed=0):
+    return np.random.default_rng(seed)
+
+
+def two_planes():
+    scene = synthetic.two_planes()
+    places = scene.places.astype(np.float32)
+    return Case(scene.reference, scene.target, pixel_grid(*scene.visible.shape), places, scene.visible)
+
+
+def twins():
+    """A pair that shows the same twice, in tones that no exposure clips."""
+    picture = cv2.convertScaleAbs(synthetic.two_planes().reference, alpha=0.4, beta=60)
+    grid = pixel_grid(*picture.shape[:2])
+    return Case(picture, picture, grid, grid, np.ones(picture.shape[:2], bool))
+
+
+def disagreement(case):
+    """Grey levels between what the pictures, made smooth, show at places that the truth calls the same."""
+    soft = [cv2.GaussianBlur(picture, (0, 0), 1.5) for picture in (case.reference, case.target)]
+    apart = look_up(soft[0], case.places).astype(int) - look_up(soft[1], case.points)
+    return np.abs(apart)[case.known]
+
+
+def light(picture):
+    """Linear."""
+    values = picture / 255
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+@pytest.mark.parametrize("scale", [1 / 1.5, 0.8, 1, 1.3, 1.5])
+def test_scale_changes_size_and_keeps_the_truth(scale):
+    case = magnified(two_planes(), SIZE, scale)
+    assert case.reference.shape == case.target.shape == (SIZE[1], SIZE[0], 3)
+    for at in (case.points, case.places):
+        assert (at[case.known] > -0.5).all()
+        assert (at[case.known] < np.array(SIZE) - 0.5).all()
+    assert case.known.mean() > 0.3
+    assert np.median(disagreement(case)) < HALF
+    shifted = replace(case, places=case.places + np.float32(6))
+    assert np.median(disagreement(shifted)) > 2 * np.median(disagreement(case))
+    ratios = []
+    for one in (case, magnified(two_planes(), SIZE, 1)):
+        steps = [np.median(np.diff(at[..., 0], axis=1)[case.known[:, 1:]]) for at in (one.points, one.places)]
+        ratios.append(steps[0] / steps[1])
+    assert ratios[0] / ratios[1] == pytest.approx(scale, rel=0.01)
+
+
+def test_scales_lie_on_both_sides_of_one():
+    scales = []
+    for seed in range(12):
+        case = scaled(twins(), SIZE, generator(seed))
+        steps = [np.median(np.diff(at[..., 0], axis=1)) for at in (case.points, case.places)]
+        scales.append(steps[0] / steps[1])
+    assert 0.99 / LARGEST_SCALE < min(scales) < 0.85
+    assert 1.15 < max(scales) < 1.01 * LARGEST_SCALE
+
+
+@pytest.mark.parametrize("stops", [1.0, 2.0])
+def test_exposures_are_so_many_stops_apart(stops):
+    signs = set()
+    for seed in range(6):
+        before, after = plain(twins(), SIZE, generator()), exposed(twins(), SIZE, generator(seed), stops)
+        apart = np.log2(np.median(light(after.target)) / np.median(light(after.reference)))
+        assert abs(apart) == pytest.approx(stops, abs=0.1)
+        for one in ("points", "places", "known"):
+            assert np.array_equal(getattr(after, one), getattr(before, one))
+        signs.add(np.sign(apart))
+    assert signs == {-1, 1}
+
+
+def test_nights_are_dark_and_each_picture_has_noise_of_its_own():
+    case, day = at_night(twins(), SIZE, generator()), plain(twins(), SIZE, generator())
+    for dark, bright in ((case.reference, day.reference), (case.target, day.target)):
+        assert np.log2(np.mean(light(bright)) / np.mean(light(dark))) == pytest.approx(3, abs=0.3)
+    noise = case.reference.astype(float) - case.target
+    assert noise.std() == pytest.approx(6 * np.sqrt(2), rel=0.15)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_people_stand_elsewhere_and_leave_the_truth(seed):
+    before, after = plain(twins(), SIZE, generator()), peopled(twins(), SIZE, generator(seed))
+    new = [(a != b).any(axis=2) for a, b in ((after.reference, before.reference), (after.target, before.target))]
+    for there in new:
+        assert 0.02 < there.mean() < 0.6
+    assert (new[0] & new[1]).sum() < 0.7 * (new[0] | new[1]).sum()
+    assert 0 < after.known.sum() < before.known.sum()
+    assert not (after.known & ~before.known).any()
+    for there, at in zip(new, (after.places, after.points), strict=True):
+        assert not look_up(there.astype(np.uint8), at, cv2.INTER_NEAREST)[after.known].any()
+    assert disagreement(replace(before, known=after.known)).max() == 0  # what is left is what was there before
+    again = peopled(twins(), SIZE, generator(seed))
+    assert np.array_equal(after.target, again.target)
+
+
+def test_periodic_textures_repeat_and_build_the_same_scenes():
+    bank = periodic_bank(64)
+    for number, (start, side) in enumerate(zip(bank.starts[:, 0], bank.sides, strict=True)):
+        texture = bank.texels[start : start + side * side].reshape(side, side, 4)
+        assert np.array_equal(texture, np.roll(texture, side // 2, axis=0))
+        assert np.array_equal(texture, np.roll(texture, side // 2, axis=1))
+        assert bank.kinds[number] in ("photo", *small_bank().kinds)
+    assert set(PERIODIC + NATURAL) <= set(bank.kinds) == set(small_bank().kinds)
+    usual, periodic = (build_scene("street", generator(3), one) for one in (small_bank(), bank))
+    assert np.array_equal(usual.corners, periodic.corners)
+    assert np.array_equal(usual.standpoint.eye, periodic.standpoint.eye)
+
+
+def test_sets_are_made_once(tmp_path, monkeypatch):
+    asked = []
+
+    def run_here(task, indices, processes):
+        for index in indices:
+            asked.append(index)
+            yield task(index)
+
+    monkeypatch.setattr(generate_module, "run_local", run_here)
+    monkeypatch.setitem(robust_conditions.SETS, "clean", SampleSet(open_maker=open_fake))
+    options = SampleOptions(size=(96, 80))
+    made = {name: list(cases(name, tmp_path, options, 2, 5)) for name in ("base", "low-light", "base")}
+    assert asked == [0, 1]
+    for found in made.values():
+        assert [name for name, _ in found] == ["000000", "000001"]
+        assert found[0][1].target.shape == (80, 96, 3)
+    bright, dark = (made[name][0][1] for name in ("base", "low-light"))
+    assert np.array_equal(bright.places, dark.places)
+    assert dark.target.mean() < bright.target.mean()
+
+
+def test_options_of_the_sets_can_be_asked_for():
+    for condition in CONDITIONS.values():
+        replace(SampleOptions(), **robust_conditions.SETS[condition.samples].options)  # refuses what cannot be made
+
+
+@pytest.mark.parametrize(("focal", "forward_scale"), [(None, 1.0), (None, 0.5), (300.0, 1.0)])
+def test_errors_are_px_of_the_reference_on_whatever_canvas(focal, forward_scale):
+    grid = pixel_grid(60, 80)
+    case = Case(*[np.zeros((60, 80, 3), np.uint8)] * 2, grid, 0.9 * grid + np.float32([30, 5]), grid[..., 0] > 20)
+    canvas = Canvas(Surface(focal, (40.0, 30.0)), (-17, 9), (200, 100))
+    nodes = rescale(pixel_grid(int(60 * forward_scale), int(80 * forward_scale)), 1 / forward_scale)
+    forward = canvas.from_reference(0.9 * nodes.astype(float) + (33, 9)).astype(np.float32)
+    stitched = SimpleNamespace(canvas=canvas, warp=SimpleNamespace(forward=forward, forward_scale=forward_scale))
+    errors = ov_errors(stitched, case)
+    assert errors.shape == (case.known.sum(),)
+    assert np.median(errors) == pytest.approx(5, abs=0.05)
+
+
+def test_a_stitch_is_measured_against_the_truth():
+    case = plain(two_planes(), (400, 300), generator())
+    stitched = stitch(case.reference, case.target, options_of("classical"))
+    errors = ov_errors(stitched, case)
+    assert np.median(errors) < 0.5
+    moved = ov_errors(stitched, replace(case, places=case.places + np.float32([30, 40])))
+    assert np.median(moved) == pytest.approx(50, abs=1)
+    found = outcome("base", "homography", "one", case, options_of("homography+seam"))
+    assert (found.failed, found.wrong, found.warned) == ("", False, False)
+    assert found.ov is not None
+    assert found.ov > errors.mean()
+    assert found.over_3 is not None
+    assert found.over_3 > (errors > OFF).mean()
+    wrong = replace(case, places=case.places + np.float32([30, 0]))  # 5 % of the width are 20 px
+    assert outcome("base", "homography", "one", wrong, options_of("homography")).wrong
+
+
+def test_pictures_of_different_things_fail(monkeypatch):
+    case = plain(twins(), SIZE, generator())
+    noise = generator().integers(0, 256, case.target.shape, np.uint8)
+    found = outcome("base", "homography", "one", replace(case, target=noise), options_of("homography"))
+    assert "overlap" in found.failed
+    assert found.wrong is None
+
+
+def test_stretch_is_the_ratio_of_sides():
+    grid = pixel_grid(80, 120)
+    assert stretch(grid) == pytest.approx(1)
+    assert stretch(grid * np.float32([2, 1])) == pytest.approx(2)
+    turned = np.stack([grid[..., 1], -grid[..., 0]], axis=-1)
+    assert stretch(turned) == pytest.approx(1)
+
+
+def test_the_table_counts_what_failed_what_is_wrong_and_what_was_told():
+    right = Outcome("base", "network", "0", 1.0, "", False, True, 1.0, 2.0, 0.5, 0.25, 1.5, 0.0, 0.5)
+    wrong = replace(right, pair="1", wrong=True, warned=False, ov=100.0, ov_median=90.0, over_3=0.75)
+    outcomes = [right, replace(right, warned=False), wrong, replace(wrong, warned=True)]
+    outcomes.append(Outcome("base", "network", "4", 1.0, "no overlap"))
+    line = table(outcomes)[2].strip("| ").split(" | ")
+    assert line == [
+        "base", "network", "5", "20%", "40%", "1 of 2", "1 of 2", "51.00", "45.25", "50.0%", "1.50", "0.00%", "50.00%",
+        "1.00",
+    ]  # fmt: skip
+    (failed,) = table(outcomes[-1:])[2:]
+    assert "100%" in failed
+    assert failed.count(" - ") == 7
+
+
+def test_unknown_methods_are_refused():
+    picture = twins().reference
+    for method in ("nonsense", "homography+nonsense"):
+        with pytest.raises(InputError, match="nonsense"):
+            stitch(picture, picture, options_of(method))
