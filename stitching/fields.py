@@ -12,6 +12,7 @@ Mask = NDArray[np.bool_]  # (h, w)
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]  # (h, w, 3) BGR
 Points = NDArray[np.float64]  # (..., 2), x then y
 Size = tuple[int, int]  # (width, height)
+Box = tuple[slice, slice]  # rows and columns of a part
 
 Picture = TypeVar("Picture", NDArray[np.uint8], NDArray[np.uint16], NDArray[np.float32])
 Coordinates = TypeVar("Coordinates", NDArray[np.float32], NDArray[np.float64])
@@ -157,7 +158,7 @@ def enlarge(field: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def bounding_box(mask: Mask, margin: int = 0) -> tuple[slice, slice]:
+def bounding_box(mask: Mask, margin: int = 0) -> Box:
     """Rows and columns that hold all True pixels, and `margin` more on each side; all where none is True."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if len(rows) == 0:

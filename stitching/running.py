@@ -63,6 +63,10 @@ _CUDA = "CUDAExecutionProvider"
 class Runner(Protocol):
     """A network that is ready to be used."""
 
+    @property
+    def device(self) -> str:
+        """Where it computes: cpu or cuda."""
+
     def __call__(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[np.float32]]) -> Fields:
         """The asked `OUTPUTS` of `INPUTS`; inputs that are left out are zeros, outputs not asked for cost nothing.
 
@@ -104,8 +108,9 @@ class OnnxRunner:
         try:
             session = InferenceSession(content, _options(), providers=_providers(device))
         except Exception as error:  # onnxruntime's errors have no base of their own
-            raise InputError(f"{path}: ONNX Runtime cannot use it ({_line(error)}); {how_to_get_back(path)}") from error
-        if device == "cuda" and _CUDA not in session.get_providers():
+            said = f"ONNX Runtime cannot use it ({one_line(error)})"
+            raise InputError(f"{path}: {said}; {how_to_get_back(path)}") from error
+        if device == "cuda" and _CUDA not in session.get_providers():  # it falls back on the CPU by itself
             raise InputError("--device cuda: ONNX Runtime finds no GPU that it can use; use --device cpu")
         facts = dict(session.get_modelmeta().custom_metadata_map)
         found = facts.get("format"), facts.get("version")
@@ -116,6 +121,11 @@ class OnnxRunner:
             )
         return cls(str(path), facts, session)
 
+    @property
+    def device(self) -> str:
+        """As `Runner`."""
+        return "cuda" if _CUDA in self.session.get_providers() else "cpu"
+
     def __call__(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[np.float32]]) -> Fields:
         """As `Runner`."""
         planes = complete(outputs, inputs)
@@ -125,7 +135,7 @@ class OnnxRunner:
         try:
             found = self.session.run(names, {**planes, **switches}) if names else []
         except Exception as error:  # out of memory, mostly
-            raise JobError(f"{self.name}: ONNX Runtime failed ({_line(error)})") from error
+            raise JobError(f"{self.name}: ONNX Runtime failed ({one_line(error)})") from error
         return {name: np.asarray(field, np.float32) for name, field in zip(names, found, strict=True)}
 
 
@@ -170,15 +180,10 @@ def _options() -> Any:
     return options
 
 
-def has_cuda(device: Device) -> bool:
-    """Whether a network that may use `device` runs on a GPU."""
+def _providers(device: Device) -> list[str]:
     from onnxruntime import get_available_providers
 
-    return device != "cpu" and _CUDA in get_available_providers()
-
-
-def _providers(device: Device) -> list[str]:
-    there = has_cuda(device)
+    there = device != "cpu" and _CUDA in get_available_providers()
     if device == "cuda" and not there:
         raise InputError(
             "--device cuda: the installed ONNX Runtime has no CUDA; pip install onnxruntime-gpu in the place of "
@@ -187,5 +192,6 @@ def _providers(device: Device) -> list[str]:
     return [_CUDA, "CPUExecutionProvider"] if there else ["CPUExecutionProvider"]
 
 
-def _line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """What a library says about an error, cut to 200 characters."""
     return " ".join(str(error).split())[:200]

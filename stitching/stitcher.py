@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
@@ -38,16 +38,18 @@ from stitching.placement import (
     to_warp_field,
     working_scale,
 )
-from stitching.running import Device, has_cuda
+from stitching.running import Device
 from stitching.summary import Summary, summarize
+from stitching.trained import find_network
 from stitching.warp import CanvasPair, Warp, WarpField, load_warp
 
 PictureInput = str | PathLike[str] | NDArray[Any]
 Progress = Callable[[str, float], None]
 
+UNCHECKED = "homography", "loaded"  # warps that are not checked both ways
 FEATURE_AREAS = 0.2e6, 0.6e6  # px at which features are sought: the second where the first leaves it unsure
 SURE, ENOUGH_MATCHES = 0.8, 60  # confidence and matches with which the first is enough
-DEVICES = "auto", "cpu", "cuda"
+DEVICES = get_args(Device)
 WARPS, BLENDS = ("classical", "network", "homography"), ("seam",)  # that auto tries, in this order
 LONGEST_SIDE = 32766  # px that OpenCV's remap can take
 DARK = 4  # grey levels: a picture that nowhere differs by more shows nothing
@@ -59,9 +61,9 @@ class Options:
 
     warp: str = "auto"
     """Estimator of the warp: classical (a dense warp for every pixel), network (the same with the trained network's
-    matches), homography (coarse alignment only), auto (the one of these whose blend shows least), network:FILE
-    (weights that `parastitch train` or `parastitch export` wrote) or ptlflow:MODEL[:FILE] (a flow network of the
-    package ptlflow, and the file of its weights)."""
+    matches), homography (coarse alignment only), auto (classical, or where much of that shows, the one of these that
+    shows clearly less), network:FILE (weights that `parastitch train` or `parastitch export` wrote) or
+    ptlflow:MODEL[:FILE] (a flow network of the package ptlflow, and the file of its weights)."""
     blend: str = "auto"
     """Generator of the blend: seam (graph cut and pyramid bands), network or network:FILE (SIGMo), auto (the one that
     has looked better so far: seam)."""
@@ -178,7 +180,7 @@ def stitch(
     Raises:
         InputError: a picture cannot be used, or no overlap was found.
     """
-    _check(options)
+    _check(options, estimates=warp is None)
     clock = _Clock(progress)
     with clock.stage("read"):
         first, second = _same_depth(
@@ -239,22 +241,28 @@ def _candidates(
         with clock.stage("generate"):
             aligned = aligned_pair(*pictures, canvas, placement)
             natural = draw(pictures[1], smooth_places(placement), placement.scale)[0]
+        both = aligned.reference_seen & aligned.target_seen
+        sure = None if warp in UNCHECKED or not both.any() else float(placement.trusted[both].mean())
         for name in BLENDS if options.blend == "auto" else (options.blend,):
             with clock.stage("generate"):
                 made = find_generator(name, options.device)(aligned, options.compensator)
                 cost = visible_cost(aligned, made, natural)
-            yield Candidate(warp, name, placement, aligned, made, cost)
+            yield Candidate(warp, name, placement, aligned, made, cost, sure)
 
 
 def _device(options: Options, chosen: Candidate) -> str:
     """Where what was chosen was computed; only networks use a GPU."""
-    networks = {name.partition(":")[0] for name in (chosen.warp, chosen.blend)} & {"network", "pwm"}
-    return "cuda" if networks and has_cuda(options.device) else "cpu"
+    for name in (chosen.warp, chosen.blend):
+        kind, _, file = name.partition(":")
+        if kind in ("network", "pwm") and find_network(name, file, options.device)().device == "cuda":
+            return "cuda"
+    return "cpu"
 
 
-def _check(options: Options) -> None:
-    for name in WARPS if options.warp == "auto" else (options.warp,):
-        find_estimator(name, options.device)
+def _check(options: Options, estimates: bool) -> None:
+    if estimates:
+        for name in WARPS if options.warp == "auto" else (options.warp,):
+            find_estimator(name, options.device)
     for name in BLENDS if options.blend == "auto" else (options.blend,):
         find_generator(name, options.device)
     known_names = ("compensator", COMPENSATORS), ("device", DEVICES)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from stitching.alignment import Alignment
 from stitching.canvas import Canvas
-from stitching.choice import Candidate
+from stitching.choice import Candidate, is_doubtful
 from stitching.fields import Field
 from stitching.images import Picture
 from stitching.warp import shear_and_folds
@@ -108,16 +108,18 @@ def summarize(
         folds=round(folds, 5),
         device=device,
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
-        warnings=_warnings(alignment, overlap, confidence),
+        warnings=_warnings(alignment, overlap, confidence, chosen),
     )
 
 
-def _warnings(alignment: Alignment | None, overlap: float, confidence: float) -> list[str]:
+def _warnings(alignment: Alignment | None, overlap: float, confidence: float, chosen: Candidate) -> list[str]:
     warnings = []
     if alignment is not None and alignment.method == "shift":
         warnings.append("too few features match: aligned by a shift of the whole picture, look twice")
     elif confidence < UNSURE:
         warnings.append(f"the alignment is unsure (confidence {confidence:.2f}): look twice")
+    if is_doubtful(chosen):
+        warnings.append(f"the warp is sure of only {chosen.sure:.0%} of the overlap: look twice")
     if overlap < SMALL_OVERLAP:
         warnings.append(f"the pictures share only {overlap:.0%} of the target; more gives a better warp")
     return warnings

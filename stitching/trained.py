@@ -23,12 +23,13 @@ def find_network(name: str, file: str, device: Device) -> Callable[[], Runner]:
     """
     path = Path(file).expanduser() if file else SHIPPED  # behind a colon no shell does it
     if not path.is_file():
-        raise InputError(f"no weights at {path}: {how_to_get_back(path)}")
+        wanted = "expected a file that `parastitch train` or `parastitch export` wrote"
+        raise InputError(f"no weights at {path}: {how_to_get_back(path) if path == SHIPPED else wanted}")
     if path.suffix != ".onnx" and find_spec("torch") is None:
         raise InputError(f"{name} needs the package torch: pip install 'parastitch[train]'")
     return lambda: _opened(path, device, path.stat().st_mtime_ns)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)  # a stitch may use one for the warp and another for the blend, an evaluation more
 def _opened(path: Path, device: Device, _: int) -> Runner:
     return open_runner(path, device)

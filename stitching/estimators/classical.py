@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stitching.estimators.extending import Extension, fading, planar
 from stitching.estimators.flow import dense_inverse_search, fuse, nearest_match_flow, sharpen
 from stitching.estimators.stereo import epipolar_flow
-from stitching.fields import Field, bounding_box, round_trip_error
+from stitching.fields import Box, Field, bounding_box, round_trip_error
 from stitching.images import to_grey
 from stitching.warp import CanvasPair, Warp
 
@@ -22,7 +22,6 @@ EPIPOLAR_AREA = 0.2e6  # px, the size at which semi-global matching works
 NEAR = 12.0  # px around a flow that is nearly right
 GAINS = 0.3, 3.0  # least and largest factor that makes the target as bright as the reference
 
-Box = tuple[slice, slice]  # rows and columns
 FlowPair = tuple[Field, Field]  # target -> reference and reference -> target, (h, w, 2) px
 
 

@@ -6,15 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.estimators.classical import OUTSIDE_CONFIDENCE, Box, FlowPair, classical_flows, warp_of_flows
+from stitching.estimators.classical import OUTSIDE_CONFIDENCE, FlowPair, classical_flows, warp_of_flows
 from stitching.estimators.extending import Extension, fading
-from stitching.estimators.window import NetworkWindow
-from stitching.fields import Field, Mask, bounding_box, push_pull
+from stitching.estimators.window import MARGIN, SURE, NetworkWindow
+from stitching.fields import Box, Field, Mask, bounding_box, push_pull
 from stitching.running import Runner
 from stitching.warp import CanvasPair, Estimator, Warp, found_back
-
-SURE = 0.3  # share of a cell's matches that lie in one place, from which on it is believed
-MARGIN = 12  # px of the canvas around the target
 
 
 @dataclass(frozen=True)

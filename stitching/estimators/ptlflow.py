@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stitching.errors import InputError, JobError
-from stitching.estimators.classical import GAINS, Box, warp_of_flows
-from stitching.fields import Field
+from stitching.estimators.classical import GAINS, warp_of_flows
+from stitching.fields import Box, Field
 from stitching.network.inputs import PairTensors, to_tensor
 from stitching.warp import CanvasPair, Warp
 

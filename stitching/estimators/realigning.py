@@ -7,15 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.alignment import is_plausible, project
-from stitching.estimators.window import NetworkWindow
+from stitching.estimators.window import MARGIN, SURE, NetworkWindow
 from stitching.fields import bounding_box, look_up, pixel_grid
 from stitching.images import to_grey
 from stitching.running import Runner
 from stitching.similarity import local_correlation
 from stitching.warp import CanvasPair, Estimator, Warp
 
-SURE = 0.3  # share of a cell's matches that lie in one place, from which on it is believed
-MARGIN = 12  # px of the canvas around the target
 NEAR = 1.0  # cells from where a homography puts them that matches may lie
 BETTER = 1.15  # times as many matches as the present alignment must another one explain
 FEWEST = 20  # matches

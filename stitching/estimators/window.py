@@ -6,15 +6,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.fields import Mask, Size, enlarge
+from stitching.fields import Box, Mask, Size, enlarge
 from stitching.network import MULTIPLE
+from stitching.network.sizes import LEAST
 from stitching.running import Fields
 from stitching.warp import CanvasPair
 
 AREA = 0.082e6  # px of a window: as in the training
-LEAST = 4 * MULTIPLE  # px, the smallest side that the networks take
-
-Box = tuple[slice, slice]  # rows and columns
+MARGIN = 12  # px of the canvas around the target, in its window
+SURE = 0.3  # share of a cell's matches that lie in one place, from which on it is believed
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,8 @@ class NetworkGenerator:
         }  # fmt: skip
         found = self.runner(("weight", "gain"), inputs)
         h, w = shown.shape
-        weight, gain = (np.ascontiguousarray(field[0, :, :h, :w].transpose(1, 2, 0)) for field in found.values())
+        fields = found["weight"], found["gain"]
+        weight, gain = (np.ascontiguousarray(field[0, :, :h, :w].transpose(1, 2, 0)) for field in fields)
         return Blend(weight[..., 0], gain if compensator == "gain" else match_gain(pair, compensator))
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stitching.errors import InputError
+from stitching.errors import InputError, JobError
 from stitching.images import AnyPath
 from stitching.network.exporting import ExportedNetwork
 from stitching.network.weights import open_network
-from stitching.running import Device, Fields, complete
+from stitching.running import Device, Fields, complete, one_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class TorchRunner:
     """A `stitching.running.Runner` of weights that `parastitch train` wrote."""
 
     network: ExportedNetwork
-    device: torch.device
+    place: torch.device
 
     @classmethod
     def open(cls, path: AnyPath, device: Device = "auto") -> "TorchRunner":
@@ -30,9 +30,18 @@ class TorchRunner:
         chosen = torch.device("cuda" if there and device != "cpu" else "cpu")
         return cls(ExportedNetwork(open_network(path)).to(chosen), chosen)
 
+    @property
+    def device(self) -> str:
+        """As `Runner`."""
+        return self.place.type
+
     def __call__(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[np.float32]]) -> Fields:
         """As `Runner`."""
-        planes = [torch.from_numpy(plane).to(self.device) for plane in complete(outputs, inputs).values()]
-        with torch.inference_mode():
-            found = self.network.fields(outputs, planes)
-        return {name: found[name].cpu().numpy() for name in outputs}
+        given = complete(outputs, inputs)
+        try:
+            with torch.inference_mode():
+                planes = [torch.from_numpy(plane).to(self.place) for plane in given.values()]
+                found = self.network.fields(outputs, planes)
+                return {name: found[name].cpu().numpy() for name in outputs}
+        except RuntimeError as error:  # out of memory, mostly
+            raise JobError(f"the network failed on {self.device} ({one_line(error)})") from error

@@ -3,11 +3,13 @@
 from stitching.errors import InputError
 from stitching.network import MULTIPLE
 
+LEAST = 4 * MULTIPLE  # px, the smallest side
+
 
 def check_size(height: int, width: int) -> None:
     """Raise InputError where the networks cannot work on a window of this size."""
-    if height % MULTIPLE or width % MULTIPLE or min(height, width) < 4 * MULTIPLE:
+    if height % MULTIPLE or width % MULTIPLE or min(height, width) < LEAST:
         raise InputError(
             f"a window of {width} x {height} px: expected sides that are multiples of {MULTIPLE}, "
-            f"{4 * MULTIPLE} or more; pad it with zeros"
+            f"{LEAST} or more; pad it with zeros"
         )

@@ -1,6 +1,7 @@
 """Choosing among warps and blends: what costs, and who is taken."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import cv2
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from skimage.data import coffee
 
 from stitching.blend import AlignedPair, Blend
-from stitching.choice import CLEARLY, ENOUGH, Candidate, choose, smooth_places, visible_cost
+from stitching.choice import CLEARLY, DOUBTFUL, ENOUGH, Candidate, choose, smooth_places, visible_cost
 from stitching.fields import Field, look_up, pixel_grid
 from stitching.placement import Placement
 
@@ -177,6 +178,42 @@ def test_the_first_that_is_good_enough_is_taken_and_no_other_is_made(value: floa
 def test_a_later_one_is_taken_only_where_it_is_clearly_better(costs: tuple[float, ...], taken: str) -> None:
     chosen, _ = choose(candidates(*(ENOUGH * value for value in costs)))
     assert chosen.warp == taken
+
+
+@pytest.mark.parametrize(
+    ("sure", "taken"),
+    [
+        ((0.9, 1.0), "w0"),
+        ((0.9 * DOUBTFUL, DOUBTFUL), "w1"),
+        ((0.3, 0.3), "w1"),  # as sure, and it may see more
+        ((0.4, 0.3), "w0"),
+        ((0.0, None), "w0"),
+        ((0.3, None), "w0"),  # nobody has checked it: it would have to show clearly less
+        ((None, 1.0), "w0"),
+        ((0.2, 0.3, 0.9), "w2"),
+        ((0.2, 0.6, 0.9), "w1"),  # sure enough: no other is asked for
+    ],
+)
+def test_where_the_first_may_be_wrong_a_surer_one_is_taken(sure: tuple[float | None, ...], taken: str) -> None:
+    chosen, why = choose(replace(one, sure=it) for one, it in zip(candidates(*[0.1 * ENOUGH] * 3), sure, strict=False))
+    assert chosen.warp == taken
+    assert ("sure of" in why) == (sure[0] is not None and sure[0] < DOUBTFUL)
+
+
+def tried(*cost_and_sure: tuple[float, float | None]) -> Iterator[Candidate]:
+    costs = [cost for cost, _ in cost_and_sure]
+    return (replace(it, sure=sure) for it, (_, sure) in zip(candidates(*costs), cost_and_sure, strict=True))
+
+
+def test_a_surer_one_of_which_clearly_more_shows_is_not_taken() -> None:
+    assert choose(tried((10, 0.3), (11 / CLEARLY, 0.9)))[0].warp == "w0"
+
+
+def test_where_a_surer_one_is_taken_the_unchecked_one_is_not() -> None:
+    """It has the coarse alignment that the surer one has left."""
+    less = 0.5 * CLEARLY * ENOUGH
+    assert choose(tried((ENOUGH, 0.2), (ENOUGH, 0.4), (less, None)))[0].warp == "w1"
+    assert choose(tried((ENOUGH, 0.2), (ENOUGH, 0.1), (less, None)))[0].warp == "w2"
 
 
 def test_the_words_name_who_is_taken_and_everyone_tried() -> None:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from stitching.estimators import ESTIMATORS
 from stitching.estimators.network import SURE, ExtendingEstimator, NetworkEstimator, matched_flows
-from stitching.estimators.window import AREA, Box, NetworkWindow, planes
-from stitching.fields import Field
+from stitching.estimators.window import AREA, NetworkWindow, planes
+from stitching.fields import Box, Field
 from stitching.network import MULTIPLE
 from stitching.running import OUTPUTS, PARTS, Fields, complete
 from stitching.warp import CanvasPair, found_back

@@ -173,7 +173,25 @@ def test_a_gpu_that_is_not_there_is_refused(file: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(InputError, match=r"--device cuda: .*onnxruntime-gpu.* or use --device cpu"):
         open_runner(file, "cuda")
-    assert open_runner(file, "auto")(["gain"], planes())
+    runner = open_runner(file, "auto")
+    assert runner.device == "cpu"
+    assert runner(["gain"], planes())
+
+
+def test_a_gpu_counts_where_it_is_used_not_where_it_could_be(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package knows CUDA, the machine has none: ONNX Runtime goes on with the CPU."""
+    import onnxruntime
+
+    known = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: known)
+    session = onnxruntime.InferenceSession
+    monkeypatch.setattr(
+        onnxruntime, "InferenceSession",
+        lambda content, options, providers: session(content, options, providers=["CPUExecutionProvider"]),
+    )  # fmt: skip
+    assert open_runner(file, "auto").device == "cpu"
+    with pytest.raises(InputError, match="--device cuda: ONNX Runtime finds no GPU"):
+        open_runner(file, "cuda")
 
 
 def test_as_many_threads_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,16 @@ def test_a_network_is_opened_when_it_is_needed_and_once(folder: Path) -> None:
     assert whole() is whole()
 
 
+def test_two_networks_in_turns_are_opened_once_each(tmp_path: Path) -> None:
+    """As a stitch with one for the warp and another for the blend asks for them."""
+    copy = tmp_path / "copy.onnx"
+    copy.write_bytes(SHIPPED.read_bytes())
+    shipped, other = find_network("network", "", "cpu"), find_network("network", str(copy), "cpu")
+    first = shipped(), other()
+    assert (shipped(), other()) == first
+    assert first[0] is not first[1]
+
+
 def test_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("HOME", str(folder))
     with pytest.raises(InputError, match="cut short"):
@@ -84,7 +94,7 @@ def test_blends_that_are_none_are_refused_with_those_that_are(name: str) -> None
 @pytest.mark.parametrize("name", ["network:no/such.onnx", "network:no/such.safetensors"])
 def test_a_missing_file_is_told_with_its_name(name: str) -> None:
     for find in (find_estimator, find_generator):
-        with pytest.raises(InputError, match=r"no weights at no/such\..*: write it again: parastitch export"):
+        with pytest.raises(InputError, match=r"no weights at no/such\..*: expected .* or `parastitch export` wrote"):
             find(name)
 
 

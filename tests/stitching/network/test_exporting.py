@@ -201,6 +201,17 @@ def test_a_file_that_computes_something_else_is_not_written(
         export_network(network, tmp_path / "none" / "x.onnx", {})
 
 
+def test_what_torch_cannot_do_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = TorchRunner(ExportedNetwork(StitchingNetwork()), torch.device("cpu"))
+
+    def fields(*_: object) -> None:
+        raise torch.OutOfMemoryError("no room\nfor 9 GB")
+
+    monkeypatch.setattr(runner.network, "fields", fields)
+    with pytest.raises(JobError, match=r"the network failed on cpu \(no room for 9 GB\)"):
+        runner(["gain"], {"target": np.zeros((1, 3, 32, 32), np.float32)})
+
+
 def test_a_gpu_that_torch_does_not_find_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="--device cuda: this machine has no such device"):
