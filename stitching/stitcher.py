@@ -61,8 +61,8 @@ class Options:
 
     warp: str = "auto"
     """Estimator of the warp: classical (a dense warp for every pixel), network (the same with the trained network's
-    matches), homography (coarse alignment only), auto (classical, or where much of that shows, the one of these that
-    shows clearly less), network:FILE (weights that `parastitch train` or `parastitch export` wrote) or
+    matches), homography (coarse alignment only), auto (classical; where much of that shows or it may be wrong, the
+    one of these that does better), network:FILE (weights that `parastitch train` or `parastitch export` wrote) or
     ptlflow:MODEL[:FILE] (a flow network of the package ptlflow, and the file of its weights)."""
     blend: str = "auto"
     """Generator of the blend: seam (graph cut and pyramid bands), network or network:FILE (SIGMo), auto (the one that
