@@ -222,11 +222,16 @@ def stitch(
     )  # fmt: skip
 
 
+def _tried(name: str, by_auto: tuple[str, ...]) -> tuple[str, ...]:
+    """The methods that a name stands for."""
+    return by_auto if name == "auto" else (name,)
+
+
 def _placements(
     options: Options, pair: CanvasPair, place: Callable[[Warp], Placement], clock: _Clock
 ) -> Iterator[tuple[str, Placement]]:
     """Where each warp puts the target, best guess first; each is estimated when it is asked for."""
-    for name in WARPS if options.warp == "auto" else (options.warp,):
+    for name in _tried(options.warp, WARPS):
         with clock.stage("warp"):
             placement = place(find_estimator(name, options.device)(pair))
         yield name, placement
@@ -243,7 +248,7 @@ def _candidates(
             natural = draw(pictures[1], smooth_places(placement), placement.scale)[0]
         both = aligned.reference_seen & aligned.target_seen
         sure = None if warp in UNCHECKED or not both.any() else float(placement.trusted[both].mean())
-        for name in BLENDS if options.blend == "auto" else (options.blend,):
+        for name in _tried(options.blend, BLENDS):
             with clock.stage("generate"):
                 made = find_generator(name, options.device)(aligned, options.compensator)
                 cost = visible_cost(aligned, made, natural)
@@ -261,9 +266,9 @@ def _device(options: Options, chosen: Candidate) -> str:
 
 def _check(options: Options, estimates: bool) -> None:
     if estimates:
-        for name in WARPS if options.warp == "auto" else (options.warp,):
+        for name in _tried(options.warp, WARPS):
             find_estimator(name, options.device)
-    for name in BLENDS if options.blend == "auto" else (options.blend,):
+    for name in _tried(options.blend, BLENDS):
         find_generator(name, options.device)
     known_names = ("compensator", COMPENSATORS), ("device", DEVICES)
     for name, known in known_names:
