@@ -82,9 +82,7 @@ def _parse(command: Callable[..., Any], name: str, arguments: list[str]) -> Call
 def _overview() -> str:
     lines = ["usage: parastitch COMMAND [options]", ""]
     lines += [f"  {name:10} {text}" for name, (_, _, text) in COMMANDS.items()]
-    return "\n".join(
-        [*lines, "", "parastitch COMMAND --help shows a command's options; --version the version."]
-    )
+    return "\n".join([*lines, "", "parastitch COMMAND --help shows a command's options; --version the version."])
 
 
 def _say(error: object, code: int) -> int:

@@ -16,14 +16,14 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from apps.contact_sheet import write_sheets
-from apps.method_run import Limits, run_method
-from apps.pairs import PairFiles, find_pairs
-from apps.peers import OPENSTITCHING_VARIABLE, Method, find_methods
-from apps.scoring import Row, Value, measured_row, prepare_pair
-from datasets.records import DESCRIPTION
+from apps.evaluation.contact_sheet import write_sheets
+from apps.evaluation.method_run import Limits, run_method
+from apps.evaluation.peers import OPENSTITCHING_VARIABLE, Method, find_methods
+from apps.evaluation.scoring import Row, Value, measured_row, prepare_pair
+from apps.pair_folders import PairFiles, find_pairs
+from datasets.storage.records import DESCRIPTION
 from stitching.errors import InputError
-from stitching.images import replacing
+from stitching.io.files import replacing
 
 DEFAULT_METHODS = ("classical", "homography", "opencv-pano", "opencv-scans")
 DEFAULT_WARPS = ("homography", "classical")  # on a generated data set
@@ -106,7 +106,7 @@ def _evaluate_truth(
         raise InputError("a generated data set is read with torch: pip install 'parastitch[generate]'")
     import torch
 
-    from apps.truth_evaluation import evaluate_truth, tables
+    from apps.evaluation.truth_evaluation import evaluate_truth, tables
 
     cv2.setNumThreads(threads)
     torch.set_num_threads(threads)
@@ -118,9 +118,7 @@ def _evaluate_truth(
 
 def _check(limit: int | None, threads: int, timeout: float) -> None:
     if not hasattr(os, "wait4"):
-        raise InputError(
-            f"evaluate needs Linux or macOS to measure what a process costs; this is {sys.platform}"
-        )
+        raise InputError(f"evaluate needs Linux or macOS to measure what a process costs; this is {sys.platform}")
     for name, value in (("--limit", limit), ("--threads", threads), ("--timeout", timeout)):
         if value is not None and value <= 0:
             raise InputError(f"{name} {value}: expected a number above 0")

@@ -25,9 +25,9 @@ def export_command(
         raise InputError(f"cannot write {output}: expected a name that ends in .onnx")
     if missing := [package for package in ("torch", "safetensors", "onnx") if find_spec(package) is None]:
         raise InputError(f"export needs {', '.join(missing)}: pip install 'parastitch[train]'")
-    from stitching.images import check_writable
-    from stitching.network.exporting import export_network
-    from stitching.network.network import StitchingNetwork
+    from stitching.io.files import check_writable
+    from stitching.network.runtime.export import export_network
+    from stitching.network.stitching_network import StitchingNetwork
     from stitching.network.weights import load_into, load_weights
 
     check_writable(output)

@@ -79,7 +79,7 @@ def generate_command(
 
 def _verify(folder: Path, quiet: bool) -> int:
     """Print the problems as they are found; 1 where there are any."""
-    from datasets.verify import verify
+    from datasets.storage.verify import verify
 
     problems = 0
     for problem in verify(folder):
@@ -92,7 +92,7 @@ def _verify(folder: Path, quiet: bool) -> int:
 
 
 def _show(folder: Path) -> None:
-    from datasets.overview import write_overview
+    from datasets.storage.overview import write_overview
 
     _print_table(write_overview(folder))
     print(f"written: {folder / 'preview.jpg'}, {folder / 'histograms.png'}")

@@ -8,7 +8,7 @@ import tyro
 
 from apps.benchmarking.options import BenchOptions
 from stitching.errors import InputError
-from stitching.images import check_folder
+from stitching.io.files import check_folder
 
 
 def mtl_bench_command(

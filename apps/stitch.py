@@ -10,10 +10,11 @@ import tyro
 
 from apps.progress import stage_progress
 from stitching.errors import InputError
-from stitching.images import check_folder, check_output, check_writable, write_picture
-from stitching.outputs import save_aligned, save_intermediates, save_mask
+from stitching.io.files import check_folder, check_writable
+from stitching.io.images import check_output, write_picture
+from stitching.io.warp_file import save_warp
+from stitching.reporting.outputs import save_aligned, save_intermediates, save_mask
 from stitching.stitcher import Options, Stitched, stitch
-from stitching.warp import save_warp
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _write(stitched: Stitched, output: Path, outputs: Outputs) -> None:
     if outputs.verbose_dir:
         save_intermediates(stitched, outputs.verbose_dir)
     if outputs.report:
-        from stitching.report import write_report
+        from stitching.reporting.report import write_report
 
         write_report(stitched, outputs.report)
 
@@ -114,11 +115,7 @@ def _write(stitched: Stitched, output: Path, outputs: Outputs) -> None:
 def _in_words(stitched: Stitched, output: Path) -> str:
     s = stitched.summary
     seconds = ", ".join(f"{stage} {value:.2f}" for stage, value in s.seconds.items())
-    parallax = (
-        ""
-        if s.parallax_median is None
-        else f" parallax {s.parallax_median:.1f} px (p90 {s.parallax_p90:.1f}),"
-    )
+    parallax = "" if s.parallax_median is None else f" parallax {s.parallax_median:.1f} px (p90 {s.parallax_p90:.1f}),"
     return (
         f"{output}: {s.panorama_size[0]} x {s.panorama_size[1]} ({s.projection}), overlap {s.overlap:.0%},"
         f"{parallax} {s.alignment} from {s.matches} matches,"

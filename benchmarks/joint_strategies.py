@@ -33,8 +33,8 @@ from apps.training.validation import Figures, validate
 from datasets.engines import usable_cores
 from datasets.examples import ExampleBatch
 from mtl.metrics import delta_m
-from stitching.images import replacing
-from stitching.network.network import StitchingNetwork
+from stitching.io.files import replacing
+from stitching.network.stitching_network import StitchingNetwork
 from stitching.network.weights import load_into, load_weights
 
 SEPARATE = "separate"

@@ -36,9 +36,9 @@ from stitch_process import describe_machine
 
 from datasets.engines import usable_cores
 from datasets.windows import choose_window, coarse_alignment, draw_pair
-from stitching.estimators.classical import classical
-from stitching.images import to_grey
-from stitching.warp import CanvasPair
+from stitching.io.images import to_grey
+from stitching.warping.classical import classical
+from stitching.warping.warp import CanvasPair
 
 if TYPE_CHECKING:  # torch would make the memory of OpenCV's processes larger
     from stitching.network.inputs import PairTensors
@@ -151,21 +151,21 @@ def _network_calls(pair: CanvasPair, device: str, half: bool) -> dict[str, Call]
     import torch
 
     from stitching.network.inputs import Start
-    from stitching.network.network import StitchingNetwork
+    from stitching.network.stitching_network import StitchingNetwork
 
-    seen = _tensors(pair, device)
+    valid = _tensors(pair, device)
     network = StitchingNetwork().eval().to(device)
-    none = torch.zeros_like(seen.target[:, :2])
-    start = Start(none, seen.reference_seen * seen.target_seen)
+    none = torch.zeros_like(valid.target[:, :2])
+    start = Start(none, valid.reference_valid * valid.target_valid)
 
     def warp_and_stitch() -> object:
-        warp = network.warp(seen)
-        return network.stitch(seen, warp.residual, warp.visibility)
+        warp = network.warp(valid)
+        return network.stitch(valid, warp.residual, warp.visibility)
 
     calls: dict[str, Call] = {
-        "PWM from matches": lambda: network.warp(seen),
-        "PWM from a classical start": lambda: network.warp(seen, start),
-        "SIGMo": lambda: network.stitch(seen, none, none[:, :1]),
+        "PWM from matches": lambda: network.warp(valid),
+        "PWM from a classical start": lambda: network.warp(valid, start),
+        "SIGMo": lambda: network.stitch(valid, none, none[:, :1]),
         "PWM from matches and SIGMo": warp_and_stitch,
     }
     return {name: _inferring(call, device, half) for name, call in calls.items()}
@@ -174,17 +174,17 @@ def _network_calls(pair: CanvasPair, device: str, half: bool) -> dict[str, Call]
 def _raft_calls(pair: CanvasPair, device: str, half: bool) -> dict[str, Call]:
     if find_spec("ptlflow") is None:
         return {}
-    from stitching.estimators.ptlflow import PtlflowWarping, create_network
+    from stitching.warping.ptlflow import PtlflowWarping, create_network
 
-    seen = _tensors(pair, device)
+    valid = _tensors(pair, device)
     raft = PtlflowWarping(create_network("raft_small")).eval().to(device)
-    return {RAFT: _inferring(lambda: raft(seen), device, half)}
+    return {RAFT: _inferring(lambda: raft(valid), device, half)}
 
 
 def _tensors(pair: CanvasPair, device: str) -> "PairTensors":
     from stitching.network.inputs import PairTensors, to_tensor
 
-    parts = (pair.reference, pair.target, pair.reference_seen, pair.target_seen)
+    parts = (pair.reference, pair.target, pair.reference_valid, pair.target_valid)
     return PairTensors(*(to_tensor(part).to(device) for part in parts))
 
 
@@ -278,7 +278,7 @@ def _training_step(batch: object, tasks: tuple[str, ...], half: bool) -> Call:
 
     from apps.training.objectives import STARTS, Objectives
     from datasets.examples import ExampleBatch
-    from stitching.network.network import StitchingNetwork
+    from stitching.network.stitching_network import StitchingNetwork
 
     assert isinstance(batch, ExampleBatch)
     device = batch.reference.device

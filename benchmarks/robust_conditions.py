@@ -17,14 +17,14 @@ import torch
 from datasets.generate import GenerateJob, OpenMaker, generate
 from datasets.making import Maker
 from datasets.options import SampleOptions
-from datasets.patterns import PATTERNS
 from datasets.photometry import Look, taken
-from datasets.reading import read_samples
 from datasets.sample import Doubles, Floats, Pixels, Seen
 from datasets.scenes.outlines import person
-from datasets.storage import StoredSample
-from datasets.textures import TextureBank, make_bank
-from stitching.fields import Mask, Size, inside, look_up, pixel_grid
+from datasets.storage.folder import StoredSample
+from datasets.storage.reading import read_samples
+from datasets.textures.bank import TextureBank, make_bank
+from datasets.textures.patterns import PATTERNS
+from stitching.geometry.pixel_maps import Mask, Size, inside, look_up, pixel_grid
 
 LARGEST_SCALE = 1.5  # of the target against the reference, or the other way; as much larger are the renderings
 NIGHT = Look(stops=-3.0, noise=6.0)

@@ -48,14 +48,15 @@ from robust_conditions import CONDITIONS, Case, cases
 from scene import make_pair
 from stitch_process import describe_machine
 
-from apps.truth_measures import FARTHEST, OFF
-from datasets.charts import side_by_side
+from apps.evaluation.truth_measures import FARTHEST, OFF
 from datasets.engines import usable_cores
 from datasets.options import SampleOptions
 from datasets.sample import Doubles, Pixels
+from datasets.storage.charts import side_by_side
 from stitching.errors import InputError
-from stitching.fields import Field, look_up, rescale
-from stitching.images import replacing, write_picture
+from stitching.geometry.pixel_maps import Field, look_up, rescale
+from stitching.io.files import replacing
+from stitching.io.images import write_picture
 from stitching.stitcher import Options, Stitched, stitch
 from stitching.summary import UNSURE
 

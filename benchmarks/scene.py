@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.pairs import PairFiles
+from apps.pair_folders import PairFiles
 
 Pixels = NDArray[np.uint8]  # (h, w, 3) BGR
 Matrix = NDArray[np.float64]
@@ -61,8 +61,8 @@ def _target_homography(w: int, h: int, depth: float) -> Matrix:
 def _plane(w: int, h: int, homographies: tuple[Matrix, Matrix]) -> tuple[int, int, int, int]:
     """Box of reference px that holds all that either camera sees."""
     corners = np.array([[[0, 0]], [[w, 0]], [[w, h]], [[0, h]]], np.float64)
-    seen = [corners, *(cv2.perspectiveTransform(corners, np.linalg.inv(m)) for m in homographies)]
-    points = np.concatenate(seen)[:, 0]  # (12, 2)
+    valid = [corners, *(cv2.perspectiveTransform(corners, np.linalg.inv(m)) for m in homographies)]
+    points = np.concatenate(valid)[:, 0]  # (12, 2)
     left, top = np.floor(points.min(axis=0)).astype(int) - 4
     right, bottom = np.ceil(points.max(axis=0)).astype(int) + 4
     return int(left), int(top), int(right), int(bottom)

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scene import write_pair
 
-from stitching.compose import MARGIN
-from stitching.fields import Field, Mask, enlarge, look_up, zoom
-from stitching.images import to_grey
-from stitching.placement import eight_bit
+from stitching.blending.compose import MARGIN
+from stitching.geometry.pixel_maps import Field, Mask, enlarge, look_up, zoom
+from stitching.io.images import to_grey
 from stitching.stitcher import Stitched, stitch
+from stitching.warping.placement import eight_bit
 
 TILE = 96  # px of the panorama
 

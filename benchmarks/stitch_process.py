@@ -22,11 +22,11 @@ from statistics import median
 import cv2
 from scene import write_pair
 
-from apps.method_run import Limits, run_method
-from apps.pairs import PairFiles, find_pairs
-from apps.peers import Method, find_methods
-from apps.timed_process import run_timed
-from stitching.images import read_picture
+from apps.evaluation.method_run import Limits, run_method
+from apps.evaluation.peers import Method, find_methods
+from apps.evaluation.timed_process import run_timed
+from apps.pair_folders import PairFiles, find_pairs
+from stitching.io.images import read_picture
 
 TIMEOUT = 600.0  # s
 

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datasets.encoding import StoredView
-from datasets.reading import read_samples
 from datasets.sample import Geometry, Sample, View
-from datasets.storage import StoredSample
+from datasets.storage.encoding import StoredView
+from datasets.storage.folder import StoredSample
+from datasets.storage.reading import read_samples
 from stitching.errors import InputError
 
 _MULTIPLE = 8  # px; sides of the canvas are multiples of it, as networks that halve it ask
@@ -37,7 +37,7 @@ class BatchGeometry:
     depth: Tensor  # (b, h, w) float32 m, sky inf
     normals: Tensor  # (b, 3, h, w) float32 unit, camera frame, sky 0
     surfaces: Tensor  # (b, h, w) int32, sky 0
-    kinds: Tensor  # (b, h, w) uint8 datasets.scene.Kind
+    kinds: Tensor  # (b, h, w) uint8 datasets.scenes.scene.Kind
     edges: Tensor  # (b, h, w) uint8, 255 or 0
 
 
@@ -85,7 +85,7 @@ def read_batches(
 ) -> Iterator[Batch]:
     """Batches of what `parastitch generate` wrote, all of it or `indices`, in order, once; the last may be smaller.
 
-    Raises InputError where `batch_size` is below 1, and as datasets.reading.read_samples does.
+    Raises InputError where `batch_size` is below 1, and as datasets.storage.reading.read_samples does.
     """
     if batch_size < 1:
         raise InputError(f"batch_size {batch_size}: expected 1 or above")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datasets.sample import Doubles, Floats, Pixels, Sample, Seen
-from datasets.storage import StoredSample
+from datasets.storage.folder import StoredSample
 from datasets.windows import (
     PairTruth,
     Size,
@@ -19,13 +19,13 @@ from datasets.windows import (
     choose_window,
     coarse_alignment,
     draw_pair,
-    shaken,
+    jittered,
     truth_on_window,
 )
 from stitching.errors import InputError
-from stitching.estimators.classical import classical_on_plane
-from stitching.images import replacing
-from stitching.warp import found_back
+from stitching.io.files import replacing
+from stitching.warping.classical import classical_on_plane
+from stitching.warping.warp import forward_backward_consistent
 
 SHAKEN, SHAKE = 0.15, 0.06  # share of the examples whose coarse alignment is made worse, and by how much at most
 
@@ -36,8 +36,8 @@ class Example:
 
     reference: Pixels  # (h, w, 3) BGR, black where not seen
     target: Pixels  # (h, w, 3) the same, coarsely aligned
-    reference_seen: NDArray[np.bool_]  # (h, w)
-    target_seen: NDArray[np.bool_]  # (h, w)
+    reference_valid: NDArray[np.bool_]  # (h, w)
+    target_valid: NDArray[np.bool_]  # (h, w)
     start: Floats  # (h, w, 2) the classical residual, px
     trusted: NDArray[np.bool_]  # (h, w) where it found its way back
     plane: Doubles  # (3, 3) reference px -> window px
@@ -51,8 +51,8 @@ class ExampleBatch:
 
     reference: Tensor  # (b, 3, h, w) BGR, 0 .. 1
     target: Tensor  # (b, 3, h, w)
-    reference_seen: Tensor  # (b, 1, h, w) 0 or 1
-    target_seen: Tensor  # (b, 1, h, w)
+    reference_valid: Tensor  # (b, 1, h, w) 0 or 1
+    target_valid: Tensor  # (b, 1, h, w)
     start: Tensor  # (b, 2, h, w) px
     trusted: Tensor  # (b, 1, h, w)
     truth: "BatchTruth | None"
@@ -90,14 +90,14 @@ def make_example(
     homography, *matches = coarse_alignment(reference, target)
     target_size = target.shape[1], target.shape[0]
     if rng is not None and rng.random() < SHAKEN:
-        homography = shaken(homography, target_size, SHAKE, rng)
+        homography = jittered(homography, target_size, SHAKE, rng)
     window = choose_window(homography, target_size, size)
     pair = draw_pair(reference, target, window, (matches[0], matches[1]))
     start = classical_on_plane(pair)
     return Example(
-        pair.reference, pair.target, pair.reference_seen, pair.target_seen, start.residual,
-        found_back(start, pair), window.plane,
-        window.homography, None if truth is None else truth_on_window(truth, window, pair.target_seen),
+        pair.reference, pair.target, pair.reference_valid, pair.target_valid, start.residual,
+        forward_backward_consistent(start, pair), window.plane,
+        window.homography, None if truth is None else truth_on_window(truth, window, pair.target_valid),
     )  # fmt: skip
 
 
@@ -179,9 +179,9 @@ def _collate_truths(truths: Sequence[WindowTruth], planes: Any, device: str | to
         residual=planes([truth.residual for truth in truths]),
         visible=where(Seen.VISIBLE), occluded=where(Seen.OCCLUDED), outside=where(Seen.OUTSIDE),
         stitched=planes([truth.stitched for truth in truths]),
-        stitched_known=planes([(truth.stitched_seen & 4) > 0 for truth in truths]),
-        in_reference=planes([(truth.stitched_seen & 1) > 0 for truth in truths]),
-        in_target=planes([(truth.stitched_seen & 2) > 0 for truth in truths]),
+        stitched_known=planes([(truth.stitched_valid & 4) > 0 for truth in truths]),
+        in_reference=planes([(truth.stitched_valid & 1) > 0 for truth in truths]),
+        in_target=planes([(truth.stitched_valid & 2) > 0 for truth in truths]),
         fundamental=torch.from_numpy(np.stack([truth.fundamental for truth in truths])).to(device, torch.float32),
         segments=torch.from_numpy(np.concatenate([truth.segments for truth in truths])).to(device),
         owner=torch.repeat_interleave(counts).to(device),

@@ -10,10 +10,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from datasets.encoding import encode
 from datasets.engines import check_ray, failure, run_local, run_ray, usable_cores
 from datasets.options import SampleOptions
-from datasets.records import (
+from datasets.sample import Sample
+from datasets.storage.encoding import encode
+from datasets.storage.folder import Encoded, FolderWriter, Writer, folder_path
+from datasets.storage.records import (
     LARGEST_COUNT,
     Description,
     check_agreement,
@@ -22,11 +24,9 @@ from datasets.records import (
     write_description,
     write_line,
 )
-from datasets.sample import Sample
-from datasets.shards import SHARD_SIZE, ShardWriter, shard_path
-from datasets.storage import Encoded, FolderWriter, Writer, folder_path
+from datasets.storage.shards import SHARD_SIZE, ShardWriter, shard_path
 from stitching.errors import InputError, JobError
-from stitching.images import check_folder
+from stitching.io.files import check_folder
 
 Maker = Callable[[int], Sample]
 OpenMaker = Callable[[SampleOptions, int, str], Maker]  # of options, seed, device; can be pickled

@@ -9,17 +9,17 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from datasets.drawing import Drawer, Drawn
 from datasets.options import SampleOptions
-from datasets.pairs import assemble, measure, take_pictures
 from datasets.photometry import photograph
+from datasets.rendering.pairs import assemble, measure, take_pictures
+from datasets.rendering.shading import Textures, map_shadows
+from datasets.rendering.viewpoints import choose_viewpoints
+from datasets.rendering.world import gather_world
 from datasets.sample import Sample
-from datasets.scene import Scene
+from datasets.sampling import Drawer, Drawn
 from datasets.scenes.mesh_file import load_mesh_scenes
-from datasets.shading import Textures, map_shadows
-from datasets.textures import TextureBank, checksum, load_bank, make_bank
-from datasets.viewpoints import choose_viewpoints
-from datasets.world import gather_world
+from datasets.scenes.scene import Scene
+from datasets.textures.bank import TextureBank, checksum, load_bank, make_bank
 from stitching.errors import InputError
 
 

@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from datasets.cameras import FREE, Cameras, upright
-from datasets.hits import cast_evenly, near_points
 from datasets.making import Maker, open_maker
 from datasets.options import SampleOptions
-from datasets.pairs import geometry_of, take_film
-from datasets.shading import map_shadows
-from datasets.viewpoints import Request
-from datasets.world import World, gather_world
+from datasets.rendering.cameras import FREE, Cameras, upright
+from datasets.rendering.hits import cast_evenly, near_points
+from datasets.rendering.pairs import geometry_of, take_film
+from datasets.rendering.shading import map_shadows
+from datasets.rendering.viewpoints import Request
+from datasets.rendering.world import World, gather_world
 from stitching.errors import InputError
-from stitching.images import replacing
+from stitching.io.files import replacing
 
 TASKS = ("segmentation", "depth", "normals", "edges")
 
@@ -42,7 +42,7 @@ class MultiTaskScenes(Dataset[Item]):
     Item i is (image, labels): the image (3, h, w) float32 BGR in 0 .. 1, as rendered, of the scene of sample i of
     `parastitch generate`, taken by one upright camera, and the labels
 
-        "segmentation"  (h, w) int64, datasets.scene.Kind
+        "segmentation"  (h, w) int64, datasets.scenes.scene.Kind
         "depth"         (h, w) float32, 1 / depth along the optical axis, 1 / m; the sky is infinitely far: 0
         "normals"       (3, h, w) float32, unit, camera frame, towards the camera; the sky has none: (0, 0, 0)
         "edges"         (h, w) float32, 1 where the surface or, by a jump, depth or normal changes, else 0

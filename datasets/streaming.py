@@ -7,11 +7,11 @@ from functools import partial
 from itertools import count, islice
 
 from datasets.batches import Batch, collate
-from datasets.drawing import Drawn
 from datasets.engines import do_each, failure, usable_cores
 from datasets.making import Maker, open_maker
 from datasets.options import SampleOptions
 from datasets.sample import Sample
+from datasets.sampling import Drawn
 from stitching.errors import InputError
 
 

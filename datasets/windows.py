@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.sample import Doubles, Floats, Pixels, Seen
-from stitching.alignment import align, project
+from stitching.alignment.coarse import align
 from stitching.errors import InputError
-from stitching.images import to_grey
-from stitching.warp import CanvasPair
+from stitching.geometry.homographies import project
+from stitching.io.images import to_grey
+from stitching.warping.warp import CanvasPair
 
 MARGIN = 0.04  # of the window's sides around the target
 SMALLEST = 0.4  # scale below which a window shows only a part of a target that the alignment enlarged
@@ -36,7 +37,7 @@ class WindowTruth:
     residual: Floats  # (h, w, 2) px: pixel q of the coarsely aligned target belongs at q + residual
     codes: Pixels  # (h, w) Seen of the target's pixels; BEHIND wherever `residual` says nothing
     stitched: Pixels  # (h, w, 3) BGR, black outside of the canvas
-    stitched_seen: Pixels  # (h, w) bit 1: in the reference, 2: seen by the target, 4: `stitched` says what is there
+    stitched_valid: Pixels  # (h, w) bit 1: in the reference, 2: seen by the target, 4: `stitched` says what is there
     fundamental: Doubles  # (3, 3): x_reference^T F x_target = 0 in window px, of unit norm
     segments: Floats  # (k, 2, 2) ends (x, y) of straight edges on the coarsely aligned target
 
@@ -84,10 +85,12 @@ def plane_window(homography: Doubles, target_size: Size, reference_size: Size) -
 def draw_pair(reference: Pixels, target: Pixels, window: Window, matches: tuple[Floats, Floats]) -> CanvasPair:
     """Both pictures on the window; `matches` (n, 2) are places in the reference and the target, px."""
     drawn = [_draw(picture, h, window) for picture, h in ((reference, window.plane), (target, window.homography))]
-    (reference_pixels, reference_seen), (target_pixels, target_seen) = drawn
+    (reference_pixels, reference_valid), (target_pixels, target_valid) = drawn
     points = [project(h, m.astype(np.float64)) for h, m in zip((window.plane, window.homography), matches, strict=True)]
     known = np.isfinite(points[0]).all(1) & np.isfinite(points[1]).all(1)
-    return CanvasPair(reference_pixels, target_pixels, reference_seen, target_seen, points[0][known], points[1][known])
+    return CanvasPair(
+        reference_pixels, target_pixels, reference_valid, target_valid, points[0][known], points[1][known]
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +106,7 @@ class PairTruth:
     segments: Floats  # (m, 2, 2, 2)
 
 
-def truth_on_window(truth: PairTruth, window: Window, target_seen: NDArray[np.bool_]) -> WindowTruth:
+def truth_on_window(truth: PairTruth, window: Window, target_valid: NDArray[np.bool_]) -> WindowTruth:
     """The truth as the networks are to find it; the residual is exact at the nearest pixel of the target."""
     h, w = truth.mask.shape
     columns, rows = np.meshgrid(np.arange(window.size[0]), np.arange(window.size[1]))
@@ -113,24 +116,24 @@ def truth_on_window(truth: PairTruth, window: Window, target_seen: NDArray[np.bo
     residual = project(window.plane, truth.warp[y, x].astype(np.float64)) - project(
         window.homography, nearest.astype(np.float64)
     )
-    known = target_seen & (truth.mask[y, x] != Seen.BEHIND)
+    known = target_valid & (truth.mask[y, x] != Seen.BEHIND)
     known &= (np.abs(residual) < FARTHEST * window.size[0]).all(-1)  # False for NaN
     shift = np.array([[1, 0, truth.origin[0]], [0, 1, truth.origin[1]], [0, 0, 1]], np.float64)
     stitched, inside = _draw(truth.stitched, window.plane @ shift, window)
-    seen = cv2.warpPerspective(truth.stitched_mask, window.plane @ shift, window.size, flags=cv2.INTER_NEAREST)
+    valid = cv2.warpPerspective(truth.stitched_mask, window.plane @ shift, window.size, flags=cv2.INTER_NEAREST)
     fundamental = np.linalg.inv(window.plane).T @ truth.fundamental @ np.linalg.inv(window.homography)
     ends = project(window.homography, truth.segments[:, 0].astype(np.float64))  # (m, 2, 2)
     return WindowTruth(
         residual=np.where(known[..., None], residual, 0).astype(np.float32),
         codes=np.where(known, truth.mask[y, x], Seen.BEHIND).astype(np.uint8),
         stitched=stitched,
-        stitched_seen=np.where(inside, np.asarray(seen, np.uint8) | 4, 0).astype(np.uint8),
+        stitched_valid=np.where(inside, np.asarray(valid, np.uint8) | 4, 0).astype(np.uint8),
         fundamental=fundamental / np.linalg.norm(fundamental),
         segments=ends[np.isfinite(ends).all((1, 2))].astype(np.float32),
     )
 
 
-def shaken(homography: Doubles, size: Size, amount: float, rng: np.random.Generator) -> Doubles:
+def jittered(homography: Doubles, size: Size, amount: float, rng: np.random.Generator) -> Doubles:
     """A worse coarse alignment: the corners of a picture of `size` land up to `amount` of it off in x and y."""
     w, h = size
     corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
@@ -147,8 +150,8 @@ def _draw(picture: Pixels, homography: Doubles, window: Window) -> tuple[Pixels,
     enlarge = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
     pixels = cv2.warpPerspective(small, homography @ enlarge, window.size, borderMode=cv2.BORDER_REPLICATE)
     whole = np.full(small.shape[:2], 255, np.uint8)
-    seen = cv2.warpPerspective(whole, homography @ enlarge, window.size, flags=cv2.INTER_NEAREST) > 0
-    return np.where(seen[..., None], pixels, 0).astype(np.uint8), seen
+    valid = cv2.warpPerspective(whole, homography @ enlarge, window.size, flags=cv2.INTER_NEAREST) > 0
+    return np.where(valid[..., None], pixels, 0).astype(np.uint8), valid
 
 
 def _extent(homography: Doubles, size: Size) -> tuple[Doubles, Doubles]:

@@ -61,9 +61,7 @@ class Affinity:
         divided = self.table / scale
         return np.asarray((divided + divided.T) / 2)
 
-    def groups(
-        self, how: Normalise = "full", preference: float | None = None
-    ) -> tuple[tuple[str, ...], ...] | None:
+    def groups(self, how: Normalise = "full", preference: float | None = None) -> tuple[tuple[str, ...], ...] | None:
         """Tasks that help each other: affinity propagation (Frey & Dueck 2007) on the normalised table.
 
         how: as for `normalised`.

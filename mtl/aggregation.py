@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mtl.optimization import Closure, Gradients, NonFiniteError, Parameters, Updates, check_names, listed
 from mtl.strategy import Decision, check_state, check_tasks
-from mtl.updates import Closure, Gradients, NotFinite, Parameters, Updates, check_names, listed
 
 Option = float | int | str
 
@@ -85,7 +85,9 @@ class Aggregation:
         lengths = torch.linalg.vector_norm(matrix, dim=1)
         for task, length in zip(self.tasks, lengths.tolist(), strict=True):
             if not isfinite(length):
-                raise NotFinite(f"the gradient of the shared parameters by {task!r} is not finite; nothing was changed")
+                raise NonFiniteError(
+                    f"the gradient of the shared parameters by {task!r} is not finite; nothing was changed"
+                )
         size = torch.linalg.vector_norm(lengths)
         if not size or len(matrix) == 1:
             return matrix[0]

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
+from mtl.optimization import Closure, Updates, check_names
 from mtl.strategy import Decision, check_state, check_tasks
-from mtl.updates import Closure, Updates, check_names
 
 
 class EqualWeights:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
+from mtl.optimization import Closure, Gradients, Updates, add_gradients, check_names
 from mtl.strategy import Decision, check_state, check_tasks
-from mtl.updates import Closure, Gradients, Updates, add_gradients, check_names
 
 
 class EqualGradientNorms:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtl.optimization import Closure, Losses, Updates, check_names, listed
 from mtl.strategy import Decision, Strategy, check_state
-from mtl.updates import Closure, Losses, Updates, check_names, listed
 
 Form = Literal["absolute", "squared", "classes", "temperature"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from math import isfinite
 
-from mtl.updates import check_names
+from mtl.optimization import check_names
 
 
 def delta_m(

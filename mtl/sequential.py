@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mtl.updates import Closure, GradientNorms, Updates, added
+from mtl.optimization import Closure, GradientNorms, Updates, added
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtl.updates import Closure, GradientNorms, Updates, listed
+from mtl.optimization import Closure, GradientNorms, Updates, listed
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from mtl.affinity import Affinity, Normalise
+from mtl.optimization import Closure, Updates, check_names, listed
 from mtl.sequential import Turn, update_in_turn
 from mtl.strategy import Decision, check_state, check_tasks, seeded
-from mtl.updates import Closure, Updates, check_names, listed
 
 Attribution = Literal["correct", "released"]
 

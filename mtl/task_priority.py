@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from mtl.connection_strength import Layer, channel_shares, top_tasks
+from mtl.optimization import Closure, Updates, add_gradients, check_names, listed
 from mtl.projection import project_on_priority, project_pairwise
 from mtl.sequential import update_in_turn
 from mtl.strategy import Decision, check_state, check_tasks, seeded
-from mtl.updates import Closure, Updates, add_gradients, check_names, listed
 
 Phases = Literal["mixed", "first", "second", "in-sequence"]
 Owners = Literal["strength", "random", "pairwise"]

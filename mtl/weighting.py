@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from mtl.optimization import Closure, Losses, Updates, check_names
 from mtl.strategy import Decision, Strategy, check_state
-from mtl.updates import Closure, Losses, Updates, check_names
 
 
 class Weighting(ABC):

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 from stitching.errors import InputError, JobError
 
 if TYPE_CHECKING:
+    from stitching.io.warp_file import WarpField, load_warp, save_warp
     from stitching.stitcher import Options, Stitched, stitch
-    from stitching.warp import WarpField, load_warp, save_warp
 
 __all__ = ["InputError", "JobError", "Options", "Stitched", "WarpField", "load_warp", "save_warp", "stitch"]
 
 _HOME = {
     "Options": "stitcher", "Stitched": "stitcher", "stitch": "stitcher",
-    "WarpField": "warp", "load_warp": "warp", "save_warp": "warp",
+    "WarpField": "io.warp_file", "load_warp": "io.warp_file", "save_warp": "io.warp_file",
 }  # fmt: skip
 
 

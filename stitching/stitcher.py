@@ -13,20 +13,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment import Alignment, align
-from stitching.blend import AlignedPair
-from stitching.calm import calm_places
-from stitching.canvas import Canvas, plan_canvas
-from stitching.choice import Candidate, choose, smooth_places, visible_cost
-from stitching.compose import Layers, compose
-from stitching.crop import largest_rectangle
+from stitching.alignment.coarse import Alignment, align
+from stitching.alignment.coarse_warp import plan_canvas
+from stitching.blending.compose import Layers, compose
+from stitching.blending.crop import largest_rectangle
+from stitching.blending.gain import COMPENSATORS
+from stitching.blending.generators import find_generator
 from stitching.errors import InputError
-from stitching.estimators import find_estimator
-from stitching.fields import Field, Mask, Pixels
-from stitching.generators import find_generator
-from stitching.generators.gain import COMPENSATORS
-from stitching.images import Picture, as_picture, read_mask, read_picture, to_grey
-from stitching.placement import (
+from stitching.geometry.canvas import Canvas
+from stitching.geometry.pixel_maps import Field, Mask, Pixels
+from stitching.io.images import Picture, as_picture, read_mask, read_picture, to_grey
+from stitching.io.warp_file import WarpField, load_warp
+from stitching.network.runtime.network_files import find_network
+from stitching.network.runtime.onnx_runtime import Device
+from stitching.selection import Candidate, choose, smooth_map_xy, visible_cost
+from stitching.summary import Summary, summarize
+from stitching.warping.estimators import find_estimator
+from stitching.warping.placement import (
     Placement,
     aligned_pair,
     draw,
@@ -38,10 +41,8 @@ from stitching.placement import (
     to_warp_field,
     working_scale,
 )
-from stitching.running import Device
-from stitching.summary import Summary, summarize
-from stitching.trained import find_network
-from stitching.warp import CanvasPair, Warp, WarpField, load_warp
+from stitching.warping.relax import relax_map
+from stitching.warping.warp import AlignedPair, CanvasPair, Warp
 
 PictureInput = str | PathLike[str] | NDArray[Any]
 Progress = Callable[[str, float], None]
@@ -183,9 +184,7 @@ def stitch(
     _check(options, estimates=warp is None)
     clock = _Clock(progress)
     with clock.stage("read"):
-        first, second = _same_depth(
-            _read(reference, mask_reference, "reference"), _read(target, mask_target, "target")
-        )
+        first, second = _same_depth(_read(reference, mask_reference, "reference"), _read(target, mask_target, "target"))
     alignment, pair = None, None
     if warp is None:
         with clock.stage("align"):
@@ -203,8 +202,8 @@ def stitch(
     placement, aligned, blend = chosen.placement, chosen.aligned, chosen.made
     with clock.stage("compose"):
         layers = _layers(first, second, canvas, placement, options.final_megapix)
-        calm = calm_places(placement.places, placement.covered, placement.trusted, blend.weight)
-        shown = replace(layers, places=calm)
+        calm = relax_map(placement.map_xy, placement.covered, placement.trusted, blend.weight)
+        shown = replace(layers, map_xy=calm)
         panorama, alpha = compose(shown, blend, lambda share: clock.tell("compose", share))
         left, top, right, bottom = crop = largest_rectangle(alpha) if options.crop else (0, 0, *layers.size)
     masks = _masks(aligned)
@@ -245,8 +244,8 @@ def _candidates(
     for warp, placement in placements:
         with clock.stage("generate"):
             aligned = aligned_pair(*pictures, canvas, placement)
-            natural = draw(pictures[1], smooth_places(placement), placement.scale)[0]
-        both = aligned.reference_seen & aligned.target_seen
+            natural = draw(pictures[1], smooth_map_xy(placement), placement.scale)[0]
+        both = aligned.reference_valid & aligned.target_valid
         sure = None if warp in UNCHECKED or not both.any() else float(placement.trusted[both].mean())
         for name in _tried(options.blend, BLENDS):
             with clock.stage("generate"):
@@ -294,10 +293,10 @@ def _read(source: PictureInput, mask: PictureInput | None, name: str) -> Picture
     if mask is None:
         return picture
     wanted = read_mask(mask, picture.size)
-    seen = wanted if picture.seen is None else np.minimum(wanted, picture.seen)
-    if not seen.any():
+    valid = wanted if picture.valid is None else np.minimum(wanted, picture.valid)
+    if not valid.any():
         raise InputError(f"the mask of {picture.name} leaves nothing of it; 0 = ignore, 255 = use")
-    return Picture(picture.pixels, seen, picture.metadata, picture.name)
+    return Picture(picture.pixels, valid, picture.metadata, picture.name)
 
 
 def _same_depth(first: Picture, second: Picture) -> tuple[Picture, Picture]:
@@ -306,7 +305,7 @@ def _same_depth(first: Picture, second: Picture) -> tuple[Picture, Picture]:
         return first, second
     deep = [
         p if p.pixels.dtype == np.uint16
-        else Picture(p.pixels.astype(np.uint16) * 257, p.seen, p.metadata, p.name)
+        else Picture(p.pixels.astype(np.uint16) * 257, p.valid, p.metadata, p.name)
         for p in (first, second)
     ]  # fmt: skip
     return deep[0], deep[1]
@@ -331,23 +330,19 @@ def _align_at(reference: Picture, target: Picture, area: float) -> Alignment:
     scales = [min(1.0, float(np.sqrt(area / (p.size[0] * p.size[1])))) for p in (target, reference)]
     small = [shrunk(p, s) for p, s in zip((target, reference), scales, strict=True)]
     grey = [to_grey(eight_bit(p.pixels)) for p in small]
-    found = align(grey[0], grey[1], small[0].seen, small[1].seen)
+    found = align(grey[0], grey[1], small[0].valid, small[1].valid)
     # The true ratio of the rounded sizes, x and y alike to a fraction of a pixel.
     return found.rescaled(target.size[0] / small[0].size[0], reference.size[0] / small[1].size[0])
 
 
-def _layers(
-    reference: Picture, target: Picture, canvas: Canvas, placement: Placement, megapix: float | None
-) -> Layers:
+def _layers(reference: Picture, target: Picture, canvas: Canvas, placement: Placement, megapix: float | None) -> Layers:
     scale = 1.0 if megapix is None else working_scale(canvas, megapix)
-    return Layers(
-        shrunk(reference, scale), shrunk(target, scale), canvas, scale, placement.places, placement.scale
-    )
+    return Layers(shrunk(reference, scale), shrunk(target, scale), canvas, scale, placement.map_xy, placement.scale)
 
 
 def _masks(aligned: AlignedPair) -> Masks:
     """Holes: enclosed by what was seen, but seen by neither picture."""
-    seen = (aligned.reference_seen | aligned.target_seen).astype(np.uint8)
-    outside = cv2.copyMakeBorder(seen, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    valid = (aligned.reference_valid | aligned.target_valid).astype(np.uint8)
+    outside = cv2.copyMakeBorder(valid, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     cv2.floodFill(outside, np.zeros((0, 0), np.uint8), (0, 0), 1)
-    return Masks(aligned.reference_seen, aligned.target_seen, outside[1:-1, 1:-1] == 0)
+    return Masks(aligned.reference_valid, aligned.target_valid, outside[1:-1, 1:-1] == 0)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment import Alignment
-from stitching.canvas import Canvas
-from stitching.choice import Candidate, is_doubtful
-from stitching.fields import Field
-from stitching.images import Picture
-from stitching.warp import shear_and_folds
+from stitching.alignment.coarse import Alignment
+from stitching.geometry.canvas import Canvas
+from stitching.geometry.pixel_maps import Field
+from stitching.io.images import Picture
+from stitching.selection import Candidate, is_doubtful
+from stitching.warping.warp import shear_and_folds
 
 if TYPE_CHECKING:
     from stitching.stitcher import Masks

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from datasets.textures import TextureBank
+from datasets.textures.bank import TextureBank
 
 PATTERNS = (
     "asphalt brick carpet checker clouds concrete fabric facade grass gravel leaves metal plaster rock roof sign "

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stitching.images import Picture
+from stitching.io.images import Picture
 from stitching.stitcher import Masks
 from stitching.summary import Summary
 
@@ -35,13 +35,13 @@ def _stitched(*, holes: bool = False, size: tuple[int, int] = (600, 320), **chan
     residual[..., 0] = 6 * np.sin(columns / 40)
     residual[~by_target | hole] = np.nan
     x, y = np.meshgrid(np.arange(w - w // 3, dtype=np.float32), np.arange(h, dtype=np.float32))
-    seen = cv2.resize((~hole).astype(np.uint8) * 255, size, interpolation=cv2.INTER_NEAREST)
+    valid = cv2.resize((~hole).astype(np.uint8) * 255, size, interpolation=cv2.INTER_NEAREST)
     pixels = cv2.resize(scene, (w // 2, h // 2), interpolation=cv2.INTER_AREA)
     red, blue = np.array([0, 0, 1], np.uint8), np.array([1, 0, 0], np.uint8)
     first, second = Picture(reference * red, name="left.jpg"), Picture(target * blue, name="right.jpg")
     fields = {
-        "panorama": np.where(seen[..., None] > 0, scene, 0).astype(np.uint8),
-        "alpha": seen,
+        "panorama": np.where(valid[..., None] > 0, scene, 0).astype(np.uint8),
+        "alpha": valid,
         "reference": first,
         "target": second,
         "canvas": SimpleNamespace(origin=(0, 0), size=size, projection="plane"),

@@ -48,12 +48,12 @@ def two_planes() -> Scene:
     shift = np.array([[1, 0, -SLACK], [0, 1, -SLACK], [0, 0, 1]], np.float64)
     reference = far[SLACK : SLACK + h, SLACK : SLACK + w].copy()
     reference[top:bottom, left:right] = near[SLACK + top : SLACK + bottom, SLACK + left : SLACK + right]
-    target, box_seen = (cv2.warpPerspective(p, m @ shift, (w, h)) for p, m in ((far, wall), (near, box)))
+    target, box_valid = (cv2.warpPerspective(p, m @ shift, (w, h)) for p, m in ((far, wall), (near, box)))
     x, y = np.meshgrid(np.arange(w, dtype=np.float64), np.arange(h, dtype=np.float64))
     grid = np.stack([x, y], axis=-1)
     on_wall, before = (_project(np.linalg.inv(m), grid) for m in (wall, box))
     on_box = _within(before, (left - 0.5, top - 0.5, right - 0.5, bottom - 0.5))
-    target[on_box] = box_seen[on_box]
+    target[on_box] = box_valid[on_box]
     places = np.where(on_box[..., None], before, on_wall)
     behind = ~on_box & _within(on_wall, (left - 1.5, top - 1.5, right + 0.5, bottom + 0.5))
     visible = _within(places, (1, 1, w - 2, h - 2)) & ~behind

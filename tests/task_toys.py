@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from mtl.connection_strength import find_layers
-from mtl.making import Training, make_strategy, strategy_names
+from mtl.optimization import Parameters, Updates
+from mtl.registry import Training, make_strategy, strategy_names
 from mtl.task_norm import convert, using
-from mtl.updates import Parameters, Updates
 
 TASKS = ("near", "far")
 SPECS = [

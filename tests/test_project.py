@@ -33,9 +33,7 @@ NOT_IN_BASE = {
 def run(folder: Path, *arguments: str) -> str:
     """Standard output of a Python that finds the packages; fails where it fails."""
     environment = {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -36,9 +36,9 @@ from robustness import OFF, Outcome, options_of, outcome, ov_errors, stretch, ta
 from datasets import generate as generate_module
 from datasets.options import SampleOptions
 from datasets.scenes import build_scene
-from stitching.canvas import Canvas, Surface
 from stitching.errors import InputError
-from stitching.fields import look_up, pixel_grid, rescale
+from stitching.geometry.canvas import Canvas, Surface
+from stitching.geometry.pixel_maps import look_up, pixel_grid, rescale
 from stitching.stitcher import stitch
 
 SIZE = (266, 200)  # of the pictures; the scene is 1.5 times as large

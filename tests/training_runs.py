@@ -13,7 +13,7 @@ from datasets import generate as generating
 from datasets.generate import GenerateJob, generate
 from datasets.making import Maker
 from datasets.options import SampleOptions
-from stitching.network.network import StitchingNetwork
+from stitching.network.stitching_network import StitchingNetwork
 from stitching.network.weights import save_weights
 
 SIZE = 64, 64

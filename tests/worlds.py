@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from banks import small_bank
 
-from datasets.cameras import Cameras, make_intrinsics
-from datasets.pairs import assemble, measure, take_pictures
-from datasets.scene import Kind, Light, Scene, Standpoint
-from datasets.shading import ShadowMaps, Textures, map_shadows
-from datasets.textures import TextureBank, make_bank
-from datasets.viewpoints import Viewpoints, draw_request
-from datasets.world import World, gather_world
+from datasets.rendering.cameras import Cameras, make_intrinsics
+from datasets.rendering.pairs import assemble, measure, take_pictures
+from datasets.rendering.shading import ShadowMaps, Textures, map_shadows
+from datasets.rendering.viewpoints import Viewpoints, draw_request
+from datasets.rendering.world import World, gather_world
+from datasets.scenes.scene import Kind, Light, Scene, Standpoint
+from datasets.textures.bank import TextureBank, make_bank
 
 CPU = torch.device("cpu")
 EDGE = 1e-4  # of a triangle: nearer to its border, rounding decides whether a ray meets it

@@ -30,9 +30,9 @@ class LossRecord:
 
     def means(self) -> Tensor:
         """(count,); an instance that never came by has the mean of the others."""
-        seen = self._times > 0
+        valid = self._times > 0
         means = self._sums / self._times.clamp_min(1)
-        return torch.where(seen, means, means[seen].mean())
+        return torch.where(valid, means, means[valid].mean())
 
 
 def instance_parameters(strategy: Strategy, task: str) -> Tensor | None:

@@ -13,8 +13,8 @@ from apps.benchmarking.network import MultiTaskNetwork, build_network
 from apps.benchmarking.prepared import BenchmarkData
 from apps.benchmarking.settings import Method, RunSettings, read_method
 from apps.benchmarking.strategies import open_strategy
-from mtl.making import needs_task_norms
-from mtl.updates import Closure, Updates
+from mtl.optimization import Closure, Updates
+from mtl.registry import needs_task_norms
 
 WEIGHT_DECAY = 1e-4  # of AdamW
 

@@ -50,10 +50,10 @@ def losses(labels: Labels, scale: Scale, answer: Tensor, truth: Tensor) -> Tenso
         answer: (b, channels, h, w), the network's.
         truth: label maps, see datasets.labels.
     """
-    seen = known(labels, truth)
-    truth = torch.where(seen[:, None] if labels.kind == "normals" else seen, truth, 0)  # no NaN gets into a gradient
+    valid = known(labels, truth)
+    truth = torch.where(valid[:, None] if labels.kind == "normals" else valid, truth, 0)  # no NaN gets into a gradient
     pixels = _pixels(labels.kind, scale, answer.float(), truth)
-    return torch.where(seen, pixels, 0).sum((1, 2)) / seen.sum((1, 2)).clamp_min(1)
+    return torch.where(valid, pixels, 0).sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
 
 
 def _pixels(kind: Kind, scale: Scale, answer: Tensor, truth: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ from apps.benchmarking.segnet import SegNetTrunk
 from apps.benchmarking.small import SmallTrunk
 from datasets.labels import Labels
 from mtl.connection_strength import Layer, find_layers
+from mtl.optimization import Parameters
 from mtl.task_norm import TaskNorm, convert, using
-from mtl.updates import Parameters
 
 TRUNKS: Mapping[str, Callable[[], Any]] = {"small": SmallTrunk, "segnet": SegNetTrunk, **ENCODERS}
 

@@ -15,7 +15,7 @@ class BenchOptions:
     """What is trained, how long, how often; the command line has the same options."""
 
     methods: tuple[str, ...] = ("equal",)
-    """What to compare: SPEC[/norms][/heads=FACTOR]. SPEC: a strategy, as mtl.making names them. /norms: each task has
+    """What to compare: SPEC[/norms][/heads=FACTOR]. SPEC: a strategy, as mtl.registry names them. /norms: each task has
     batch norms of its own; always so where the strategy needs them. /heads: multiplies the learning rate of the
     tasks' own parameters."""
     data: str = SCENES

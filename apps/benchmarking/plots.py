@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from apps.benchmarking.comparison import Comparison, Row
 from apps.benchmarking.detection import LATE, WEIGHTS
 from apps.benchmarking.scores import MAIN, main_score
-from stitching.images import replacing
+from stitching.io.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

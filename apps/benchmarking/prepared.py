@@ -16,7 +16,7 @@ from apps.benchmarking.settings import PARTS, DataSettings
 from apps.benchmarking.sources import Source, open_source
 from datasets.labels import Labels
 from stitching.errors import InputError, JobError
-from stitching.images import replacing
+from stitching.io.files import replacing
 
 _FACTS = "facts.json"  # written last: a folder without it is unfinished
 

@@ -62,8 +62,8 @@ class ClassScorer:
 
     def add(self, answer: Tensor, truth: Tensor) -> None:
         """As Scorer.add."""
-        seen, n = known(self._labels, truth), self._labels.classes
-        pairs = truth[seen] * n + answer.argmax(1)[seen]
+        valid, n = known(self._labels, truth), self._labels.classes
+        pairs = truth[valid] * n + answer.argmax(1)[valid]
         self._counts += torch.bincount(pairs, minlength=n * n).reshape(n, n).cpu()  # (n * n,) -> (n, n)
 
     def scores(self) -> Scores:
@@ -84,8 +84,8 @@ class DistanceScorer:
 
     def add(self, answer: Tensor, truth: Tensor) -> None:
         """As Scorer.add."""
-        seen = known(self._labels, truth)
-        error = answer[:, 0][seen].double() * self._unit - truth[seen].double()
+        valid = known(self._labels, truth)
+        error = answer[:, 0][valid].double() * self._unit - truth[valid].double()
         self._sums += torch.stack([error.abs().sum(), error.square().sum(), error.new_tensor(len(error))]).cpu()
 
     def scores(self) -> Scores:
@@ -128,10 +128,10 @@ class BinaryScorer:
 
     def add(self, answer: Tensor, truth: Tensor) -> None:
         """As Scorer.add."""
-        seen = known(self._labels, truth)
-        bins = (answer[:, 0][seen].float().sigmoid() * THRESHOLDS).long().clamp(0, THRESHOLDS - 1)
+        valid = known(self._labels, truth)
+        bins = (answer[:, 0][valid].float().sigmoid() * THRESHOLDS).long().clamp(0, THRESHOLDS - 1)
         for value in (0, 1):
-            self._bins[value] += torch.bincount(bins[truth[seen] == value], minlength=THRESHOLDS).cpu()
+            self._bins[value] += torch.bincount(bins[truth[valid] == value], minlength=THRESHOLDS).cpu()
 
     def scores(self) -> Scores:
         """In percent."""

@@ -21,7 +21,7 @@ class Method:
     """A strategy and how the network is set up for it.
 
     Attributes:
-        spec: the strategy, as mtl.making reads it.
+        spec: the strategy, as mtl.registry reads it.
         norms: each task has norms of its own in the trunk.
         heads: factor on the learning rate of the tasks' own parameters.
     """

@@ -13,7 +13,7 @@ from datasets.labels import Labels
 from datasets.multitask import MultiTaskScenes
 from datasets.options import SampleOptions
 from datasets.public.opening import open_public
-from datasets.scene import Kind
+from datasets.scenes.scene import Kind
 from stitching.errors import InputError
 
 _SCENE_LABELS = {

@@ -8,7 +8,7 @@ from apps.benchmarking.prepared import BenchmarkData, prepare
 from apps.benchmarking.settings import DataSettings, RunSettings
 from apps.benchmarking.training import Result
 from stitching.errors import InputError
-from stitching.images import replacing
+from stitching.io.files import replacing
 
 
 @dataclass(frozen=True)

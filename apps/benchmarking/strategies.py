@@ -5,7 +5,7 @@ from apps.benchmarking.prepared import BenchmarkData
 from apps.benchmarking.settings import RunSettings
 from datasets.labels import Kind
 from mtl.instance_weights import Form
-from mtl.making import Training, make_strategy
+from mtl.registry import Training, make_strategy
 from mtl.strategy import Strategy
 
 FORMS: dict[Kind, Form] = {"classes": "classes", "binary": "classes", "distance": "absolute", "normals": "absolute"}

@@ -9,7 +9,7 @@ from apps.benchmarking.comparison import Comparison, Row, Run
 from apps.benchmarking.options import BenchOptions
 from apps.benchmarking.scores import MAIN, main_score
 from apps.benchmarking.training import Result
-from stitching.images import replacing
+from stitching.io.files import replacing
 
 
 def write_results(found: Comparison, options: BenchOptions, folder: Path) -> str:

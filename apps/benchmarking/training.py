@@ -15,7 +15,7 @@ from apps.benchmarking.memory import begin_peak, read_peak
 from apps.benchmarking.prepared import BenchmarkData
 from apps.benchmarking.scores import Scores, open_scorer
 from apps.benchmarking.settings import RunSettings
-from mtl.updates import NotFinite
+from mtl.optimization import NonFiniteError
 from stitching.errors import InputError
 
 _FLIPS = 0x666C6970  # keeps these random numbers apart from the order's
@@ -77,7 +77,7 @@ def train(settings: RunSettings, data: BenchmarkData) -> Result:
         for epoch in range(settings.epochs):
             for task, value in train_epoch(learner, epoch).items():
                 curves[task].append(value)
-    except NotFinite as error:
+    except NonFiniteError as error:
         return Result({}, {}, curves, 0.0, 0.0, 0.0, 0.0, parameters, {}, error=str(error))
     peak = read_peak(learner.device)
     validation, test = (evaluate(learner, part) for part in (data.validation, data.test))

@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile
 import torch
 
 from stitching.errors import InputError
-from stitching.images import AnyPath, check_writable, replacing
+from stitching.io.files import AnyPath, check_writable, replacing
 from stitching.network.weights import check_format
 
 BEST = "best.safetensors"

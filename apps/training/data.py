@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import torch
 
-from apps.pairs import PairFiles, find_pairs
+from apps.pair_folders import PairFiles, find_pairs
 from apps.training.options import TrainOptions
 from datasets.engines import do_each, failure, usable_cores
 from datasets.examples import (
@@ -29,14 +29,15 @@ from datasets.examples import (
 )
 from datasets.making import Maker, open_maker
 from datasets.options import SampleOptions
-from datasets.reading import read_records
-from datasets.records import Record, read_description
 from datasets.sample import Pixels
-from datasets.storage import read_sample
+from datasets.storage.folder import read_sample
+from datasets.storage.reading import read_records
+from datasets.storage.records import Record, read_description
 from datasets.windows import Size
 from stitching.errors import InputError, JobError
-from stitching.images import check_folder, read_picture, replacing
-from stitching.placement import eight_bit
+from stitching.io.files import check_folder, replacing
+from stitching.io.images import read_picture
+from stitching.warping.placement import eight_bit
 
 VALIDATION_SEED, VALIDATION_COUNT = 0x76616C, 32  # samples to validate on where no data set is given
 
@@ -93,7 +94,7 @@ class FromGenerator:
 
 @dataclass
 class FromPairs:
-    """Examples without a truth, of photographed pairs as `apps.pairs.find_pairs` finds them in a folder.
+    """Examples without a truth, of photographed pairs as `apps.pair_folders.find_pairs` finds them in a folder.
 
     Raises InputError where there are none.
     """
@@ -137,7 +138,7 @@ def _pairs(folder: Path) -> dict[int, PairFiles]:
 def _photograph(path: Path, size: Size) -> Pixels:
     """A photograph with no more pixels than the window, as generated ones have."""
     picture = read_picture(path)
-    if picture.seen is not None:
+    if picture.valid is not None:
         raise InputError(f"{path}: transparent in part; expected an opaque photograph")
     pixels = eight_bit(picture.pixels)
     scale = float(np.sqrt(np.prod(size) / np.prod(picture.size)))

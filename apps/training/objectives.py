@@ -8,16 +8,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from apps.training.pair_objectives import exchanged, photographed_costs
+from apps.training.per_example import part_of
 from apps.training.seams import seam_terms
-from apps.training.splitting import part_of
 from datasets.examples import BatchTruth, ExampleBatch
+from stitching.network.correlation import CELL
 from stitching.network.inputs import PairTensors, Start
-from stitching.network.losses import epipolar_loss, line_loss, matching_loss, sequence_warp_loss, visibility_loss
-from stitching.network.matching import CELL
-from stitching.network.network import StitchedPair, StitchingNetwork
-from stitching.network.photometric_losses import stitch_loss
+from stitching.network.losses.photometric import stitch_loss
+from stitching.network.losses.warp import epipolar_loss, line_loss, matching_loss, sequence_warp_loss, visibility_loss
 from stitching.network.pixelwise_warping import PixelwiseWarp
 from stitching.network.sampling import pixels
+from stitching.network.stitching_network import StitchedPair, StitchingNetwork
 
 PIXELS = 1 / 16  # weight of a pixel of error in the warp: losses of about the same size for all tasks
 NOV, OCCLUDED = 1.0, 1.0  # weight of pixels that cannot be matched, against one of OV
@@ -40,7 +40,7 @@ class Answer:
 
 def pair_of(batch: ExampleBatch) -> PairTensors:
     """What the networks see of a batch."""
-    return PairTensors(batch.reference, batch.target, batch.reference_seen, batch.target_seen)
+    return PairTensors(batch.reference, batch.target, batch.reference_valid, batch.target_valid)
 
 
 def start_of(batch: ExampleBatch) -> Start:
@@ -124,15 +124,15 @@ def _branches(network: StitchingNetwork, batch: ExampleBatch, warp: PixelwiseWar
     stitched = {}
     if truth is not None:
         known = known_pixels(truth)
-        only_known = PairTensors(pair.reference, pair.target * known, pair.reference_seen, pair.target_seen * known)
+        only_known = PairTensors(pair.reference, pair.target * known, pair.reference_valid, pair.target_valid * known)
         stitched["true"] = network.stitch(only_known, truth.residual, ON_TOP * (1 - truth.occluded))
     if warp is None:
-        hidden = (1 - batch.trusted) * batch.reference_seen
+        hidden = (1 - batch.trusted) * batch.reference_valid
         stitched["estimated"] = network.stitch(pair, batch.start, ON_TOP * (1 - hidden))
     else:
         importance = ON_TOP * torch.sigmoid(warp.visibility.float())
         # In NOV nothing hides anything, whatever the visibility says there.
-        importance = torch.where(pair.reference_seen > 0, importance, 0.9 * ON_TOP)
+        importance = torch.where(pair.reference_valid > 0, importance, 0.9 * ON_TOP)
         stitched["estimated"] = network.stitch(pair, warp.residual.detach(), importance.detach())
     return stitched
 
@@ -174,7 +174,7 @@ def true_cells(batch: ExampleBatch, truth: BatchTruth) -> Tensor:
     x, y = place[:, 0], place[:, 1]
     matched = (x >= 0) & (x < columns) & (y >= 0) & (y < rows) & (visible[:, 0] > 0.5)
     cell = torch.where(matched, y * columns + x, rows * columns).flatten(1)
-    masks = batch.target_seen, batch.reference_seen
-    seen, there = (functional.avg_pool2d(mask, CELL).flatten(1) >= 0.5 for mask in masks)
+    masks = batch.target_valid, batch.reference_valid
+    valid, there = (functional.avg_pool2d(mask, CELL).flatten(1) >= 0.5 for mask in masks)
     there = torch.cat([there, torch.ones_like(there[:, :1])], dim=1)  # the dustbin
-    return cell.masked_fill(~(seen & there.gather(1, cell)), -1)  # cells that are cut by a border say nothing
+    return cell.masked_fill(~(valid & there.gather(1, cell)), -1)  # cells that are cut by a border say nothing

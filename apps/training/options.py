@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from stitching.errors import InputError
-from stitching.network import MULTIPLE
+from stitching.network.interface import MULTIPLE
 
 Mode = Literal["flow", "blend", "joint"]
 

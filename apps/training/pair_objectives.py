@@ -8,13 +8,13 @@ from torch import Tensor
 from apps.training.seams import seam_terms
 from datasets.examples import ExampleBatch
 from stitching.network.inputs import PairTensors
-from stitching.network.losses import cycle_loss, smoothness_loss
-from stitching.network.network import StitchedPair
-from stitching.network.photometric_losses import warp_photometric_loss
+from stitching.network.losses.photometric import warp_photometric_loss
+from stitching.network.losses.reduction import charbonnier, weighted_mean
+from stitching.network.losses.warp import cycle_loss, smoothness_loss
 from stitching.network.pixelwise_warping import PixelwiseWarp
-from stitching.network.reduction import charbonnier, weighted_mean
 from stitching.network.sampling import pixels, sample
 from stitching.network.splatting import LEAST_COVERAGE
+from stitching.network.stitching_network import StitchedPair
 
 PHOTOMETRIC, CYCLE = 1 / 8, 1 / 16  # weights that move a warp about as much as the losses of generated pairs do
 SMOOTH = 1 / 16  # with a fifth of it, a free field that followed the pictures went away from the known truth
@@ -28,7 +28,7 @@ Terms = dict[str, Tensor]  # name -> unweighted loss
 
 def exchanged(pair: PairTensors) -> PairTensors:
     """The pair with reference and target in each other's place: its warp is the way back."""
-    return PairTensors(pair.target, pair.reference, pair.target_seen, pair.reference_seen)
+    return PairTensors(pair.target, pair.reference, pair.target_valid, pair.reference_valid)
 
 
 def photographed_costs(
@@ -69,9 +69,7 @@ def photographed_costs(
 
 def disagreement(pair: PairTensors, residual: Tensor, where: Tensor) -> Tensor:
     """Mean () difference of the locally normalised pictures under a warp: see `warp_photometric_loss`."""
-    return warp_photometric_loss(
-        pair.reference, pair.reference_seen, pair.target, pair.target_seen, residual, where
-    )
+    return warp_photometric_loss(pair.reference, pair.reference_valid, pair.target, pair.target_valid, residual, where)
 
 
 def stitch_terms(stitched: StitchedPair, where: Tensor) -> Terms:
@@ -81,16 +79,16 @@ def stitch_terms(stitched: StitchedPair, where: Tensor) -> Terms:
     seam, ghost: see `seams.seam_terms`.
     """
     inputs = stitched.inputs
-    overlap = inputs.reference_seen * (inputs.target_seen >= LEAST_COVERAGE)
+    overlap = inputs.reference_valid * (inputs.target_valid >= LEAST_COVERAGE)
     apart = charbonnier(inputs.reference - inputs.target * stitched.generated.gain, GREY_LEVEL)
     terms = {"gain": weighted_mean(apart, overlap * where)} | seam_terms(stitched, where)
     return {f"pairs/{name}": term for name, term in terms.items()}
 
 
 def _warp_terms(batch: ExampleBatch, there: PixelwiseWarp, back: PixelwiseWarp, believed: Tensor) -> Terms:
-    pair = PairTensors(batch.reference, batch.target, batch.reference_seen, batch.target_seen)
+    pair = PairTensors(batch.reference, batch.target, batch.reference_valid, batch.target_valid)
     ways = [_way_terms(pair, there, believed), _way_terms(exchanged(pair), back, believed)]
-    both = _visible(there) * pair.target_seen * believed * _near(there.residual, back.residual)
+    both = _visible(there) * pair.target_valid * believed * _near(there.residual, back.residual)
     return {
         "pairs/photometric": (ways[0][0] + ways[1][0]) / 2,
         "pairs/smooth": (ways[0][1] + ways[1][1]) / 2,
@@ -100,11 +98,11 @@ def _warp_terms(batch: ExampleBatch, there: PixelwiseWarp, back: PixelwiseWarp, 
 
 def _way_terms(pair: PairTensors, warp: PixelwiseWarp, believed: Tensor) -> tuple[Tensor, Tensor]:
     """Disagreement and roughness of all residuals of the sequence, the last ones counting most."""
-    where, seen = _visible(warp) * believed, pair.target_seen * believed
+    where, valid = _visible(warp) * believed, pair.target_valid * believed
     weights = [DECAY**age for age in reversed(range(len(warp.sequence)))]
     weighted = list(zip(weights, warp.sequence, strict=True))
     apart = [weight * disagreement(pair, residual, where) for weight, residual in weighted]
-    rough = [weight * smoothness_loss(residual, pair.target, seen) for weight, residual in weighted]
+    rough = [weight * smoothness_loss(residual, pair.target, valid) for weight, residual in weighted]
     return torch.stack(apart).sum(), torch.stack(rough).sum()
 
 
@@ -123,7 +121,7 @@ def _near(there: Tensor, back: Tensor) -> Tensor:
 
 def _believed(batch: ExampleBatch) -> Tensor:
     """(b, 1, h, w) 0 or 1: pairs whose coarse alignment is right."""
-    overlap = batch.reference_seen * batch.target_seen
+    overlap = batch.reference_valid * batch.target_valid
     share = (batch.trusted * overlap).mean((1, 2, 3), keepdim=True) / overlap.mean((1, 2, 3), keepdim=True)
     return (share > LEAST_TRUST).float().expand_as(overlap)  # no overlap: NaN, not believed
 

@@ -15,16 +15,16 @@ from torch import Tensor
 
 from apps.training.checkpoints import LAST
 from apps.training.data import mirrored, training_batches, validation_batches
-from apps.training.journal import Journal
 from apps.training.objectives import Terms
 from apps.training.options import TASKS, Mode, TrainOptions
 from apps.training.state import Run, open_run
+from apps.training.train_log import Journal
 from apps.training.validation import Figures, validate
 from datasets.examples import ExampleBatch
+from mtl.optimization import NonFiniteError
 from mtl.strategy import Decision
-from mtl.updates import NotFinite
 from stitching.errors import InputError, JobError
-from stitching.images import check_folder
+from stitching.io.files import check_folder
 
 LEAST_ERROR = 0.01  # of the classical warp, px or disagreement: less is as good as none
 
@@ -53,7 +53,7 @@ def train(mode: Mode, output: Path, options: TrainOptions, report: Callable[[str
     try:
         with closing(Journal(run, output, report)) as journal:
             return _steps(run, output, journal)
-    except NotFinite as error:
+    except NonFiniteError as error:
         good = f"; {output / LAST} holds the last good ones" if (output / LAST).exists() else ""
         raise JobError(f"step {run.step}: {error}; lower --rate{good}") from error
     except (MemoryError, RuntimeError) as error:

@@ -10,15 +10,15 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
-from apps.training.averaging import MovingAverage
 from apps.training.checkpoints import BEST, LAST, STATE, load_state, save_state
+from apps.training.ema import MovingAverage
 from apps.training.objectives import MATCHING, Objectives
 from apps.training.options import TASKS, Mode, TrainOptions
 from apps.training.strategies import choose_strategy
-from mtl.making import needs_instances
-from mtl.updates import Parameters, Updates
+from mtl.optimization import Parameters, Updates
+from mtl.registry import needs_instances
 from stitching.errors import InputError
-from stitching.network.network import STITCH, WARP, StitchingNetwork
+from stitching.network.stitching_network import STITCH, WARP, StitchingNetwork
 from stitching.network.weights import load_into, load_weights, save_weights
 
 BACKBONE_RATE = 0.3  # of the learning rate, once the backbone has learned to match

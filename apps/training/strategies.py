@@ -10,10 +10,10 @@ from apps.training.objectives import MATCHING
 from apps.training.options import TrainOptions
 from mtl.connection_strength import Layer, find_layers
 from mtl.instance_weights import Form
-from mtl.making import Training, make_strategy, needs_instances, needs_task_norms
+from mtl.registry import Training, make_strategy, needs_instances, needs_task_norms
 from mtl.strategy import Strategy
 from stitching.errors import InputError
-from stitching.network.network import STITCH, WARP, StitchingNetwork
+from stitching.network.stitching_network import STITCH, WARP, StitchingNetwork
 
 EPOCH = 250  # steps, where samples are made without end
 NORM_OF = {"warp": WARP, "geometry": WARP, "visibility": WARP, "stitch": STITCH}  # of the backbone, for each task
@@ -46,10 +46,10 @@ def choose_strategy(lesson: tuple[str, ...], options: TrainOptions, network: Sti
 def _layers(network: StitchingNetwork, lesson: tuple[str, ...]) -> list[Layer]:
     """The backbone's convolutions, with the norm that each task uses."""
     device = next(network.parameters()).device
-    picture, seen = torch.zeros(1, 3, 64, 64, device=device), torch.zeros(1, 1, 64, 64, device=device)
+    picture, valid = torch.zeros(1, 3, 64, 64, device=device), torch.zeros(1, 1, 64, 64, device=device)
     before = network.training
     network.eval()  # a picture of nothing says nothing about statistics
     with torch.no_grad():
-        layers = find_layers(network.backbone, lambda: network.backbone(picture, seen, WARP))
+        layers = find_layers(network.backbone, lambda: network.backbone(picture, valid, WARP))
     network.train(before)
     return [replace(layer, norms={task: layer.norms[NORM_OF[task]] for task in lesson}) for layer in layers]

@@ -10,8 +10,8 @@ from torch import Tensor
 from apps.training.objectives import STARTS, answer_of, known_pixels, pair_of
 from apps.training.pair_objectives import disagreement, stitch_terms
 from datasets.examples import ExampleBatch
-from stitching.network.network import StitchingNetwork
 from stitching.network.pixelwise_warping import PixelwiseWarp
+from stitching.network.stitching_network import StitchingNetwork
 
 Figures = dict[str, float]
 
@@ -60,7 +60,7 @@ def _photograph_figures(
 ) -> Iterator[tuple[str, Tensor]]:
     """Names and (b,) values, each the mean over the batch."""
     pair, b = pair_of(batch), len(batch.reference)
-    overlap = batch.reference_seen * batch.target_seen
+    overlap = batch.reference_valid * batch.target_valid
     if "warp" in tasks:
         yield "pairs/baseline", disagreement(pair, batch.start, overlap).expand(b)
     for name, classical in STARTS.items():

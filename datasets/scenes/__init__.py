@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from datasets.scene import Scene
 from datasets.scenes import clutter, landscape, room, street
 from datasets.scenes.build import SMALLEST_AREA
+from datasets.scenes.scene import Scene
 from datasets.scenes.vectors import areas
-from datasets.textures import TextureBank
+from datasets.textures.bank import TextureBank
 
 _RECIPES = {"room": room.build, "street": street.build, "landscape": landscape.build, "clutter": clutter.build}
 

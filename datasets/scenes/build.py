@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datasets.scene import Floats, Ints, Kind, Light, Scene, Standpoint
 from datasets.scenes.openness import openness
 from datasets.scenes.paint import Paint
+from datasets.scenes.scene import Floats, Ints, Kind, Light, Scene, Standpoint
 from datasets.scenes.vectors import areas
 
 SMALLEST_AREA = 1e-8  # m^2; thinner triangles are left out

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scene import Kind, Scene, Standpoint
 from datasets.scenes import furniture, things
 from datasets.scenes.build import Mesh
 from datasets.scenes.flat import CLOSED, bars, boxes, panels
@@ -11,9 +10,10 @@ from datasets.scenes.light import daylight, room_light
 from datasets.scenes.outlines import animal, blob, bush, cutouts, person
 from datasets.scenes.paint import Palette
 from datasets.scenes.round import lumps
+from datasets.scenes.scene import Kind, Scene, Standpoint
 from datasets.scenes.things import Spot
 from datasets.scenes.vectors import around, turned
-from datasets.textures import TextureBank
+from datasets.textures.bank import TextureBank
 
 Doubles = NDArray[np.float64]
 

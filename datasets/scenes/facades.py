@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scene import Kind
 from datasets.scenes.build import Mesh
 from datasets.scenes.flat import CLOSED, bars, boxes, panels, wall
 from datasets.scenes.openings import reveals
 from datasets.scenes.paint import Paint, Palette
+from datasets.scenes.scene import Kind
 from datasets.scenes.things import Spot
 
 Doubles = NDArray[np.float64]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from datasets.scene import Kind
 from datasets.scenes.build import Mesh
 from datasets.scenes.flat import CLOSED, bars, boxes, panels
 from datasets.scenes.paint import Paint, Palette
 from datasets.scenes.round import CYLINDER, lumps, revolve
+from datasets.scenes.scene import Kind
 from datasets.scenes.things import Spot, books, scatter
 from datasets.scenes.vectors import leaning, turned
 

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scene import Kind, Scene, Standpoint
 from datasets.scenes.build import Mesh
 from datasets.scenes.facades import Facade, facade
 from datasets.scenes.flat import bars, boxes, panels
@@ -13,9 +12,10 @@ from datasets.scenes.paint import Paint, Palette
 from datasets.scenes.plants import conifers, grass, tree
 from datasets.scenes.relief import Ground, Relief, mountains
 from datasets.scenes.round import lumps
+from datasets.scenes.scene import Kind, Scene, Standpoint
 from datasets.scenes.things import Spot
 from datasets.scenes.vectors import around, turned
-from datasets.textures import TextureBank
+from datasets.textures.bank import TextureBank
 
 Doubles = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scene import Floats, Kind, Light, Scene
 from datasets.scenes.build import SMALLEST_AREA
 from datasets.scenes.openness import openness
 from datasets.scenes.outlook import find_standpoints
+from datasets.scenes.scene import Floats, Kind, Light, Scene
 from datasets.scenes.vectors import areas, unit
 from stitching.errors import InputError
 

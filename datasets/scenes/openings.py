@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scene import Ints, Kind
 from datasets.scenes.build import Mesh
 from datasets.scenes.flat import panels
 from datasets.scenes.paint import Paint
+from datasets.scenes.scene import Ints, Kind
 from datasets.scenes.things import Spot
 
 # Left, right, top, bottom of a unit opening: corner, across, down, as someone in the opening sees them.

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scene import Floats
+from datasets.scenes.scene import Floats
 from datasets.scenes.vectors import cross
 
 _REACH = 2  # voxels on each side of the one looked at

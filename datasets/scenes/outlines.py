@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datasets.scene import Kind
 from datasets.scenes.build import Mesh
 from datasets.scenes.flat import panels
 from datasets.scenes.paint import Paint
+from datasets.scenes.scene import Kind
 from datasets.scenes.vectors import cross, unit
 
 Doubles = NDArray[np.float64]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scene import Floats, Standpoint
+from datasets.scenes.scene import Floats, Standpoint
 from datasets.scenes.vectors import cross, unit
 from stitching.errors import InputError
 

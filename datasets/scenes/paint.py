@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.scene import Floats, Ints
-from datasets.textures import TextureBank
+from datasets.scenes.scene import Floats, Ints
+from datasets.textures.bank import TextureBank
 
 # Side of one copy of a texture, m: what makes a brick as large as a brick.
 METRES = {

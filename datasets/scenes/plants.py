@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from datasets.scene import Kind
 from datasets.scenes.build import Mesh
 from datasets.scenes.flat import Doubles
 from datasets.scenes.paint import Paint, Palette
 from datasets.scenes.round import lumps, revolve, tubes
+from datasets.scenes.scene import Kind
 from datasets.scenes.vectors import cross, leaning, turned, unit
 
 _TRUNK = ((0.45, 1), (0.6, 0.6), (0.75, 0.15), (1.2, 0))

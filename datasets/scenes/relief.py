@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scene import Kind
 from datasets.scenes.build import Mesh
 from datasets.scenes.flat import lattice
 from datasets.scenes.paint import Paint
+from datasets.scenes.scene import Kind
 from datasets.scenes.vectors import cross, unit
 
 Doubles = NDArray[np.float64]

@@ -3,16 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scene import Kind, Scene, Standpoint
 from datasets.scenes import furniture, things
 from datasets.scenes.build import Mesh
 from datasets.scenes.flat import CLOSED, boxes
 from datasets.scenes.light import room_light, through_windows
 from datasets.scenes.paint import Palette
+from datasets.scenes.scene import Kind, Scene, Standpoint
 from datasets.scenes.shell import Side, enclose, plan, window_side
 from datasets.scenes.things import Spot
 from datasets.scenes.vectors import around
-from datasets.textures import TextureBank
+from datasets.textures.bank import TextureBank
 
 Doubles = NDArray[np.float64]
 

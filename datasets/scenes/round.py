@@ -5,10 +5,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datasets.scene import Ints, Kind
 from datasets.scenes.build import Mesh
 from datasets.scenes.flat import lattice
 from datasets.scenes.paint import Paint
+from datasets.scenes.scene import Ints, Kind
 from datasets.scenes.vectors import cross, unit
 
 Doubles = NDArray[np.float64]

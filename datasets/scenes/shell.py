@@ -6,12 +6,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scene import Kind
 from datasets.scenes import furniture
 from datasets.scenes.build import Mesh
 from datasets.scenes.flat import CLOSED, bars, boxes, lattice, panels, wall
 from datasets.scenes.openings import reveals
 from datasets.scenes.paint import Paint, Palette
+from datasets.scenes.scene import Kind
 from datasets.scenes.things import Spot
 
 Doubles = NDArray[np.float64]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scene import Kind, Scene, Standpoint
 from datasets.scenes import vehicles
 from datasets.scenes.build import Mesh
 from datasets.scenes.facades import Facade, distant, facade
@@ -17,9 +16,10 @@ from datasets.scenes.paint import Palette
 from datasets.scenes.plants import conifers, tree
 from datasets.scenes.relief import mountains
 from datasets.scenes.round import CYLINDER, revolve, tubes
+from datasets.scenes.scene import Kind, Scene, Standpoint
 from datasets.scenes.things import Spot, cartons, mesh_screen
 from datasets.scenes.vectors import around, turned
-from datasets.textures import TextureBank
+from datasets.textures.bank import TextureBank
 
 Doubles = NDArray[np.float64]
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datasets.scene import Kind
 from datasets.scenes.build import Mesh
 from datasets.scenes.flat import bars, boxes
 from datasets.scenes.outlines import animal, bent_blades, blob, cutouts, person
 from datasets.scenes.paint import Paint, Palette
 from datasets.scenes.round import BALL, CONE, CYLINDER, lumps, revolve, tubes
+from datasets.scenes.scene import Kind
 from datasets.scenes.vectors import leaning, turned
 
 Doubles = NDArray[np.float64]

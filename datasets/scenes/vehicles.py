@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from datasets.scene import Kind
 from datasets.scenes.build import Mesh
 from datasets.scenes.flat import CLOSED, boxes, panels
 from datasets.scenes.outlines import prisms
 from datasets.scenes.paint import Palette
 from datasets.scenes.round import revolve
+from datasets.scenes.scene import Kind
 from datasets.scenes.things import Spot
 
 _ON_ITS_SIDE = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # a body of revolution's top goes to -z

@@ -68,9 +68,9 @@ class Backbone(nn.Module):
         self.to_quarter = nn.ModuleList([Residual(32, QUARTER, 2, tasks), Residual(QUARTER, QUARTER, 1, tasks)])
         self.to_eighth = nn.ModuleList([Residual(QUARTER, EIGHTH, 2, tasks), Residual(EIGHTH, EIGHTH, 1, tasks)])
 
-    def forward(self, picture: Tensor, seen: Tensor, task: str) -> Features:
+    def forward(self, picture: Tensor, valid: Tensor, task: str) -> Features:
         """Features of pictures (b, 3, h, w) BGR 0 .. 1, seen (b, 1, h, w) 0 .. 1, normalised for `task`."""
-        x = self.stem(torch.cat([(picture - 0.5) * 4 * seen, seen], dim=1))
+        x = self.stem(torch.cat([(picture - 0.5) * 4 * valid, valid], dim=1))
         x = functional.leaky_relu(self.stem_norm(x, task), SLOPE)
         for block in self.to_quarter:
             x = block(x, task)

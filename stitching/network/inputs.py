@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from stitching.network import MULTIPLE
-from stitching.network.sizes import check_size
+from stitching.network.interface import MULTIPLE, check_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,8 +17,8 @@ class PairTensors:
 
     reference: Tensor  # (b, 3, h, w) float BGR, 0 .. 1, black where not seen
     target: Tensor  # (b, 3, h, w) the same
-    reference_seen: Tensor  # (b, 1, h, w) float, 0 or 1
-    target_seen: Tensor  # (b, 1, h, w) the same
+    reference_valid: Tensor  # (b, 1, h, w) float, 0 or 1
+    target_valid: Tensor  # (b, 1, h, w) the same
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stitching.network.backbone import EIGHTH, QUARTER, SLOPE, Features
-from stitching.network.extension import Extension, push_pull
+from stitching.network.context_unet import Extension, push_pull
+from stitching.network.correlation import CELL, Correlation, Lookup, best_match
 from stitching.network.inputs import PairTensors, Start
-from stitching.network.matching import CELL, Correlation, Lookup, best_match
 from stitching.network.refinement import HIDDEN, Update, Upsampling
 from stitching.network.sampling import pixels
 
@@ -52,8 +52,8 @@ class PixelwiseWarping(nn.Module):
 
     def match(self, pair: PairTensors, reference: Features, target: Features) -> Tensor:
         """(b, n, n + 1) logits of every target cell matching every reference cell or none, as `Correlation`."""
-        seen = functional.avg_pool2d(pair.reference_seen, CELL)
-        logits: Tensor = self.correlation(reference.eighth, target.eighth, seen)
+        valid = functional.avg_pool2d(pair.reference_valid, CELL)
+        logits: Tensor = self.correlation(reference.eighth, target.eighth, valid)
         return logits
 
     def forward(
@@ -75,14 +75,14 @@ class PixelwiseWarping(nn.Module):
         steps = steps if steps is not None else self.steps if start is None else 0
         size = tuple(pair.target.shape[2:])
         rows, columns = target.eighth.shape[2:]
-        seen = [functional.avg_pool2d(mask, CELL) for mask in (pair.reference_seen, pair.target_seen)]
+        valid = [functional.avg_pool2d(mask, CELL) for mask in (pair.reference_valid, pair.target_valid)]
         logits = self.match(pair, reference, target) if start is None or steps else None
         if start is not None:
             move, sure = _on_cells(start)
         elif logits is not None:
             move, sure = best_match(logits, rows, columns)
         context = functional.leaky_relu(self.context(target.eighth), SLOPE)
-        known = torch.cat([context, *seen, sure], dim=1)
+        known = torch.cat([context, *valid, sure], dim=1)
         hidden = torch.tanh(self.first(known))
         sequence = []
         if logits is not None:

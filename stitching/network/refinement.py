@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stitching.network.backbone import SLOPE
-from stitching.network.matching import LEVELS, RADIUS
+from stitching.network.correlation import LEVELS, RADIUS
 
 HIDDEN = 64  # channels of the state
 LOOKED_UP = LEVELS * (2 * RADIUS + 1) ** 2
@@ -35,9 +35,9 @@ class Update(nn.Module):
             displacement: (b, 2, rows, columns), cells.
         """
         small = 0.25 * displacement  # inputs of about the same size: see SLOPE
-        seen = torch.cat([self.matches(torch.cat([0.2 * found, small], dim=1)), small, context], dim=1)
-        reset, keep = torch.sigmoid(self.gates(torch.cat([hidden, seen], dim=1))).chunk(2, dim=1)
-        new = torch.tanh(self.candidate(torch.cat([reset * hidden, seen], dim=1)))
+        valid = torch.cat([self.matches(torch.cat([0.2 * found, small], dim=1)), small, context], dim=1)
+        reset, keep = torch.sigmoid(self.gates(torch.cat([hidden, valid], dim=1))).chunk(2, dim=1)
+        new = torch.tanh(self.candidate(torch.cat([reset * hidden, valid], dim=1)))
         hidden = keep * hidden + (1 - keep) * new
         return hidden, self.correct(hidden)
 

@@ -17,7 +17,7 @@ class Splatted:
     coverage: Tensor  # (b, 1, h, w) >= 0, sum of bilinear weights: 1 where pixels stay side by side, 0 in holes
 
 
-def splat(values: Tensor, displacement: Tensor, importance: Tensor, seen: Tensor) -> Splatted:
+def splat(values: Tensor, displacement: Tensor, importance: Tensor, valid: Tensor) -> Splatted:
     """Softmax splatting with bilinear footprints (Niklaus & Liu 2020, eq. 4-6).
 
     What lands on a canvas pixel weighs (bilinear footprint) * e^importance: of surfaces that meet, the one more
@@ -34,16 +34,16 @@ def splat(values: Tensor, displacement: Tensor, importance: Tensor, seen: Tensor
             picture matter.
         seen: (b, 1, h, w) 0 or 1; pixels of 0 land nowhere.
 
-    Everything but `seen` gets gradients. The result is the same each time on the CPU; on CUDA sums vary by rounding.
+    Everything but `valid` gets gradients. The result is the same each time on the CPU; on CUDA sums vary by rounding.
     """
     dtype = torch.promote_types(torch.promote_types(values.dtype, displacement.dtype), torch.float32)
     values, displacement = values.to(dtype), displacement.to(dtype)
-    importance, seen = importance.to(dtype), seen.to(dtype)
+    importance, valid = importance.to(dtype), valid.to(dtype)
     b, c, h, w = values.shape
-    largest = importance.detach().masked_fill(seen == 0, torch.finfo(dtype).min).amax((2, 3), keepdim=True)
-    weight = (importance - largest).clamp(-_LEAST_IMPORTANCE, 0.0).exp() * seen
+    largest = importance.detach().masked_fill(valid == 0, torch.finfo(dtype).min).amax((2, 3), keepdim=True)
+    weight = (importance - largest).clamp(-_LEAST_IMPORTANCE, 0.0).exp() * valid
     # What one pixel brings: its weighted values, its weight, its share of the coverage.
-    brought = torch.cat([values * weight, weight, seen], 1).flatten(2)  # (b, c + 2, h, w) -> (b, c + 2, h w)
+    brought = torch.cat([values * weight, weight, valid], 1).flatten(2)  # (b, c + 2, h, w) -> (b, c + 2, h w)
 
     wide = w + 3  # a frame, one pixel before and two after, takes in what lands outside
     columns = torch.arange(w, dtype=dtype, device=values.device)

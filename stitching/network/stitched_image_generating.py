@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stitching.network.backbone import EIGHTH, QUARTER, SLOPE, Features
-from stitching.network.extension import push_pull
+from stitching.network.context_unet import push_pull
 from stitching.network.inputs import check_window
 from stitching.network.splatting import LEAST_COVERAGE
 
@@ -24,8 +24,8 @@ class StitchInputs:
 
     reference: Tensor  # (b, 3, h, w) BGR 0 .. 1, black where not seen
     target: Tensor  # (b, 3, h, w) splatted, 0 where not covered
-    reference_seen: Tensor  # (b, 1, h, w) float 0 or 1
-    target_seen: Tensor  # (b, 1, h, w) float 0 .. 1, coverage of the splat, no more than 1
+    reference_valid: Tensor  # (b, 1, h, w) float 0 or 1
+    target_valid: Tensor  # (b, 1, h, w) float 0 .. 1, coverage of the splat, no more than 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,22 +81,22 @@ class StitchedImageGenerating(nn.Module):
         """
         check_window(inputs.reference)
         reference, target = inputs.reference.float(), inputs.target.float()
-        seen = inputs.reference_seen.float()
-        covered = torch.where(inputs.target_seen >= LEAST_COVERAGE, inputs.target_seen, 0).float()
-        logit, log_gain, tint = self._fields(reference, target, seen, covered, reference_features, target_features)
-        weight = _share(logit, seen, covered)
-        gain = _enlarged(_compared(log(MOST_GAIN) * torch.tanh(log_gain), seen * (covered > 0)), reference).exp()
+        valid = inputs.reference_valid.float()
+        covered = torch.where(inputs.target_valid >= LEAST_COVERAGE, inputs.target_valid, 0).float()
+        logit, log_gain, tint = self._fields(reference, target, valid, covered, reference_features, target_features)
+        weight = _share(logit, valid, covered)
+        gain = _enlarged(_compared(log(MOST_GAIN) * torch.tanh(log_gain), valid * (covered > 0)), reference).exp()
         blended = weight * reference + (1 - weight) * target * gain
-        fill = _enlarged(_tinted(_around(blended.detach(), seen, covered), tint), blended)
-        return Generated(weight, gain, fill, torch.where((seen > 0) | (covered > 0), blended, fill))
+        fill = _enlarged(_tinted(_around(blended.detach(), valid, covered), tint), blended)
+        return Generated(weight, gain, fill, torch.where((valid > 0) | (covered > 0), blended, fill))
 
     def _fields(
-        self, reference: Tensor, target: Tensor, seen: Tensor, covered: Tensor, there: Features, here: Features
+        self, reference: Tensor, target: Tensor, valid: Tensor, covered: Tensor, there: Features, here: Features
     ) -> tuple[Tensor, Tensor, Tensor]:
         """What the heads say, float32: weight (b, 1, h, w), gain (b, 3, h / 8, w / 8), fill (b, 3, h / 4, w / 4)."""
-        difference = (reference - target).abs() * seen * covered
-        centred = (reference - 0.5) * 2 * seen, (target - 0.5) * 2 * covered
-        full = functional.leaky_relu(self.stem(torch.cat([*centred, 4 * difference, seen, covered], dim=1)), SLOPE)
+        difference = (reference - target).abs() * valid * covered
+        centred = (reference - 0.5) * 2 * valid, (target - 0.5) * 2 * covered
+        full = functional.leaky_relu(self.stem(torch.cat([*centred, 4 * difference, valid, covered], dim=1)), SLOPE)
         half = self.to_half(full)
         quarter = self.to_quarter(half, torch.cat([there.quarter, here.quarter], dim=1))
         eighth = self.to_eighth(quarter, torch.cat([there.eighth, here.eighth], dim=1))
@@ -159,11 +159,11 @@ def _enlarged(x: Tensor, like: Tensor) -> Tensor:
     return functional.interpolate(x, like.shape[2:], mode="bilinear", align_corners=False)
 
 
-def _share(logit: Tensor, seen: Tensor, covered: Tensor) -> Tensor:
+def _share(logit: Tensor, valid: Tensor, covered: Tensor) -> Tensor:
     """The reference's share: odds of e^logit seen / covered where both are seen; exactly 0 or 1 elsewhere."""
-    both = (seen > 0) & (covered > 0)
-    mine, other = torch.sigmoid(logit) * seen, torch.sigmoid(-logit) * covered
-    return torch.where(both, mine / torch.where(both, mine + other, 1), (seen > 0).to(logit.dtype))
+    both = (valid > 0) & (covered > 0)
+    mine, other = torch.sigmoid(logit) * valid, torch.sigmoid(-logit) * covered
+    return torch.where(both, mine / torch.where(both, mine + other, 1), (valid > 0).to(logit.dtype))
 
 
 def _compared(log_gain: Tensor, both: Tensor) -> Tensor:
@@ -171,9 +171,9 @@ def _compared(log_gain: Tensor, both: Tensor) -> Tensor:
     return push_pull(log_gain, functional.avg_pool2d(both.to(log_gain.dtype), 8))
 
 
-def _around(picture: Tensor, seen: Tensor, covered: Tensor) -> Tensor:
+def _around(picture: Tensor, valid: Tensor, covered: Tensor) -> Tensor:
     """(b, 3, h / 4, w / 4) means of what is seen of a picture (b, 3, h, w), spread smoothly over the holes."""
-    known = ((seen > 0) | (covered > 0)).to(picture.dtype)
+    known = ((valid > 0) | (covered > 0)).to(picture.dtype)
     share = functional.avg_pool2d(known, 4)
     return push_pull(functional.avg_pool2d(picture * known, 4) / share.clamp_min(1e-6), share)
 

@@ -13,8 +13,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from stitching.errors import InputError
-from stitching.images import AnyPath, check_writable, replacing
-from stitching.network.network import StitchingNetwork
+from stitching.io.files import AnyPath, check_writable, replacing
+from stitching.network.stitching_network import StitchingNetwork
 
 _FORMAT, _VERSION = "parastitch-weights", 1
 _SHOWN = 3  # differing tensors that an error names

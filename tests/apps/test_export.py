@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from apps.cli import main
-from stitching.network import exporting
-from stitching.running import OUTPUTS, open_runner
+from stitching.network.runtime import export as exporting
+from stitching.network.runtime.onnx_runtime import OUTPUTS, open_runner
 
-TRAINED = Path(exporting.__file__).parent.parent / "weights" / "network.safetensors"
+TRAINED = Path(exporting.__file__).parents[2] / "weights" / "network.safetensors"
 
 
 def test_writes_a_file_that_runs_and_says_how_far_it_is_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

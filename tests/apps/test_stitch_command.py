@@ -20,7 +20,7 @@ from synthetic import SIZE, two_planes
 from apps.cli import main
 from apps.progress import stage_progress
 from stitching import load_warp
-from stitching.images import read_picture
+from stitching.io.images import read_picture
 
 ROOT = Path(__file__).parents[2]
 W, H = SIZE
@@ -112,10 +112,10 @@ def test_the_aligned_pictures_are_what_they_are_called(stitch_in, tmp_path, inpu
     assert np.array_equal(reference[frame], read_picture(inputs / "left.jpg").pixels)
     assert mask[frame].min() == 255
     assert mask.sum() == 255 * 3 * W * H
-    target, seen = (cv2.imread(str(tmp_path / name)) for name in ("warp2.png", "mask2.png"))
-    assert target[seen > 0].min() >= 0
-    assert seen[50:250, -40:-20].min() == 255
-    assert (target[seen > 0] > 0).mean() > 0.99
+    target, valid = (cv2.imread(str(tmp_path / name)) for name in ("warp2.png", "mask2.png"))
+    assert target[valid > 0].min() >= 0
+    assert valid[50:250, -40:-20].min() == 255
+    assert (target[valid > 0] > 0).mean() > 0.99
 
 
 @pytest.mark.parametrize("output", ["out.jpg", "out.tif", "out.webp"])

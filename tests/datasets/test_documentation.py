@@ -12,10 +12,10 @@ import pytest
 from fake_maker import open_fake
 
 from datasets import generate as module
-from datasets.encoding import encode
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
-from datasets.storage import folder_path
+from datasets.storage.encoding import encode
+from datasets.storage.folder import folder_path
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)

@@ -49,12 +49,12 @@ def test_an_example_has_the_windows_size_and_pictures_black_where_not_seen(examp
     for example in examples:
         shapes = {name: array.shape for name, array in arrays(example).items()}
         assert {shapes[name] for name in ("reference", "target", "stitched")} == {(h, w, 3)}
-        assert {shapes[name] for name in ("reference_seen", "target_seen", "trusted", "codes")} == {(h, w)}
+        assert {shapes[name] for name in ("reference_valid", "target_valid", "trusted", "codes")} == {(h, w)}
         assert {shapes[name] for name in ("start", "residual")} == {(h, w, 2)}
-        assert not example.reference[~example.reference_seen].any()
-        assert not example.target[~example.target_seen].any()
-        assert not example.trusted[~(example.reference_seen & example.target_seen)].any()
-        assert example.target_seen.mean() > 0.3
+        assert not example.reference[~example.reference_valid].any()
+        assert not example.target[~example.target_valid].any()
+        assert not example.trusted[~(example.reference_valid & example.target_valid)].any()
+        assert example.target_valid.mean() > 0.3
         assert np.isfinite(example.start).all()
 
 
@@ -62,9 +62,9 @@ def test_a_sample_makes_the_same_example_each_time_and_shaking_it_is_drawn_from_
     make = Maker(SampleOptions(size=SIZE, supersampling=1), 1, CPU, gentle_bank())
     sample = make(0)
     plain = example_of(sample, SIZE)
-    shaken = [seed for seed in range(16) if not same(example_of(sample, SIZE, np.random.default_rng(seed)), plain)]
-    assert 1 <= len(shaken) <= 6  # about one in seven
-    first, second = (example_of(sample, SIZE, np.random.default_rng(shaken[0])) for _ in range(2))
+    jittered = [seed for seed in range(16) if not same(example_of(sample, SIZE, np.random.default_rng(seed)), plain)]
+    assert 1 <= len(jittered) <= 6  # about one in seven
+    first, second = (example_of(sample, SIZE, np.random.default_rng(jittered[0])) for _ in range(2))
     assert same(first, second)
 
 
@@ -153,7 +153,7 @@ def test_a_batch_has_the_values_of_its_examples_as_planes(examples):
         for name, code in (("visible", Seen.VISIBLE), ("occluded", Seen.OCCLUDED), ("outside", Seen.OUTSIDE)):
             assert np.array_equal(getattr(truth, name)[k, 0].numpy() > 0, known.codes == code)
         for name, bit in (("in_reference", 1), ("in_target", 2), ("stitched_known", 4)):
-            assert np.array_equal(getattr(truth, name)[k, 0].numpy() > 0, known.stitched_seen & bit > 0)
+            assert np.array_equal(getattr(truth, name)[k, 0].numpy() > 0, known.stitched_valid & bit > 0)
         assert np.allclose(truth.fundamental[k], known.fundamental, atol=1e-6)
 
 

@@ -18,9 +18,9 @@ from datasets import generate as module
 from datasets.engines import run_local
 from datasets.generate import GenerateJob, Report, generate
 from datasets.options import SampleOptions
-from datasets.reading import read_records
-from datasets.shards import _OpenShard
-from datasets.verify import verify
+from datasets.storage.reading import read_records
+from datasets.storage.shards import _OpenShard
+from datasets.storage.verify import verify
 from stitching.errors import InputError, JobError
 
 TESTS = Path(__file__).parents[1]

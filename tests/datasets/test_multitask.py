@@ -9,12 +9,12 @@ from banks import small_bank
 from worlds import CPU, make_scene, square
 
 from datasets import multitask
-from datasets.drawing import Drawn
 from datasets.making import Maker
 from datasets.multitask import TASKS, Item, MultiTaskScenes
 from datasets.options import SampleOptions
-from datasets.scene import Kind
-from datasets.viewpoints import Request
+from datasets.rendering.viewpoints import Request
+from datasets.sampling import Drawn
+from datasets.scenes.scene import Kind
 from stitching.errors import InputError
 
 OPTIONS = SampleOptions(size=(48, 40), supersampling=1)

@@ -18,12 +18,12 @@ from datasets.windows import (
     choose_window,
     coarse_alignment,
     draw_pair,
-    shaken,
+    jittered,
     truth_on_window,
 )
-from stitching.alignment import project
-from stitching.estimators.classical import classical
-from stitching.warp import found_back
+from stitching.geometry.homographies import project
+from stitching.warping.classical import classical
+from stitching.warping.warp import forward_backward_consistent
 
 SIZE = (160, 120)
 NO_MATCHES = np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
@@ -58,8 +58,8 @@ def truth(sample):
 @pytest.fixture(scope="module")
 def fitted(sample):
     """The homography target -> reference that serves the visible pixels best."""
-    seen = sample.target.mask == Seen.VISIBLE
-    homography, _ = cv2.findHomography(grid(SIZE)[seen], sample.target.warp[seen], cv2.RANSAC, 3.0)
+    valid = sample.target.mask == Seen.VISIBLE
+    homography, _ = cv2.findHomography(grid(SIZE)[valid], sample.target.warp[valid], cv2.RANSAC, 3.0)
     return homography
 
 
@@ -82,7 +82,7 @@ def test_pixels_that_hit_the_targets_own_go_exactly_where_its_warp_says(sample, 
     window = choose_window(shifted(17, -5), SIZE, (192, 152))
     assert (window.plane[0, 0], *(window.homography[:2, 2] % 1)) == (1, 0, 0)
     pair = drawn(sample, window)
-    found = truth_on_window(truth, window, pair.target_seen)
+    found = truth_on_window(truth, window, pair.target_valid)
     place, inside = nearest(window)
     x, y = place[..., 0], place[..., 1]
     known = found.codes != Seen.BEHIND
@@ -99,7 +99,7 @@ def test_elsewhere_it_is_off_by_no_more_than_the_warp_changes_within_half_a_pixe
     """Along x and along y: from pixel to pixel the warp less the alignment changes by so much, half of it counts."""
     window = choose_window(fitted, SIZE, (128, 96))
     assert window.plane[0, 0] < 0.75  # smaller than the reference
-    found = truth_on_window(truth, window, drawn(sample, window).target_seen)
+    found = truth_on_window(truth, window, drawn(sample, window).target_valid)
     field = project(window.plane, truth.warp.astype(float)) - project(window.homography, grid(SIZE))
     change = 0
     for axis in (0, 1):
@@ -123,15 +123,15 @@ def test_elsewhere_it_is_off_by_no_more_than_the_warp_changes_within_half_a_pixe
 def test_the_reference_at_the_true_place_looks_like_the_target(sample, truth, fitted):
     window = choose_window(fitted, SIZE, (192, 152))
     pair = drawn(sample, window)
-    found = truth_on_window(truth, window, pair.target_seen)
-    seen = cv2.erode((found.codes == Seen.VISIBLE).astype(np.uint8), np.ones((5, 5))) > 0
+    found = truth_on_window(truth, window, pair.target_valid)
+    valid = cv2.erode((found.codes == Seen.VISIBLE).astype(np.uint8), np.ones((5, 5))) > 0
 
     def difference(residual):
         at = (grid(window.size) + residual).astype(np.float32)
         there = cv2.remap(pair.reference, at[..., 0], at[..., 1], cv2.INTER_LINEAR).astype(float)
-        return np.abs(there - pair.target)[seen].mean(-1)
+        return np.abs(there - pair.target)[valid].mean(-1)
 
-    assert seen.mean() > 0.2
+    assert valid.mean() > 0.2
     assert np.median(difference(found.residual)) < 1.5
     assert np.quantile(difference(found.residual), 0.98) < 6
     assert np.mean(difference(found.residual)) < 0.3 * np.mean(difference(0 * found.residual))
@@ -140,7 +140,7 @@ def test_the_reference_at_the_true_place_looks_like_the_target(sample, truth, fi
 def test_true_places_lie_on_the_windows_epipolar_lines(sample, truth, fitted):
     for homography in (shifted(17, -5), fitted):
         window = choose_window(homography, SIZE, (128, 96))
-        found = truth_on_window(truth, window, drawn(sample, window).target_seen)
+        found = truth_on_window(truth, window, drawn(sample, window).target_valid)
         known = truth.mask != Seen.BEHIND
         here = project(window.homography, grid(SIZE))[known]
         there = project(window.plane, truth.warp.astype(float))[known]
@@ -161,7 +161,7 @@ def test_segments_lie_on_the_edges_of_the_drawn_target(truth):
     homography = np.array([[1.1, 0.1, 4], [-0.05, 0.9, -8], [4e-4, -2e-4, 1]])
     window = choose_window(homography, SIZE, (144, 112))
     pair = draw_pair(target, target, window, NO_MATCHES)
-    found = truth_on_window(replace(truth, segments=segments), window, pair.target_seen).segments
+    found = truth_on_window(replace(truth, segments=segments), window, pair.target_valid).segments
     assert found.shape == (4, 2, 2)
     assert found.dtype == np.float32
     for start, end in found:
@@ -179,10 +179,10 @@ def test_segments_lie_on_the_edges_of_the_drawn_target(truth):
 def test_the_stitched_picture_lies_where_the_reference_lies(sample, truth):
     window = choose_window(shifted(17, -5), SIZE, (192, 152))
     pair = drawn(sample, window)
-    found = truth_on_window(truth, window, pair.target_seen)
-    known, mine, others = (found.stitched_seen & bit > 0 for bit in (4, 1, 2))
-    assert np.array_equal(found.stitched[pair.reference_seen], pair.reference[pair.reference_seen])
-    assert np.array_equal(mine, pair.reference_seen)
+    found = truth_on_window(truth, window, pair.target_valid)
+    known, mine, others = (found.stitched_valid & bit > 0 for bit in (4, 1, 2))
+    assert np.array_equal(found.stitched[pair.reference_valid], pair.reference[pair.reference_valid])
+    assert np.array_equal(mine, pair.reference_valid)
     assert known[mine].all()
     assert known[others].all()
     assert not found.stitched[~known].any()
@@ -200,11 +200,11 @@ def test_what_is_too_far_off_or_has_no_place_is_not_known(sample, truth):
     warp[:, 40:80, 1] -= 0.99 * FARTHEST * 96 / scale
     warp[:, 80:100] = np.nan
     mask[:, 100:120] = Seen.BEHIND
-    seen = drawn(sample, window).target_seen
-    seen[:5] = False
-    found = truth_on_window(replace(truth, warp=warp, mask=mask), window, seen)
+    valid = drawn(sample, window).target_valid
+    valid[:5] = False
+    found = truth_on_window(replace(truth, warp=warp, mask=mask), window, valid)
     columns = nearest(window)[0][..., 0]
-    expected = seen & (columns >= 40) & ~((columns >= 80) & (columns < 120))
+    expected = valid & (columns >= 40) & ~((columns >= 80) & (columns < 120))
     assert np.array_equal(found.codes == Seen.OUTSIDE, expected)
     assert np.array_equal(found.codes == Seen.BEHIND, ~expected)
     assert np.isfinite(found.residual).all()
@@ -216,7 +216,7 @@ def test_what_is_too_far_off_or_has_no_place_is_not_known(sample, truth):
 
 def random_homography(rng):
     """Of a target of SIZE whose corners move by up to a fifth of it, then enlarged and shifted."""
-    enlarged = np.diag([*rng.uniform(0.4, 1.6, 2), 1]) @ shaken(np.eye(3), SIZE, 0.2, rng)
+    enlarged = np.diag([*rng.uniform(0.4, 1.6, 2), 1]) @ jittered(np.eye(3), SIZE, 0.2, rng)
     return shifted(*rng.uniform(-200, 200, 2)) @ enlarged
 
 
@@ -246,7 +246,7 @@ def test_pictures_lie_where_the_window_says(sample):
     """A mark drawn at a place of either picture is found at that place's image; so are the matches."""
     rng = np.random.default_rng(1)
     window = Window((128, 96), np.array([[0.45, 0, 22.3], [0, 0.45, 17.7], [0, 0, 1]]), np.eye(3))
-    window = replace(window, homography=window.plane @ shaken(shifted(10, 6), SIZE, 0.1, rng))
+    window = replace(window, homography=window.plane @ jittered(shifted(10, 6), SIZE, 0.1, rng))
     mark = (70, 50)
     picture = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
     cv2.circle(picture, mark, 8, (255, 255, 255), -1)
@@ -265,10 +265,10 @@ def test_what_is_not_seen_is_black_and_not_in_the_mask():
         plane[:2, 2] = 10, 20
         window = Window((200, 160), plane, plane)
         pair = draw_pair(white, white, window, NO_MATCHES)
-        for pixels, seen in ((pair.reference, pair.reference_seen), (pair.target, pair.target_seen)):
-            assert (pixels[seen] == 255).all()  # no dark rim
-            assert not pixels[~seen].any()
-            rows, columns = np.nonzero(seen)
+        for pixels, valid in ((pair.reference, pair.reference_valid), (pair.target, pair.target_valid)):
+            assert (pixels[valid] == 255).all()  # no dark rim
+            assert not pixels[~valid].any()
+            rows, columns = np.nonzero(valid)
             assert np.abs(columns.min() - (10 - scale / 2)) <= 1
             assert np.abs(columns.max() - (10 + scale * (SIZE[0] - 0.5))) <= 1
             assert np.abs(rows.max() - (20 + scale * (SIZE[1] - 0.5))) <= 1
@@ -292,14 +292,14 @@ def test_shaken_moves_corners_by_no_more_than_the_amount():
     corners = np.array([[0, 0], [SIZE[0], 0], SIZE, [0, SIZE[1]]], float)
     moves = []
     for _ in range(100):
-        moves.append((project(shaken(base, SIZE, 0.06, rng), corners) - project(base, corners)) / SIZE)
+        moves.append((project(jittered(base, SIZE, 0.06, rng), corners) - project(base, corners)) / SIZE)
     assert np.abs(moves).max() <= 0.06 + 1e-5
     assert np.abs(moves).max(axis=0).min() > 0.05  # every corner, in x and y
-    assert np.allclose(shaken(base, SIZE, 0.0, rng), base / base[2, 2], atol=1e-4 * np.abs(base).max())
+    assert np.allclose(jittered(base, SIZE, 0.0, rng), base / base[2, 2], atol=1e-4 * np.abs(base).max())
 
 
 def test_the_same_numbers_shake_the_same_way():
-    first, second = (shaken(np.eye(3), SIZE, 0.06, np.random.default_rng(5)) for _ in range(2))
+    first, second = (jittered(np.eye(3), SIZE, 0.06, np.random.default_rng(5)) for _ in range(2))
     assert np.array_equal(first, second)
 
 
@@ -330,7 +330,7 @@ def test_the_estimate_is_trusted_where_both_see_and_it_finds_its_way_back():
     window = choose_window(shifted(76, 0), (240, 160), (320, 192))
     pair = draw_pair(reference, target, window, NO_MATCHES)
     warp = classical(pair)
-    residual, trusted = warp.residual, found_back(warp, pair)
+    residual, trusted = warp.residual, forward_backward_consistent(warp, pair)
     assert residual.shape == (192, 320, 2)
     assert not trusted[~pair.overlap].any()
     inner = cv2.erode(pair.overlap.astype(np.uint8), np.ones((25, 25))) > 0

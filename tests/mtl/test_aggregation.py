@@ -11,7 +11,7 @@ from torch import nn
 from mtl import aggregation
 from mtl.aggregation import aggregator_names, make_aggregation, project_onto_dual_cone
 from mtl.equal_weights import EqualWeights
-from mtl.updates import NotFinite, Parameters, Updates
+from mtl.optimization import NonFiniteError, Parameters, Updates
 
 OPTIONS = {
     "aligned-mtl": {"scale_mode": "rmse"},
@@ -233,7 +233,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(name):
         part, losses = net.trunk.bias.sum(), net.losses(tasks)
         return {**losses, "far": losses["far"] + (part - part.detach()).sqrt()}  # value 0, slope infinite
 
-    with pytest.raises(NotFinite, match="shared parameters by 'far' is not finite"):
+    with pytest.raises(NonFiniteError, match="shared parameters by 'far' is not finite"):
         step(strategy, net, closure=closure)
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), before, strict=True))
     assert strategy.state_dict()["steps"] == 0

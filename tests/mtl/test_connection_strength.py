@@ -156,8 +156,9 @@ def test_what_has_no_norm_or_not_of_that_task_is_refused():
     with pytest.raises(ValueError, match="no batch or layer norm"):
         convert(nn.Conv2d(3, 4, 1), TASKS)
     model = convert(Block(), TASKS)
-    with pytest.raises(ValueError, match="task 'fog': the network has norms for 'near', 'far', 'sky'"), using(
-        model, "fog"
+    with (
+        pytest.raises(ValueError, match="task 'fog': the network has norms for 'near', 'far', 'sky'"),
+        using(model, "fog"),
     ):
         pass
 

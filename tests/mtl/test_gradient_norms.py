@@ -7,7 +7,7 @@ from torch import nn
 
 from mtl.equal_weights import EqualWeights
 from mtl.gradient_norms import EqualGradientNorms
-from mtl.updates import NotFinite, Parameters, Updates
+from mtl.optimization import NonFiniteError, Parameters, Updates
 
 
 def toy(**slopes):
@@ -96,7 +96,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
         losses = closure(tasks)
         return {**losses, "b": losses["b"] + x.sum().sqrt()}  # the root of 0 is 0, its slope infinite
 
-    with pytest.raises(NotFinite):
+    with pytest.raises(NonFiniteError):
         strategy.step(broken, updates)
     assert not any(parameter.any() for parameter in (x, *own.values()))
     assert strategy.state_dict()["first"] == {}

@@ -10,8 +10,8 @@ from torch.nn.functional import cross_entropy
 from mtl.equal_weights import EqualWeights
 from mtl.instance_weights import InstanceWeights
 from mtl.noisy_labels import detection
+from mtl.optimization import NonFiniteError, Parameters, Updates
 from mtl.task_groups import TaskGroups
-from mtl.updates import NotFinite, Parameters, Updates
 
 
 class Frozen:
@@ -278,7 +278,7 @@ def test_a_loss_that_is_not_finite_teaches_nothing():
     strategy = frozen.strategy()
     frozen.step(strategy)
     before = strategy.state_dict()
-    with pytest.raises(NotFinite):
+    with pytest.raises(NonFiniteError):
         frozen.step(strategy, closure=lambda tasks: {"near": torch.tensor([1.0, math.nan]) * frozen.ones["near"]})
     assert torch.equal(strategy.state_dict()["logs"], before["logs"])
     assert strategy.state_dict()["means"] == before["means"]

@@ -5,7 +5,7 @@ from task_toys import SPECS, Each, adam
 from torch import distributed, multiprocessing
 from torch.nn.parallel import DistributedDataParallel
 
-from mtl.updates import Updates
+from mtl.optimization import Updates
 
 
 class Trained(Each):

@@ -7,8 +7,8 @@ import pytest
 import torch
 from task_toys import SPECS, TASKS, Each, Net, adam, equal, step, updating
 
-from mtl.making import Training, make_strategy, needs_instances, needs_task_norms
-from mtl.updates import NotFinite, Updates
+from mtl.optimization import NonFiniteError, Updates
+from mtl.registry import Training, make_strategy, needs_instances, needs_task_norms
 
 
 def steps(strategy, net, optimizer, count):
@@ -65,7 +65,7 @@ def test_a_loss_that_is_not_a_number_moves_nothing(spec):
     def closure(tasks):
         return {task: loss * (math.nan if task == "near" else 1) for task, loss in net.losses(tasks).items()}
 
-    with pytest.raises(NotFinite, match="'near'"):
+    with pytest.raises(NonFiniteError, match="'near'"):
         strategy.step(closure, updates, torch.arange(len(net.inputs)))
     if "task-" in spec:  # another task's turn may have come first
         assert all(parameter.isfinite().all() for parameter in net.parameters())

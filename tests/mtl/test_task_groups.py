@@ -8,9 +8,9 @@ from torch import nn
 
 from mtl.affinity import Affinity
 from mtl.equal_weights import EqualWeights
+from mtl.optimization import Parameters, Updates
 from mtl.sequential import update_in_turn
 from mtl.task_groups import TaskGroups
-from mtl.updates import Parameters, Updates
 
 TASKS = ("a", "b", "c")  # a and b pull the shared parameters one way, c the other
 

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from mtl.connection_strength import find_layers, top_tasks
+from mtl.optimization import Parameters, Updates
 from mtl.projection import project_on_priority
 from mtl.task_norm import convert, using
 from mtl.task_priority import TaskPriority
-from mtl.updates import Parameters, Updates
 
 TASKS = ("near", "far")
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from mtl.making import Training, make_strategy
 from mtl.noisy_labels import detection
-from mtl.updates import Parameters, Updates
+from mtl.optimization import Parameters, Updates
+from mtl.registry import Training, make_strategy
 
 COUNT, WRONG, EPOCHS, BATCH = 600, 240, 50, 20
 TASKS = ("place", "colour")

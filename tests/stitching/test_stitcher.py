@@ -11,8 +11,8 @@ from skimage.data import coffee
 from synthetic import SIZE, two_planes
 
 from stitching import InputError, Options, load_warp, save_warp, stitch
-from stitching.compose import MARGIN
-from stitching.fields import look_up
+from stitching.blending.compose import MARGIN
+from stitching.geometry.pixel_maps import look_up
 
 W, H = SIZE
 GREEN = np.array([0, 255, 0])
@@ -78,8 +78,8 @@ def test_new_content_is_the_targets(stitched):
     grid = np.stack(np.meshgrid(np.arange(stitched.alpha.shape[1]), np.arange(stitched.alpha.shape[0])), axis=-1)
     wall = grid + np.array(stitched.canvas.origin)
     mapped = wall @ scene.wall[:, :2].T + scene.wall[:, 2]
-    places = (mapped[..., :2] / mapped[..., 2:]).astype(np.float32)
-    true = cv2.remap(scene.target, places[..., 0], places[..., 1], cv2.INTER_CUBIC)
+    map_xy = (mapped[..., :2] / mapped[..., 2:]).astype(np.float32)
+    true = cv2.remap(scene.target, map_xy[..., 0], map_xy[..., 1], cv2.INTER_CUBIC)
     new = (wall[..., 0] > W + 15) & (stitched.alpha == 255)
     assert new.sum() > 5000
     assert difference(stitched.panorama, true)[new].mean() < 8
@@ -169,9 +169,7 @@ def test_a_cropped_panorama_has_no_empty_pixel(stitched):
 def test_a_darker_target_is_brightened(compensator):
     scene = two_planes()
     dark = (scene.target * 0.7).astype(np.uint8)
-    bright, plain = (
-        stitch(scene.reference, dark, Options(compensator=name)) for name in (compensator, "none")
-    )
+    bright, plain = (stitch(scene.reference, dark, Options(compensator=name)) for name in (compensator, "none"))
     new = (slice(20, H - 20), slice(W + 10, -10))
     ratio = bright.panorama[new].mean() / plain.panorama[new].mean()
     assert ratio == pytest.approx(1 / 0.7, rel=0.05)

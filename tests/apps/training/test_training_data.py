@@ -19,7 +19,7 @@ from apps.training.run import train
 from datasets.examples import collate_examples
 from datasets.options import SampleOptions
 from stitching.errors import InputError
-from stitching.network.losses import epipolar_loss
+from stitching.network.losses.warp import epipolar_loss
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +135,8 @@ def test_true_cells_hold_the_places_of_what_is_visible(batch):
     for b, row, column in matched.nonzero().tolist():
         part = (b, slice(None), slice(8 * row, 8 * row + 8), slice(8 * column, 8 * column + 8))
         assert batch.truth.visible[part].mean() > 0.5
-        seen = batch.truth.visible[part][0] > 0
-        middle = torch.tensor([8.0 * column, 8.0 * row]) + 3.5 + batch.truth.residual[part][:, seen].mean(1)
+        valid = batch.truth.visible[part][0] > 0
+        middle = torch.tensor([8.0 * column, 8.0 * row]) + 3.5 + batch.truth.residual[part][:, valid].mean(1)
         found = cell[b, row, column]
         there = torch.tensor([8.0 * (found % 8), 8.0 * (found // 8)]) + 3.5
         assert (middle - there).abs().max() <= 4.01

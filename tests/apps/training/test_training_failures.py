@@ -11,7 +11,7 @@ from apps.training import run
 from apps.training.checkpoints import LAST, STATE, load_state
 from apps.training.run import train
 from stitching.errors import InputError, JobError
-from stitching.network.network import StitchingNetwork
+from stitching.network.stitching_network import StitchingNetwork
 from stitching.network.weights import load_weights, save_weights
 
 

@@ -12,7 +12,7 @@ from apps.training.data import FromFolder
 from apps.training.objectives import pair_of, start_of
 from apps.training.run import score_of, train
 from datasets.examples import collate_examples
-from stitching.network.network import STITCH, WARP, StitchingNetwork
+from stitching.network.stitching_network import STITCH, WARP, StitchingNetwork
 from stitching.network.weights import load_weights, save_weights
 
 

@@ -11,10 +11,10 @@ from apps.training.checkpoints import LAST
 from apps.training.data import FromFolder
 from apps.training.objectives import Objectives
 from apps.training.options import TASKS
+from apps.training.per_example import part_of
 from apps.training.run import train
-from apps.training.splitting import part_of
 from datasets.examples import collate_examples
-from stitching.network.network import StitchingNetwork
+from stitching.network.stitching_network import StitchingNetwork
 from stitching.network.weights import load_weights
 
 SPECS = ["task-priority", "task-groups:beta=0.5,warm_up=1", "uncertainty+instances", "pcgrad", "gradient-norms"]

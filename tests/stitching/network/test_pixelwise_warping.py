@@ -17,9 +17,9 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 def pair(b: int = 1, h: int = H, w: int = W) -> PairTensors:
     """Random pictures; the reference does not see the right quarter of the window, the target not the left one."""
-    seen = torch.ones(2, b, 1, h, w)
-    seen[0, ..., 3 * w // 4 :], seen[1, ..., : w // 4] = 0, 0
-    return PairTensors(noise(b, 3, h, w) * seen[0], noise(b, 3, h, w, seed=1) * seen[1], seen[0], seen[1])
+    valid = torch.ones(2, b, 1, h, w)
+    valid[0, ..., 3 * w // 4 :], valid[1, ..., : w // 4] = 0, 0
+    return PairTensors(noise(b, 3, h, w) * valid[0], noise(b, 3, h, w, seed=1) * valid[1], valid[0], valid[1])
 
 
 def features(b: int = 1, h: int = H, w: int = W, seed: int = 0) -> Features:

@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stitching.fields import pixel_grid
+from stitching.geometry.pixel_maps import pixel_grid
 from stitching.network.splatting import LEAST_COVERAGE, Splatted, splat
-from stitching.splat import SHARPNESS
-from stitching.splat import splat as splat_numpy
+from stitching.warping.splat import SHARPNESS
+from stitching.warping.splat import splat as splat_numpy
 
 H, W = 24, 32
 EVERYWHERE = torch.ones(1, 1, H, W)
@@ -28,10 +28,10 @@ def bend() -> Tensor:
 
 def test_what_stays_in_place_stays_as_it_is() -> None:
     values = noise(2, 3, H, W)
-    seen = (noise(2, 1, H, W) > 0.3).float()
-    splatted = splat(values, torch.zeros(2, 2, H, W), SAME.expand(2, -1, -1, -1), seen)
-    assert torch.equal(splatted.values, values * seen)
-    assert torch.equal(splatted.coverage, seen)
+    valid = (noise(2, 1, H, W) > 0.3).float()
+    splatted = splat(values, torch.zeros(2, 2, H, W), SAME.expand(2, -1, -1, -1), valid)
+    assert torch.equal(splatted.values, values * valid)
+    assert torch.equal(splatted.coverage, valid)
 
 
 def test_importance_alone_changes_nothing() -> None:
@@ -61,9 +61,9 @@ def test_half_a_pixel_shares_out_and_loses_nothing() -> None:
 
 def test_agrees_with_the_splat_of_the_base_install() -> None:
     """Which splats minus the displacement, and takes a confidence 0 .. 1 times its sharpness as importance."""
-    forward, confidence, seen = bend(), 0.8 + 0.2 * noise(1, 1, H, W), (noise(1, 1, H, W) > 0.1).float()
-    splatted = splat(-forward, forward, SHARPNESS * confidence, seen)
-    expected = splat_numpy(forward[0].permute(1, 2, 0).numpy(), confidence[0, 0].numpy(), seen[0, 0].numpy() > 0)
+    forward, confidence, valid = bend(), 0.8 + 0.2 * noise(1, 1, H, W), (noise(1, 1, H, W) > 0.1).float()
+    splatted = splat(-forward, forward, SHARPNESS * confidence, valid)
+    expected = splat_numpy(forward[0].permute(1, 2, 0).numpy(), confidence[0, 0].numpy(), valid[0, 0].numpy() > 0)
     covered = splatted.coverage[0, 0].numpy() > LEAST_COVERAGE
     assert 0.5 < expected.covered.mean() < 0.95
     assert covered[expected.covered].all()
@@ -97,10 +97,10 @@ def test_a_lone_pixel_of_low_importance_is_no_hole(level: float, below: float) -
 
 
 def test_importance_of_what_is_not_seen_does_not_matter() -> None:
-    values, seen = noise(1, 3, H, W), EVERYWHERE.clone()
-    seen[..., :4] = 0
-    plain = splat(values, bend(), SAME, seen)
-    loud = splat(values, bend(), SAME + 1000 * (1 - seen), seen)
+    values, valid = noise(1, 3, H, W), EVERYWHERE.clone()
+    valid[..., :4] = 0
+    plain = splat(values, bend(), SAME, valid)
+    loud = splat(values, bend(), SAME + 1000 * (1 - valid), valid)
     assert torch.equal(plain.values, loud.values)
     assert torch.equal(plain.coverage, loud.coverage)
 
@@ -140,24 +140,24 @@ def test_gradients_are_right_with_several_layers_on_a_pixel() -> None:
     move[:, 1] += torch.tensor([1.0, 0.0, -1.0, 0.0])[:, None]
     move[:, 0, 3, 0] = 100.0
     importance = 4 * noise(2, 1, 4, 5).double()
-    seen = torch.ones(2, 1, 4, 5).double()
-    seen[:, :, 1, 2] = 0
+    valid = torch.ones(2, 1, 4, 5).double()
+    valid[:, :, 1, 2] = 0
 
     def both(*inputs: Tensor) -> tuple[Tensor, Tensor]:
-        splatted = splat(*inputs, seen)
+        splatted = splat(*inputs, valid)
         return splatted.values, splatted.coverage
 
     inputs = [tensor.requires_grad_() for tensor in (values, move, importance)]
-    assert splat(*inputs, seen).coverage.max() > 2
+    assert splat(*inputs, valid).coverage.max() > 2
     assert torch.autograd.gradcheck(both, inputs)
 
 
 def test_gradients_stay_small_where_a_rim_is_barely_covered() -> None:
     """A start of nearly no displacement puts 1e-4 of a pixel on every pixel beside a hole."""
-    seen = (noise(1, 1, H, W) > 0.5).float()
+    valid = (noise(1, 1, H, W) > 0.5).float()
     inputs = [tensor.requires_grad_() for tensor in (noise(1, 3, H, W), 1e-4 * bend(), SAME.clone())]
-    splatted = splat(*inputs, seen)
-    assert torch.allclose(splatted.values, noise(1, 3, H, W) * seen, atol=1e-2)
+    splatted = splat(*inputs, valid)
+    assert torch.allclose(splatted.values, noise(1, 3, H, W) * valid, atol=1e-2)
     for gradient in torch.autograd.grad(splatted.values.sum(), inputs):
         assert gradient.abs().max() < 10
 
@@ -198,8 +198,8 @@ def test_its_graph_works_on_other_data() -> None:
 
     values = noise(1, 3, H, W)
     graph = torch.export.export(Module(), (values, shift(0, 0), SAME, EVERYWHERE)).module()
-    seen = (noise(1, 1, H, W) > 0.5).float()
-    made = Splatted(*graph(values, bend(), 9 * seen, seen))
-    expected = splat(values, bend(), 9 * seen, seen)
+    valid = (noise(1, 1, H, W) > 0.5).float()
+    made = Splatted(*graph(values, bend(), 9 * valid, valid))
+    expected = splat(values, bend(), 9 * valid, valid)
     assert torch.equal(made.values, expected.values)
     assert torch.equal(made.coverage, expected.coverage)

@@ -25,16 +25,16 @@ def features(seed: int, height: int = H, width: int = W) -> Features:
 
 def masks(height: int = H, width: int = W) -> tuple[Tensor, Tensor]:
     """The reference sees the left two thirds, the target the right; neither the upper eighth."""
-    seen = torch.zeros(2, 1, 1, height, width)
-    seen[0, ..., height // 8 :, : 2 * width // 3] = 1
-    seen[1, ..., height // 8 :, width // 3 :] = 1
-    return seen[0], seen[1]
+    valid = torch.zeros(2, 1, 1, height, width)
+    valid[0, ..., height // 8 :, : 2 * width // 3] = 1
+    valid[1, ..., height // 8 :, width // 3 :] = 1
+    return valid[0], valid[1]
 
 
 def pair(height: int = H, width: int = W) -> StitchInputs:
-    reference_seen, target_seen = masks(height, width)
+    reference_valid, target_valid = masks(height, width)
     reference, target = noise(1, 1, 3, height, width), noise(2, 1, 3, height, width)
-    return StitchInputs(reference * reference_seen, target * target_seen, reference_seen, target_seen)
+    return StitchInputs(reference * reference_valid, target * target_valid, reference_valid, target_valid)
 
 
 def network(spread: float = 0.0) -> StitchedImageGenerating:
@@ -116,7 +116,7 @@ def test_the_weight_can_be_as_sharp_as_a_seam() -> None:
     """From one pixel to the next it passes from target to reference, after learning to cut along a line."""
     inputs, made = pair(), network()
     step = (torch.arange(W) < W // 2).float().expand(1, 1, H, W)
-    inputs = replace(inputs, reference=inputs.reference_seen * (0.2 + 0.6 * step.expand(-1, 3, -1, -1)))
+    inputs = replace(inputs, reference=inputs.reference_valid * (0.2 + 0.6 * step.expand(-1, 3, -1, -1)))
     both = masks()[0] * masks()[1]
     optimizer = torch.optim.Adam(made.parameters(), lr=2e-3)
     for _ in range(40):
@@ -130,7 +130,7 @@ def test_the_weight_can_be_as_sharp_as_a_seam() -> None:
 def test_a_thin_cover_counts_for_less_and_next_to_none_is_a_hole() -> None:
     inputs = pair()
     for coverage, reference_share in ((1.0, 0.5), (0.25, 0.8), (0.5 * LEAST_COVERAGE, 1.0)):
-        thin = replace(inputs, target_seen=coverage * inputs.target_seen)
+        thin = replace(inputs, target_valid=coverage * inputs.target_valid)
         made = answer(network(), thin)
         both = masks()[0] * masks()[1] > 0
         assert made.weight[both] == pytest.approx(reference_share, abs=0.1)

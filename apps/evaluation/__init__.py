@@ -1,0 +1,1 @@
+"""What `parastitch evaluate` is made of: methods and peers, measures, tables, contact sheets."""

@@ -1,0 +1,112 @@
+"""What `parastitch evaluate` can run: our own methods, and other programs behind one small interface."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from apps.evaluation import hugin_peer
+from stitching.errors import InputError
+
+OPENSTITCHING_VARIABLE = "PARASTITCH_OPENSTITCHING_PYTHON"
+
+Command = Callable[[Path, Path, Path], list[str]]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to stitch a pair.
+
+    Attributes:
+        name: as on the command line.
+        command: (reference, target, folder), absolute, to the command that leaves `pano.png` in the folder,
+            and what else of the stitch it can.
+        missing: why it cannot run here and what to do; empty = it can.
+        alpha: marks what is not seen by alpha; otherwise by black.
+        collect: called with the folder after the timed command, where a program writes other formats.
+    """
+
+    name: str
+    command: Command
+    missing: str = ""
+    alpha: bool = True
+    collect: Callable[[Path], None] | None = None
+
+
+def find_methods(names: Iterable[str], openstitching_python: str | None) -> list[Method]:
+    """The methods of these names, each once.
+
+    openstitching_python: the interpreter of the environment that holds the package `stitching`.
+    Raises InputError for a name that is none of `NAMES`.
+    """
+    names = list(dict.fromkeys(names))
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        raise InputError(f"unknown method {unknown[0]!r}: expected some of {' '.join(NAMES)}")
+    return [_openstitching(openstitching_python) if name == "openstitching" else _BUILDERS[name]() for name in names]
+
+
+def _own(name: str, *options: str) -> Method:
+    def command(reference: Path, target: Path, folder: Path) -> list[str]:
+        outputs = ["-o", str(folder / "pano.png"), "--save-aligned", str(folder)]
+        outputs += ["--save-warp", str(folder / "map.npz"), "--quiet"]
+        program = [sys.executable, "-m", "apps.cli", "stitch"]
+        return [*program, str(reference), str(target), *outputs, *options]
+
+    return Method(name, command)
+
+
+def _opencv(name: str, mode: str) -> Method:
+    def command(reference: Path, target: Path, folder: Path) -> list[str]:
+        program = [sys.executable, "-m", "apps.evaluation.opencv_peer", mode]
+        return [*program, str(reference), str(target), str(folder / "pano.png")]
+
+    return Method(name, command, alpha=False)
+
+
+def _hugin() -> Method:
+    def command(reference: Path, target: Path, folder: Path) -> list[str]:
+        return [sys.executable, "-m", "apps.evaluation.hugin_peer", str(reference), str(target), str(folder)]
+
+    absent = [tool for tool in hugin_peer.TOOLS if shutil.which(tool) is None]
+    missing = f"{absent[0]} is not on PATH; install hugin-tools and enblend" if absent else ""
+    return Method("hugin", command, missing, collect=hugin_peer.collect)
+
+
+def _openstitching(python: str | None) -> Method:
+    # -I: without the current folder and PYTHONPATH, where a package of ours has the same name. -u: the
+    # exception, which says why, comes last in the log.
+    program = [python or "python", "-I", "-u", "-m", "stitching.cli.stitch"]
+
+    def command(reference: Path, target: Path, folder: Path) -> list[str]:
+        # Not cropped: cropping would count as content lost.
+        return [*program, str(reference), str(target), "--no-crop", "--output", str(folder / "pano.png")]
+
+    missing = ""
+    if python is None:
+        missing = f"give --openstitching-python or set {OPENSTITCHING_VARIABLE}, see docs/evaluate.md"
+    elif not _runs([python, "-I", "-c", "import stitching.cli"]):
+        missing = f"{python} does not run or has no package 'stitching'; see docs/evaluate.md"
+    return Method("openstitching", command, missing, alpha=False)
+
+
+def _runs(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+_BUILDERS: dict[str, Callable[[], Method]] = {
+    "auto": lambda: _own("auto"),
+    "classical": lambda: _own("classical", "--warp", "classical", "--blend", "seam"),
+    "network": lambda: _own("network", "--warp", "network", "--blend", "seam"),
+    "sigmo": lambda: _own("sigmo", "--warp", "classical", "--blend", "network"),
+    "homography": lambda: _own("homography", "--warp", "homography", "--blend", "seam"),
+    "opencv-pano": lambda: _opencv("opencv-pano", "panorama"),
+    "opencv-scans": lambda: _opencv("opencv-scans", "scans"),
+    "hugin": _hugin,
+}
+NAMES = (*_BUILDERS, "openstitching")

@@ -1,0 +1,127 @@
+"""One finished run of one method on one pair, read from its folder and measured."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.evaluation.measures import (
+    OverlapMeasures,
+    Pair,
+    PanoramaMeasures,
+    WarpErrors,
+    measure_overlap,
+    measure_panorama,
+    measure_warp,
+    prepare,
+)
+from apps.evaluation.method_run import Status
+from apps.evaluation.peers import Method
+from apps.pair_folders import PairFiles
+from stitching.errors import InputError
+from stitching.io.files import replacing
+from stitching.io.images import read_picture
+
+Value = str | int | float | bool | None
+Row = dict[str, Value]
+
+_KINDS = (PanoramaMeasures, OverlapMeasures, WarpErrors)
+_MEASURED = ("good", "reason", *(f.name for kind in _KINDS for f in fields(kind) if f.name != "reason"))
+COLUMNS = ("pair", "method", "ok", *_MEASURED[:2], "seconds", "cpu_seconds", "peak_mb", *_MEASURED[2:])
+
+
+def prepare_pair(files: PairFiles) -> Pair:
+    """Read a pair and prepare it for measuring. Raises InputError where a picture cannot be read."""
+    return prepare(_eight_bits(files.reference)[0], _eight_bits(files.target)[0])
+
+
+def measured_row(files: PairFiles, method: Method, folder: Path, status: Status, pair: Callable[[], Pair]) -> Row:
+    """The row of results.csv for one run, its keys are `COLUMNS`; None = not measured.
+
+    What was measured is kept in `folder`/measures.json and only read the next time. `pair` gives what
+    `prepare_pair` returns; it is called only where something is to be measured.
+    """
+    cost: Row = {"seconds": status.seconds, "cpu_seconds": status.cpu_s, "peak_mb": status.peak_mb}
+    measures: Row = {"good": False, "reason": f"run: {status.error}"}
+    if status.ok:
+        path = folder / "measures.json"
+        measures = _read_measures(path)
+        if not measures:
+            measures = _measure(files, folder, method.alpha, pair)
+            with replacing(path) as temporary:
+                temporary.write_text(json.dumps(measures, indent=1))
+    row: Row = {"pair": files.name, "method": method.name, "ok": not measures["reason"]}
+    row |= cost | measures
+    return {column: row.get(column) for column in COLUMNS}
+
+
+def _read_measures(path: Path) -> Row:
+    """Empty where there are none, or others than these."""
+    try:
+        measures: Row = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return measures if tuple(measures) == _MEASURED else {}
+
+
+def _measure(files: PairFiles, folder: Path, alpha: bool, pair: Callable[[], Pair]) -> Row:
+    try:
+        panorama, valid = _eight_bits(folder / "pano.png")
+        if valid is None and alpha:
+            valid = np.full(panorama.shape[:2], 255, np.uint8)
+        measured = measure_panorama(pair(), panorama, valid)
+        row: Row = asdict(measured) | {"good": measured.good}
+        row |= asdict(_overlap(folder)) | asdict(_warp(files.truth, folder / "map.npz"))
+    except (InputError, cv2.error, np.linalg.LinAlgError) as error:
+        row = {"good": False, "reason": f"not measured: {error}".strip()}
+    return {key: _rounded(row.get(key)) for key in _MEASURED}
+
+
+def _eight_bits(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    picture = read_picture(path)
+    pixels = picture.pixels
+    return (pixels // 257).astype(np.uint8) if pixels.dtype == np.uint16 else pixels, picture.valid
+
+
+def _overlap(folder: Path) -> OverlapMeasures:
+    paths = [folder / f"{name}.png" for name in ("warp1", "mask1", "warp2", "mask2")]
+    if not all(path.exists() for path in paths):
+        return OverlapMeasures()
+    warp1, mask1, warp2, mask2 = (cv2.imread(str(path)) for path in paths)
+    if warp1 is None or mask1 is None or warp2 is None or mask2 is None:
+        raise InputError(f"{folder}: a warped picture or its mask cannot be read")
+    if len({picture.shape for picture in (warp1, mask1, warp2, mask2)}) > 1:
+        raise InputError(f"{folder}: warped pictures and masks differ in size")
+    reference, target = (np.asarray(picture, np.uint8) for picture in (warp1, warp2))
+    return measure_overlap(reference, mask1[..., 0] > 127, target, mask2[..., 0] > 127)
+
+
+def _warp(truth: Path | None, warp: Path) -> WarpErrors:
+    if truth is None or not warp.exists():
+        return WarpErrors()
+    known, found = _arrays(truth), _arrays(warp)
+    try:
+        if found.get("focal", 0) > 0:
+            return WarpErrors()  # on a cylinder: `map` is not over the reference's plane
+        visible = known["visible"] & known["valid"]
+        return measure_warp(known["map"], visible, found["map"], found["origin"], float(found["scale"]))
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        raise InputError(f"{truth} or {warp}: {error}; expected the arrays of docs/evaluate.md") from error
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return dict(archive)
+    except (OSError, ValueError, BadZipFile) as error:
+        raise InputError(f"{path}: {error}; expected a numpy archive without pickled objects") from error
+
+
+def _rounded(value: Value) -> Value:
+    return round(value, 4) if isinstance(value, float) else value

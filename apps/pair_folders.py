@@ -1,0 +1,67 @@
+"""Folders of picture pairs, as `parastitch evaluate` takes them."""
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from stitching.errors import InputError
+
+# Lossless first: where a picture lies there twice, that one is taken.
+SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """Where a pair lies. `truth`: its ground truth `gt.npz`, None where there is none."""
+
+    name: str
+    reference: Path
+    target: Path
+    truth: Path | None = None
+
+    def digest(self) -> str:
+        """Changes whenever one of the files does. Raises InputError where one cannot be read."""
+        total = hashlib.sha256()
+        for path in (self.reference, self.target, self.truth):
+            if path is not None:
+                try:
+                    total.update(hashlib.sha256(path.read_bytes()).digest())
+                except OSError as error:
+                    raise InputError(f"cannot read {path}: {error.strerror}") from error
+        return total.hexdigest()[:16]
+
+
+def find_pairs(folder: Path, limit: int | None = None) -> list[PairFiles]:
+    """The pairs of a folder in the order of their names, at most `limit`.
+
+    Either `NAME/1.*` and `NAME/2.*`, with `NAME/gt.npz` where there is ground truth, or the layout of
+    UDIS-D: `input1/NAME.*` and `input2/NAME.*`. Half a pair is passed over with a line on stderr.
+    Raises InputError where there is no pair.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: not a folder; expected one that holds picture pairs")
+    if (folder / "input1").is_dir() and (folder / "input2").is_dir():
+        layout = "input1/NAME.* with its input2/NAME.*"
+        names = sorted({path.stem for path in (folder / "input1").iterdir() if path.suffix.lower() in SUFFIXES})
+        candidates = {name: (folder / "input1", name, folder / "input2", name) for name in names}
+    else:
+        layout = "NAME/1.* with its NAME/2.*"
+        names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        candidates = {name: (folder / name, "1", folder / name, "2") for name in names}
+    pairs = []
+    for name, (first, reference_stem, second, target_stem) in candidates.items():
+        reference, target = _picture(first, reference_stem), _picture(second, target_stem)
+        if reference and target:
+            truth = folder / name / "gt.npz"
+            pairs.append(PairFiles(name, reference, target, truth if truth.is_file() else None))
+        elif reference or target:
+            print(f"{name}: passed over, {reference or target} has no counterpart", file=sys.stderr)
+    if not pairs:
+        raise InputError(f"{folder}: no picture pair found; expected {layout} ({' '.join(SUFFIXES)})")
+    return pairs[:limit]
+
+
+def _picture(folder: Path, stem: str) -> Path | None:
+    names = [stem + suffix for suffix in (*SUFFIXES, *map(str.upper, SUFFIXES))]
+    return next((folder / name for name in names if (folder / name).is_file()), None)

@@ -1,0 +1,1 @@
+"""Rendering pairs: cameras, ray casting, shading, ground truth."""

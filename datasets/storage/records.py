@@ -1,0 +1,164 @@
+"""What is written about a data set (`dataset.json`) and about every sample (a line each of `meta.jsonl`)."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.options import SampleOptions
+from datasets.sample import Floats, Sample
+from datasets.storage.encoding import STEPS
+from stitching.errors import InputError, JobError
+from stitching.io.files import replacing
+
+FORMAT, VERSION = "parastitch-pairs", 1
+LARGEST_COUNT = 1_000_000  # names have six digits
+DESCRIPTION = "dataset.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One line of `meta.jsonl`."""
+
+    index: int
+    name: str  # the index with six digits
+    facts: dict[str, Any]
+    origin: tuple[int, int]  # reference pixel (x, y) that lies at canvas (0, 0)
+    sizes: dict[str, tuple[int, int]]  # reference, target, stitched: (width, height) px
+    segments: Floats  # (m, 2, 2, 2) px, as Sample.segments
+    segments_visible: Floats  # (m, 2) 0 .. 1
+    files: dict[str, str]  # path or tar member -> sha256
+    digest: str  # sha256 of the line's other keys
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is in `dataset.json`: all that decides over the samples' bytes."""
+
+    layout: str  # "folder" or "shards"
+    shard_size: int | None  # samples a shard
+    count: int  # samples of the whole data set
+    seed: int
+    options: dict[str, Any]  # SampleOptions; of paths the last part
+    checksum: str | None  # of textures and mesh, as the maker tells; None: not known yet
+    software: str
+
+
+def describe(options: SampleOptions, count: int, seed: int, shard_size: int | None) -> Description:
+    """The description of a data set that is yet to be made; `shard_size` None: a folder."""
+    plain = {key: value.resolve().name if isinstance(value, Path) else value for key, value in asdict(options).items()}
+    try:
+        software = f"parastitch {version('parastitch')}"
+    except PackageNotFoundError:  # run from its source
+        software = "parastitch"
+    layout = "folder" if shard_size is None else "shards"
+    return Description(layout, shard_size, count, seed, json.loads(json.dumps(plain)), None, software)
+
+
+def read_description(folder: Path) -> Description:
+    """Raises InputError where `folder` is no data set, or one of another version of the format."""
+    path = folder / DESCRIPTION
+    try:
+        known = json.loads(path.read_bytes())
+        named = known.pop("format"), known.pop("version")
+        if named == (FORMAT, VERSION):
+            return Description(**known)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; expected a folder that `parastitch generate` wrote") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{path}: damaged ({error}); expected what `parastitch generate` wrote") from error
+    raise InputError(f"{path}: format {named[0]}, version {named[1]}; expected {FORMAT}, version {VERSION}")
+
+
+def check_agreement(folder: Path, wanted: Description) -> None:
+    """Raise InputError where `folder` holds another data set than `wanted`; an unknown checksum fits any."""
+    if not (folder / DESCRIPTION).exists():
+        return
+    known, new = asdict(read_description(folder)), asdict(wanted)
+    if wanted.checksum is None:
+        known["checksum"] = None
+    for there, here in ((known.pop("options"), new.pop("options")), (known, new)):
+        for key in here:
+            if there.get(key) != here[key]:
+                raise InputError(
+                    f"{folder} holds a data set with {key} {there.get(key)}, now asked for {here[key]}: "
+                    "choose another folder, or delete this one"
+                )
+
+
+def write_description(folder: Path, description: Description) -> None:
+    """Write `dataset.json`, where it is not there already; folders are made. Raises JobError."""
+    path = folder / DESCRIPTION
+    if path.exists():
+        return
+    text = json.dumps({"format": FORMAT, "version": VERSION} | asdict(description), indent=1)
+    with replacing(path) as temporary:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text + "\n")
+
+
+def sample_name(index: int) -> str:
+    """Six digits."""
+    return f"{index:06d}"
+
+
+def write_line(sample: Sample, files: Mapping[str, bytes]) -> bytes:
+    """The sample's line of `meta.jsonl`, with its end; `files` are all its files.
+
+    Raises JobError where the facts are not JSON: NaN, infinity, arrays.
+    """
+    views = {"reference": sample.reference.picture, "target": sample.target.picture, "stitched": sample.stitched}
+    line = {
+        "index": sample.index,
+        "name": sample_name(sample.index),
+        "facts": sample.facts,
+        "origin": [int(value) for value in sample.origin],
+        "sizes": {name: [pixels.shape[1], pixels.shape[0]] for name, pixels in views.items()},
+        "segments": _rounded(sample.segments, STEPS),
+        "segments_visible": _rounded(sample.segments_visible, STEPS),
+        "files": {path: hashlib.sha256(contents).hexdigest() for path, contents in files.items()},
+    }
+    try:
+        text = json.dumps(line, allow_nan=False, separators=(",", ":"))
+    except (ValueError, TypeError) as error:
+        raise JobError(f"sample {sample.index}: its facts cannot be written as JSON ({error})") from error
+    return f'{text[:-1]},"digest":"{_digest(text)}"}}\n'.encode()
+
+
+def read_line(line: bytes) -> Record:
+    """A whole line of `meta.jsonl` (its end may be missing). Raises ValueError where it is damaged."""
+    text, _, rest = line.decode().rstrip("\n").rpartition(',"digest":"')
+    if not text or rest != _digest(text + "}") + '"}':
+        raise ValueError("its digest differs")
+    try:
+        return _record(json.loads(text + "}"), rest[:-2])
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _record(known: dict[str, Any], digest: str) -> Record:
+    return Record(
+        index=known["index"],
+        name=known["name"],
+        facts=known["facts"],
+        origin=(known["origin"][0], known["origin"][1]),
+        sizes={name: (size[0], size[1]) for name, size in known["sizes"].items()},
+        segments=np.asarray(known["segments"], np.float32).reshape(-1, 2, 2, 2),
+        segments_visible=np.asarray(known["segments_visible"], np.float32).reshape(-1, 2),
+        files=known["files"],
+        digest=digest,
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _rounded(values: NDArray[np.float32], steps: int) -> Any:
+    return (np.rint(values.astype(np.float64) * steps) / steps).tolist()

@@ -1,0 +1,190 @@
+"""The texture bank: photographs and patterns with their smaller copies (mip-maps), in one flat array."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.textures.patterns import PATTERNS
+from stitching.errors import InputError
+from stitching.io.metadata import take_apart
+
+Pixels = NDArray[np.uint8]
+
+_EXTENSIONS = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
+_LARGE = 1 << 20  # bytes; above, a file is worth a look at its size before it is decoded
+_BAND = 0.08  # of the side: where one edge of a photograph fades into the other
+_TWO = 1.6  # longer side to shorter one from which a photograph gives two squares
+_BUNDLED = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "rocket")  # those in scikit-image's wheel
+_VARIANTS = {"facade": 6, "sign": 8}  # how many of a pattern; of the others:
+_USUALLY = 3
+
+
+@dataclass(frozen=True, eq=False)
+class TextureBank:
+    """Square textures whose sides are powers of two, each with all its halvings down to 1 x 1.
+
+    Texture i has `sides[i]` = 2^k px a side at level 0; level l begins at texel `starts[i, l]` and holds
+    (sides[i] >> l)^2 texels row by row. Levels past the last one repeat the start of the 1 x 1 level.
+    """
+
+    texels: NDArray[np.uint8]  # (t, 4) B, G, R, 255
+    starts: NDArray[np.int64]  # (n, levels)
+    sides: NDArray[np.int32]  # (n,)
+    kinds: tuple[str, ...]  # what each one is: "photo", or the pattern's name ("brick", "wood", ...)
+
+    def of_kind(self, *kinds: str) -> NDArray[np.int32]:
+        """Indices of the textures of these kinds, in order."""
+        return np.array([i for i, kind in enumerate(self.kinds) if kind in kinds], np.int32)
+
+
+def load_bank(folder: Path | None, side: int = 512) -> TextureBank:
+    """Photographs from a folder, searched whole, else scikit-image's; then patterns, the same in every bank.
+
+    side: of all textures, px, a power of two.
+    Raises InputError where the folder is missing or holds no picture, a picture in it cannot be read, or
+    no folder is given and scikit-image is not installed.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        if folder is None:
+            photographs = [square for picture in _bundled() for square in _squares(picture, side)]
+        else:
+            parts = threads.map(lambda path: _squares(_read(path, side), side), _pictures_in(folder))
+            photographs = [square for part in parts for square in part]
+        variants = [(name, i) for name in PATTERNS for i in range(_VARIANTS.get(name, _USUALLY))]
+        patterns = list(threads.map(lambda variant: _pattern(variant[0], variant[1], side), variants))
+    kinds = ["photo"] * len(photographs) + [name for name, _ in variants]
+    return make_bank(photographs + patterns, tuple(kinds))
+
+
+def checksum(bank: TextureBank, *others: NDArray[np.float32]) -> str:
+    """SHA-256, in hexadecimal, of all that makes a bank, and of other arrays: the same textures give the same."""
+    digest = hashlib.sha256()
+    for part in (bank.texels, bank.starts.astype("<i8"), bank.sides.astype("<i4"), *others):
+        digest.update(np.ascontiguousarray(part).data)
+    digest.update("\n".join(bank.kinds).encode())
+    return digest.hexdigest()
+
+
+def _pattern(name: str, variant: int, side: int) -> Pixels:
+    return PATTERNS[name](np.random.default_rng([*name.encode(), variant]), side)
+
+
+# --- photographs ---
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    """All pictures below the folder, by extension, in an order that no file system changes."""
+    if not folder.is_dir():
+        raise InputError(f"textures: {folder} is no folder; name a folder of photographs")
+    found = [
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in _EXTENSIONS and not path.name.startswith(".") and path.is_file()
+    ]
+    if not found:
+        expected = " ".join(sorted(_EXTENSIONS))
+        raise InputError(f"textures: {folder} holds no picture; expected files that end in {expected}")
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _read(path: Path, side: int) -> Pixels:
+    """The upright photograph (h, w, 3) BGR; a large one reduced, but to no less than `side` and its band."""
+    try:
+        encoded = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"textures: cannot read {path}: {error.strerror}") from error
+    if not encoded:
+        raise InputError(f"textures: {path} is empty; copy it again or take it out of the folder")
+    take_apart(encoded, f"textures: {path}")  # says what is wrong with it, where the decoder only logs
+    flag = cv2.IMREAD_COLOR
+    if len(encoded) > _LARGE:
+        shortest = 8 * min(_decode(encoded, path, cv2.IMREAD_REDUCED_COLOR_8).shape[:2])
+        needed = round(side * (1 + _BAND))
+        reduced = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
+        flag = next((flag for factor, flag in reduced.items() if shortest >= factor * needed), flag)
+    return _decode(encoded, path, flag)
+
+
+def _decode(encoded: bytes, path: Path, flag: int) -> Pixels:
+    try:
+        decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
+    except cv2.error:
+        decoded = None
+    if decoded is None:
+        raise InputError(f"textures: {path} cannot be decoded; copy it again or take it out of the folder")
+    return np.asarray(decoded, np.uint8)
+
+
+def _bundled() -> Iterable[Pixels]:
+    """The photographs that come with scikit-image, BGR."""
+    try:
+        from skimage import data
+    except ImportError as error:
+        raise InputError(
+            "textures: no folder is given, and scikit-image, whose photographs would do, is not installed; "
+            "name a folder of photographs or install scikit-image"
+        ) from error
+    for name in _BUNDLED:
+        picture = getattr(data, name)()
+        conversion = cv2.COLOR_GRAY2BGR if picture.ndim == 2 else cv2.COLOR_RGB2BGR
+        yield np.asarray(cv2.cvtColor(picture, conversion), np.uint8)
+
+
+def _squares(picture: Pixels, side: int) -> list[Pixels]:
+    """One square from the middle of a photograph, or one from either end of a long one, without seams."""
+    shorter, longer = sorted(picture.shape[:2])
+    rest = longer - shorter
+    starts = (0, rest) if longer >= _TWO * shorter else (rest // 2,)
+    wide = picture.shape[1] == longer
+    crops = [picture[:, i : i + shorter] if wide else picture[i : i + shorter] for i in starts]
+    band = max(round(_BAND * side), 1)
+    method = cv2.INTER_AREA if shorter > side + band else cv2.INTER_CUBIC
+    size = (side + band, side + band)
+    return [_seamless(np.asarray(cv2.resize(crop, size, interpolation=method), np.uint8), band) for crop in crops]
+
+
+def _seamless(picture: Pixels, band: int) -> Pixels:
+    """Cut `band` px off two sides, fading them into the opposite ones: then these go on where they end."""
+    share = (np.arange(band, dtype=np.float32) + 0.5) / band
+    share = (share * share * (3 - 2 * share))[:, None, None]
+    for _ in range(2):
+        kept = picture[:-band].copy()
+        kept[:band] = np.rint(share * picture[:band] + (1 - share) * picture[-band:])
+        picture = kept.transpose(1, 0, 2)
+    return picture
+
+
+# --- the bank ---
+
+
+def make_bank(textures: list[Pixels], kinds: tuple[str, ...]) -> TextureBank:
+    """The bank of textures (side, side, 3) BGR, whose sides are powers of two, with all their halvings."""
+    sides = [len(texture) for texture in textures]
+    levels = max(sides).bit_length()
+    starts = np.zeros((len(textures), levels), np.int64)
+    texels = np.full((sum((4 * side * side - 1) // 3 for side in sides), 4), 255, np.uint8)
+    start = 0
+    for i, texture in enumerate(textures):
+        level = texture
+        for number in range(sides[i].bit_length()):
+            starts[i, number] = start
+            texels[start : start + len(level) ** 2, :3] = level.reshape(-1, 3)
+            start += len(level) ** 2
+            level = _halved(level)
+        starts[i, sides[i].bit_length() :] = start - 1
+    return TextureBank(texels, starts, np.array(sides, np.int32), kinds)
+
+
+def _halved(level: Pixels) -> Pixels:
+    """Means of 2 x 2 texels, halves rounded up; nothing is left of 1 x 1."""
+    wide = level.astype(np.uint16)
+    rows = wide[0::2][: len(level) // 2] + wide[1::2]
+    sums = rows[:, 0::2][:, : level.shape[1] // 2] + rows[:, 1::2]
+    return ((sums + 2) >> 2).astype(np.uint8)

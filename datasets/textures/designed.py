@@ -1,0 +1,182 @@
+"""Procedural textures of things that people design: facades and signs. They go on without a seam, too."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.textures.periodic import (
+    FINEST,
+    Pixels,
+    coloured,
+    courses,
+    mixed,
+    noise,
+    pick,
+    places,
+    smooth_step,
+    stains,
+    to_pixels,
+)
+
+Colours = NDArray[np.float64]  # (h, w, 3) BGR, 0 .. 255
+_LETTERS = "ABCDEFGHIKLMNOPRSTUVWXYZaeinorstu0123456789"
+_FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_COMPLEX)
+
+
+@dataclass(frozen=True, eq=False)
+class _Style:
+    """What all windows of a facade have in common. Lengths are shares of a window's bay."""
+
+    width: float
+    height: float
+    panes: tuple[int, int]  # down, across
+    frame: Colours  # (3,)
+    trim: Colours  # (3,) around the opening
+    trim_width: float
+    curtain: Colours  # (3,)
+
+
+def facade(rng: np.random.Generator, side: int) -> Pixels:
+    """Three floors of three or four windows: the same again and again, with small differences."""
+    floors, across = 3, int(rng.choice([3, 4]))
+    canvas = _wall(rng, side, floors)
+    office = rng.random() < 0.3
+    style = _Style(
+        width=rng.uniform(0.85, 0.95) if office else rng.uniform(0.4, 0.62),
+        height=rng.uniform(0.55, 0.75) if office else rng.uniform(0.48, 0.62),
+        panes=(int(rng.integers(1, 3)), int(rng.integers(2, 4)) if office else int(rng.integers(1, 3))),
+        frame=pick(rng, (225, 228, 230), (60, 62, 65), (50, 75, 110), (95, 85, 70)),
+        trim=pick(rng, (195, 205, 212), (150, 160, 168), (90, 100, 120)),
+        trim_width=0.0 if office else float(rng.choice([0.0, 0.035, 0.06])),
+        curtain=pick(rng, (200, 210, 215), (150, 175, 195), (120, 110, 150)),
+    )
+    for floor in range(floors):
+        for bay in range(across):
+            top, bottom = floor * side // floors, (floor + 1) * side // floors
+            left, right = bay * side // across, (bay + 1) * side // across
+            _draw_window(canvas[top:bottom, left:right], style, rng)
+    dirt = stains(rng, side, 0.05) * (1 + 0.025 * noise(rng, side, 40, FINEST, 0.0))
+    return to_pixels(coloured(dirt, canvas))
+
+
+def _wall(rng: np.random.Generator, side: int, floors: int) -> Colours:
+    """Plaster or brickwork with a ledge under every floor."""
+    y, x = places(side)
+    base = pick(rng, (165, 195, 215), (190, 205, 212), (120, 150, 185), (75, 95, 150), (140, 150, 155), (165, 175, 150))
+    light = 1 + 0.05 * noise(rng, side, 2, 40, 0.5, (4.0, 1.0)) + 0.04 * noise(rng, side, 30, FINEST, 0.1)
+    if rng.random() < 0.4:
+        bricks = courses(y, x, 96, 32, 0.5)
+        light *= bricks.each(1 + 0.1 * rng.normal(size=(96, 32))) * (0.8 + 0.2 * smooth_step(bricks.edge, 0.0, 0.002))
+    in_floor = (y * floors + 0.06) % 1
+    ledge = rng.choice([0.0, 1.0]) * (in_floor < 0.06)
+    shadow = rng.choice([0.0, 1.0]) * 0.35 * ((in_floor >= 0.06) & (in_floor < 0.085))
+    wall = mixed(coloured(light, base), coloured(light, base * 0.5 + 115.0), ledge)
+    return coloured(1 - shadow, wall)
+
+
+def _draw_window(bay: Colours, style: _Style, rng: np.random.Generator) -> None:
+    """Draw one window into the (h, w, 3) part of the canvas that is its bay."""
+    height, width = bay.shape[:2]
+    h, w = max(round(style.height * height), 4), max(round(style.width * width), 4)
+    top, left = round(0.52 * (height - h)), (width - w) // 2
+    trim, frame = round(style.trim_width * width), max(round(0.022 * width), 1)
+    bay[top - trim : top + h + trim, left - trim : left + w + trim] = style.trim
+    bay[top + h : top + h + 2 * frame, max(left - 2 * frame, 0) : left + w + 2 * frame] = style.trim * 1.08  # sill
+    below = bay[top + h + 2 * frame : top + h + 4 * frame, max(left - frame, 0) : left + w + 3 * frame]
+    below *= 0.72
+    bay[top : top + h, left : left + w] = style.frame
+    inner = bay[top + frame : top + h - frame, left + frame : left + w - frame]
+    inner[:] = _glass(inner.shape[0], inner.shape[1], style, rng)
+    down, across = style.panes
+    bar = max(frame // 2, 1)
+    for i in range(1, down):
+        row = inner.shape[0] * i // (down + 1)  # the upper lights are the smaller ones
+        inner[row : row + bar] = style.frame * 0.95
+    for i in range(1, across):
+        column = inner.shape[1] * i // across
+        inner[:, column : column + bar] = style.frame * 0.95
+    bay[top : top + 2 * frame, left : left + w] *= 0.6  # the opening's own shadow
+    bay[top : top + h, left : left + frame] *= 0.75
+
+
+def _glass(height: int, width: int, style: _Style, rng: np.random.Generator) -> Colours:
+    """A pane (height, width, 3) that mirrors some sky and shows a dark room, curtains, a blind or a lamp."""
+    y, x = np.linspace(0, 1, height)[:, None], np.linspace(0, 1, width)[None, :]
+    room = np.array([48.0, 44.0, 38.0]) * rng.uniform(0.5, 1.4)
+    if rng.random() < 0.1:
+        room = np.array([90.0, 150.0, 195.0]) * rng.uniform(0.7, 1.1)
+    cover, covered = np.ones((height, width)), np.zeros((height, width), bool)
+    kind = rng.random()
+    if kind < 0.45:  # curtains
+        drawn = rng.uniform(0.1, 0.5, 2)
+        cover = cover * (0.75 + 0.2 * np.sin(2 * np.pi * (x * rng.uniform(9, 14) + 0.3 * np.sin(5 * x))))
+        covered |= (x < drawn[0]) | (x > 1 - drawn[1])
+    elif kind < 0.65:  # a blind
+        cover = cover * (0.8 + 0.15 * np.sin(2 * np.pi * y * 22))
+        covered |= y < rng.uniform(0.2, 1.1)
+    view = np.where(covered[..., None], coloured(cover, style.curtain), room)
+    slant = rng.uniform(-0.5, 0.5)
+    sky = smooth_step(y + slant * x + rng.normal(0, 0.1), 0.0, 1.0)
+    mirrored = np.array([190.0, 175.0, 160.0]) * (1 - sky)[..., None] + np.array([70.0, 72.0, 70.0]) * sky[..., None]
+    return np.asarray(view + rng.uniform(0.15, 0.5) * (mirrored - 0.5 * view))
+
+
+def sign(rng: np.random.Generator, side: int) -> Pixels:
+    """A poster or notice: frame, headline, a picture or symbol, lines of small print."""
+    ground = pick(rng, (235, 238, 240), (45, 45, 190), (150, 80, 30), (60, 130, 45), (40, 190, 235), (45, 45, 45))
+    dark = pick(rng, (30, 30, 30), (120, 40, 20), (30, 30, 170))
+    ink = dark if ground.mean() > 150 else np.array([245.0, 248.0, 250.0])
+    canvas = to_pixels(np.broadcast_to(ground, (side, side, 3)))
+    edge = side // 32
+    cv2.rectangle(canvas, (edge, edge), (side - 1 - edge, side - 1 - edge), _bgr(ink), max(side // 128, 1))
+    if rng.random() < 0.6:
+        _draw_picture(canvas, rng, ink)
+        lines = [(0.14, 0.12), (0.78, 0.05), (0.86, 0.05)]
+    else:
+        lines = [(0.1, 0.17), (0.32, 0.17)] + [(0.55 + 0.09 * i, 0.055) for i in range(4)]
+    for y, height in lines:
+        _draw_words(canvas, y, height, ink, rng)
+    worn = (1 + 0.03 * noise(rng, side, 1, 10)) * (1 + 0.02 * noise(rng, side, 20, FINEST, 0.0))
+    return to_pixels(coloured(worn, canvas.astype(np.float64)))
+
+
+def _draw_picture(canvas: Pixels, rng: np.random.Generator, ink: Colours) -> None:
+    """Fill the middle with a coloured field and a few shapes."""
+    side = len(canvas)
+    low, high = round(0.32 * side), round(0.74 * side)
+    left, right = round(0.1 * side), round(0.9 * side)
+    cv2.rectangle(canvas, (left, low), (right, high), _bgr(rng.uniform(20, 235, 3)), -1)
+    part = canvas[low:high, left:right]
+    for _ in range(int(rng.integers(3, 8))):
+        x, y = rng.integers(part.shape[1]), rng.integers(part.shape[0])
+        size = int(rng.integers(side // 24, side // 6))
+        colour = _bgr(rng.uniform(20, 235, 3))
+        if rng.random() < 0.5:
+            cv2.circle(part, (int(x), int(y)), size, colour, -1, cv2.LINE_AA)
+        else:
+            corners = np.array([x, y]) + size * rng.normal(size=(3, 2))
+            cv2.fillPoly(part, [np.rint(corners).astype(np.int32)], colour, cv2.LINE_AA)
+    cv2.rectangle(canvas, (left, low), (right, high), _bgr(ink), max(side // 170, 1))
+
+
+def _draw_words(canvas: Pixels, y: float, height: float, ink: Colours, rng: np.random.Generator) -> None:
+    """Write a line of random words; y: its top, height: of the letters, in repeats."""
+    side = len(canvas)
+    font = _FONTS[int(rng.integers(len(_FONTS)))]
+    thick = max(round(height * side / 9), 1)
+    scale = cv2.getFontScaleFromHeight(font, max(round(height * side * 0.75), 3), thick)
+    n = max(int(0.8 / (0.72 * height)) - int(rng.integers(0, 3)), 2)
+    letters = rng.choice(list(_LETTERS), n)
+    letters[rng.random(n) < 0.15] = " "
+    line = "".join(letters)
+    while cv2.getTextSize(line, font, scale, thick)[0][0] > 0.84 * side and len(line) > 1:
+        line = line[:-1]
+    start = (round(0.08 * side), round((y + height * 0.85) * side))
+    cv2.putText(canvas, line, start, font, scale, _bgr(ink), thick, cv2.LINE_AA)
+
+
+def _bgr(colour: Colours) -> tuple[float, float, float]:
+    blue, green, red = np.clip(colour, 0, 255).tolist()
+    return blue, green, red

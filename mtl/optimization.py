@@ -1,0 +1,235 @@
+"""How parameters are moved: gradients from losses, their length, the optimizer's step."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.optim import Optimizer
+
+Losses = Mapping[str, Tensor]  # by task: one number, shape (), or one for each instance of the batch, (b,)
+Closure = Callable[[Sequence[str]], Losses]  # runs the network on this step's batch; losses of the tasks asked for
+Backward = Callable[..., None]  # Tensor.backward, or what mixed precision and several processes need instead
+Gradients = list[Tensor | None]  # of all parameters, in their order; None where a loss does not reach
+
+
+class NonFiniteError(ArithmeticError):
+    """A loss or a gradient is NaN or infinite, so the parameters and the optimizer were left as they were.
+
+    Attributes:
+        task: whose loss or own parameters; None: the shared parameters.
+    """
+
+    def __init__(self, message: str, task: str | None = None) -> None:
+        super().__init__(message)
+        self.task = task
+
+
+@dataclass(frozen=True, eq=False)
+class Parameters:
+    """What is trained. Raises ValueError where a parameter is listed twice.
+
+    Attributes:
+        shared: used by more than one task.
+        tasks: used by that task only; an empty list where it has none of its own.
+    """
+
+    shared: Sequence[nn.Parameter]
+    tasks: Mapping[str, Sequence[nn.Parameter]]
+
+    def __post_init__(self) -> None:
+        owners: dict[nn.Parameter, str] = {}
+        for owner, group in (("shared", self.shared), *self.tasks.items()):
+            for parameter in group:
+                if parameter in owners:
+                    raise ValueError(
+                        f"a parameter {tuple(parameter.shape)} of {owner!r} is listed under {owners[parameter]!r} too; "
+                        "what several tasks use belongs to the shared ones, once"
+                    )
+                owners[parameter] = owner
+
+    def __iter__(self) -> Iterator[nn.Parameter]:
+        """All of them, the shared ones first."""
+        yield from self.shared
+        for group in self.tasks.values():
+            yield from group
+
+
+@dataclass(frozen=True)
+class GradientNorms:
+    """Euclidean norms of the gradient that moved the parameters, before it was clipped."""
+
+    total: float
+    shared: float
+    tasks: Mapping[str, float]  # of each task's own parameters; 0 where it has none
+
+
+def _alone(values: Tensor) -> Tensor:
+    return values
+
+
+@dataclass(frozen=True, eq=False)
+class Updates:
+    """How parameters are moved: which ones, by what optimizer, with what care.
+
+    Raises ValueError where the optimizer trains other parameters, or `clip` is not above 0.
+
+    Attributes:
+        parameters: all that is trained; those that are frozen (requires_grad off) may be among them.
+        optimizer: of the same parameters; frozen ones may be missing.
+        clip: longest gradient, Euclidean norm over all parameters, of one update; None: any.
+        backward: called with a loss and perhaps retain_graph=True.
+        average: the mean of a tensor over the processes that train together, so that all of them decide alike.
+        once: one backward pass for each forward pass, as DistributedDataParallel asks; the network then runs once for
+            each task whose gradient is wanted apart.
+    """
+
+    parameters: Parameters
+    optimizer: Optimizer
+    clip: float | None = None
+    backward: Backward = Tensor.backward
+    average: Callable[[Tensor], Tensor] = _alone
+    once: bool = False
+
+    def __post_init__(self) -> None:
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(f"clip {self.clip}: expected a number above 0, or None")
+        optimized = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        listed, moved = ({p for p in some if p.requires_grad} for some in (self.parameters, optimized))
+        if listed != moved:
+            raise ValueError(
+                f"the optimizer lacks {len(listed - moved)} of the {len(listed)} parameters and has "
+                f"{len(moved - listed)} others; give it the shared ones and those of every task"
+            )
+
+    def clear(self) -> None:
+        """Set every gradient to None; a zero would let momentum and weight decay move what no loss has reached."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def compute(self, closure: Closure, tasks: Sequence[str]) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """The losses of `tasks`, each the mean over its instances, (), and their values, averaged over processes.
+
+        Raises ValueError where the closure gives other tasks, another shape, or a loss that depends on no parameter;
+        NotFinite where a loss is NaN or infinite.
+        """
+        losses = closure(tasks)
+        check_names(tasks, losses, "losses")
+        for task in tasks:
+            if losses[task].ndim > 1 or not losses[task].numel():
+                raise ValueError(
+                    f"loss of task {task!r}: shape {tuple(losses[task].shape)}; expected one number, (), or one for "
+                    "each instance, (b,)"
+                )
+            if torch.is_grad_enabled() and not losses[task].requires_grad:
+                raise ValueError(f"loss of task {task!r} has no gradient; expected one of trained parameters")
+        means = {task: losses[task].mean() for task in tasks}
+        # One copy from the device for all tasks.
+        values = dict(zip(tasks, self.average(torch.stack([m.detach() for m in means.values()])).tolist(), strict=True))
+        for task, value in values.items():
+            if not isfinite(value):
+                raise NonFiniteError(f"loss of task {task!r} is {value}; no parameter was changed", task)
+        return means, values
+
+    def measure(self, closure: Closure, tasks: Sequence[str]) -> dict[str, float]:
+        """The values of the losses as the network is now, without gradients; raises as `compute`."""
+        with torch.no_grad():
+            return self.compute(closure, tasks)[1]
+
+    def gradients(
+        self, closure: Closure, parts: Sequence[Sequence[str]], apart: bool = False
+    ) -> tuple[list[Gradients], dict[str, float]]:
+        """For each part of the tasks the gradient of the sum of their losses, and the values of all losses.
+
+        apart: run the network for each part alone, even where one forward pass would do: that takes less memory.
+        Raises as `compute`.
+        """
+        values: dict[str, float] = {}
+        found: list[Gradients] = []
+        losses: dict[str, Tensor] = {}
+        apart = apart or self.once
+        for number, part in enumerate(parts):
+            self.clear()
+            if apart or not number:
+                losses, new = self.compute(closure, part if apart else [task for some in parts for task in some])
+                values |= new
+            keep = not apart and number < len(parts) - 1
+            total = added(losses, part)
+            self.backward(total, retain_graph=True) if keep else self.backward(total)
+            found.append([parameter.grad for parameter in self.parameters])
+        self.clear()
+        return found, values
+
+    def put(self, gradients: Gradients) -> None:
+        """Make these the gradients that `apply` uses."""
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
+
+    def apply(self, tasks: Sequence[str]) -> GradientNorms:
+        """Clip the gradients that the losses of `tasks` left, and step the optimizer.
+
+        Raises ValueError where no gradient reached the parameters, or a task's own ones; NotFinite where a gradient is
+        NaN or infinite.
+        """
+        shared = _reached(self.parameters.shared)
+        own = {task: _reached(group) for task, group in self.parameters.tasks.items()}
+        for task in tasks:
+            if not own[task] and any(parameter.requires_grad for parameter in self.parameters.tasks[task]):
+                raise ValueError(f"the loss of task {task!r} reaches none of the task's own parameters")
+        groups = {owner: group for owner, group in ((None, shared), *own.items()) if group}
+        if not groups:
+            raise ValueError(f"the losses of {listed(tasks)} reach no parameter")
+        norms = torch.stack([get_total_norm(group) for group in groups.values()])
+        total = get_total_norm([norms])
+        lengths = dict(zip(groups, norms.tolist(), strict=True))
+        for owner, length in lengths.items():
+            if not isfinite(length):
+                whose = "the shared parameters" if owner is None else f"the parameters of task {owner!r}"
+                raise NonFiniteError(f"the gradient of {whose} is not finite; no parameter was changed", owner)
+        if self.clip is not None:
+            clip_grads_with_norm_(self.parameters, self.clip, total)
+        self.optimizer.step()
+        return GradientNorms(total.item(), lengths.get(None, 0.0), {task: lengths.get(task, 0.0) for task in own})
+
+    def update(self, closure: Closure, tasks: Sequence[str]) -> tuple[dict[str, float], GradientNorms]:
+        """One ordinary update with the sum of the losses of `tasks`; their values before it. Raises as the others."""
+        self.clear()
+        losses, values = self.compute(closure, tasks)
+        self.backward(added(losses, tasks))
+        return values, self.apply(tasks)
+
+
+def added(losses: Losses, tasks: Sequence[str]) -> Tensor:
+    """The sum () of the losses of `tasks`, each ()."""
+    first, *others = (losses[task] for task in tasks)
+    return sum(others, first)
+
+
+def add_gradients(found: Sequence[Gradients]) -> Gradients:
+    """For each parameter the sum over those that reach it; None where none does."""
+    summed: Gradients = []
+    for parts in zip(*found, strict=True):
+        reached = [part for part in parts if part is not None]
+        summed.append(torch.stack(reached).sum(0) if reached else None)  # (tasks, ...) -> (...)
+    return summed
+
+
+def check_names(tasks: Sequence[str], given: Mapping[str, Any], what: str) -> None:
+    """Raise ValueError where `given` lacks a task or has others."""
+    missing, unknown = [task for task in tasks if task not in given], [name for name in given if name not in tasks]
+    if missing or unknown:
+        parts = [f"no {what} for {listed(missing)}"] if missing else []
+        parts += [f"{what} for unknown {listed(unknown)}"] if unknown else []
+        raise ValueError(f"{', '.join(parts)}; the tasks are {listed(tasks)}")
+
+
+def listed(names: Sequence[str] | Mapping[str, Any]) -> str:
+    """Names for a message."""
+    return ", ".join(map(repr, names))
+
+
+def _reached(parameters: Sequence[nn.Parameter]) -> list[Tensor]:
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]

@@ -1,0 +1,1 @@
+"""Coarse alignment: features, one homography, translations, the coarse warp and its canvas."""

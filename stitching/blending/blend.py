@@ -1,0 +1,29 @@
+"""The socket of the generators: from two aligned pictures to who shows what, and how bright."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.warping.warp import AlignedPair
+
+
+@dataclass(frozen=True)
+class Blend:
+    """How the panorama is made from the two pictures, on the working canvas.
+
+    Attributes:
+        weight: (h, w) float32, share of the reference, 0..1.
+        gain: (h, w, 3) float32, what the target's BGR values are multiplied with.
+    """
+
+    weight: NDArray[np.float32]
+    gain: NDArray[np.float32]
+
+
+class Generator(Protocol):
+    """Decides blend weight and gain from an aligned pair."""
+
+    def __call__(self, pair: AlignedPair, compensator: str) -> Blend:
+        """`compensator`: see `stitching.blending.gain.match_gain`."""

@@ -1,0 +1,1 @@
+"""Where pixels are: maps of pixels, homographies, the canvas."""

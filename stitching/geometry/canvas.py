@@ -1,0 +1,80 @@
+"""The canvas (the reference's plane, or a cylinder around its camera, enlarged) and the coarse warp on it.
+
+Far outside the overlap a homography stretches; there the coarse warp passes smoothly to a similarity
+(the idea of SPHP, Chang et al. 2014, and AANAP, Lin et al. 2015), stated here for the backward map, which stays
+finite where the homography itself runs off to its horizon.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stitching.geometry.pixel_maps import Points, Size
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What the panorama is painted on: the reference's plane, or the cylinder that touches it in its centre.
+
+    Surface coordinates are reference px on the plane; on the cylinder they are reference px in its centre and
+    arc length / height (in px) elsewhere.
+
+    Attributes:
+        focal: radius of the cylinder, px; None = plane.
+        centre: (x, y) of the reference's centre, px.
+    """
+
+    focal: float | None
+    centre: tuple[float, float]
+
+    @property
+    def projection(self) -> str:
+        """ "plane" or "cylinder"."""
+        return "plane" if self.focal is None else "cylinder"
+
+    def to_reference(self, points: Points) -> Points:
+        """(..., 2) surface px -> reference px; NaN behind the reference camera."""
+        if self.focal is None:
+            return points
+        angle = (points[..., 0] - self.centre[0]) / self.focal
+        cosine = np.where(np.abs(angle) < 1.5, np.cos(angle), np.nan)
+        x = self.centre[0] + self.focal * np.sin(angle) / cosine
+        y = self.centre[1] + (points[..., 1] - self.centre[1]) / cosine
+        return np.stack([x, y], axis=-1)
+
+    def from_reference(self, points: Points) -> Points:
+        """(..., 2) reference px -> surface px."""
+        if self.focal is None:
+            return points
+        angle = np.arctan2(points[..., 0] - self.centre[0], self.focal)
+        x = self.centre[0] + self.focal * angle
+        y = self.centre[1] + (points[..., 1] - self.centre[1]) * np.cos(angle)
+        return np.stack([x, y], axis=-1)
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The part of the surface that the panorama shows.
+
+    Attributes:
+        surface: what it is cut from.
+        origin: (x, y) of canvas pixel (0, 0), surface px (= reference px on the plane), whole numbers.
+        size: (w, h), canvas px; as large as reference px.
+    """
+
+    surface: Surface
+    origin: tuple[int, int]
+    size: Size
+
+    @property
+    def projection(self) -> str:
+        """ "plane" or "cylinder"."""
+        return self.surface.projection
+
+    def to_reference(self, points: Points) -> Points:
+        """(..., 2) canvas px -> reference px."""
+        return self.surface.to_reference(points + np.asarray(self.origin, np.float64))
+
+    def from_reference(self, points: Points) -> Points:
+        """(..., 2) reference px -> canvas px."""
+        return self.surface.from_reference(points) - np.asarray(self.origin, np.float64)

@@ -1,0 +1,197 @@
+"""Fields: (h, w, 2) float32 arrays of places or displacements, px, and what is often done to them."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Field = NDArray[np.float32]  # (h, w, 2), x then y
+Mask = NDArray[np.bool_]  # (h, w)
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]  # (h, w, 3) BGR
+Points = NDArray[np.float64]  # (..., 2), x then y
+Size = tuple[int, int]  # (width, height)
+Box = tuple[slice, slice]  # rows and columns of a part
+
+Picture = TypeVar("Picture", NDArray[np.uint8], NDArray[np.uint16], NDArray[np.float32])
+Coordinates = TypeVar("Coordinates", NDArray[np.float32], NDArray[np.float64])
+
+LATTICE = 8  # px between the nodes of a smooth map that is interpolated linearly in between
+NOWHERE = -1e5  # px; stands for NaN inside cv2.remap, far outside of every picture
+
+
+def pixel_grid(height: int, width: int) -> Field:
+    """(height, width, 2): every pixel's own coordinates."""
+    grid = np.empty((height, width, 2), np.float32)
+    grid[..., 0] = np.arange(width)
+    grid[..., 1] = np.arange(height)[:, None]
+    return grid
+
+
+def rescale(points: Coordinates, scale: float) -> Coordinates:
+    """Coordinates after the picture was enlarged `scale` times (pixel centres at .5)."""
+    return (points + 0.5) * scale - 0.5
+
+
+def smooth_map(function: Callable[[Points], Points], size: Size, scale: float, offset: Size = (0, 0)) -> Field:
+    """A smooth function of canvas px, drawn on a grid of `scale` px per canvas px.
+
+    Args:
+        function: (..., 2) canvas px -> (..., 2) px of some picture.
+        size: (w, h) of the result.
+        scale: result px per canvas px.
+        offset: (x, y) of the result's first pixel on that grid.
+
+    Returns:
+        (h, w, 2) float32, exact on a lattice of `LATTICE` px, linear in between.
+    """
+    x, y = (_nodes(start, length, LATTICE) for start, length in zip(offset, size, strict=True))
+    nodes = np.stack(np.meshgrid(x, y), axis=-1)  # (rows, columns, 2)
+    map_xy = np.nan_to_num(function(rescale(nodes, 1 / scale)), nan=NOWHERE)
+    return _between_nodes(map_xy.astype(np.float32), LATTICE, size, offset)
+
+
+def zoom(
+    field: NDArray[np.float32], scale: float, size: Size, offset: Size = (0, 0), lattice: int | None = None
+) -> NDArray[np.float32]:
+    """A part of a field, enlarged; places are exact, where `cv2.remap` rounds them to 1/32 px of the field.
+
+    Args:
+        field: (h, w[, c]); values do not change, its border goes on.
+        scale: field px per result px.
+        size, offset: (w, h) and (x, y) of the part, result px.
+        lattice: result px between looked-up values, linear in between; None = about as dense as the field.
+
+    Returns:
+        (h', w'[, c]) float32 of `size`.
+    """
+    lattice = lattice or max(1, round(1 / scale))
+    x, y = (_nodes(start, length, lattice) for start, length in zip(offset, size, strict=True))
+    x, y = rescale(x, scale), rescale(y, scale)
+    first = min(max(int(x[0]), 0), field.shape[1] - 1)
+    rows = _interpolated(field[:, first : int(max(x[-1], 0)) + 2], y, 0)
+    return _between_nodes(_interpolated(rows, x - first, 1), lattice, size, offset)
+
+
+def _nodes(start: int, length: int, lattice: int) -> Points:
+    """Middles of the cells of `lattice` px from one before pixel `start` to one after the last pixel."""
+    cells = np.arange(start // lattice - 1, (start + length - 1) // lattice + 2, dtype=np.float64)
+    return cells * lattice + (lattice - 1) / 2
+
+
+def _between_nodes(values: NDArray[np.float32], lattice: int, size: Size, offset: Size) -> NDArray[np.float32]:
+    """Linear interpolation between values (rows, columns[, c]) at the `_nodes` of `size` and `offset`."""
+    rows, columns = values.shape[:2]
+    drawn = enlarge(values, (columns * lattice, rows * lattice))
+    left, top = (start % lattice + lattice for start in offset)
+    return drawn[top : top + size[1], left : left + size[0]]
+
+
+def _interpolated(values: NDArray[np.float32], at: Points, axis: int) -> NDArray[np.float32]:
+    """Linear interpolation at (n,) places along an axis, which gets the length n; the border goes on."""
+    last = values.shape[axis] - 1
+    at = np.clip(at, 0, last)
+    low = at.astype(np.intp)
+    share = np.expand_dims((at - low).astype(np.float32), [i for i in range(values.ndim) if i != axis])
+    below = values.take(low, axis)
+    result: NDArray[np.float32] = values.take(np.minimum(low + 1, last), axis)
+    result -= below
+    result *= share
+    result += below
+    return result
+
+
+def inside(map_xy: Field, size: Size) -> Mask:
+    """(h, w): which (h, w, 2) places lie in a picture of `size`; NaN does not."""
+    low, high = np.array([-0.5, -0.5]), np.array([size[0] - 0.5, size[1] - 0.5])
+    return np.asarray(cv2.inRange(map_xy, low, high) > 0)
+
+
+def look_up(picture: Picture, map_xy: Field, interpolation: int = cv2.INTER_LINEAR) -> Picture:
+    """Sample a picture or field (h, w[, c]) at (h', w', 2) places; outside, its nearest border pixel."""
+    # OpenCV's stubs do not know that the second map may be missing.
+    sampled: Picture = cv2.remap(  # type: ignore[call-overload]
+        picture, map_xy, None, interpolation, borderMode=cv2.BORDER_REPLICATE
+    )
+    return sampled
+
+
+def follow(first: Field, then: Field) -> Field:
+    """Displacement of moving by `first` and from there by `then`; both (h, w, 2) px on one grid."""
+    h, w = first.shape[:2]
+    return first + look_up(then, pixel_grid(h, w) + first)
+
+
+def round_trip_error(there: Field, back: Field) -> NDArray[np.float32]:
+    """(h, w): how far from its start a pixel ends that moves by `there` and then by `back`, px."""
+    total = follow(there, back)
+    return np.asarray(cv2.magnitude(total[..., 0], total[..., 1]), np.float32)
+
+
+def push_pull(field: Field, known: NDArray[np.float32]) -> Field:
+    """Fill the unknown smoothly from the known: push-pull interpolation (Gortler et al. 1996, section 3.4).
+
+    Args:
+        field: (h, w, 2).
+        known: (h, w) weights 0..1; where 1 the field stays as it is.
+
+    Returns:
+        (h, w, 2); zeros where nothing at all is known.
+    """
+    levels = [(field * known[..., None], known)]
+    while max(levels[-1][1].shape) > 1:
+        values, weights = (np.asarray(cv2.pyrDown(level), np.float32) for level in levels[-1])
+        full = np.minimum(4 * weights, 1)  # a quarter of known pixels is enough to know the coarse one
+        rise = full / np.maximum(weights, 1e-6)
+        levels.append((values * rise[..., None], full))
+    values, weights = levels[-1]
+    filled: Field = np.asarray(values / np.maximum(weights, 1e-6)[..., None], np.float32)
+    for values, weights in levels[-2::-1]:
+        below = enlarge(filled, (weights.shape[1], weights.shape[0]))
+        filled = values + (1 - weights)[..., None] * below
+    return filled
+
+
+def enlarge(field: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
+    """Resample a field (values unchanged) to `size`; pixel centres at .5."""
+    return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def bounding_box(mask: Mask, margin: int = 0) -> Box:
+    """Rows and columns that hold all True pixels, and `margin` more on each side; all where none is True."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if len(rows) == 0:
+        return slice(0, mask.shape[0]), slice(0, mask.shape[1])
+    return (
+        slice(max(rows[0] - margin, 0), min(rows[-1] + 1 + margin, mask.shape[0])),
+        slice(max(columns[0] - margin, 0), min(columns[-1] + 1 + margin, mask.shape[1])),
+    )
+
+
+def forward_map(backward: Field, scale: float, target_size: Size) -> tuple[Field, float]:
+    """Invert a backward map: target px -> canvas px for every target pixel.
+
+    Args:
+        backward: (h, w, 2) canvas grid of `scale` px per canvas px -> target px, NaN where not covered.
+
+    Returns:
+        (ht, wt, 2) float32 and its px per target px (at most `scale`). Target pixels that no canvas pixel
+        shows (hidden ones, a cropped rim) get their place from their neighbours.
+    """
+    tw, th = target_size
+    grid_scale = min(1.0, scale)
+    w, h = max(1, round(tw * grid_scale)), max(1, round(th * grid_scale))
+    rows, columns = np.nonzero(np.isfinite(backward[..., 0]))
+    cells = np.round(rescale(backward[rows, columns], grid_scale)).astype(np.int64)  # (n, 2)
+    hit = (cells >= 0).all(axis=1) & (cells[:, 0] < w) & (cells[:, 1] < h)
+    cell = cells[hit, 1] * w + cells[hit, 0]
+    count = np.bincount(cell, minlength=h * w)
+    # The sums of offsets from the pixel itself keep their precision in float32 later.
+    map_xy = rescale(np.stack([columns, rows], axis=-1)[hit].astype(np.float64), 1 / scale)
+    exact = rescale(backward[rows, columns][hit].astype(np.float64), 1.0)
+    offset = map_xy - exact
+    sums = np.stack([np.bincount(cell, offset[:, axis], h * w) for axis in (0, 1)], axis=-1)
+    known = (count > 0).astype(np.float32).reshape(h, w)
+    offsets = (sums / np.maximum(count, 1)[:, None]).astype(np.float32)
+    return push_pull(offsets.reshape(h, w, 2), known) + rescale(pixel_grid(h, w), 1 / grid_scale), grid_scale

@@ -1,0 +1,58 @@
+"""Writing files whole or not at all, and asking beforehand whether a file can be written."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from stitching.errors import InputError, JobError
+
+AnyPath = str | os.PathLike[str]
+
+
+def check_writable(path: AnyPath) -> None:
+    """Raise InputError where no file can be written at `path`: folder missing, or no permission."""
+    path = Path(path)
+    folder = path.parent
+    try:
+        if not folder.is_dir():
+            raise InputError(f"cannot write {path}: the folder {folder} does not exist; create it first")
+        if path.is_dir():
+            raise InputError(f"cannot write {path}: it is a folder; name a file")
+        if path.exists() and not os.access(path, os.W_OK):
+            raise InputError(f"cannot write {path}: the file there is write-protected; choose another name")
+    except OSError as error:  # a name too long, a loop of links
+        raise InputError(f"cannot write {path}: {error.strerror}; choose another name") from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"cannot write {path}: no permission to write to {folder}; choose another folder")
+
+
+def check_folder(path: AnyPath) -> None:
+    """Raise InputError where there is no folder `path` to write to and none can be made."""
+    path = Path(path)
+    try:
+        nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        usable = nearest.is_dir() and os.access(nearest, os.W_OK)
+    except OSError as error:  # a name too long, a loop of links
+        raise InputError(f"cannot write to {path}: {error.strerror}; choose another folder") from error
+    if not usable:
+        raise InputError(f"cannot write to {path}: {nearest} is no folder that can be written to; choose another")
+
+
+@contextmanager
+def replacing(path: AnyPath) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, of the same extension; what was written there becomes `path`.
+
+    On any exception, Ctrl-C too, the temporary file is deleted and `path` stays as it was. Symbolic links are
+    followed. Raises JobError for an OSError inside, a full disk for example.
+    """
+    final = Path(os.path.realpath(path))
+    temporary = final.with_name(f".parastitch-{os.urandom(8).hex()}{final.suffix}")
+    try:
+        yield temporary
+        temporary.replace(final)
+    except OSError as error:
+        raise JobError(f"cannot write {os.fspath(path)}: {error.strerror or error}; nothing was written") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

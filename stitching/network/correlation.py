@@ -1,0 +1,83 @@
+"""Matching features of all places with all: the correlation volume, its best matches, and looking things up in it."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stitching.network.sampling import pixels
+
+CELL = 8  # px of the window in a cell of the volume
+RADIUS = 4  # cells around a place that are looked up
+LEVELS = 2  # of looking up: cells, and twice as large ones
+NEVER = -1e4  # logit of what cannot be a match; finite in half precision
+
+
+class Correlation(nn.Module):
+    """Logits of target cells matching reference cells, or none: the dustbin (Sarlin et al. 2020, SuperGlue)."""
+
+    def __init__(self, channels: int, depth: int = 96) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(channels, depth, 1)
+        self.scale = nn.Parameter(torch.tensor(1.0))
+        self.dustbin = nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, reference: Tensor, target: Tensor, reference_valid: Tensor) -> Tensor:
+        """(b, n, n + 1) logits, n = rows * columns, row by row; the last one says that nothing matches.
+
+        Args:
+            reference, target: (b, c, rows, columns) features.
+            reference_seen: (b, 1, rows, columns) 0 .. 1; cells that are not half seen match nothing.
+        """
+        there, here = (self.project(features).flatten(2).float() for features in (reference, target))  # (b, d, n)
+        with torch.autocast(here.device.type, enabled=False):  # logits in full precision
+            volume = torch.einsum("bdn,bdm->bnm", here, there) * (self.scale / here.shape[1] ** 0.5)
+        volume = volume.masked_fill(reference_valid.flatten(1)[:, None] < 0.5, NEVER)
+        return torch.cat([volume, self.dustbin.expand(*volume.shape[:2], 1)], dim=2)
+
+
+def best_match(logits: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    """Displacement (b, 2, rows, columns), cells, of each cell to its best match, and how likely it has one (b, 1, ...).
+
+    The mean place of the softmax within two cells of the best match: below a cell where that is sure.
+    """
+    share = logits.float().softmax(2)[..., :-1]  # (b, n, n)
+    grid = pixels(share.new_empty(rows, columns)).flatten(2)[0].T  # (n, 2)
+    best = grid[share.argmax(2)]  # (b, n, 2)
+    x, y = (torch.arange(length, device=best.device) for length in (columns, rows))
+    near_x = (x - best[..., :1]).abs() <= 2  # (b, n, columns)
+    near_y = (y - best[..., 1:]).abs() <= 2  # (b, n, rows)
+    # (b, n, n) -> (b, n, rows, columns); no matrix product, which mixed precision would round to half a pixel
+    share = share.reshape(*share.shape[:2], rows, columns) * (near_y[..., :, None] & near_x[..., None, :])
+    total = share.sum((2, 3))[..., None]  # (b, n, 1)
+    place = torch.stack([(share.sum(2) * x).sum(2), (share.sum(3) * y).sum(2)], dim=2) / total.clamp_min(1e-6)
+    move = (place - grid) * total  # no match: stays
+    as_grid = (logits.shape[0], -1, rows, columns)  # (b, n, c) -> (b, c, rows, columns)
+    return move.transpose(1, 2).reshape(as_grid), total.transpose(1, 2).reshape(as_grid)
+
+
+class Lookup:
+    """Logits around the places that a displacement says (Teed & Deng 2020, RAFT, section 3.2)."""
+
+    def __init__(self, logits: Tensor, rows: int, columns: int) -> None:
+        """`logits` as `Correlation` gives them."""
+        self._size = len(logits), rows, columns
+        volume = logits[..., :-1].clamp_min(-20).reshape(-1, 1, rows, columns)  # (b, n, n) -> (b n, 1, rows, columns)
+        self._levels = [volume]
+        for _ in range(LEVELS - 1):
+            self._levels.append(functional.avg_pool2d(self._levels[-1], 2, ceil_mode=True))
+        side = torch.arange(-RADIUS, RADIUS + 1, device=logits.device, dtype=torch.float32)
+        self._around = torch.stack(torch.meshgrid(side, side, indexing="xy"), -1)  # (2 r + 1, 2 r + 1, 2)
+
+    def __call__(self, displacement: Tensor) -> Tensor:
+        """(b, LEVELS (2 RADIUS + 1)^2, rows, columns) of displacements (b, 2, rows, columns), cells."""
+        b, rows, columns = self._size
+        places = displacement.float()
+        places = pixels(places) + places
+        places = places.permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)  # (b, 2, rows, columns) -> (b n, 1, 1, 2)
+        found = []
+        for level, volume in enumerate(self._levels):
+            half = places.new_tensor([volume.shape[3], volume.shape[2]]) / 2
+            at = ((places + 0.5) / 2**level + self._around) / half - 1  # of cells' corners, -1 .. 1
+            sampled = functional.grid_sample(volume, at, align_corners=False)
+            found.append(sampled.reshape(b, rows, columns, -1))  # (b n, 1, k, k) -> (b, rows, columns, k k)
+        return torch.cat(found, dim=3).permute(0, 3, 1, 2)

@@ -1,0 +1,1 @@
+"""Running trained networks, with ONNX Runtime or torch, and exporting them."""

@@ -1,0 +1,1 @@
+"""What is written beside the panorama: the HTML report, aligned pictures, a picture of every stage."""

@@ -1,0 +1,125 @@
+"""What is written beside the panorama: aligned pictures, masks, a picture of every stage."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.blending.compose import Box, Layers, tiles
+from stitching.errors import InputError
+from stitching.geometry.pixel_maps import Mask, Pixels, enlarge
+from stitching.io.images import write_picture
+from stitching.reporting.visualize import flow_colours, heat_map, robust_limit, weight_colours
+from stitching.stitcher import Stitched
+
+
+def save_mask(stitched: Stitched, path: Path) -> None:
+    """Write the panorama's alpha as a grey picture: 255 = seen."""
+    write_picture(path, _grey(stitched.alpha))
+
+
+def save_aligned(stitched: Stitched, folder: Path) -> None:
+    """Write both pictures on the canvas before blending, without gain, and the blend.
+
+    `warp1.png mask1.png` are the reference, `warp2.png mask2.png` the target by the estimated warp (255 = seen
+    and in its place: what one picture sees and the other cannot is no part of it), `blend.png` the panorama
+    with alpha. All have the size of the canvas at the output's scale, before any crop.
+    """
+    make_folder(folder)
+    layers = stitched.layers
+    for number, draw in ((1, layers.reference_tile), (2, layers.target_tile)):
+        pixels, valid = _whole(layers, draw)
+        if number == 2:
+            valid[_enlarged(stitched.trusted, layers.size) < 0.5] = 0
+        write_picture(folder / f"warp{number}.png", pixels)
+        write_picture(folder / f"mask{number}.png", _grey(valid))
+    left, top, right, bottom = stitched.crop
+    width, height = layers.size
+    margins = top, height - bottom, left, width - right
+    panorama, alpha = (
+        cv2.copyMakeBorder(p, *margins, cv2.BORDER_CONSTANT) for p in (stitched.panorama, stitched.alpha)
+    )
+    write_picture(folder / "blend.png", panorama, np.asarray(alpha, np.uint8))
+
+
+def save_intermediates(stitched: Stitched, folder: Path) -> None:
+    """Write numbered pictures of every stage, all but the last on the working canvas."""
+    make_folder(folder)
+    for number, (name, pixels) in enumerate(_stages(stitched), start=1):
+        write_picture(folder / f"{number:02d}_{name}.png", pixels)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        InputError: it cannot be made, or something else has its name.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror}; name one that can be written") from error
+
+
+def _stages(stitched: Stitched) -> Iterator[tuple[str, Pixels]]:
+    pair = stitched.pair
+    if pair is not None:
+        yield "matches", _drawn_matches(stitched)
+        yield "coarse_reference", pair.reference
+        yield "coarse_target", pair.target
+        yield "coarse_overlay", _overlay(pair.reference, pair.target, pair.reference_valid, pair.target_valid)
+    masks = stitched.masks
+    lengths = np.linalg.norm(np.nan_to_num(stitched.residual), axis=2)
+    yield "residual", flow_colours(-stitched.residual)
+    yield "parallax", heat_map(lengths, masks.target, robust_limit(lengths, masks.target))
+    yield "warped_target", stitched.aligned_target
+    yield (
+        "warped_overlay",
+        _overlay(stitched.aligned_reference, stitched.aligned_target, masks.reference, masks.target),
+    )
+    yield "trusted", _grey(stitched.trusted * np.uint8(255))
+    yield "gain", np.clip(stitched.gain * 127, 0, 255).astype(np.uint8)
+    yield "weight", weight_colours(stitched.weight)
+    yield "panorama", stitched.panorama
+
+
+def _drawn_matches(stitched: Stitched) -> Pixels:
+    """Where each trusted match lies on the working canvas: reference green, target red, a line between."""
+    assert stitched.pair is not None
+    pair = stitched.pair
+    drawn = _overlay(pair.reference, pair.target, pair.reference_valid, pair.target_valid)
+    ends = (points.round().astype(int).tolist() for points in (pair.reference_points, pair.target_points))
+    for place, other in zip(*ends, strict=True):
+        cv2.line(drawn, place, other, (0, 255, 255))
+        cv2.circle(drawn, place, 2, (0, 255, 0), -1)
+        cv2.circle(drawn, other, 2, (0, 0, 255), -1)
+    return drawn
+
+
+def _overlay(first: NDArray[np.uint8], second: NDArray[np.uint8], first_valid: Mask, second_valid: Mask) -> Pixels:
+    """The mean where both are seen, else whichever is."""
+    both = (first_valid & second_valid)[..., None]
+    return np.where(both, cv2.addWeighted(first, 0.5, second, 0.5, 0), cv2.max(first, second)).astype(np.uint8)
+
+
+def _whole(layers: Layers, draw: Callable[[Box], tuple[Pixels, Mask]]) -> tuple[Pixels, NDArray[np.uint8]]:
+    """All tiles of one picture, (H, W, 3), zero where it has nothing, and its mask (H, W), 255 or 0."""
+    width, height = layers.size
+    pixels = np.zeros((height, width, 3), layers.reference.pixels.dtype)
+    valid = np.zeros((height, width), np.uint8)
+    for box in tiles(width, height):
+        left, top, right, bottom = box
+        drawn, there = draw(box)
+        pixels[top:bottom, left:right] = np.where(there[..., None], drawn, 0)
+        valid[top:bottom, left:right] = there * np.uint8(255)
+    return pixels, valid
+
+
+def _enlarged(mask: Mask, size: tuple[int, int]) -> NDArray[np.float32]:
+    return enlarge(mask.astype(np.float32), size)
+
+
+def _grey(values: NDArray[np.uint8]) -> Pixels:
+    return np.repeat(values[..., None], 3, axis=2)

@@ -1,0 +1,286 @@
+"""A stitch as one HTML page to look at: the panorama, how well the pictures line up, what the warp did."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from html import escape
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from stitching.geometry.pixel_maps import Mask, Pixels, Size
+from stitching.io.files import replacing
+from stitching.reporting import visualize
+from stitching.summary import PARALLAX_WIDTH
+
+if TYPE_CHECKING:
+    from stitching.stitcher import Stitched
+
+PANORAMA_SIDE = 1600  # longest sides of the page's pictures, px: sharp on a laptop, about 1 MB in all
+ALIGNED_SIDE = 1280
+INPUT_SIDE = 900
+FIELD_SIDE = 720
+
+GROUPS = {
+    "Alignment": ("alignment", "matches", "planes", "confidence", "overlap"),
+    "Warp and blend": ("warp", "parallax_median", "parallax_p90", "tears", "folds", "holes", "blend", "choice"),
+    "Sizes": ("reference_size", "target_size", "canvas_size", "panorama_size", "projection"),
+}
+ELSEWHERE = {"reference", "target", "seconds", "warnings"}  # on the page already
+FORMATS = dict.fromkeys(("overlap", "tears", "folds", "holes"), "{:.2%}") | dict.fromkeys(
+    ("parallax_median", "parallax_p90"), "{:.3g} px"
+)
+LOADED = "The warp was loaded from a file, so what it adds to a coarse alignment is not known."
+
+
+def write_report(stitched: Stitched, path: str | PathLike[str]) -> None:
+    """Write `render_report` to `path` (UTF-8); nothing half-written is left where that fails."""
+    page = render_report(stitched)
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8", errors="replace")  # names can be of odd bytes
+
+
+def render_report(stitched: Stitched) -> str:
+    """One HTML page that needs nothing else: pictures inside as WebP, no script or style from elsewhere."""
+    template = Template((files("stitching.reporting") / "report.html").read_text(encoding="utf-8"))
+    return template.substitute(_texts(stitched) | _panorama(stitched) | _comparison(stitched) | _fields(stitched))
+
+
+def _texts(stitched: Stitched) -> dict[str, str]:
+    """Everything that is words and numbers, HTML-escaped."""
+    summary, reference, target = stitched.summary, stitched.reference, stitched.target
+    return {
+        "reference_name": escape(Path(reference.name).name),
+        "target_name": escape(Path(target.name).name),
+        "reference_path": escape(reference.name),
+        "target_path": escape(target.name),
+        "reference_size": _value(reference.size) + " px",
+        "target_size": _value(target.size) + " px",
+        "reference": _encoded(reference.pixels, reference.valid, INPUT_SIDE),
+        "target": _encoded(target.pixels, target.valid, INPUT_SIDE),
+        "verdict": _verdict(len(summary.warnings), bool(stitched.masks.holes.any() and (stitched.alpha == 0).any())),
+        "verdict_class": "care" if summary.warnings else "good",
+        "warnings": _warnings(summary.warnings),
+        "fields_note": "" if stitched.alignment else LOADED,
+        "tiles": _tiles(stitched),
+        "numbers": _seconds(summary.seconds) + _tables(summary.as_dict()),
+    }
+
+
+def _panorama(stitched: Stitched) -> dict[str, str]:
+    """The panorama, and what can be drawn over it."""
+    shown = _shrunk_size(stitched.alpha, PANORAMA_SIDE)
+    masks = stitched.masks
+    reference, target, holes = (
+        _on_panorama(mask.astype(np.float32), stitched, shown) > 0.5
+        for mask in (masks.reference, masks.target, masks.holes)
+    )
+    weight = _on_panorama(stitched.weight, stitched, shown)
+    half = max(1, round(shown[0] / 800))  # px: as strong on large panoramas
+    core, line = (visualize.seam(weight, reference, target, thickness) for thickness in (half, half + 1))
+    dark = np.zeros((*line.shape, 3), np.uint8)  # a dark rim keeps the white line readable on a bright sky
+    red = np.full_like(dark, visualize.HOLE_COLOUR)
+    lines = visualize.grid_lines(stitched.warp.forward)
+    return {
+        "panorama": _encoded(stitched.panorama, stitched.alpha, PANORAMA_SIDE),
+        "panorama_width": str(shown[0]),
+        "panorama_height": str(shown[1]),
+        "seam": _encoded(visualize.overlaid(dark, core, (255, 255, 255)), line, PANORAMA_SIDE),
+        "holes": _encoded(red, visualize.stripes(holes), PANORAMA_SIDE),
+        "holes_label": "Holes" if holes.any() else "No holes",
+        "holes_disabled": "" if holes.any() else "disabled",
+        "view_box": _view_box(stitched),
+        "grid": "".join("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in line) for line in lines),
+    }
+
+
+def _on_panorama(field: npt.NDArray[np.float32], stitched: Stitched, size: Size) -> npt.NDArray[np.float32]:
+    """A field (h, w) of the working grid, drawn over the (cropped) panorama at `size` (w, h) px."""
+    (left, top, right, bottom), (width, height) = stitched.crop, stitched.layers.size
+    x_scale, y_scale = field.shape[1] / width, field.shape[0] / height  # working px per output px
+    x_step, y_step = (right - left) / size[0] * x_scale, (bottom - top) / size[1] * y_scale
+    to_field = np.array(
+        [
+            [x_step, 0, left * x_scale + 0.5 * x_step - 0.5],
+            [0, y_step, top * y_scale + 0.5 * y_step - 0.5],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    drawn = cv2.warpAffine(field, to_field, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(drawn, np.float32)
+
+
+def _view_box(stitched: Stitched) -> str:
+    """The (cropped) panorama in canvas px, as SVG wants it: x, y, width, height."""
+    left, top, right, bottom = np.array(stitched.crop) * stitched.canvas.size[0] / stitched.layers.size[0]
+    return f"{left - 0.5:g} {top - 0.5:g} {right - left:g} {bottom - top:g}"  # pixel centres are at integers
+
+
+def _comparison(stitched: Stitched) -> dict[str, str]:
+    """The two aligned pictures, their difference, and where the divider stands at first."""
+    masks = stitched.masks
+    both = masks.reference & masks.target
+    apart = visualize.difference(stitched.aligned_reference, stitched.aligned_target, both)
+    width, height = _shrunk_size(both, ALIGNED_SIDE)
+    middle = _middle(both if both.any() else masks.reference | masks.target)
+    pictures = {
+        "reference": _encoded(stitched.aligned_reference, masks.reference, ALIGNED_SIDE),
+        "target": _encoded(stitched.aligned_target, masks.target, ALIGNED_SIDE),
+    }
+    left, right = pictures if _middle(masks.reference) <= _middle(masks.target) else reversed(pictures)
+    return {
+        "left": pictures[left],
+        "right": pictures[right],
+        "left_name": left,
+        "right_name": right,
+        "left_label": left.capitalize(),
+        "right_label": right.capitalize(),
+        "difference": _encoded(apart, None, ALIGNED_SIDE),
+        "aligned_width": str(width),
+        "aligned_height": str(height),
+        "swipe": f"{100 * middle:.1f}",  # % of the width: the middle of the overlap
+    }
+
+
+def _middle(mask: Mask) -> float:
+    """Mean column of a mask (h, w) as a share of its width, 0..1; 0.5 where it is empty."""
+    columns = np.flatnonzero(mask.any(axis=0))
+    return (float(columns.mean()) + 0.5) / mask.shape[1] if columns.size else 0.5
+
+
+def _fields(stitched: Stitched) -> dict[str, str]:
+    """What the warp and the blend did, each pixel by a colour, shaded by the pictures themselves."""
+    masks = stitched.masks
+    moves = -stitched.residual * (PARALLAX_WIDTH / stitched.reference.size[0])  # target -> canvas
+    valid, both = masks.reference | masks.target, masks.reference & masks.target
+    length = np.asarray(np.hypot(moves[..., 0], moves[..., 1]), np.float32)
+    moved = np.isfinite(length) & masks.target
+    warp_limit, parallax_limit = visualize.robust_limit(length, moved), visualize.robust_limit(length, both)
+    photo = np.where(masks.reference[..., None], stitched.aligned_reference, stitched.aligned_target)
+    wheel, disc = visualize.flow_legend(116)
+    ramp = np.linspace(0, 1, 264, dtype=np.float32)[None]  # (1, 264)
+    everywhere = np.ones(ramp.shape, bool)
+
+    def picture(colours: visualize.Pixels, where: Mask) -> str:
+        field = visualize.within(visualize.shaded(colours, photo), where, photo)
+        return _encoded(field, valid | masks.holes, FIELD_SIDE)
+
+    coverage = visualize.coverage_colours(masks.reference, masks.target, masks.holes)
+    return {
+        "flow": picture(visualize.flow_colours(moves, warp_limit), moved),
+        "warp_limit": f"{warp_limit:g} px",
+        "wheel": _encoded(wheel, disc, FIELD_SIDE),
+        "parallax": picture(visualize.heat_map(length, both, parallax_limit), both),
+        "parallax_limit": f"{parallax_limit:g}",
+        "parallax_width": str(PARALLAX_WIDTH),
+        "ramp": _encoded(visualize.heat_map(ramp, everywhere, 1.0), None, FIELD_SIDE),
+        "weight": picture(visualize.weight_colours(stitched.weight), valid),
+        "weight_ramp": _encoded(visualize.weight_colours(ramp), None, FIELD_SIDE),
+        "coverage": picture(coverage, valid | masks.holes),
+    }
+
+
+def _verdict(warnings: int, holes: bool) -> str:
+    if warnings:
+        return f"Stitched, with {warnings} warning{'s' * (warnings > 1)}. Look at the seam before you use it."
+    return "Stitched without warnings; a few holes remain." if holes else "Stitched without warnings or holes."
+
+
+def _warnings(warnings: list[str]) -> str:
+    if not warnings:
+        return ""
+    items = "".join(f"<li><b>Warning</b> {escape(warning)}</li>" for warning in warnings)
+    return f'<ul class="warnings" role="list">{items}</ul>'
+
+
+def _tiles(stitched: Stitched) -> str:
+    """The few numbers that people look for first."""
+    summary = stitched.summary
+    tiles = [
+        ("Panorama", _value(summary.panorama_size), f"px, {summary.projection}"),
+        ("Overlap", f"{summary.overlap:.0%}", "of the target"),
+        ("Time", f"{sum(summary.seconds.values()):.1f} s", summary.device),
+    ]
+    if summary.parallax_median is not None:  # a loaded warp does not tell what a homography would have left
+        note = f"90th percentile {summary.parallax_p90:.3g} px"
+        tiles.insert(2, ("Parallax", f"{summary.parallax_median:.3g} px", note))
+    return "".join(
+        f"<div><dt>{name}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
+        for name, value, note in tiles
+    )
+
+
+def _seconds(seconds: Mapping[str, float]) -> str:
+    """Seconds per stage as bars: how long beside the slowest."""
+    longest = max(seconds.values(), default=0.0)
+    rows = "".join(
+        f'<tr><th scope="row">{_label(stage)}</th>'
+        f'<td class="length"><span style="width: {100 * value / max(longest, 1e-9):.1f}%"></span></td>'
+        f"<td>{value:.2f}</td></tr>"
+        for stage, value in seconds.items()
+    )
+    return f"<table><caption>Seconds per stage</caption>{rows}</table>"
+
+
+def _tables(facts: Mapping[str, object]) -> str:
+    """The summary, a table for each group."""
+    known = ELSEWHERE.union(*GROUPS.values())
+    groups = GROUPS | {"More": tuple(name for name in facts if name not in known)}
+    return "".join(_table(title, {name: facts[name] for name in names}) for title, names in groups.items() if names)
+
+
+def _table(title: str, facts: Mapping[str, object]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{_label(name)}</th><td>{escape(_value(value, FORMATS.get(name)))}</td></tr>'
+        for name, value in facts.items()
+    )
+    return f"<table><caption>{title}</caption>{rows}</table>"
+
+
+def _label(name: str) -> str:
+    """A summary's key as people write it: `work_scale` as "Work scale"."""
+    words = name.replace("_", " ")
+    return escape(words[:1].upper() + words[1:])
+
+
+def _value(value: object, form: str | None = None) -> str:
+    """A summary's value as people write it; a tuple is a size, or a place that can be negative."""
+    if value is None:
+        return "not known"
+    if form:
+        return form.format(value)
+    if isinstance(value, tuple):
+        return (" \N{MULTIPLICATION SIGN} " if min(value) > 0 else ", ").join(map(str, value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _encoded(pixels: Pixels, valid: npt.NDArray[np.generic] | None, longest_side: int) -> str:
+    """A picture (h, w, 3) uint8 or uint16 as a data URI, shrunk to fit; clear where `valid` (h, w) is 0."""
+    size = _shrunk_size(pixels, longest_side)
+    level = 257 if pixels.dtype == np.uint16 else 1  # of 8 bits, in the picture's own
+    if valid is None:
+        data = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) / level
+    else:  # what is not seen must not bleed in: blank it, shrink, divide by the share that was seen
+        mask = (valid != 0).astype(np.uint8) * np.uint8(255)
+        share = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)[..., None]
+        blanked = cv2.bitwise_and(pixels, pixels, mask=mask)
+        colours = cv2.resize(blanked, size, interpolation=cv2.INTER_AREA) / level * (255 / np.maximum(share, 1))
+        alpha = np.minimum(share[..., 0], cv2.blur(share, (3, 3)))  # smooths the stairs of a mask
+        data = np.dstack([colours, alpha])
+    shown = np.clip(np.rint(data), 0, 255).astype(np.uint8)
+    encoded = cv2.imencode(".webp", shown, [cv2.IMWRITE_WEBP_QUALITY, 82])[1]
+    return "data:image/webp;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
+
+
+def _shrunk_size(picture: npt.NDArray[np.generic], longest_side: int) -> Size:
+    """(w, h) px of `picture` (h, w, ...) shrunk to fit `longest_side`; never enlarged."""
+    height, width = picture.shape[:2]
+    factor = min(1.0, longest_side / max(height, width))
+    return max(1, round(width * factor)), max(1, round(height * factor))

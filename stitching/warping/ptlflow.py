@@ -1,0 +1,223 @@
+"""Flow networks of the package ptlflow (Morimitsu 2021) as estimators of the warp, and as modules to train.
+
+Its code is Apache-2.0; the weights that its authors trained are CC BY-NC-SA: not for commercial use.
+"""
+
+import io
+import pickle
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stitching.errors import InputError, JobError
+from stitching.geometry.pixel_maps import Box, Field
+from stitching.network.inputs import PairTensors, to_tensor
+from stitching.warping.classical import GAINS, warp_of_flows
+from stitching.warping.warp import CanvasPair, Warp
+
+SMALLEST = 256  # px: the coarsest levels of some networks, at 1/64 or 1/128, are empty or divide by zero on less
+USUAL = "things"  # the weights trained on FlyingThings3D, which most networks have
+
+
+@dataclass(frozen=True, eq=False)
+class FlowSequence:
+    """What a flow network gives: residuals only, and neither visibility nor matching."""
+
+    sequence: tuple[Tensor, ...]  # (b, 2, h, w) residuals, ever better; the last one is the answer
+
+
+class PtlflowWarping(nn.Module):
+    """A flow network in the place of our own pixel-wise warping, to train or to use.
+
+    Call: a pair -> `FlowSequence`. In training mode networks that refine step by step give every step, all others
+    only the answer. Where a picture sees nothing, it shows the other one, as with the classical estimator. Any size.
+
+    Attributes:
+        network: the bare network; save its `state_dict()` as safetensors, and `--warp ptlflow:MODEL:FILE` takes it.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        """`network`: called with {"images": (b, 2, 3, h, w) BGR 0..1}, it answers {"flows": (b, 1, 2, h, w) px}."""
+        super().__init__()
+        self.network = network
+
+    def forward(self, pair: PairTensors) -> FlowSequence:
+        """Residuals of the target: the flow from the target to the reference."""
+        height, width = pair.target.shape[2:]
+        below, right = max(SMALLEST - height, 0), max(SMALLEST - width, 0)
+        pictures = [functional.pad(p, (0, right, 0, below), mode="replicate") for p in _filled(pair)]
+        found: Mapping[str, Any] = self.network({"images": torch.stack(pictures, dim=1)})
+        answer: Tensor = found["flows"][:, 0]
+        steps = list(found.get("flow_preds", ())) if self.training else []
+        alike = all(isinstance(step, Tensor) and step.shape == answer.shape for step in steps)
+        # Coarse-to-fine networks give their levels in sizes, units and an order of their own.
+        if not steps or not alike or not torch.equal(steps[-1], answer):
+            steps = [answer]
+        return FlowSequence(tuple(step[..., :height, :width] for step in steps))
+
+
+def ptlflow_warp(pair: CanvasPair, model: str, checkpoint: str = "") -> Warp:
+    """Estimate the warp with a network of ptlflow, on the CPU.
+
+    Args:
+        pair: what to warp.
+        model: name of the network.
+        checkpoint: file (see `create_network`), name of weights that ptlflow offers for download, or "": `USUAL`.
+
+    Raises:
+        InputError: no such network or weights, or they give no finite flow.
+        JobError: the network fails.
+    """
+    return flow_warp(pair, PtlflowWarping(create_network(model, checkpoint or USUAL)))
+
+
+def flow_warp(pair: CanvasPair, warping: nn.Module) -> Warp:
+    """The warp by a module with the call of `PtlflowWarping`, run both ways to check it.
+
+    Raises:
+        InputError: the module gives no finite flow.
+        JobError: the module fails.
+    """
+    warping.eval()
+
+    def flows(pair: CanvasPair, box: Box) -> tuple[Field, Field]:
+        reference, target, reference_valid, target_valid = (
+            to_tensor(part[box]) for part in (pair.reference, pair.target, pair.reference_valid, pair.target_valid)
+        )
+        try:
+            # Not inference_mode: some networks keep tensors of a call, which later could not be trained with.
+            with torch.no_grad(), _silence():
+                there = warping(PairTensors(reference, target, reference_valid, target_valid)).sequence[-1]
+                back = warping(PairTensors(target, reference, target_valid, reference_valid)).sequence[-1]
+        except Exception as error:  # some want more than two pictures, or a GPU, or more memory
+            raise JobError(f"the flow network failed ({_line(error)}); use another one") from error
+        if not (there.isfinite().all() and back.isfinite().all()):
+            raise InputError("the flow network gives no finite flow: its weights are broken; use other ones")
+        there_field, back_field = (flow[0].permute(1, 2, 0).contiguous().numpy() for flow in (there, back))
+        return there_field, back_field
+
+    return warp_of_flows(pair, flows)
+
+
+def create_network(model: str, checkpoint: str | None = None) -> nn.Module:
+    """A network of ptlflow.
+
+    Args:
+        model: its name there.
+        checkpoint: file of weights: .safetensors, or what torch saved of tensors alone, as ptlflow's .ckpt; or the name
+            of weights that ptlflow offers for download; None = random weights, to be trained.
+
+    Raises:
+        InputError: no such network, it cannot be made here, or no such weights for it. Nothing pickled is run.
+    """
+    with _silence(), redirect_stderr(io.StringIO()):
+        try:
+            ptlflow = import_module("ptlflow")  # seconds: it imports the code of every network
+        except Exception as error:  # RuntimeError where torch and torchvision do not fit
+            raise InputError(
+                f"the package ptlflow cannot be imported ({_line(error)}): pip install 'parastitch[ptlflow]' in a new "
+                "environment, torch and torchvision from the same index"
+            ) from error
+        if model not in ptlflow.get_model_names():
+            known = ", ".join(ptlflow.get_model_names())
+            raise InputError(f"ptlflow has no network called {model!r}; known: {known}")
+        try:
+            network: nn.Module = ptlflow.get_model(model)
+        except Exception as error:  # each network has reasons of its own, some want to download parts
+            raise InputError(
+                f"ptlflow cannot make its network {model} here: {_line(error)}; use another one"
+            ) from error
+    if checkpoint is not None:
+        _restore(network, model, checkpoint)
+    return network
+
+
+def _restore(network: nn.Module, model: str, checkpoint: str) -> None:
+    """Load weights into the network, from a file or the net."""
+    offered: Mapping[str, str] = getattr(network, "pretrained_checkpoints", {})
+    if Path(checkpoint).is_file():
+        loaded = _read(Path(checkpoint))
+    elif checkpoint in offered:
+        loaded = _download(offered[checkpoint], model, checkpoint)
+    else:
+        raise InputError(
+            f"no weights {checkpoint!r} for ptlflow's {model}: there is no such file, and ptlflow offers "
+            f"{', '.join(offered) or 'none'}; use --warp ptlflow:{model}:FILE with a file of its weights"
+        )
+    try:
+        network.load_state_dict(loaded.get("state_dict", loaded))
+        # Some networks keep more than tensors, such as the mean colour of what they were trained on.
+        for name, value in loaded.get("hyper_parameters", {}).get("extra_params", {}).items():
+            network.add_extra_param(name, value)  # type: ignore[operator]
+    except Exception as error:  # RuntimeError where they do not fit, others where these are no weights at all
+        raise InputError(f"{checkpoint} does not hold the weights of ptlflow's {model}: {_line(error)}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(path))
+        return _mapping(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # a damaged file raises nearly anything
+        pickled = isinstance(error, pickle.UnpicklingError)
+        reason = "it is no checkpoint, or holds pickled objects" if pickled else f"it is damaged ({_line(error)})"
+        raise InputError(
+            f"cannot read the weights in {path}: {reason}; expected a .safetensors file, or a .ckpt or .pth of tensors"
+        ) from error
+
+
+def _download(address: str, model: str, name: str) -> dict[str, Any]:
+    try:
+        return _mapping(
+            torch.hub.load_state_dict_from_url(
+                address, map_location="cpu", progress=False, check_hash=True, weights_only=True
+            )
+        )
+    except Exception as error:  # no net, a broken download, a full disk
+        raise InputError(
+            f"cannot download the weights {name!r} of ptlflow's {model} ({_line(error)}); "
+            f"get {address} elsewhere and use --warp ptlflow:{model}:FILE"
+        ) from error
+
+
+def _mapping(loaded: object) -> dict[str, Any]:
+    if not isinstance(loaded, dict):
+        raise TypeError(f"it holds one {type(loaded).__name__}, not weights by name")
+    return loaded
+
+
+def _line(error: Exception) -> str:
+    """What an error says, in one line that is not too long."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words if len(words) <= 200 else words[:197] + "..."
+
+
+def _filled(pair: PairTensors) -> tuple[Tensor, Tensor]:
+    """Target and reference (b, 3, h, w), as `classical.fill_outside` makes them; with gradient, on any device."""
+    overlap = pair.reference_valid * pair.target_valid
+    count = overlap.sum((2, 3), keepdim=True).clamp_min(1)
+    means = [(p * overlap).sum((2, 3), keepdim=True) / count for p in (pair.reference, pair.target)]  # (b, 3, 1, 1)
+    gain = (means[0] / means[1].clamp_min(1 / 255)).clamp(*GAINS)
+    target = (pair.target * gain).clamp(0, 1)
+    only_target = (1 - pair.reference_valid) * pair.target_valid
+    only_reference = (1 - pair.target_valid) * pair.reference_valid
+    reference = torch.lerp(pair.reference, target, only_target)
+    return torch.lerp(target, reference, only_reference), reference
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Networks of ptlflow print as they like, also to the standard output where a summary may be wanted."""
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

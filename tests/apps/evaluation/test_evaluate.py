@@ -1,0 +1,320 @@
+"""`parastitch evaluate` on small folders, with OpenCV's stitcher and with made-up methods."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage.data import coffee
+
+from apps import evaluate as command
+from apps.cli import main
+from apps.evaluate import evaluate
+from apps.evaluation.peers import NAMES, Method, find_methods
+from apps.evaluation.timed_process import run_timed
+from apps.pair_folders import find_pairs
+from stitching.errors import InputError
+
+# Leaves the true panorama, of which `scene.png` is beside the pairs, and counts how often it ran.
+_STITCH = """
+import pathlib, shutil, sys
+reference, target, folder = map(pathlib.Path, sys.argv[1:])
+top = reference.parent.parent
+shutil.copy(top / "scene.png", folder / "pano.png")
+if (top / "map.npz").exists():
+    shutil.copy(top / "map.npz", folder / "map.npz")
+with open(top / "runs.txt", "a") as runs:
+    runs.write(reference.parent.name + " ")
+"""
+
+
+def _method(name: str, code: str, collect: Callable[[Path], None] | None = None) -> Method:
+    def run(reference: Path, target: Path, folder: Path) -> list[str]:
+        return [sys.executable, "-c", code, str(reference), str(target), str(folder)]
+
+    return Method(name, run, collect=collect)
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes `evaluate` run these methods."""
+    return lambda *methods: monkeypatch.setattr(command, "find_methods", lambda *_: list(methods))
+
+
+@pytest.fixture(scope="module")
+def scene() -> NDArray[np.uint8]:
+    return cv2.resize(np.ascontiguousarray(coffee()[..., ::-1]), (480, 320), interpolation=cv2.INTER_AREA)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, scene: NDArray[np.uint8]) -> Path:
+    """One pair, "a"."""
+    (tmp_path / "pairs" / "a").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "pairs" / "a" / "1.png"), scene[:, :330])
+    cv2.imwrite(str(tmp_path / "pairs" / "a" / "2.png"), scene[:, 150:])
+    cv2.imwrite(str(tmp_path / "pairs" / "scene.png"), scene)
+    return tmp_path / "pairs"
+
+
+def _rows(output: Path) -> list[dict[str, str]]:
+    with (output / "results.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_rows_sheets_and_medians_of_a_method(
+    folder: Path, tmp_path: Path, use: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    use(_method("copy", _STITCH), _method("broken", "import sys; sys.exit('no idea')"))
+    output = tmp_path / "out"
+    evaluate(folder, output, ("copy", "broken"))
+    copied, broken = _rows(output)
+    assert (copied["pair"], copied["method"], copied["ok"], copied["good"]) == ("a", "copy", "True", "True")
+    assert float(copied["kept_target"]) > 0.98
+    assert float(copied["seconds"]) > 0
+    assert float(copied["peak_mb"]) > 1
+    assert copied["epe"] == ""  # no ground truth
+    assert (broken["ok"], broken["reason"], broken["kept_target"]) == ("False", "run: no idea", "")
+    rows = json.loads((output / "results.json").read_text())
+    assert [row["method"] for row in rows] == ["copy", "broken"]
+    assert rows[0]["ghost"] == 0
+    assert rows[1]["ghost"] is None
+    sheet = cv2.imread(str(output / "sheets" / "001.jpg"))
+    assert sheet is not None
+    assert sheet.shape[1] > sheet.shape[0]  # one row of four pictures
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["copy", "1", "0", "1"] in [line[:4] for line in printed]
+    assert ["broken", "1", "1", "0"] in [line[:4] for line in printed]
+    assert {path.name for path in output.iterdir()} == {"a", "results.csv", "results.json", "sheets"}
+
+
+def test_what_is_finished_is_not_run_again(folder: Path, tmp_path: Path, use: Callable[..., None]) -> None:
+    use(_method("copy", _STITCH))
+    output = tmp_path / "out"
+    runs = folder / "runs.txt"
+    evaluate(folder, output)
+    first = (output / "results.csv").read_bytes()
+    evaluate(folder, output)
+    assert runs.read_text() == "a "
+    assert (output / "results.csv").read_bytes() == first
+    evaluate(folder, output, again=True)
+    assert runs.read_text() == "a a "
+    cv2.imwrite(str(folder / "a" / "2.png"), np.full((330, 330, 3), 90, np.uint8))
+    evaluate(folder, output)  # another picture is another pair
+    assert runs.read_text() == "a a a "
+
+
+def test_interrupted_run_leaves_nothing_half_done(folder: Path, tmp_path: Path, use: Callable[..., None]) -> None:
+    def interrupt(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    output = tmp_path / "out"
+    use(_method("copy", _STITCH, interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(folder, output)
+    assert not (output / "a" / "copy").exists()
+    use(_method("copy", _STITCH))
+    evaluate(folder, output)
+    assert _rows(output)[0]["ok"] == "True"
+    assert [path.name for path in (output / "a").iterdir()] == ["copy"]
+
+
+def test_folder_of_somebody_else_is_not_overwritten(folder: Path, tmp_path: Path, use: Callable[..., None]) -> None:
+    use(_method("copy", _STITCH))
+    theirs = tmp_path / "out" / "a" / "copy" / "thesis.tex"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("years of work")
+    with pytest.raises(InputError, match="holds no run of evaluate"):
+        evaluate(folder, tmp_path / "out")
+    assert theirs.read_text() == "years of work"
+
+
+def test_ground_truth_beside_a_pair_is_used(folder: Path, tmp_path: Path, use: Callable[..., None]) -> None:
+    x, y = np.meshgrid(np.arange(330.0), np.arange(320.0))
+    truth = np.stack([x + 150, y], axis=2).astype(np.float32)  # target px -> reference px
+    valid = x + 150 < 330
+    np.savez(folder / "a" / "gt.npz", map=truth, valid=np.ones_like(valid), visible=valid)
+    x, y = np.meshgrid(np.arange(480.0), np.arange(320.0))
+    found = np.stack([x - 150, y + 4], axis=2).astype(np.float32)  # canvas px -> target px, 4 px off
+    np.savez(folder / "map.npz", map=found, origin=np.zeros(2), scale=1.0)
+    use(_method("copy", _STITCH))
+    evaluate(folder, tmp_path / "out")
+    row = _rows(tmp_path / "out")[0]
+    assert (float(row["epe"]), float(row["epe_median"]), float(row["epe_over_3"])) == (4, 4, 1)
+
+
+@pytest.mark.parametrize("damage", ["other size", "not an archive", "array missing"])
+def test_unusable_ground_truth_is_said(folder: Path, tmp_path: Path, use: Callable[..., None], damage: str) -> None:
+    valid = np.ones((9, 9), bool)
+    arrays = {"map": np.zeros((8, 8, 2)), "valid": valid, "visible": valid}
+    if damage == "array missing":
+        del arrays["visible"]
+    np.savez(folder / "a" / "gt.npz", **arrays)
+    if damage == "not an archive":
+        (folder / "a" / "gt.npz").write_bytes(b"PK\3\4 cut short")
+    np.savez(folder / "map.npz", map=np.zeros((9, 9, 2)), origin=np.zeros(2), scale=1.0)
+    use(_method("copy", _STITCH))
+    evaluate(folder, tmp_path / "out")
+    row = _rows(tmp_path / "out")[0]
+    assert row["ok"] == "False"
+    assert "gt.npz" in row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import time; time.sleep(60)", "run: took longer than 0.5 s"),
+        ("import os; os.kill(os.getpid(), 9)", "run: ended by SIGKILL"),
+        ("pass", "run: no panorama written"),
+        ("import sys; open(sys.argv[3] + '/pano.png', 'w').write('?')", "not measured: "),
+    ],
+)
+def test_failed_run_has_its_reason(
+    folder: Path, tmp_path: Path, use: Callable[..., None], code: str, reason: str
+) -> None:
+    use(_method("bad", code))
+    evaluate(folder, tmp_path / "out", timeout=0.5 if "sleep" in code else 60)
+    row = _rows(tmp_path / "out")[0]
+    assert row["ok"] == "False"
+    assert row["reason"].startswith(reason)
+
+
+def test_opencv_stitches_a_pair_that_only_turns(folder: Path, tmp_path: Path) -> None:
+    evaluate(folder, tmp_path / "out", ("opencv-scans",))
+    row = _rows(tmp_path / "out")[0]
+    assert row["ok"] == "True", row["reason"]
+    assert float(row["kept_target"]) > 0.9
+    assert float(row["canvas"]) < 1.2
+
+
+def test_command_line_refuses_an_empty_folder_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(tmp_path), "-o", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err.strip()
+    assert "no picture pair found" in said
+    assert "\n" not in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_command_line_refuses_an_unknown_method(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(folder), "-o", str(folder / "out"), "--methods", "magic"]) == 2
+    said = capsys.readouterr().err.strip()
+    assert "'magic'" in said
+    assert all(name in said for name in NAMES)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--limit", "0"), ("--threads", "-1"), ("--timeout", "0")])
+def test_command_line_refuses_numbers_that_make_no_sense(
+    folder: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    assert main(["evaluate", str(folder), "-o", str(folder / "out"), option, value]) == 2
+    assert option in capsys.readouterr().err
+
+
+def test_method_that_is_not_installed_is_skipped_with_a_line(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("PARASTITCH_OPENSTITCHING_PYTHON", raising=False)
+    evaluate(folder, tmp_path / "out", ("hugin", "opencv-scans", "openstitching"))
+    assert [row["method"] for row in _rows(tmp_path / "out")] == ["opencv-scans"]
+    said = capsys.readouterr().err
+    assert "hugin: skipped, pto_gen is not on PATH" in said
+    assert "openstitching: skipped, give --openstitching-python" in said
+    with pytest.raises(InputError, match="no method to run"):
+        evaluate(folder, tmp_path / "out", ("hugin",))
+
+
+def test_methods_of_ours_run_parastitch_and_every_method_is_documented(tmp_path: Path) -> None:
+    text = (Path(command.__file__).parents[1] / "docs" / "evaluate.md").read_text()
+    (section,) = re.findall(r"^## Methods\n(.*?)(?=^## )", text, re.DOTALL | re.MULTILINE)
+    lines = re.findall(r"^\| (`.*?) \| (.*)", section, re.MULTILINE)
+    rows = {name: what for names, what in lines for name in re.findall(r"`([\w-]+)`", names)}
+    assert {*rows} == {*NAMES}
+    for name in ("auto", "classical", "network", "sigmo", "homography"):
+        (method,) = find_methods([name], None)
+        run = method.command(tmp_path / "1.png", tmp_path / "2.png", tmp_path)
+        assert "stitch" in run
+        said = re.findall(r"--(?:warp|blend) \S+", rows[name].replace("`", " "))
+        assert said == re.findall(r"--(?:warp|blend) \S+", " ".join(run)), name
+
+
+def test_environment_without_the_other_package_is_noticed() -> None:
+    for python in (sys.executable, "/nowhere/python"):  # ours has no module stitching.cli
+        (method,) = find_methods(["openstitching"], python)
+        assert python in method.missing
+
+
+def test_both_layouts_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("b/1.jpg", "b/1.png", "b/2.JPG", "a/1.tif", "a/2.tif", "a/gt.npz", "half/1.jpg", "x/y.txt"):
+        (tmp_path / "named" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "named" / name).touch()
+    first, second = find_pairs(tmp_path / "named")
+    assert (first.name, first.truth) == ("a", tmp_path / "named" / "a" / "gt.npz")
+    assert (second.reference.name, second.target.name, second.truth) == ("1.png", "2.JPG", None)
+    assert "half: passed over" in capsys.readouterr().err
+    assert find_pairs(tmp_path / "named", limit=1) == [first]
+    for name in ("input1/000002.jpg", "input1/000001.jpg", "input2/000001.jpg", "input2/000002.jpg"):
+        (tmp_path / "udis" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "udis" / name).touch()
+    found = find_pairs(tmp_path / "udis")
+    assert [pair.name for pair in found] == ["000001", "000002"]
+    assert found[1].target == tmp_path / "udis" / "input2" / "000002.jpg"
+
+
+def test_memory_is_that_of_the_command_not_ours(tmp_path: Path) -> None:
+    ours = np.ones(40_000_000)  # 305 MiB
+    little, much = (
+        run_timed([sys.executable, "-c", code], tmp_path / "log.txt", 60, {})
+        for code in ("pass", "x = b'1' * 120_000_000")
+    )
+    assert ours.nbytes / 2**20 > 300
+    assert little.peak_mb < 60
+    assert 114 < much.peak_mb < 200
+
+
+def test_time_of_children_counts(tmp_path: Path) -> None:
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'sum(range(10**7))'])"
+    alone, child = (run_timed([sys.executable, "-c", text], tmp_path / "log.txt", 60, {}) for text in ("pass", code))
+    assert child.cpu_seconds > alone.cpu_seconds + 0.03
+    assert run_timed(["/nowhere/tool"], tmp_path / "log.txt", 60, {}).exit_code == 127
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_command_ends_when_we_do(tmp_path: Path, how: signal.Signals) -> None:
+    started = tmp_path / "pid"
+    sleeper = f"import os, time; open({str(started)!r}, 'x').write(str(os.getpid()) + '.'); time.sleep(60)"
+    log = tmp_path / "log.txt"
+    ours = (
+        "import pathlib, signal, sys; from apps.evaluation.timed_process import run_timed;"
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"
+        f"run_timed([sys.executable, '-c', {sleeper!r}], pathlib.Path({str(log)!r}), 60, {{}})"
+    )
+    with subprocess.Popen([sys.executable, "-c", ours], stderr=subprocess.DEVNULL) as process:
+        _wait(lambda: started.exists() and started.read_text().endswith("."))
+        process.send_signal(how)
+    _wait(lambda: not _alive(int(started.read_text()[:-1])))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.02)
+    pytest.fail("waited 20 s")

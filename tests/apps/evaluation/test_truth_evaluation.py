@@ -1,0 +1,180 @@
+"""`parastitch evaluate` on generated data sets: what it writes and prints, the methods' names."""
+
+import csv
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import synthetic
+from fake_maker import FakeMaker, open_fake
+from numpy.typing import NDArray
+
+from apps.cli import main
+from apps.evaluation.truth_evaluation import evaluate_truth, find_blend, find_method, tables
+from apps.evaluation.truth_measures import StitchTruth, WarpTruth
+from datasets import generate as module
+from datasets.generate import GenerateJob, generate
+from datasets.options import SampleOptions
+from datasets.sample import Sample, Seen, View
+from stitching.errors import InputError
+from stitching.warping.warp import CanvasPair
+
+
+class PlanesMaker(FakeMaker):
+    """One pair, the wall and the box of `synthetic`, with its exact truth; the same for every index."""
+
+    def __call__(self, index: int) -> Sample:
+        sample, scene = super().__call__(index), synthetic.two_planes()
+        w, h = synthetic.SIZE
+        codes = np.where(scene.visible, Seen.VISIBLE, Seen.OCCLUDED)
+        x, y = np.moveaxis(scene.places, -1, 0)
+        codes[(x < 0) | (y < 0) | (x > w - 1) | (y > h - 1)] = Seen.OUTSIDE
+        target = View(scene.target, scene.target, scene.places.astype(np.float32), codes.astype(np.uint8), None)
+        back = np.dstack(np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32)))
+        reference = View(scene.reference, scene.reference, back, np.full((h, w), Seen.VISIBLE, np.uint8), None)
+        slack = synthetic.SLACK
+        stitched = synthetic.paint(synthetic.coffee()[..., ::-1], 6)
+        stitched[slack : slack + h, slack : slack + w] = scene.reference
+        shift = np.array([[1, 0, -slack], [0, 1, -slack], [0, 0, 1]], np.float64)
+        canvas = stitched.shape[1::-1]
+        valid = cv2.warpPerspective(np.full((h, w), 2, np.uint8), np.linalg.inv(scene.wall @ shift), canvas, flags=0)
+        valid[slack : slack + h, slack : slack + w] |= 1
+        facts = sample.facts | {"fundamental": fundamental().tolist()}
+        segments = np.array([[[[20, 20], [380, 20]]] * 2, [[[380, 20], [380, 280]]] * 2], np.float32)
+        return Sample(
+            index, reference, target, stitched, stitched, np.asarray(valid, np.uint8), (-slack, -slack), segments,
+            np.ones((2, 2), np.float32), facts,
+        )  # fmt: skip
+
+
+def fundamental() -> NDArray[np.float64]:
+    """F with x_reference^T F x_target = 0: of the homography of the wall and the reference's epipole."""
+    w, h = synthetic.SIZE
+    camera = np.array([[synthetic.FOCAL, 0, (w - 1) / 2], [0, synthetic.FOCAL, (h - 1) / 2], [0, 0, 1]])
+    x, y, z = camera @ synthetic.STEP
+    epipole = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.asarray(epipole @ np.linalg.inv(synthetic.two_planes().wall))
+
+
+def open_planes(options: SampleOptions, seed: int, device: str = "cpu") -> PlanesMaker:
+    return PlanesMaker(options, seed)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of two samples that show the same."""
+    folder = tmp_path_factory.mktemp("data") / "pairs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "run_local", lambda task, indices, processes: map(task, indices))
+        generate(SampleOptions(size=synthetic.SIZE), GenerateJob(folder, 2), open_planes)
+    return folder
+
+
+def evaluated(pairs: Path, out: Path, *arguments: str) -> list[dict[str, str]]:
+    """The rows that the command line writes."""
+    assert main(["evaluate", str(pairs), "-o", str(out), *arguments]) == 0
+    with (out / "truth.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_command_writes_a_row_for_each_warp_and_blend(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warps = ["homography", "homography+dis"]
+    rows = evaluated(pairs, tmp_path, "--methods", *warps, "--blends", "seam")
+    found = [(row["sample"], row["warp"], row["blend"]) for row in rows]
+    assert found == [(sample, warp, "seam") for sample in ("000000", "000001") for warp in warps]
+    assert float(rows[0]["psnr"]) > 40
+    said = capsys.readouterr().out
+    assert "Means, all pairs:" in said
+    assert "truth.csv" in said
+
+
+def test_classical_is_no_worse_than_the_homography(pairs: Path, tmp_path: Path) -> None:
+    homography, classical = evaluated(pairs, tmp_path, "--limit", "1")  # both, where nothing is asked for
+    assert [homography["warp"], classical["warp"]] == ["homography", "classical"]
+    for column in ("ov", "over_3", "consistent"):
+        assert float(classical[column]) <= float(homography[column])
+    assert float(homography["homography error"]) == float(homography["ov"])
+    assert float(homography["epipolar"]) < 0.1  # on the wall it is right, and the box moves along its lines
+    assert float(classical["seconds"]) > float(homography["seconds"])  # estimated once for all, but not for nothing
+    assert "psnr" not in homography
+
+
+@pytest.mark.parametrize(("shift", "found"), [(2, 2), (8, 0)])
+def test_dis_moves_what_is_nearly_right(shift: int, found: float) -> None:
+    picture = cv2.resize(np.random.default_rng(2).integers(0, 256, (40, 60, 3), np.uint8), (240, 160))
+    valid, reference_valid = np.ones((160, 240), bool), np.ones((160, 240), bool)
+    reference_valid[:, 180:] = False
+    none = np.zeros((0, 2))
+    pair = CanvasPair(np.roll(picture, shift, axis=1), picture, reference_valid, valid, none, none)
+    residual = find_method("homography+dis")(pair).residual
+    assert np.median(residual[20:140, 20:160], axis=(0, 1)) == pytest.approx([found, 0], abs=0.1)
+    assert not residual[:, 180:].any()  # nothing to match there
+
+
+def test_limit_counts_samples_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "run_local", lambda task, indices, processes: map(task, indices))
+    job = GenerateJob(tmp_path / "part", 4, index_range=(2, 4))
+    generate(SampleOptions(size=synthetic.SIZE), job, open_planes)
+    found = evaluate_truth(tmp_path / "part", tmp_path / "out", ["homography"], [], limit=1)
+    assert [row["sample"] for row in found] == ["000002"]
+
+
+def test_means_are_told_apart_by_how_far_the_homography_is_off() -> None:
+    rows = [
+        {"warp": "network:runs/flow/best.safetensors", "homography error": off, "ov": error}
+        for off, error in ((1.0, 2.0), (20.0, 4.0), (None, None))
+    ]
+    found = tables(rows)
+    assert found["all pairs"][0] == ["warp", "blend", "pairs", "OV"]
+    assert found["all pairs"][1] == ["network:flow/best.safetensors", "-", "3", "3.00"]
+    assert found["homography off by 0 to 3 px"][1][2:] == ["1", "2.00"]
+    assert found["homography off by more than 15 px"][1][2:] == ["1", "4.00"]
+    assert "homography off by 3 to 8 px" not in found
+
+
+@pytest.mark.parametrize("name", ["optical-flow", "classical+sharp", "wrong+dis", "network:", "pwm:no/such.file"])
+def test_unknown_warps_are_refused(name: str) -> None:
+    with pytest.raises(InputError):
+        find_method(name)
+
+
+@pytest.mark.parametrize("name", ["graphcut", "network:", "seam:FILE", "network:no/such.file"])
+def test_unknown_blends_are_refused(name: str) -> None:
+    with pytest.raises(InputError):
+        find_blend(name)
+
+
+def test_wrong_names_end_with_code_2_before_anything_is_written(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["evaluate", str(pairs), "-o", str(out), "--methods", "opencv-pano"]) == 2
+    assert main(["evaluate", str(pairs), "-o", str(out), "--blends", "paint"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert ["opencv-pano" in said[0], "paint" in said[1], len(said)] == [True, True, 2]
+    assert not out.exists()
+
+
+def test_a_data_set_without_samples_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "run_local", lambda task, indices, processes: map(task, indices))
+    generate(SampleOptions(size=(64, 48)), GenerateJob(tmp_path / "few", 1), open_fake)
+    (tmp_path / "few" / "meta.jsonl").unlink()
+    with pytest.raises(InputError, match="holds no sample"):
+        evaluate_truth(tmp_path / "few", tmp_path / "out", ["homography"], [])
+
+
+def test_every_column_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "evaluate.md").read_text()
+    (section,) = re.findall(r"^## Generated data sets\n(.*?)(?=^## )", text, re.DOTALL | re.MULTILINE)
+    columns = {field.name for kind in (WarpTruth, StitchTruth) for field in fields(kind)}
+    assert not {name for name in columns if f"`{name}`" not in section}
+
+
+def test_blends_need_a_generated_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(tmp_path), "-o", str(tmp_path / "out"), "--blends", "seam"]) == 2
+    assert "--blends" in capsys.readouterr().err

@@ -1,0 +1,92 @@
+"""Pictures: pixels are means of what they cover, the sky is where nothing else is, films do not mix."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from worlds import CPU, DARK, WHITE, bank_of, box, camera, load, make_scene, plain, soft, square
+
+from datasets.rendering.cameras import join
+from datasets.rendering.render import render
+
+SIZE = (40, 30)
+WALL_LIGHT = (1.25,) * 3  # a wall sees 0.8 of the sky
+
+
+def shoot(scene, bank, view, supersampling=1, size=SIZE):
+    world, textures, shadows = load(scene, bank)
+    shot = render(world, textures, shadows, view, torch.tensor([0]), (size,), supersampling)
+    return shot.pictures[0].numpy(), shot
+
+
+@pytest.mark.parametrize("supersampling", [1, 2, 3, 4])
+def test_a_pixel_on_an_edge_is_the_mean_of_its_rays(supersampling):
+    # White above a slanted line, black below: both halves in one plane, 4 m away.
+    halves = square((0, -10, 4), (20, 2.6, 0), (0, 10, 0)), square((0, 10, 4), (20, 2.6, 0), (0, 10, 0))
+    tint = np.repeat(np.float32([[1, 1, 1], [0, 0, 0]]), 2, axis=0)
+    view = camera((0, 0.013, 0), (0, 0.013, 1), size=SIZE)
+    picture, _ = shoot(make_scene(*halves, ambient=WALL_LIGHT, tint=tint), bank_of(plain()), view, supersampling)
+    steps = (np.arange(supersampling) + 0.5) / supersampling - 0.5
+    x = (np.arange(SIZE[0])[:, None] + steps - (SIZE[0] - 1) / 2).reshape(1, SIZE[0], 1, -1)
+    y = (np.arange(SIZE[1])[:, None] + steps - (SIZE[1] - 1) / 2).reshape(SIZE[1], 1, -1, 1)
+    focal = float(view.intrinsics[0, 0, 0])
+    above = x * 2.6 / 20 - y - 0.013 * focal / 4  # px
+    expected = (above > 0).mean((2, 3)) * 255
+    clear = (np.abs(above) > 3e-3).all((2, 3))  # triangles are that much larger than they should be, to leave no crack
+    mixed = clear & (np.abs(expected - 127.5) < 127)
+    assert clear.mean() > 0.99
+    assert (mixed.sum() > 10) == (supersampling > 1)
+    np.testing.assert_allclose(picture[clear], np.repeat(expected[clear, None], 3, 1), atol=1)
+
+
+def test_pixel_centres_tell_what_a_pixel_shows_whatever_the_number_of_rays():
+    scene = make_scene(box((-1, -1, 3), (1, 0.5, 4)), square((0, 0, 9), (30, 0, 0), (0, 30, 0)))
+    hits = [shoot(scene, bank_of(plain()), camera(size=SIZE), n)[1] for n in (1, 2, 3)]
+    triangles = [shot.tiles.triangle[shot.hits[0].clamp_min(0)] for shot in hits]
+    assert torch.equal(triangles[0], triangles[1])
+    assert torch.equal(triangles[0], triangles[2])
+
+
+def test_the_sky_turns_from_the_horizon_to_the_zenith():
+    below = square((0, 5, 0), (9, 0, 0), (0, 0, 9))
+    scene = make_scene(below)
+    light = replace(scene.light, horizon=np.float32([0.2, 0.4, 0.8]), zenith=np.float32([0.9, 0.5, 0.1]))
+    view = camera((0, 0, 0), (0, -0.2, 1), 90, SIZE)
+    picture, shot = shoot(replace(scene, light=light), bank_of(plain()), view, 2)
+    x, y = np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1]))
+    rays = np.stack([x, y, np.ones_like(x)], 2) @ view.rays()[0].numpy().T
+    rise = np.clip(-rays[..., 1] / np.linalg.norm(rays, axis=2), 0, 1)[..., None]
+    expected = 255 * (light.horizon + (light.zenith - light.horizon) * np.sqrt(rise))
+    sky = (shot.hits[0].numpy() < 0) & (rise[..., 0] > 0.1)
+    assert sky.sum() > 300
+    np.testing.assert_allclose(picture[sky], expected[sky], atol=2)
+
+
+def test_a_film_of_nothing_but_sky_is_a_picture_too():
+    scene = make_scene(square((0, 0, -5), (1, 0, 0), (0, 1, 0)))
+    picture, shot = shoot(scene, bank_of(plain()), camera(size=SIZE), 2)
+    assert (shot.hits[0] == -1).all()
+    assert (picture == 255).all()  # the sky of these scenes is white
+
+
+def test_films_of_many_scenes_and_sizes_are_what_each_is_alone():
+    floor = square((0, 1.5, 5), (6, 0, 0), (0, 0, 6))
+    scenes = [
+        make_scene(
+            floor, box((-1, 0, 4), (0, 1.4, 5)), to_sun=(1, -1, 0.2), sun=(0.7, 0.6, 0.5), ambient=(0.2, 0.3, 0.4)
+        ),
+        make_scene(floor, to_sun=(0, -1, 0), sun=DARK, ambient=WHITE, texture=np.ones(2, np.int32)),
+        make_scene(square((0, 0, 5), (2, 1, 0), (0, 2, 1)), to_sun=(0, -1, -1), sun=WHITE, ambient=DARK),
+    ]
+    bank = bank_of(soft(16), soft(16, seed=1))
+    views = [camera((0.1 * i, -0.5, 0), (0.2 * i, 0.8, 5), 60, SIZE) for i in range(4)]
+    sizes, looks = (SIZE, (17, 33), (8, 8), (25, 19)), (1, 0, 2, 0)
+    together = render(*load(scenes, bank), join(*views), torch.tensor(looks), sizes, 2)
+    assert together.pictures[0].device == CPU
+    for k, look in enumerate(looks):
+        alone, shot = shoot(scenes[look], bank, views[k], 2, sizes[k])
+        found = together.pictures[k].numpy()
+        assert found.shape == (sizes[k][1], sizes[k][0], 3)
+        assert (np.abs(found.astype(int) - alone) <= 1).mean() > 0.998
+        np.testing.assert_array_equal(together.hits[k].numpy() < 0, shot.hits[0].numpy() < 0)

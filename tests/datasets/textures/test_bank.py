@@ -1,0 +1,140 @@
+"""The texture bank: what is in it, its smaller copies, seams, and folders that cannot be used."""
+
+import cv2
+import numpy as np
+import pytest
+
+from datasets.textures.bank import checksum, load_bank
+from datasets.textures.patterns import PATTERNS
+from stitching.errors import InputError
+
+SIDE = 32
+
+
+def photograph(shape=(60, 60), seed=1):
+    """Noise on a slope from dark to bright: a seam stands out."""
+    slope = np.linspace(20, 220, shape[1]) + np.linspace(0, 20, shape[0])[:, None]
+    return np.clip(slope[..., None] + np.random.default_rng(seed).normal(0, 2, (*shape, 3)), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two pictures, one of them in a folder below, and a file that is none."""
+    (tmp_path / "below").mkdir()
+    cv2.imwrite(str(tmp_path / "b.png"), photograph())
+    cv2.imwrite(str(tmp_path / "below" / "a.JPG"), photograph(seed=2))
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "._b.png").write_bytes(b"what some file systems keep beside a file")
+    return tmp_path
+
+
+def level(bank, texture, number):
+    side = int(bank.sides[texture]) >> number
+    start = bank.starts[texture, number]
+    return bank.texels[start : start + side * side].reshape(side, side, 4)
+
+
+def test_holds_the_photographs_of_the_folder_and_all_patterns(folder):
+    bank = load_bank(folder, SIDE)
+    assert bank.of_kind("photo").tolist() == [0, 1]
+    assert set(bank.kinds) == {"photo", *PATTERNS}
+    assert min(bank.kinds.count(name) for name in PATTERNS) > 1
+    assert bank.texels.dtype == np.uint8
+    assert np.all(bank.texels[:, 3] == 255)
+    assert bank.sides.tolist() == [SIDE] * len(bank.kinds)
+
+
+def test_variants_of_a_pattern_differ(folder):
+    bank = load_bank(folder, SIDE)
+    first, second = bank.of_kind("brick")[:2]
+    assert not np.array_equal(level(bank, first, 0), level(bank, second, 0))
+
+
+def test_levels_are_means_of_two_by_two_down_to_one_texel(folder):
+    bank = load_bank(folder, SIDE)
+    for texture in (0, int(bank.of_kind("sign")[0])):
+        for number in range(1, bank.starts.shape[1]):
+            above = level(bank, texture, number - 1).astype(np.float64)
+            mean = (above[::2, ::2] + above[1::2, ::2] + above[::2, 1::2] + above[1::2, 1::2]) / 4
+            assert np.array_equal(level(bank, texture, number), np.floor(mean + 0.5))
+        assert level(bank, texture, bank.starts.shape[1] - 1).shape == (1, 1, 4)
+
+
+def test_levels_lie_one_behind_the_other_without_gaps(folder):
+    bank = load_bank(folder, SIDE)
+    sizes = (bank.sides[:, None] >> np.arange(bank.starts.shape[1])) ** 2
+    ends = np.cumsum(sizes.ravel())
+    assert np.array_equal(bank.starts.ravel(), ends - sizes.ravel())
+    assert ends[-1] == len(bank.texels)
+
+
+def test_photograph_goes_on_across_its_edges_and_stays_itself_elsewhere(tmp_path):
+    side, band = 128, 10
+    picture = photograph((side + band, side + band))
+    cv2.imwrite(str(tmp_path / "a.png"), picture)
+    texture = level(load_bank(tmp_path, side), 0, 0)[..., :3]
+    assert np.array_equal(texture[band:, band:], picture[band:side, band:side])
+    for turned in (texture.astype(float), texture.transpose(1, 0, 2).astype(float)):
+        steps = np.abs(np.roll(turned, -1, axis=0) - turned).mean(axis=(1, 2))
+        assert steps[-1] <= steps[:-1].max()
+
+
+def test_long_photograph_gives_both_its_ends(tmp_path):
+    long = np.zeros((40, 100, 3), np.uint8)
+    long[:, 50:] = 200
+    cv2.imwrite(str(tmp_path / "a.png"), long)
+    cv2.imwrite(str(tmp_path / "b.png"), long.transpose(1, 0, 2))
+    bank = load_bank(tmp_path, SIDE)
+    means = [level(bank, texture, 0)[..., 0].mean() for texture in bank.of_kind("photo")]
+    assert means == pytest.approx([0, 200, 0, 200], abs=1)
+
+
+def test_large_file_is_reduced_to_no_less_than_the_side(tmp_path):
+    large = np.random.default_rng(1).integers(0, 256, (800, 800, 3), dtype=np.uint8)
+    large[:, 400:] //= 4
+    cv2.imwrite(str(tmp_path / "a.png"), large)
+    assert (tmp_path / "a.png").stat().st_size > 1 << 20
+    texture = level(load_bank(tmp_path, 64), 0, 0)[..., :3].astype(float)
+    assert texture[:, 10:30].mean() == pytest.approx(127, abs=3)
+    assert texture[:, 40:].mean() == pytest.approx(31, abs=3)
+
+
+def test_same_textures_same_checksum(folder):
+    bank = load_bank(folder, SIDE)
+    assert checksum(bank) == checksum(load_bank(folder, SIDE))
+    cv2.imwrite(str(folder / "b.png"), photograph(seed=3))
+    assert checksum(bank) != checksum(load_bank(folder, SIDE))
+
+
+def test_without_a_folder_the_bundled_photographs_are_used():
+    bank = load_bank(None, SIDE)
+    photographs = [level(bank, texture, 0) for texture in bank.of_kind("photo")]
+    assert len(photographs) >= 5
+    assert min(photograph.std() for photograph in photographs) > 5
+
+
+def test_missing_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match="nowhere is no folder"):
+        load_bank(tmp_path / "nowhere", SIDE)
+
+
+def test_folder_without_pictures_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(InputError, match="holds no picture"):
+        load_bank(tmp_path, SIDE)
+
+
+@pytest.mark.parametrize("name", ["whole.png", "whole.jpg"])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
+def test_damaged_picture_is_named(folder, name, share):
+    cv2.imwrite(str(folder / name), photograph())
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(InputError, match=name):
+        load_bank(folder, SIDE)
+
+
+def test_what_only_claims_to_be_a_picture_is_named(folder):
+    (folder / "claims.jpg").write_text("I am a text")
+    with pytest.raises(InputError, match=r"claims\.jpg"):
+        load_bank(folder, SIDE)

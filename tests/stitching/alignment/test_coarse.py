@@ -1,0 +1,183 @@
+import re
+
+import cv2
+import numpy as np
+import pytest
+from skimage.data import astronaut, chelsea, coffee
+from synthetic import SIZE, paint, two_planes
+
+from stitching.alignment.coarse import Alignment, align
+from stitching.alignment.features import Matches
+from stitching.errors import InputError
+from stitching.geometry.homographies import is_plausible, project
+from stitching.io.images import to_grey
+
+W, H = SIZE
+CORNERS = np.array([[0, 0], [W - 1, 0], [W - 1, H - 1], [0, H - 1]], np.float64)
+GRID = np.stack(np.meshgrid(np.arange(W, dtype=float), np.arange(H, dtype=float)), axis=-1)
+# target px -> reference px, from gentle to a strong turn
+KNOWN = {
+    "shift": [[1, 0, 90], [0, 1, -20], [0, 0, 1]],
+    "turned": [[0.97, -0.2, 110], [0.2, 0.97, -35], [0, 0, 1]],
+    "larger": [[1.35, 0.02, 30], [-0.03, 1.3, -40], [0, 0, 1]],
+    "perspective": [[0.85, 0.03, 120], [-0.12, 0.95, 15], [-6e-4, 5e-5, 1]],
+}
+
+
+def photograph(pixels):
+    return cv2.resize(to_grey(np.ascontiguousarray(pixels)), SIZE, interpolation=cv2.INTER_AREA)
+
+
+def views(homography, seed=0):
+    """Two views of one plane; the target is noisy, darker, and in 30 % of its patches something else."""
+    plane = to_grey(paint(coffee(), 0))
+    left, top = (plane.shape[1] - W) // 2, (plane.shape[0] - H) // 2
+    reference = plane[top : top + H, left : left + W]
+    to_target = np.linalg.inv(homography) @ [[1, 0, -left], [0, 1, -top], [0, 0, 1]]
+    target, other = cv2.warpPerspective(plane, to_target, SIZE), photograph(astronaut())
+    random = np.random.default_rng(seed)
+    patches = np.kron(random.permutation(48) < 0.3 * 48, np.ones(50 * 50, bool))
+    patches = patches.reshape(6, 8, 50, 50).swapaxes(1, 2).reshape(H, W)  # (patches * px,) -> (h, w)
+    target[patches] = other[patches]
+    noise = random.normal(0, 4, target.shape)
+    return np.clip(0.75 * target + noise, 0, 255).astype(np.uint8), np.ascontiguousarray(reference)
+
+
+# --- finding a homography ---
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_known_homography_is_found_to_half_a_pixel(name, seed):
+    known = np.array(KNOWN[name], np.float64)
+    target, reference = views(known, seed)
+    found = align(target, reference)
+    places = project(known, GRID)
+    overlap = ((places >= 0) & (places <= (W - 1, H - 1))).all(axis=-1)
+    assert np.linalg.norm(project(found.homography, GRID) - places, axis=-1)[overlap].max() < 0.5
+    assert found.homography[2, 2] == pytest.approx(1)
+    assert found.confidence > 0.5
+
+
+def test_of_two_planes_the_one_with_more_of_the_overlap_is_aligned():
+    scene = two_planes()
+    found = align(to_grey(scene.target), to_grey(scene.reference))
+    error = np.linalg.norm(project(found.homography, GRID) - scene.places, axis=2)
+    wall = scene.visible & ~scene.on_box
+    assert error[wall].max() < 0.5
+    assert error[scene.on_box].min() > 20
+    assert found.method == "homography"
+    assert found.planes >= 2
+
+
+def test_trusted_matches_keep_the_parallax():
+    scene = two_planes()
+    matches = align(to_grey(scene.target), to_grey(scene.reference)).matches
+    cells = matches.target.round().astype(int)
+    on_box = scene.on_box[cells[:, 1], cells[:, 0]]
+    true = scene.places[cells[:, 1], cells[:, 0]]
+    assert on_box.sum() > 50
+    assert (np.linalg.norm(true - matches.reference, axis=1) < 2).mean() > 0.95
+
+
+def test_aligning_twice_gives_the_same():
+    target, reference = views(np.array(KNOWN["turned"]))
+    assert np.array_equal(align(target, reference).homography, align(target, reference).homography)
+
+
+def test_identical_pictures_stay_where_they_are():
+    picture = photograph(coffee())
+    found = align(picture, picture)
+    assert np.abs(project(found.homography, CORNERS) - CORNERS).max() < 0.05
+    assert found.confidence > 0.9
+
+
+def test_masks_keep_regions_out_of_the_alignment():
+    scene = two_planes()
+    mask = np.where(scene.on_box, 255, 0).astype(np.uint8)
+    found = align(to_grey(scene.target), to_grey(scene.reference), mask)
+    cells = found.matches.target.round().astype(int)
+    assert scene.on_box[cells[:, 1], cells[:, 0]].mean() > 0.95
+    at = np.argwhere(scene.on_box)[:, ::-1].astype(float)
+    assert np.linalg.norm(project(found.homography, at) - scene.places[scene.on_box], axis=1).max() < 2
+
+
+def test_a_shift_is_found_in_pictures_without_features():
+    """Fog, from two cameras with noise of their own."""
+    random = np.random.default_rng(3)
+    smooth = cv2.GaussianBlur(random.normal(size=(300, 400)), (0, 0), 15)
+    fog = 128 + 25 * smooth / np.abs(smooth).max()
+    parts = fog[55:255, 30:290], fog[40:240, 60:320]
+    target, reference = (np.clip(p + random.normal(0, 2, p.shape), 0, 255).astype(np.uint8) for p in parts)
+    found = align(target, reference)
+    at = np.array([[130.0, 100.0]])
+    assert found.method == "shift"
+    assert np.linalg.norm(project(found.homography, at) - at - [-30, 15]) < 3
+    assert 0 < found.confidence < 0.3
+
+
+# --- refusing ---
+
+
+@pytest.mark.parametrize("other", [chelsea, astronaut])
+def test_unrelated_pictures_are_refused_in_one_line_that_says_what_to_try(other):
+    with pytest.raises(InputError) as caught:
+        align(photograph(coffee()), photograph(other()))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert re.search("no overlap was found", message)
+    assert "try" in message
+
+
+def test_nothing_to_see_is_refused():
+    flat = np.full((200, 300), 90, np.uint8)
+    with pytest.raises(InputError, match="no overlap"):
+        align(flat, flat)
+    with pytest.raises(InputError, match="no overlap"):
+        align(photograph(coffee()), flat)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_homographies_of_photographs_are_plausible(name):
+    assert is_plausible(np.array(KNOWN[name], np.float64), (H, W), (H, W))
+
+
+@pytest.mark.parametrize(
+    "homography",
+    [
+        [[-1, 0, W], [0, 1, 0], [0, 0, 1]],  # mirrored
+        [[1, 0, 0], [0, -1, H], [0, 0, 1]],  # upside down in a mirror
+        [[1, 0, 0], [2, 0, 0], [0, 0, 1]],  # flat
+        [[0.1, 0, 50], [0, 0.1, 50], [0, 0, 1]],  # a hundredth of the area
+        [[9, 0, -900], [0, 9, -900], [0, 0, 1]],  # 81 times the area
+        [[1, 0, 5 * W], [0, 1, 0], [0, 0, 1]],  # beside the reference
+        [[1, 0, 0], [0, 1, 0], [-0.004, 0, 1]],  # horizon in the target
+        [[1, 0, 0], [0, 1, 0], [0, 0, -1]],  # behind the camera
+        [[np.nan, 0, 0], [0, 1, 0], [0, 0, 1]],
+        [[0, 0, 0], [0, 0, 0], [0, 0, 0]],
+    ],
+)
+def test_homographies_that_no_camera_makes_are_refused(homography):
+    assert not is_plausible(np.array(homography, np.float64), (H, W), (H, W))
+
+
+# --- bookkeeping ---
+
+
+def test_points_beyond_the_horizon_are_nowhere():
+    homography = np.array([[1, 0, 0], [0, 1, 0], [-0.01, 0, 1]])
+    projected = project(homography, np.array([[50.0, 8.0], [100.0, 8.0], [150.0, 8.0]]))
+    assert np.allclose(projected[0], [100, 16])
+    assert np.isnan(projected[1:]).all()
+
+
+def test_an_alignment_of_small_copies_holds_for_the_pictures_themselves():
+    small = Alignment(
+        np.array(KNOWN["perspective"]), Matches(CORNERS, CORNERS[::-1].copy(), "sift"), "homography", 1, 0.8
+    )
+    large = small.rescaled(3.0, 2.0)
+    expected = (project(small.homography, CORNERS) + 0.5) * 2 - 0.5
+    assert np.allclose(project(large.homography, (CORNERS + 0.5) * 3 - 0.5), expected)
+    assert np.allclose(large.matches.target, (CORNERS + 0.5) * 3 - 0.5)
+    assert np.allclose(large.matches.reference, (CORNERS[::-1] + 0.5) * 2 - 0.5)
+    assert (large.method, large.planes, large.confidence) == ("homography", 1, 0.8)

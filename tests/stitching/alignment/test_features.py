@@ -1,0 +1,76 @@
+import cv2
+import numpy as np
+import pytest
+from synthetic import two_planes
+
+from stitching.alignment.features import match_features
+from stitching.io.images import to_grey
+
+
+@pytest.fixture(scope="module")
+def pair():
+    scene = two_planes()
+    return to_grey(scene.target), to_grey(scene.reference)
+
+
+def blobs(seed=0, shape=(200, 260)):
+    """Band-limited noise of little contrast."""
+    noise = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 8)
+    return np.clip(128 + 60 * smooth / np.abs(smooth).max(), 0, 255).astype(np.uint8)
+
+
+def test_matches_are_where_the_scene_says(pair):
+    matches = match_features(*pair)
+    cells = matches.target.round().astype(int)
+    true = two_planes().places[cells[:, 1], cells[:, 0]]
+    error = np.linalg.norm(true - matches.reference, axis=1)
+    assert len(matches) > 300
+    assert (error < 2).mean() > 0.9
+
+
+def test_both_surfaces_are_matched(pair):
+    cells = match_features(*pair).target.round().astype(int)
+    assert two_planes().on_box[cells[:, 1], cells[:, 0]].sum() > 50
+
+
+def test_a_point_is_matched_once(pair):
+    matches = match_features(*pair)
+    assert len(np.unique(matches.target.round(2), axis=0)) == len(matches)
+
+
+def test_matching_twice_gives_the_same(pair):
+    first, second = match_features(*pair), match_features(*pair)
+    assert np.array_equal(first.target, second.target)
+    assert np.array_equal(first.reference, second.reference)
+
+
+def test_masked_regions_are_not_matched(pair):
+    target_mask, reference_mask = (np.full(p.shape, 255, np.uint8) for p in pair)
+    target_mask[:, :200] = 0
+    reference_mask[150:] = 0
+    matches = match_features(*pair, target_mask, reference_mask)
+    assert len(matches) > 50
+    assert matches.target[:, 0].min() > 198
+    assert matches.reference[:, 1].max() < 152
+
+
+def test_a_second_detector_helps_where_there_is_little_to_see():
+    large = blobs()
+    matches = match_features(large[:, :220], large[:, 40:])
+    assert matches.detector == "sift+akaze"
+    error = np.linalg.norm(matches.reference - matches.target - [-40, 0], axis=1)
+    assert (error < 2).sum() >= 10
+
+
+def test_a_picture_of_nothing_has_no_matches(pair):
+    assert len(match_features(np.full((100, 120), 128, np.uint8), pair[1])) == 0
+    assert len(match_features(pair[0], np.zeros((100, 120), np.uint8))) == 0
+
+
+def test_selecting_keeps_pairs_together(pair):
+    matches = match_features(*pair)
+    some = matches.select(np.array([4, 2]))
+    assert np.array_equal(some.target, matches.target[[4, 2]])
+    assert np.array_equal(some.reference, matches.reference[[4, 2]])
+    assert len(matches.select(np.zeros(len(matches), bool))) == 0

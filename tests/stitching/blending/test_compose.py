@@ -1,0 +1,186 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from skimage.data import coffee
+
+from stitching.blending import compose as module
+from stitching.blending.blend import Blend
+from stitching.blending.compose import MARGIN, Layers, blend_bands, compose, tiles
+from stitching.geometry.canvas import Canvas, Surface
+from stitching.geometry.pixel_maps import pixel_grid, rescale
+from stitching.io.images import Picture
+
+SCENE = np.ascontiguousarray(coffee()[..., ::-1])  # (400, 600, 3)
+H, W = 400, 600
+SEAM = 300  # canvas px
+SCALE = 0.5  # of the working grid
+INNER = slice(1, -1), slice(1, -1)  # the map's outermost half pixel repeats itself
+
+
+def layers_of(shift=(200.0, 0.0), scene=SCENE, wave=0.0):
+    """The reference shows the left 400 px of the scene, the target what lies right of column 200."""
+    reference = Picture(scene[:, :400])
+    target = Picture(np.ascontiguousarray(scene[:, 200:]))
+    canvas = Canvas(Surface(None, (199.5, 199.5)), (0, 0), (W, H))
+    map_xy = rescale(pixel_grid(H // 2, W // 2), 1 / SCALE) - np.float32(shift)
+    map_xy[..., 1] += wave * np.sin(map_xy[..., 0] / 40)
+    return Layers(reference, target, canvas, 1.0, map_xy.astype(np.float32), SCALE)
+
+
+def blend_of(gain=1.0, seam=SEAM):
+    weight = np.zeros((H // 2, W // 2), np.float32)
+    weight[:, : seam // 2] = 1
+    return Blend(weight, np.full((H // 2, W // 2, 3), gain, np.float32))
+
+
+def difference(first, second):
+    return np.abs(first.astype(int) - second.astype(int))
+
+
+# --- bands ---
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(97, 131), (2, 2), (1, 50), (64, 64)])
+def test_blending_a_picture_with_itself_gives_it_back(depth, shape):
+    random = np.random.default_rng(0)
+    picture = random.integers(0, np.iinfo(depth).max + 1, (*shape, 3)).astype(depth)
+    weight = random.random(shape).astype(np.float32)
+    blended = blend_bands(picture, picture, weight)
+    assert blended.dtype == depth
+    assert np.array_equal(blended, picture)
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_a_picture_with_all_the_weight_is_shown_as_it_is(share):
+    pictures = SCENE[:, :300], np.ascontiguousarray(SCENE[:, 300:])
+    weight = np.full((H, 300), share, np.float32)
+    assert difference(blend_bands(*pictures, weight), pictures[1 - share]).max() <= 1
+
+
+def test_a_hard_seam_between_two_brightnesses_becomes_soft_without_overshooting():
+    dark, bright = np.full((256, 512, 3), 100, np.uint8), np.full((256, 512, 3), 140, np.uint8)
+    weight = np.zeros((256, 512), np.float32)
+    weight[:, :256] = 1
+    row = blend_bands(dark, bright, weight)[128, :, 0].astype(int)
+    assert (row[0], row[-1]) == (100, 140)
+    assert (np.diff(row) >= 0).all()
+    assert np.diff(row).max() < 10
+
+
+def test_detail_changes_over_at_the_seam_only():
+    """Stripes of 2 px on one side, none on the other: no ghost of them a few px behind the seam."""
+    stripes = np.full((64, 256, 3), 128, np.uint8)
+    stripes[:, ::2] = 178
+    stripes[:, 1::2] = 78
+    weight = np.zeros((64, 256), np.float32)
+    weight[:, :128] = 1
+    row = blend_bands(stripes, np.full_like(stripes, 128), weight)[32, :, 0].astype(int)
+    assert np.abs(np.diff(row[:120])).min() > 90
+    assert np.abs(np.diff(row[136:])).max() <= 2
+
+
+# --- composing ---
+
+
+def test_two_views_of_a_plane_become_the_plane():
+    panorama, alpha = compose(layers_of(), blend_of())
+    assert panorama.shape == (H, W, 3)
+    assert alpha.min() == 255
+    assert difference(panorama, SCENE)[INNER].max() <= 1
+
+
+def test_sampling_between_pixels_keeps_the_picture_sharp():
+    panorama, _ = compose(layers_of(shift=(199.7, 0.4)), blend_of())
+    shifted = difference(panorama[20:-20, 480:-20], SCENE[20:-20, 480:-20])
+    assert shifted.mean() < 3
+    slopes = [np.abs(np.diff(p[20:-20, 480:-20].astype(int), axis=1)).mean() for p in (panorama, SCENE)]
+    assert slopes[0] > 0.85 * slopes[1]
+
+
+def test_far_from_the_seam_the_reference_is_bit_identical():
+    panorama, _ = compose(layers_of(wave=4.0), blend_of(gain=1.2))
+    inner = SEAM - MARGIN - 8
+    assert inner > 100
+    assert np.array_equal(panorama[:, :inner], SCENE[:, :inner])
+
+
+@pytest.mark.parametrize("tile", [64, 150, 256])
+@pytest.mark.parametrize("gain", [1.0, 1.15])
+def test_tiles_join_without_a_trace(monkeypatch, tile, gain):
+    layers, blend = layers_of(shift=(199.3, 0.6), wave=3.0), blend_of(gain)
+    whole, whole_alpha = compose(layers, blend)
+    monkeypatch.setattr(module, "TILE", tile)
+    assert len(list(tiles(W, H))) > 1
+    tiled, alpha = compose(layers, blend)
+    assert difference(tiled, whole).max() <= 1
+    assert np.array_equal(alpha, whole_alpha)
+
+
+def test_tiles_cover_every_pixel_once():
+    count = np.zeros((2500, 1100), int)
+    for left, top, right, bottom in tiles(1100, 2500):
+        count[top:bottom, left:right] += 1
+    assert (count == 1).all()
+
+
+def test_sixteen_bits_stay_sixteen_bits():
+    deep = SCENE.astype(np.uint16) * 257 + 31
+    panorama, _ = compose(layers_of(scene=deep), blend_of())
+    assert panorama.dtype == np.uint16
+    assert difference(panorama, deep)[INNER].max() < 64  # a quarter of an 8-bit level
+
+
+def test_gain_is_applied_to_the_target_alone_and_cut_off_at_white():
+    panorama, _ = compose(layers_of(), blend_of(gain=1.5))
+    expected = np.minimum(SCENE * 1.5, 255).round()
+    assert difference(panorama, expected)[1:-1, 540:-1].max() <= 1
+    assert np.array_equal(panorama[:, :100], SCENE[:, :100])
+
+
+def test_alpha_is_where_either_picture_has_a_pixel():
+    layers = layers_of(shift=(230.0, 30.0))
+    canvas = dataclasses.replace(layers.canvas, origin=(-10, -20), size=(680, 460))
+    map_xy = rescale(pixel_grid(230, 340), 1 / SCALE) - np.float32([230, 30])
+    seam = np.zeros((230, 340), np.float32)
+    seam[10:210, 5:205] = 1
+    blend = Blend(seam, np.ones((230, 340, 3), np.float32))
+    panorama, alpha = compose(dataclasses.replace(layers, canvas=canvas, map_xy=map_xy), blend)
+    expected = np.zeros((460, 680), np.uint8)
+    expected[20:420, 10:410] = 255
+    expected[30:430, 230:630] = 255
+    assert np.array_equal(alpha, expected)
+    assert not panorama[alpha == 0].any()
+
+
+def test_a_masked_region_is_shown_by_the_other_picture_or_not_at_all():
+    layers = layers_of()
+    valid = np.full((H, 400), 255, np.uint8)
+    valid[50:150, 50:250] = 0  # columns 200.. are the target's, too
+    layers = dataclasses.replace(layers, reference=dataclasses.replace(layers.reference, valid=valid))
+    weight = blend_of().weight
+    weight[25:75, 25:125] = 0
+    panorama, alpha = compose(layers, Blend(weight, np.ones((200, 300, 3), np.float32)))
+    assert not alpha[52:148, 52:198].any()
+    assert not panorama[52:148, 52:198].any()
+    assert alpha[50:150, 202:].all()
+    assert difference(panorama[60:140, 210:240], SCENE[60:140, 210:240]).max() <= 1
+
+
+def test_a_half_size_panorama_is_the_half_size_of_the_panorama():
+    layers = layers_of()
+    pictures = layers.reference, layers.target
+    first, second = (dataclasses.replace(p, pixels=p.pixels[::2, ::2].copy()) for p in pictures)
+    small = dataclasses.replace(layers, reference=first, target=second, output_scale=0.5)
+    panorama, alpha = compose(small, blend_of())
+    assert panorama.shape == (H // 2, W // 2, 3)
+    assert alpha.min() == 255
+    assert difference(panorama, SCENE[::2, ::2]).mean() < 4
+
+
+def test_progress_ends_at_all_done():
+    told = []
+    compose(layers_of(), blend_of(), told.append)
+    assert told == sorted(told)
+    assert told[-1] == 1

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from stitching.blending.crop import LONGEST, largest_rectangle
+
+
+def brute_force(alpha):
+    """Area of the largest rectangle, by trying all."""
+    h, w = alpha.shape
+    full = np.zeros((h + 1, w + 1), int)
+    full[1:, 1:] = (alpha > 0).cumsum(axis=0).cumsum(axis=1)
+    best = 0
+    for top in range(h):
+        for bottom in range(top + 1, h + 1):
+            for left in range(w):
+                for right in range(left + 1, w + 1):
+                    area = (bottom - top) * (right - left)
+                    inside = full[bottom, right] - full[top, right] - full[bottom, left] + full[top, left]
+                    if inside == area:
+                        best = max(best, area)
+    return best
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_rectangle_is_full_and_the_largest(seed):
+    random = np.random.default_rng(seed)
+    h, w = random.integers(1, 13, 2)
+    alpha = (random.random((h, w)) < random.uniform(0.5, 1)).astype(np.uint8) * np.uint8(255)
+    alpha[0, 0] = 255
+    left, top, right, bottom = largest_rectangle(alpha)
+    assert alpha[top:bottom, left:right].min() == 255
+    assert (right - left) * (bottom - top) == brute_force(alpha)
+
+
+def test_a_full_picture_is_not_cut():
+    assert largest_rectangle(np.full((30, 50), 255, np.uint8)) == (0, 0, 50, 30)
+
+
+def test_of_a_large_picture_hardly_anything_is_lost():
+    h, w = 3 * LONGEST + 17, 2 * LONGEST
+    alpha = np.full((h, w), 255, np.uint8)
+    alpha[:41], alpha[:, -33:] = 0, 0
+    left, top, right, bottom = largest_rectangle(alpha)
+    assert alpha[top:bottom, left:right].min() == 255
+    assert (right - left) * (bottom - top) > 0.98 * (h - 41) * (w - 33)
+
+
+def test_a_large_full_picture_is_not_cut_either():
+    h, w = 2 * LONGEST + 1, LONGEST + 7
+    left, top, right, bottom = largest_rectangle(np.full((h, w), 255, np.uint8))
+    assert (left, top) == (0, 0)
+    assert w - right < 4
+    assert h - bottom < 4
+
+
+def test_where_nothing_was_seen_the_whole_stays():
+    assert largest_rectangle(np.zeros((20, 30), np.uint8)) == (0, 0, 30, 20)

@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+
+from stitching.geometry.pixel_maps import (
+    bounding_box,
+    enlarge,
+    follow,
+    inside,
+    look_up,
+    pixel_grid,
+    push_pull,
+    rescale,
+    round_trip_error,
+    smooth_map,
+)
+
+
+def some_known(shape, share, seed=0):
+    known = (np.random.default_rng(seed).random(shape) < share).astype(np.float32)
+    known[0, 0] = 1
+    return known
+
+
+def wavy(points):
+    """A smooth map, bent as strongly as a wide-angle cylinder."""
+    x, y = points[..., 0], points[..., 1]
+    return np.stack([x + 3 * np.sin(x / 200) + 2 * np.cos(y / 150), 1.02 * y + 2 * np.sin(x / 170)], axis=-1)
+
+
+# --- push-pull ---
+
+
+def test_push_pull_keeps_what_is_known():
+    field = np.random.default_rng(1).normal(size=(50, 70, 2)).astype(np.float32)
+    known = some_known((50, 70), 0.1)
+    filled = push_pull(field, known)
+    assert np.array_equal(filled[known == 1], field[known == 1])
+
+
+@pytest.mark.parametrize("shape", [(50, 70), (32, 2000), (1, 70), (37, 1), (2, 2), (1, 1)])
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_push_pull_fills_a_constant_with_itself_at_any_shape(shape, share):
+    known = some_known(shape, share)  # at least one pixel
+    field = known[..., None] * np.float32([3.5, -2])
+    assert np.allclose(push_pull(field, known), [3.5, -2], atol=1e-4)
+
+
+def test_push_pull_of_half_a_slope_stays_within_the_slope():
+    field = pixel_grid(40, 60)
+    known = np.zeros((40, 60), np.float32)
+    known[:, :30] = 1
+    filled = push_pull(field, known)
+    assert filled[..., 0].min() >= 0
+    assert filled[..., 0].max() <= 29.001
+    assert np.abs(filled[:, 31:, 0] - 29).max() < 15
+
+
+def test_push_pull_weighs_what_is_half_known():
+    field = np.zeros((32, 32, 2), np.float32)
+    known = np.ones((32, 32), np.float32)
+    field[16, 16], known[16, 16] = 100, 0.5
+    assert 0 < push_pull(field, known)[16, 16, 0] < 60
+
+
+def test_push_pull_of_nothing_is_zero():
+    assert not push_pull(np.ones((9, 9, 2), np.float32), np.zeros((9, 9), np.float32)).any()
+
+
+# --- smooth maps and scales ---
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5, 0.37])
+@pytest.mark.parametrize("size", [(64, 48), (101, 77), (9, 17), (1, 1)])
+def test_a_smooth_map_is_the_function_to_a_fiftieth_of_a_pixel(size, scale):
+    drawn = smooth_map(wavy, size, scale, offset=(5, 9))
+    true = wavy(rescale(pixel_grid(size[1], size[0]) + np.array([5.0, 9.0]), 1 / scale))
+    assert drawn.shape == (size[1], size[0], 2)
+    assert np.abs(drawn - true).max() < 0.02
+
+
+def test_tiles_of_a_smooth_map_are_the_whole_map():
+    whole = smooth_map(wavy, (100, 60), 0.7)
+    tile = smooth_map(wavy, (30, 20), 0.7, offset=(50, 33))
+    assert np.abs(tile - whole[33:53, 50:80]).max() < 0.02
+
+
+def test_where_a_smooth_map_is_undefined_it_lies_in_no_picture():
+    def half(points):
+        return np.where(points[..., :1] > 500, np.nan, points)
+
+    drawn = smooth_map(half, (1000, 40), 1.0)
+    assert np.isfinite(drawn).all()
+    assert not inside(drawn[:, 508:], (1000, 40)).any()
+    assert inside(drawn[:, :490], (1000, 40)).all()
+
+
+@pytest.mark.parametrize("scale", [2.0, 0.3])
+def test_rescaling_there_and_back_changes_nothing(scale):
+    points = np.random.default_rng(0).uniform(-100, 5000, (50, 2))
+    assert np.allclose(rescale(rescale(points, scale), 1 / scale), points, atol=1e-9)
+
+
+def test_rescaling_keeps_the_borders_of_pictures():
+    """A picture of w px covers -0.5 .. w - 0.5; enlarged 3 times -0.5 .. 3 w - 0.5."""
+    assert np.allclose(rescale(np.array([-0.5, 9.5]), 3.0), [-0.5, 29.5])
+
+
+def test_enlarging_a_slope_agrees_with_rescaled_coordinates():
+    large = enlarge(pixel_grid(20, 30), (90, 60))
+    assert np.allclose(large[3:-3, 3:-3], rescale(pixel_grid(60, 90), 1 / 3)[3:-3, 3:-3], atol=1e-4)
+
+
+# --- looking up and moving ---
+
+
+def test_looking_up_at_whole_pixels_is_indexing():
+    pixels = np.random.default_rng(0).integers(0, 65536, (20, 30, 3)).astype(np.uint16)
+    assert np.array_equal(look_up(pixels, pixel_grid(20, 30)[4:9, 7:12]), pixels[4:9, 7:12])
+
+
+def test_looking_up_outside_gives_the_border():
+    ramp = np.arange(30, dtype=np.float32)[None].repeat(5, axis=0)
+    assert look_up(ramp, np.float32([[[-7, 2], [1e5, 2]]])).tolist() == [[0, 29]]
+
+
+def test_inside_ends_at_the_borders_of_pixels():
+    map_xy = np.float32([[[-0.5, 0], [-0.6, 0], [9.5, 4.5], [9.6, 0], [np.nan, 0], [0, np.nan]]])
+    assert inside(map_xy, (10, 5)).tolist() == [[True, False, True, False, False, False]]
+
+
+def test_following_two_shifts_adds_them():
+    first, then = np.full((10, 12, 2), 1.5, np.float32), np.full((10, 12, 2), -4, np.float32)
+    assert np.allclose(follow(first, then), -2.5)
+
+
+def test_a_round_trip_error_is_zero_where_the_way_back_undoes_the_way_there():
+    there = np.zeros((40, 60, 2), np.float32)
+    there[..., 0] = 5
+    back = -there
+    back[:, 30:] += 3  # wrong by (3, 3) px for what lands right of column 30
+    error = round_trip_error(there, back)
+    assert np.allclose(error[:, :24], 0)
+    assert np.allclose(error[:, 26:], np.hypot(3, 3))
+
+
+def test_a_bounding_box_holds_all_and_stays_on_the_picture():
+    mask = np.zeros((20, 30), bool)
+    mask[5, 7] = mask[9, 28] = True
+    assert bounding_box(mask) == (slice(5, 10), slice(7, 29))
+    assert bounding_box(mask, 4) == (slice(1, 14), slice(3, 30))
+    assert bounding_box(np.zeros_like(mask), 4) == (slice(0, 20), slice(0, 30))

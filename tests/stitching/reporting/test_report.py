@@ -1,0 +1,214 @@
+import base64
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from stitching.errors import JobError
+from stitching.io.images import Picture
+from stitching.reporting.report import render_report, write_report
+
+VOID = {"meta", "link", "img", "input", "br"}
+NASTY = "\"><img src=x onerror=alert(1)>&'.jpg"
+
+Make = Callable[..., Any]
+
+
+class Page(HTMLParser):
+    """Elements as (tag, attributes), the texts, and whether every tag was closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"script", "style"} & set(self.open):
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def picture(self, alt: str) -> Any:
+        (found,) = [image for image in self.all("img") if alt in image["alt"]]
+        data = base64.b64decode(found["src"].partition("base64,")[2])
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def renamed(picture: Picture, name: str) -> Picture:
+    return replace(picture, name=name)
+
+
+def test_page_needs_nothing_from_elsewhere(make_stitched: Make) -> None:
+    html = render_report(make_stitched(holes=True))
+    page = Page(html)
+    sources = [attributes[name] for _, attributes in page.elements for name in ("src", "href") if name in attributes]
+    assert len(sources) > 10
+    assert all(source.startswith("data:image/") for source in sources)
+    assert not re.search(r"url\(|@import|\bfetch\(|<iframe", html)
+
+
+def test_every_picture_has_an_alternative_text_of_its_own(make_stitched: Make) -> None:
+    texts = [image["alt"] for image in Page(render_report(make_stitched())).all("img")]
+    assert all(texts)
+    assert len(set(texts)) == len(texts)
+
+
+def test_panorama_is_transparent_where_nothing_was_seen(make_stitched: Make) -> None:
+    stitched = make_stitched(holes=True)
+    shown = Page(render_report(stitched)).picture("The stitched panorama")
+    assert shown.shape == (*stitched.alpha.shape, 4)
+    inside = cv2.erode(stitched.alpha, np.ones((3, 3), np.uint8)) > 0
+    assert (shown[inside, 3] == 255).all()
+    assert (shown[stitched.alpha == 0, 3] == 0).all()
+    assert np.abs(shown[inside, :3].astype(int) - stitched.panorama[inside]).mean() < 8
+
+
+def test_page_of_a_large_stitch_stays_small(make_stitched: Make) -> None:
+    html = render_report(make_stitched(size=(2600, 1400)))
+    assert len(html) < 3e6
+    assert Page(html).picture("The stitched panorama").shape[1] == 1600
+
+
+def test_16_bits_look_as_8_bits_do(make_stitched: Make) -> None:
+    stitched = make_stitched()
+    deep = replace(stitched.reference, pixels=stitched.reference.pixels.astype(np.uint16) * 257)
+    deeper = make_stitched(panorama=stitched.panorama.astype(np.uint16) * 257, reference=deep)
+    pages = [Page(render_report(each)) for each in (stitched, deeper)]
+    for alt in ("The stitched panorama", "Reference picture"):
+        one, other = (page.picture(alt).astype(int) for page in pages)
+        assert np.abs(one - other).max() <= 1
+
+
+def test_names_cannot_inject_markup(make_stitched: Make) -> None:
+    stitched = make_stitched()
+    stitched.reference, stitched.target = (renamed(p, NASTY) for p in (stitched.reference, stitched.target))
+    stitched.summary = replace(stitched.summary, warnings=[NASTY], device=NASTY)
+    page = Page(render_report(stitched))
+    assert not any("onerror" in attributes for _, attributes in page.elements)
+    assert page.text.count(NASTY) == 9  # title 2, heading 2, captions 2, warning 1, device 2
+
+
+def test_folders_are_left_out_of_the_title(make_stitched: Make) -> None:
+    stitched = make_stitched()
+    stitched.reference = renamed(stitched.reference, "/some/where/deep/left.jpg")
+    title = re.search("<title>(.*)</title>", render_report(stitched))
+    assert title is not None
+    assert "left.jpg" in title[1]
+    assert "deep" not in title[1]
+
+
+def test_warnings_come_before_everything_else(make_stitched: Make) -> None:
+    stitched = make_stitched()
+    html = render_report(make_stitched(summary=replace(stitched.summary, warnings=["Little overlap."])))
+    assert html.index("Little overlap.") < html.index("<main>")
+    assert "with 1 warning." in html
+    assert 'class="warnings"' not in render_report(stitched)
+
+
+def test_verdict_tells_of_holes(make_stitched: Make) -> None:
+    assert "without warnings or holes" in Page(render_report(make_stitched())).text
+    assert "a few holes remain" in Page(render_report(make_stitched(holes=True))).text
+
+
+def test_numbers_of_the_summary_are_on_the_page(make_stitched: Make) -> None:
+    text = Page(render_report(make_stitched())).text
+    for expected in (
+        "600 \N{MULTIPLICATION SIGN} 320",
+        "homography",
+        "431",
+        "33.33%",
+        "2.25",
+        "5.5",
+        "cpu",
+        "1.2 s",
+    ):
+        assert expected in text
+
+
+def test_bars_are_as_long_as_the_seconds(make_stitched: Make) -> None:
+    html = render_report(make_stitched())
+    assert re.findall(r'class="length"><span style="width: ([\d.]+)%', html) == ["25.0", "100.0"]
+
+
+def test_picture_further_to_the_left_is_left_of_the_divider(make_stitched: Make) -> None:
+    plain = Page(render_report(make_stitched()))
+    masks = make_stitched().masks
+    swapped = replace(masks, reference=masks.target, target=masks.reference)
+    mirrored = Page(render_report(make_stitched(masks=swapped)))
+    for page, left in ((plain, "reference"), (mirrored, "target")):
+        (divider,) = [control for control in page.all("input") if control["type"] == "range"]
+        assert f"{left}, to the left" in divider["aria-label"]
+        (image,) = [image for image in page.all("img") if image.get("class") == "left"]
+        assert left in image["alt"]
+
+
+def test_divider_starts_in_the_overlap(make_stitched: Make) -> None:
+    (divider,) = [c for c in Page(render_report(make_stitched())).all("input") if c["type"] == "range"]
+    assert 34 < float(divider["value"]) < 66
+
+
+def test_stitch_without_overlap_has_a_page_too(make_stitched: Make) -> None:
+    stitched = make_stitched()
+    stitched.masks.target[stitched.masks.reference] = False
+    stitched.residual[:] = np.nan
+    stitched.warp.forward[:] = np.nan
+    stitched.summary = replace(stitched.summary, seconds={}, overlap=0.0)
+    assert "0%" in Page(render_report(stitched)).text
+
+
+def test_parallax_of_a_loaded_warp_is_not_claimed(make_stitched: Make) -> None:
+    assert "90th percentile" in Page(render_report(make_stitched())).text
+    stitched = make_stitched(alignment=None)
+    stitched.summary = replace(stitched.summary, parallax_median=None, parallax_p90=None)
+    text = Page(render_report(stitched)).text
+    assert "90th percentile" not in text
+    assert "loaded from a file" in text
+
+
+def test_what_is_drawn_over_a_cropped_panorama_lies_on_it(make_stitched: Make) -> None:
+    whole, output = make_stitched(), (300, 160)  # half of the canvas
+    box = left, top, right, bottom = 60, 40, 240, 140
+    small = cv2.resize(whole.panorama, output)[top:bottom, left:right]
+    alpha = np.full(small.shape[:2], 255, np.uint8)
+    layers = SimpleNamespace(size=output)
+    page = Page(render_report(make_stitched(panorama=small, alpha=alpha, layers=layers, crop=box)))
+    seam = page.picture("The seam between")
+    assert seam.shape == (100, 180, 4)
+    columns = np.flatnonzero(seam[..., 3].max(axis=0))
+    assert columns.mean() == pytest.approx(300 / 2 - 60, abs=1)  # the weight changes at half of the canvas
+    (drawing,) = [svg for svg in page.all("svg") if "grid-lines" in svg.get("class", "")]
+    assert [float(value) for value in drawing["viewbox"].split()] == [119.5, 79.5, 360, 200]
+
+
+def test_report_is_written_whole_or_not_at_all(make_stitched: Make, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    stitched = make_stitched()
+    stitched.reference = renamed(stitched.reference, "odd \udcff name.jpg")  # a file name that is not UTF-8
+    write_report(stitched, path)
+    assert path.read_text(encoding="utf-8").endswith("</html>\n")
+    with pytest.raises(JobError, match="missing"):
+        write_report(stitched, tmp_path / "missing" / "report.html")
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,121 @@
+import cv2
+import numpy as np
+import pytest
+from synthetic import SIZE, paint, two_planes
+
+from stitching.geometry.pixel_maps import pixel_grid
+from stitching.io.images import to_grey
+from stitching.warping.dense_inverse_search import dense_inverse_search, fuse, nearest_match_flow, sharpen
+
+W, H = SIZE
+INNER = slice(40, -40), slice(40, -40)
+
+
+def views(x, y):
+    """Two views of a plane; what is at p in the first is at p + (x, y) in the second."""
+    plane = paint(np.zeros((40, 40, 3), np.uint8), 1)
+    start = cv2.warpAffine(plane, np.float32([[1, 0, -150], [0, 1, -150]]), SIZE, flags=cv2.INTER_CUBIC)
+    end = cv2.warpAffine(plane, np.float32([[1, 0, x - 150], [0, 1, y - 150]]), SIZE, flags=cv2.INTER_CUBIC)
+    return start, end
+
+
+def constant(x, y):
+    return np.broadcast_to(np.float32([x, y]), (H, W, 2)).copy()
+
+
+def error(flow, x, y):
+    return np.linalg.norm(flow - np.float32([x, y]), axis=2)[INNER]
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (5.3, -2.6), (-20, 9)])
+def test_a_shift_is_found(shift):
+    start, end = views(*shift)
+    found = error(dense_inverse_search(to_grey(start), to_grey(end)), *shift)
+    assert found.mean() < 0.15
+    assert np.percentile(found, 99) < 0.5
+
+
+def test_a_far_shift_is_found_from_a_first_guess_and_the_guess_stays_as_it_was():
+    start, end = views(90, 30)
+    guess = constant(88, 31)
+    flow = dense_inverse_search(to_grey(start), to_grey(end), guess)
+    assert np.percentile(error(flow[:, :-90], 90, 30), 90) < 0.5
+    assert np.array_equal(guess, constant(88, 31))
+
+
+def test_the_search_repeats_itself():
+    pair = [to_grey(p) for p in views(5.3, -2.6)]
+    assert np.array_equal(dense_inverse_search(*pair), dense_inverse_search(*pair))
+
+
+def test_sharpening_removes_what_is_left():
+    start, end = views(7.4, 1.8)
+    rough = constant(7.4, 1.8) + 0.8 * np.sin(pixel_grid(H, W) / 30)
+    sharp = sharpen(to_grey(start), to_grey(end), rough.astype(np.float32))
+    assert error(rough, 7.4, 1.8).mean() > 0.5
+    assert error(sharp, 7.4, 1.8).mean() < 0.1
+
+
+def test_sharpening_leaves_alone_what_is_far_off():
+    """Nothing within reach looks alike: no pixel may move more than 3 px."""
+    start, _ = views(0, 0)
+    flow = constant(120, 60)
+    sharp = sharpen(to_grey(start), to_grey(start), flow)
+    assert np.linalg.norm(sharp - flow, axis=2).max() <= 3.001
+
+
+# --- seeds ---
+
+
+def test_matches_are_spread_to_their_neighbourhood_and_odd_ones_left_out():
+    random = np.random.default_rng(0)
+    start = random.uniform(10, [W - 10, H - 10], (200, 2))
+    moves = np.where(start[:, :1] < 200, [10.0, 0], [40.0, 5])
+    moves[7] = [-150, 90]
+    flow = nearest_match_flow(start, start + moves, (H, W))
+    assert np.abs(flow[:, :150] - [10, 0]).max() < 0.01
+    assert np.abs(flow[:, 250:] - [40, 5]).max() < 0.01
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_too_few_matches_are_no_seed(n):
+    points = np.full((n, 2), 50.0)
+    assert nearest_match_flow(points, points, (H, W)) is None
+
+
+def test_matches_outside_the_picture_are_left_out():
+    inner = np.random.default_rng(0).uniform(50, 200, (20, 2))
+    start = np.vstack([inner, [[-300.0, 10], [1e6, 1e6]]])
+    flow = nearest_match_flow(start, start + np.array([3.0, 4]), (H, W))
+    assert np.abs(flow - [3, 4]).max() < 0.01
+
+
+# --- choosing ---
+
+
+def test_of_several_flows_the_right_one_is_chosen_everywhere():
+    start, end = views(12, -4)
+    left, right, wrong = constant(12, -4), constant(12, -4), constant(-5, 8)
+    left[:, 200:], right[:, :200] = wrong[:, 200:], wrong[:, :200]
+    fused = fuse(start, end, [wrong, left, right], [-wrong, -left, -right])
+    chosen = error(fused, 12, -4) < 0.01
+    assert chosen[:, :150].mean() > 0.99
+    assert chosen[:, 170:].mean() > 0.99
+
+
+def test_a_lone_flow_is_chosen():
+    start, end = views(0, 0)
+    flow = constant(3, 3)
+    assert np.array_equal(fuse(start, end, [flow], [-flow]), flow)
+
+
+def test_seeds_bring_the_search_to_both_surfaces():
+    scene = two_planes()
+    true = scene.places - pixel_grid(H, W)
+    cells = np.argwhere(scene.visible)[::97, ::-1].astype(float)
+    ends = scene.places[scene.visible][::97]
+    seed = nearest_match_flow(cells, ends, (H, W))
+    flow = dense_inverse_search(to_grey(scene.target), to_grey(scene.reference), seed)
+    wrong = np.linalg.norm(flow - true, axis=2) > 2
+    assert wrong[scene.visible & scene.on_box].mean() < 0.2
+    assert wrong[scene.visible & ~scene.on_box].mean() < 0.1

@@ -1,0 +1,245 @@
+"""The warp as a file, and its inverse."""
+
+import dataclasses
+import io
+import zipfile
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from stitching.errors import InputError, JobError
+from stitching.geometry.pixel_maps import forward_map, pixel_grid, rescale
+from stitching.io.warp_file import WarpField, load_warp, save_warp
+from stitching.warping.warp import shear_and_folds
+
+
+def a_warp():
+    """Of a canvas of 120 x 80 at half its size; its left fifth is not covered."""
+    backward = rescale(pixel_grid(40, 60), 2.0) - np.float32([24.25, 3])
+    backward[:, :12] = np.nan
+    trusted = np.isfinite(backward[..., 0])
+    trusted[10:20, 30:40] = False
+    forward, forward_scale = forward_map(backward, 0.5, (100, 80))
+    return WarpField(
+        map=backward,
+        trusted=trusted,
+        scale=0.5,
+        forward=forward,
+        forward_scale=forward_scale,
+        origin=(-3, 7),
+        focal=211.5,
+        reference_size=(90, 70),
+        target_size=(100, 80),
+        canvas_size=(120, 80),
+    )
+
+
+def contents(warp):
+    return {field.name: getattr(warp, field.name) for field in dataclasses.fields(warp)} | {"version": 1}
+
+
+def refused(path, *words):
+    with pytest.raises(InputError) as caught:
+        load_warp(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(path) in message
+    assert all(word in message for word in words), message
+
+
+def test_a_saved_warp_is_loaded_as_it_was(tmp_path):
+    warp, path = a_warp(), tmp_path / "warp.npz"
+    save_warp(path, warp)
+    loaded = load_warp(path)
+    for field in dataclasses.fields(WarpField):
+        before, after = getattr(warp, field.name), getattr(loaded, field.name)
+        assert np.array_equal(before, after, equal_nan=field.name in ("map", "forward")), field.name
+        assert type(before) is type(after), field.name
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_a_saved_warp_can_be_read_without_pickle_by_anyone(tmp_path):
+    save_warp(tmp_path / "warp.npz", a_warp())
+    with np.load(tmp_path / "warp.npz", allow_pickle=False) as stored:
+        assert {"map", "scale", "origin", "forward", "version"} <= set(stored.files)
+        assert stored["map"].shape == (40, 60, 2)
+
+
+def test_a_warp_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    def full(file, **arrays):
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(JobError, match="No space left"):
+        save_warp(tmp_path / "warp.npz", a_warp())
+    assert not list(tmp_path.iterdir())
+
+
+# --- files that are no warps ---
+
+
+def test_a_missing_warp_is_refused(tmp_path):
+    refused(tmp_path / "warp.npz", "no warp")
+    refused(tmp_path, "no warp")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a zip file at all", b"\x93NUMPY\x01\x00", bytes(1000)])
+def test_something_else_is_refused(tmp_path, content):
+    path = tmp_path / "warp.npz"
+    path.write_bytes(content)
+    refused(path, "--save-warp")
+
+
+def test_a_lone_array_is_refused(tmp_path):
+    np.save(tmp_path / "warp.npy", a_warp().map)
+    refused(tmp_path / "warp.npy", "--save-warp")
+
+
+def test_a_warp_that_was_cut_short_is_refused(tmp_path):
+    whole = tmp_path / "whole.npz"
+    save_warp(whole, a_warp())
+    data, path = whole.read_bytes(), tmp_path / "warp.npz"
+    for share in (0.02, 0.3, 0.9, 0.999):
+        path.write_bytes(data[: int(len(data) * share)])
+        refused(path, "damaged")
+
+
+def test_a_warp_with_flipped_bits_is_loaded_whole_or_refused(tmp_path):
+    whole = tmp_path / "whole.npz"
+    save_warp(whole, a_warp())
+    data, path = bytearray(whole.read_bytes()), tmp_path / "warp.npz"
+    found = []
+    for at in np.random.default_rng(0).integers(0, len(data), 150):
+        broken = data.copy()
+        broken[at] ^= 1 << (at % 8)
+        path.write_bytes(broken)
+        with suppress(InputError):
+            found.append(load_warp(path).map)
+    assert 1 < len(found) < 100
+    assert all(np.array_equal(map_, a_warp().map, equal_nan=True) for map_ in found)
+
+
+def test_pickled_objects_are_never_loaded(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (pytest.fail, ("a pickle was loaded",))
+
+    path = tmp_path / "warp.npz"
+    np.savez(path, **contents(a_warp()) | {"map": np.array([Trap()], object)})
+    refused(path, "pickled")
+    np.savez(path, **contents(a_warp()), more=np.array([Trap()], object))
+    refused(path, "pickled")
+
+
+def test_a_zip_file_with_something_else_inside_is_refused(tmp_path):
+    path = tmp_path / "warp.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("map.txt", "hello")
+    refused(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word"),
+    [
+        ("version", 2, "version"),
+        ("version", "new", "version"),
+        ("map", np.zeros((40, 60), np.float32), "map"),
+        ("map", np.zeros((40, 60, 3), np.float32), "map"),
+        ("map", np.zeros((40, 60, 2), np.complex64), "map"),
+        ("map", np.zeros((41, 60, 2), np.float32), "map"),
+        ("forward", np.zeros((5, 2), np.float32), "forward"),
+        ("trusted", np.zeros((40, 61), bool), "trusted"),
+        ("trusted", np.zeros((40, 60), np.uint8), "trusted"),
+        ("scale", 0.0, "scale"),
+        ("scale", -1.0, "scale"),
+        ("scale", np.nan, "scale"),
+        ("scale", 1.5, "scale"),
+        ("scale", [0.5, 0.5], "scale"),
+        ("forward_scale", 0.0, "scale"),
+        ("focal", -3.0, "focal"),
+        ("focal", np.inf, "focal"),
+        ("origin", [1, 2, 3], "origin"),
+        ("origin", 5, "origin"),
+        ("origin", [np.nan, 0], "origin"),
+        ("canvas_size", [120, -80], "canvas"),
+        ("canvas_size", [0, 0], "canvas"),
+        ("canvas_size", [12000, 8000], "canvas"),
+        ("target_size", [[100, 80]], "target_size"),
+    ],
+)
+def test_a_warp_with_a_wrong_part_is_refused(tmp_path, name, value, word):
+    path = tmp_path / "warp.npz"
+    np.savez(path, **contents(a_warp()) | {name: value})
+    refused(path, word, "--save-warp")
+
+
+@pytest.mark.parametrize("name", ["map", "scale", "origin", "version", "canvas_size"])
+def test_a_warp_with_a_missing_part_is_refused(tmp_path, name):
+    parts = contents(a_warp())
+    del parts[name]
+    np.savez(tmp_path / "warp.npz", **parts)
+    refused(tmp_path / "warp.npz", name)
+
+
+def test_an_empty_map_of_an_empty_canvas_is_refused(tmp_path):
+    empty = {"map": np.zeros((0, 0, 2), np.float32), "trusted": np.zeros((0, 0), bool), "canvas_size": [0, 0]}
+    np.savez(tmp_path / "warp.npz", **contents(a_warp()) | empty)
+    refused(tmp_path / "warp.npz", "canvas")
+
+
+def test_an_array_too_large_for_memory_is_refused(tmp_path):
+    """A few bytes that claim to be 2 TB."""
+    header = io.BytesIO()
+    shape = {"descr": "<f4", "fortran_order": False, "shape": (500000, 500000, 2)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    path = tmp_path / "warp.npz"
+    np.savez(path, **{name: value for name, value in contents(a_warp()).items() if name != "map"})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("map.npy", header.getvalue() + bytes(100))
+    refused(path)
+
+
+# --- the inverse ---
+
+
+def test_the_forward_map_undoes_the_map_to_a_tenth_of_a_pixel():
+    warp = a_warp()
+    assert warp.forward_scale <= warp.scale
+    rows, columns = np.nonzero(np.isfinite(warp.map[..., 0]))
+    canvas = rescale(np.stack([columns, rows], axis=-1).astype(np.float64), 1 / warp.scale)
+    at = rescale(warp.map[rows, columns].astype(np.float64), warp.forward_scale)
+    nearest = np.round(at).astype(int)
+    h, w = warp.forward.shape[:2]
+    valid = (nearest >= 0).all(axis=1) & (nearest[:, 0] < w) & (nearest[:, 1] < h)
+    found = warp.forward[nearest[valid, 1], nearest[valid, 0]]
+    # The forward map is read at the nearest whole pixel, the target moves like the canvas here.
+    expected = canvas[valid] + (nearest[valid] - at[valid]) / warp.forward_scale
+    assert valid.sum() > 1000
+    assert np.abs(found - expected).max() < 0.1
+
+
+def test_the_forward_map_is_known_where_the_canvas_shows_nothing():
+    """A hidden patch gets its place from around it."""
+    backward = pixel_grid(60, 80) + np.float32([30, 0])
+    backward[20:30, 20:30] = np.nan
+    forward, scale = forward_map(backward, 1.0, (110, 60))
+    assert scale == 1
+    assert np.isfinite(forward).all()
+    assert np.abs(forward - (pixel_grid(60, 110) - np.float32([30, 0]))).max() < 0.1
+
+
+def test_tears_and_folds_are_counted():
+    still = np.zeros((60, 80, 2), np.float32)
+    everywhere = np.ones((60, 80), bool)
+    assert shear_and_folds(still, everywhere) == (0, 0)
+    assert shear_and_folds(still, ~everywhere) == (0, 0)
+    torn, folded = still.copy(), still.copy()
+    torn[:, 40:, 0], folded[:, 40:, 0] = 30, -30
+    tears, folds = shear_and_folds(torn, everywhere)
+    assert tears == pytest.approx(1 / 78)
+    assert folds == 0
+    tears, folds = shear_and_folds(folded, everywhere)
+    assert tears == 0
+    assert folds == pytest.approx(1 / 78)
