@@ -16,10 +16,12 @@ class Blend:
     Attributes:
         weight: (h, w) float32, share of the reference, 0..1.
         gain: (h, w, 3) float32, what the target's BGR values are multiplied with.
+        device: where it was computed, "cpu" or "cuda".
     """
 
     weight: NDArray[np.float32]
     gain: NDArray[np.float32]
+    device: str = "cpu"
 
 
 class Generator(Protocol):

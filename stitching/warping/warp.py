@@ -39,11 +39,13 @@ class Warp:
 
     Attributes:
         residual: (h, w, 2) float32, displacement on the working canvas, px; defined on the whole grid.
-        confidence: (h, w) float32, 0..1: 0 = hidden from the reference, 1 = sure.
+        confidence: (h, w) float32, 0..1: 0 = hidden from the reference, 1 = forward-backward consistent.
+        device: where it was computed, "cpu" or "cuda".
     """
 
     residual: Field
     confidence: NDArray[np.float32]
+    device: str = "cpu"
 
 
 def forward_backward_consistent(warp: Warp, pair: CanvasPair) -> Mask:
