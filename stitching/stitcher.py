@@ -258,7 +258,7 @@ def _device(options: Options, chosen: Candidate) -> str:
     """Where what was chosen was computed; only networks use a GPU."""
     for name in (chosen.warp, chosen.blend):
         kind, _, file = name.partition(":")
-        if kind in ("network", "pwm") and find_network(name, file, options.device)().device == "cuda":
+        if kind == "network" and find_network(name, file, options.device)().device == "cuda":
             return "cuda"
     return "cpu"
 

@@ -3,7 +3,7 @@
 import csv
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from apps.evaluation.truth_measures import WarpTruth, measure_stitch_truth, measure_warp_truth
+from apps.evaluation.truth_methods import find_method
 from datasets.examples import truth_of
 from datasets.sample import Pixels
 from datasets.storage.folder import StoredSample
@@ -24,16 +25,14 @@ from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import NOWHERE, Mask, pixel_grid
 from stitching.io.files import replacing
-from stitching.io.images import Picture, as_picture, to_grey
+from stitching.io.images import Picture, as_picture
 from stitching.warping.classical import classical
-from stitching.warping.dense_inverse_search import sharpen
-from stitching.warping.estimators import ESTIMATORS, find_estimator
+from stitching.warping.estimators import ESTIMATORS
 from stitching.warping.placement import Placement, aligned_pair, place_target
 from stitching.warping.relax import relax_map
 from stitching.warping.warp import CanvasPair, Estimator, Warp, forward_backward_consistent
 
 BINS = (0.0, 3.0, 8.0, 15.0, np.inf)  # px of a homography's mean error on OV: how hard a pair is
-DIS = "+dis"  # a last dense inverse search after the warp
 
 Row = dict[str, str | float | None]
 
@@ -58,7 +57,7 @@ def evaluate_truth(
     Args:
         folder: what `parastitch generate` wrote.
         output: folder for the results.
-        warps: as `stitching.warping.estimators.find_estimator`; each also with "+dis": a last dense inverse search.
+        warps: as `truth_methods.find_method`.
         blends: as `stitching.blending.generators.find_generator`.
         limit: only the first so many samples.
 
@@ -74,21 +73,6 @@ def evaluate_truth(
     if not rows:
         raise InputError(f"{folder} holds no sample; expected a data set that `parastitch generate` wrote")
     return rows
-
-
-def find_method(name: str) -> Estimator:
-    """An estimator by its name, as for `evaluate_truth`."""
-    if name.endswith(DIS):
-        return partial(_sharpened, find_method(name.removesuffix(DIS)))
-    return find_estimator(name)
-
-
-def _sharpened(estimator: Estimator, pair: CanvasPair) -> Warp:
-    """The estimator's warp, moved by at most 3 px where both pictures show the same."""
-    warp = estimator(pair)
-    better = sharpen(to_grey(pair.target), to_grey(pair.reference), warp.residual)
-    sure = (pair.overlap & (warp.confidence > 0.5))[..., None]
-    return replace(warp, residual=np.where(sure, better, warp.residual))
 
 
 Blender = Callable[[Prepared, Warp], tuple[Pixels, Mask]]  # panorama (h, w, 3) BGR and what it shows, on the window

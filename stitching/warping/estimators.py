@@ -8,7 +8,7 @@ import numpy as np
 from stitching.errors import InputError
 from stitching.network.runtime.network_files import find_network
 from stitching.network.runtime.onnx_runtime import Device, Runner
-from stitching.warping.classical import classical, classical_on_plane
+from stitching.warping.classical import classical
 from stitching.warping.warp import CanvasPair, Estimator, Warp
 
 
@@ -18,15 +18,15 @@ def homography(pair: CanvasPair) -> Warp:
     return Warp(np.zeros((h, w, 2), np.float32), np.ones((h, w), np.float32))
 
 
-ESTIMATORS: dict[str, Estimator] = {"classical": classical, "planar": classical_on_plane, "homography": homography}
+ESTIMATORS: dict[str, Estimator] = {"classical": classical, "homography": homography}
 
 
 def find_estimator(name: str, device: Device = "auto") -> Estimator:
     """The estimator called `name`.
 
     One of `ESTIMATORS`; `network`, the trained network that ships, or `network:FILE`, one that `parastitch train` or
-    `parastitch export` wrote; `pwm` or `pwm:FILE`, which extends its warp on the reference's plane, for measuring; or
-    `ptlflow:MODEL[:WEIGHTS]`, see `ptlflow.ptlflow_warp`. Nothing heavy is imported before the estimator is called.
+    `parastitch export` wrote; or `ptlflow:MODEL[:WEIGHTS]`, see `ptlflow.ptlflow_warp`. Nothing heavy is imported before
+    the estimator is called.
 
     Raises:
         InputError: there is none, a package is not installed, or the weights are a file that is missing.
@@ -34,15 +34,15 @@ def find_estimator(name: str, device: Device = "auto") -> Estimator:
     kind, _, rest = name.partition(":")
     if name in ESTIMATORS:
         return ESTIMATORS[name]
-    if kind in ("network", "pwm") and name != f"{kind}:":
+    if kind == "network" and name != "network:":
         opened = find_network(name, rest, device)
-        return (lambda pair: _network(opened())(pair)) if kind == "network" else lambda pair: _pwm(opened())(pair)
+        return lambda pair: _network(opened())(pair)
     model, _, weights = rest.partition(":")
     if kind == "ptlflow" and model:
         return _ptlflow(name, model, weights)
     known = ", ".join(ESTIMATORS)
     raise InputError(
-        f"no warp called {name!r}; known: {known}, network, network:FILE, pwm, pwm:FILE, "
+        f"no warp called {name!r}; known: {known}, network, network:FILE, "
         "ptlflow:MODEL or ptlflow:MODEL:FILE"
     )
 
@@ -52,14 +52,6 @@ def _network(runner: Runner) -> Estimator:
     from stitching.warping.realignment import RealigningEstimator
 
     return RealigningEstimator(runner, NetworkEstimator(runner))
-
-
-def _pwm(runner: Runner) -> Estimator:
-    from stitching.warping.extrapolate import planar
-    from stitching.warping.network import ExtendingEstimator, NetworkEstimator
-    from stitching.warping.realignment import RealigningEstimator
-
-    return RealigningEstimator(runner, ExtendingEstimator(runner, NetworkEstimator(runner, planar)))
 
 
 def _ptlflow(name: str, model: str, weights: str) -> Estimator:

@@ -13,8 +13,9 @@ from fake_maker import FakeMaker, open_fake
 from numpy.typing import NDArray
 
 from apps.cli import main
-from apps.evaluation.truth_evaluation import evaluate_truth, find_blend, find_method, tables
+from apps.evaluation.truth_evaluation import evaluate_truth, find_blend, tables
 from apps.evaluation.truth_measures import StitchTruth, WarpTruth
+from apps.evaluation.truth_methods import find_method
 from datasets import generate as module
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions

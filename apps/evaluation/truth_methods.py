@@ -1,0 +1,59 @@
+"""The warps that are measured against the truth of generated pairs, by name.
+
+Every warp of `parastitch stitch`, and two that are of use on the reference's plane alone: on a cylinder, or where the
+overlap is small, a warp that is extrapolated on a plane runs to the horizon.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from stitching.io.images import to_grey
+from stitching.network.runtime.network_files import find_network
+from stitching.warping.classical import classical_on_plane
+from stitching.warping.dense_inverse_search import sharpen
+from stitching.warping.estimators import find_estimator
+from stitching.warping.extrapolate import planar
+from stitching.warping.network import ExtendingEstimator, NetworkEstimator
+from stitching.warping.realignment import RealigningEstimator
+from stitching.warping.warp import CanvasPair, Estimator, Warp
+
+DIS = "+dis"  # a name's ending: a last dense inverse search after the warp
+
+
+def find_method(name: str) -> Estimator:
+    """The warp estimator called `name`.
+
+    `planar`: the classical warp, extrapolated on the plane that most of the overlap follows. `pwm[:FILE]`: the warp of
+    the network's matches, extrapolated likewise and then refined by PWM. Others: as `find_estimator`. Each may end in
+    "+dis".
+
+    Raises:
+        InputError: there is no such method, a package is not installed, or the weights are a file that is missing.
+    """
+    if name.endswith(DIS):
+        return partial(_sharpened, find_method(name.removesuffix(DIS)))
+    if name == "planar":
+        return classical_on_plane
+    kind, _, file = name.partition(":")
+    return _pwm(name, file) if kind == "pwm" and name != "pwm:" else find_estimator(name)
+
+
+def _sharpened(estimator: Estimator, pair: CanvasPair) -> Warp:
+    """The estimator's warp, moved by at most 3 px where both pictures are seen and the warp is sure."""
+    warp = estimator(pair)
+    better = sharpen(to_grey(pair.target), to_grey(pair.reference), warp.residual)
+    confident = (pair.overlap & (warp.confidence > 0.5))[..., None]
+    return replace(warp, residual=np.where(confident, better, warp.residual))
+
+
+def _pwm(name: str, file: str) -> Estimator:
+    opened = find_network(name, file, "auto")
+
+    def estimate(pair: CanvasPair) -> Warp:
+        runner = opened()
+        estimator = ExtendingEstimator(runner, NetworkEstimator(runner, planar))
+        return RealigningEstimator(runner, estimator)(pair)
+
+    return estimate
