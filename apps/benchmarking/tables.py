@@ -1,29 +1,28 @@
 """What the benchmark prints and writes."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 from apps.benchmarking.comparison import Comparison, Row, Run
 from apps.benchmarking.options import BenchOptions
 from apps.benchmarking.scores import MAIN, main_score
 from apps.benchmarking.training import Result
+from apps.tables import markdown, mean_and_deviation, write_csv
 from stitching.io.files import replacing
 
 
 def write_results(found: Comparison, options: BenchOptions, folder: Path) -> str:
     """Write results.csv and table.md to the folder; returns what the latter holds. Raises JobError."""
-    lines = [*_heading(options), "", *_markdown(_table(found))]
+    lines = [*_heading(options), "", markdown(_table(found))]
     detection = _detection_table(found)
     if len(detection) > 1:
         lines += ["", f"How well a training finds the wrong labels of {options.corrupt}, by rankings of them.", ""]
-        lines += _markdown(detection)
+        lines.append(markdown(detection))
     text = "\n".join(lines) + "\n"
     with replacing(folder / "table.md") as path:
         path.write_text(text)
-    with replacing(folder / "results.csv") as path:
-        _write_csv(found, path)
+    write_csv(folder / "results.csv", _csv_rows(found))
     return text
 
 
@@ -50,15 +49,15 @@ def _table(found: Comparison) -> list[list[str]]:
     named = [f"{task}: {m.name} ({'higher' if m.higher_is_better else 'lower'})" for task, m in metrics.items()]
     noisy = ["wrong labels"] if any(row.settings.data.noisy for row in found.rows) else []
     table = [["method", *noisy, "rate", "delta_m %", *named, "ms", "x", "MiB", "x"]]
-    single = [_spread(_single_scores(found, task), metric.places) for task, metric in metrics.items()]
+    single = [mean_and_deviation(_single_scores(found, task), metric.places) for task, metric in metrics.items()]
     rates = dict.fromkeys(f"{row.settings.rate:g}" for row in found.singles.values())
     cost = _cost(list(found.singles.values()), found)
     table.append(["single tasks", *("0" for _ in noisy), " / ".join(rates), "0", *single, *cost])
     for row in found.rows:
         mains = [found.judge.mains(result.scores) for result in row.results]
-        scores = [_spread([one[task] for one in mains], m.places) for task, m in metrics.items()]
+        scores = [mean_and_deviation([one[task] for one in mains], m.places) for task, m in metrics.items()]
         failed = len(row.runs) - len(row.results)
-        gain = _spread(row.gains, 2, sign="+") + (f" ({failed} failed)" if failed else "")
+        gain = mean_and_deviation(row.gains, 2, sign="+") + (f" ({failed} failed)" if failed else "")
         share = [f"{row.settings.data.share:g}" for _ in noisy]
         table.append([row.settings.method, *share, f"{row.settings.rate:g}", gain, *scores, *_cost([row], found)])
     return table
@@ -92,7 +91,7 @@ def _detection_table(found: Comparison) -> list[list[str]]:
     for row in found.rows:
         for ranking in dict.fromkeys(name for result in row.results for name in result.detection):
             all_scores = [result.detection[ranking] for result in row.results]
-            cells = [_spread([scores[measure] for scores in all_scores], 3) for measure in measures]
+            cells = [mean_and_deviation([scores[measure] for scores in all_scores], 3) for measure in measures]
             lines.append([row.settings.method, f"{row.settings.data.share:g}", ranking, *cells])
     return [["method", "wrong labels", "ranking", *measures], *lines]
 
@@ -102,29 +101,12 @@ def _measures(result: Result) -> Iterator[str]:
         yield from scores
 
 
-def _spread(values: Sequence[float], places: int, sign: str = "") -> str:
-    if not values:
-        return "-"
-    spread = f" +- {stdev(values):.{places}f}" if len(values) > 1 else ""
-    return f"{fmean(values):{sign}.{places}f}{spread}"
-
-
-def _markdown(table: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in table]
-    return [lines[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *lines[1:]]
-
-
-def _write_csv(found: Comparison, path: Path) -> None:
+def _csv_rows(found: Comparison) -> list[dict[str, object]]:
     rows = [_line(run, "") for row in found.singles.values() for run in row.runs]
     for row in found.rows:
         gains = iter(row.gains)
         rows += [_line(run, "" if run[1].error else next(gains)) for run in row.runs]
-    names = list(dict.fromkeys(name for line in rows for name in line))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
+    return rows
 
 
 def _line(run: Run, gain: float | str) -> dict[str, object]:

@@ -25,8 +25,8 @@ def find_estimator(name: str, device: Device = "auto") -> Estimator:
     """The estimator called `name`.
 
     One of `ESTIMATORS`; `network`, the trained network that ships, or `network:FILE`, one that `parastitch train` or
-    `parastitch export` wrote; or `ptlflow:MODEL[:WEIGHTS]`, see `ptlflow.ptlflow_warp`. Nothing heavy is imported before
-    the estimator is called.
+    `parastitch export` wrote; or `ptlflow:MODEL[:WEIGHTS]`, see `ptlflow.ptlflow_warp`. Nothing heavy is imported
+    before the estimator is called.
 
     Raises:
         InputError: there is none, a package is not installed, or the weights are a file that is missing.
@@ -42,8 +42,7 @@ def find_estimator(name: str, device: Device = "auto") -> Estimator:
         return _ptlflow(name, model, weights)
     known = ", ".join(ESTIMATORS)
     raise InputError(
-        f"no warp called {name!r}; known: {known}, network, network:FILE, "
-        "ptlflow:MODEL or ptlflow:MODEL:FILE"
+        f"no warp called {name!r}; known: {known}, network, network:FILE, ptlflow:MODEL or ptlflow:MODEL:FILE"
     )
 
 

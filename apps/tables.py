@@ -1,0 +1,73 @@
+"""Tables of results: aligned text, Markdown, a box on a terminal, CSV."""
+
+import csv
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+
+from rich.console import Console
+from rich.table import Table
+
+from stitching.io.files import replacing
+
+Rows = Sequence[Sequence[str]]  # the headings first; every row has the same number of cells
+MISSING = "-"
+
+
+def aligned_text(rows: Rows) -> str:
+    """Columns two spaces apart; the first one is aligned left, the others right."""
+    first, *others = _widths(rows)
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def markdown(rows: Rows) -> str:
+    """A Markdown table, all columns aligned left."""
+    widths = _widths(rows)
+    headings, *body = (
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    )
+    return "\n".join([headings, "|" + "|".join("-" * (width + 2) for width in widths) + "|", *body])
+
+
+def print_table(rows: Rows) -> None:
+    """Print a table with borders on a terminal, `aligned_text` elsewhere."""
+    if not sys.stdout.isatty():
+        print(aligned_text(rows))
+        return
+    table = Table()
+    for column, heading in enumerate(rows[0]):
+        table.add_column(heading, justify="right" if column else "left")
+    for row in rows[1:]:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows that map column names to values; a column that a row lacks stays empty. Raises JobError."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with replacing(path) as temporary:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def mean_and_deviation(values: Sequence[float], decimals: int, sign: str = "") -> str:
+    """`mean +- standard deviation` for a cell, the mean alone of one value, "-" of none.
+
+    sign: "+" also marks positive means.
+    """
+    if not values:
+        return MISSING
+    deviation = f" +- {stdev(values):.{decimals}f}" if len(values) > 1 else ""
+    return f"{fmean(values):{sign}.{decimals}f}{deviation}"
+
+
+def _widths(rows: Rows) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
