@@ -19,9 +19,8 @@ from scene import write_pair
 
 from stitching.blending.compose import MARGIN
 from stitching.geometry.pixel_maps import Field, Mask, enlarge, look_up, zoom
-from stitching.io.images import to_grey
+from stitching.io.images import to_8_bit, to_grey
 from stitching.stitcher import Stitched, stitch
-from stitching.warping.placement import eight_bit
 
 TILE = 96  # px of the panorama
 
@@ -56,8 +55,8 @@ def unchanged_reference(stitched: Stitched) -> float:
 
 def slope_ratios(stitched: Stitched) -> list[tuple[float, float]]:
     """For every tile that shows the target alone: slope of the panorama, and of linear interpolation."""
-    warp, panorama = stitched.warp, to_grey(eight_bit(stitched.panorama)).astype(np.float32)
-    target = to_grey(eight_bit(stitched.target.pixels)).astype(np.float32) * stitched.gain.mean()
+    warp, panorama = stitched.warp, to_grey(to_8_bit(stitched.panorama)).astype(np.float32)
+    target = to_grey(to_8_bit(stitched.target.pixels)).astype(np.float32) * stitched.gain.mean()
     alone = np.isfinite(warp.map[..., 0]) & ~stitched.masks.reference & (stitched.weight == 0)
     ratios = []
     for top in range(0, panorama.shape[0] - TILE + 1, TILE):

@@ -12,9 +12,9 @@ from torch import Tensor
 from mtl.optimization import Closure, Losses, Updates, check_names, listed
 from mtl.strategy import Decision, Strategy, check_state
 
-Form = Literal["absolute", "squared", "classes", "temperature"]
+Form = Literal["l1", "l2", "cross_entropy", "temperature"]
 
-_POWERS: Mapping[Form, int] = {"absolute": 1, "squared": 2, "classes": 2, "temperature": 0}
+_POWERS: Mapping[Form, int] = {"l1": 1, "l2": 2, "cross_entropy": 2, "temperature": 0}
 _MEMORY = 0.9  # of the running mean loss: some ten batches
 _CUT = 0.75  # share of the weights that are below the largest one
 
@@ -26,10 +26,10 @@ class InstanceWeights:
     & Cipolla, CVPR 2018), learned as in Data Parameters (Saxena, Tuzel & DeCoste, NeurIPS 2019). Each instance has for
     each task one number s = log sigma, 0 at first. With its loss l, what s minimizes is for each form of a loss
 
-        absolute     exp(-s) l / c + s
-        squared      (exp(-2s) l / c) / 2 + s
-        classes      exp(-2s) l / (2c) + s, the same: cross-entropy is not a square but is weighted like one
-        temperature  the loss itself, which the closure computes from logits / sigma, as in Data Parameters
+        l1             exp(-s) l / c + s
+        l2             (exp(-2s) l / c) / 2 + s
+        cross_entropy  exp(-2s) l / (2c) + s, the same: cross-entropy is not a square but is weighted like one
+        temperature    the loss itself, which the closure computes from logits / sigma, as in Data Parameters
 
     where c is the task's running mean loss, so that s stays about 0 for an ordinary instance, in any units and however
     far the losses have fallen. At rest sigma, for the two middle ones its square, is l / c.

@@ -30,7 +30,7 @@ class Training:
         steps: batches of the whole training.
         epoch: batches in an epoch; 1 where there are no epochs.
         instances: size of the training set; None: endless.
-        forms: what kind of loss each task has; missing: "absolute".
+        forms: what kind of loss each task has; missing: "l1".
         seed: of all random decisions.
     """
 
@@ -134,7 +134,7 @@ def _dynamic(inner: Strategy, training: Training, options: Options) -> Strategy:
 def _instances(inner: Strategy, training: Training, options: Options) -> Strategy:
     if training.instances is None:
         raise ValueError("strategy 'instances' needs a training set of known size; here it is endless")
-    forms = {task: training.forms.get(task, "absolute") for task in inner.tasks}
+    forms = {task: training.forms.get(task, "l1") for task in inner.tasks}
     return _called("instances", InstanceWeights, inner, training.instances, forms, **options)
 
 

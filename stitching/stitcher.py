@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment.coarse import Alignment, align
+from stitching.alignment.coarse import Alignment, align_pictures
 from stitching.alignment.coarse_warp import plan_canvas
 from stitching.blending.compose import Layers, compose
 from stitching.blending.crop import largest_rectangle
@@ -22,7 +22,7 @@ from stitching.blending.generators import find_generator
 from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, Pixels
-from stitching.io.images import Picture, as_picture, read_mask, read_picture, to_grey
+from stitching.io.images import Picture, as_picture, read_mask, read_picture, shrink
 from stitching.io.warp_file import WarpField, load_warp
 from stitching.network.runtime.network_files import find_network
 from stitching.network.runtime.onnx_runtime import Device
@@ -33,11 +33,9 @@ from stitching.warping.placement import (
     Placement,
     aligned_pair,
     draw,
-    eight_bit,
     from_warp_field,
     place_pair,
     place_target,
-    shrunk,
     to_warp_field,
     working_scale,
 )
@@ -48,8 +46,6 @@ PictureInput = str | PathLike[str] | NDArray[Any]
 Progress = Callable[[str, float], None]
 
 UNCHECKED = "homography", "loaded"  # warps that are not checked both ways
-FEATURE_AREAS = 0.2e6, 0.6e6  # px at which features are sought: the second where the first leaves it unsure
-SURE, ENOUGH_MATCHES = 0.8, 60  # confidence and matches with which the first is enough
 DEVICES = get_args(Device)
 WARPS, BLENDS = ("classical", "network", "homography"), ("seam",)  # that auto tries, in this order
 LONGEST_SIDE = 32766  # px that OpenCV's remap can take
@@ -188,7 +184,7 @@ def stitch(
     alignment, pair = None, None
     if warp is None:
         with clock.stage("align"):
-            alignment = _align(first, second)
+            alignment = align_pictures(first, second)
             coarse = plan_canvas(alignment, first.size, second.size)
             canvas, scale = coarse.canvas, working_scale(coarse.canvas, options.work_megapix)
             pair, coarse_map = place_pair(first, second, alignment, coarse, scale)
@@ -311,33 +307,9 @@ def _same_depth(first: Picture, second: Picture) -> tuple[Picture, Picture]:
     return deep[0], deep[1]
 
 
-def _align(reference: Picture, target: Picture) -> Alignment:
-    """Coarse alignment from small copies; from larger ones too where the small ones leave it unsure."""
-    found = None
-    for area in FEATURE_AREAS:
-        try:
-            found = _align_at(reference, target, area)
-        except InputError:
-            if area == FEATURE_AREAS[-1] and found is None:
-                raise
-        if found is not None and found.confidence >= SURE and len(found.matches) >= ENOUGH_MATCHES:
-            break
-    assert found is not None  # the last size raises where none is found
-    return found
-
-
-def _align_at(reference: Picture, target: Picture, area: float) -> Alignment:
-    scales = [min(1.0, float(np.sqrt(area / (p.size[0] * p.size[1])))) for p in (target, reference)]
-    small = [shrunk(p, s) for p, s in zip((target, reference), scales, strict=True)]
-    grey = [to_grey(eight_bit(p.pixels)) for p in small]
-    found = align(grey[0], grey[1], small[0].valid, small[1].valid)
-    # The true ratio of the rounded sizes, x and y alike to a fraction of a pixel.
-    return found.rescaled(target.size[0] / small[0].size[0], reference.size[0] / small[1].size[0])
-
-
 def _layers(reference: Picture, target: Picture, canvas: Canvas, placement: Placement, megapix: float | None) -> Layers:
     scale = 1.0 if megapix is None else working_scale(canvas, megapix)
-    return Layers(shrunk(reference, scale), shrunk(target, scale), canvas, scale, placement.map_xy, placement.scale)
+    return Layers(shrink(reference, scale), shrink(target, scale), canvas, scale, placement.map_xy, placement.scale)
 
 
 def _masks(aligned: AlignedPair) -> Masks:

@@ -28,7 +28,7 @@ class Summary:
     Attributes:
         warp, blend: what was used; warp "loaded" where it was.
         choice: why, and what else was tried: what of the passage from picture to picture shows with each.
-        alignment: "homography", "affine", "similarity", "shift", or "loaded".
+        alignment: "homography", "affine", "similarity", "translation", or "loaded".
         matches: trusted ones.
         planes: how many explain them.
         confidence: of the coarse alignment, 0..1.
@@ -114,8 +114,8 @@ def summarize(
 
 def _warnings(alignment: Alignment | None, overlap: float, confidence: float, chosen: Candidate) -> list[str]:
     warnings = []
-    if alignment is not None and alignment.method == "shift":
-        warnings.append("too few features match: aligned by a shift of the whole picture, look twice")
+    if alignment is not None and alignment.method == "translation":
+        warnings.append("too few features match: the target is only translated, check the result")
     elif confidence < UNSURE:
         warnings.append(f"the alignment is unsure (confidence {confidence:.2f}): look twice")
     if is_doubtful(chosen):

@@ -8,7 +8,9 @@ from mtl.instance_weights import Form
 from mtl.registry import Training, make_strategy
 from mtl.strategy import Strategy
 
-FORMS: dict[Kind, Form] = {"classes": "classes", "binary": "classes", "distance": "absolute", "normals": "absolute"}
+FORMS: dict[Kind, Form] = {
+    "classes": "cross_entropy", "binary": "cross_entropy", "distance": "l1", "normals": "l1",
+}  # fmt: skip
 
 
 def open_strategy(

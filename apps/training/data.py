@@ -36,8 +36,7 @@ from datasets.storage.records import Record, read_description
 from datasets.windows import Size
 from stitching.errors import InputError, JobError
 from stitching.io.files import check_folder, replacing
-from stitching.io.images import read_picture
-from stitching.warping.placement import eight_bit
+from stitching.io.images import read_picture, to_8_bit
 
 VALIDATION_SEED, VALIDATION_COUNT = 0x76616C, 32  # samples to validate on where no data set is given
 
@@ -140,7 +139,7 @@ def _photograph(path: Path, size: Size) -> Pixels:
     picture = read_picture(path)
     if picture.valid is not None:
         raise InputError(f"{path}: transparent in part; expected an opaque photograph")
-    pixels = eight_bit(picture.pixels)
+    pixels = to_8_bit(picture.pixels)
     scale = float(np.sqrt(np.prod(size) / np.prod(picture.size)))
     small = pixels if scale >= 1 else cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)

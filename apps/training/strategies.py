@@ -17,7 +17,7 @@ from stitching.network.stitching_network import STITCH, WARP, StitchingNetwork
 
 EPOCH = 250  # steps, where samples are made without end
 NORM_OF = {"warp": WARP, "geometry": WARP, "visibility": WARP, "stitch": STITCH}  # of the backbone, for each task
-FORMS: dict[str, Form] = {"visibility": "classes"}  # kind of loss; the other tasks' are "absolute"
+FORMS: dict[str, Form] = {"visibility": "cross_entropy"}  # kind of loss; the other tasks' are "l1"
 
 
 def choose_strategy(lesson: tuple[str, ...], options: TrainOptions, network: StitchingNetwork) -> Strategy:

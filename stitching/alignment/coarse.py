@@ -1,7 +1,8 @@
-"""Coarse alignment: the one homography target -> reference plane that serves the overlap, from features.
+"""Coarse alignment: the one homography, target -> plane of the reference, that fits the overlap best.
 
-It does not give up early: several planes are tried where one does not explain the matches, then simpler
-motions, then a shift of the whole picture. Each answer carries a stated confidence.
+Candidates come from feature matches: up to `MAX_PLANES` planes of the scene, one loose fit to all matches, an
+affinity and a similarity. The plausible one with the smallest residual is taken; without one, a translation of the
+whole picture found by correlation. Each result states a confidence.
 """
 
 from collections.abc import Iterator
@@ -14,13 +15,19 @@ from numpy.typing import NDArray
 from stitching.alignment.features import Matches, match_features
 from stitching.alignment.translation import find_translation
 from stitching.errors import InputError
-from stitching.geometry.homographies import Matrix, _scaling, is_plausible, project
+from stitching.geometry.homographies import Matrix, is_plausible, project, scaling_homography
+from stitching.geometry.pixel_maps import rescale
+from stitching.io.images import Picture, shrink, to_8_bit, to_grey
 
+Grey = NDArray[np.uint8]  # (h, w)
+
+SMALL_AREA, LARGE_AREA = 0.2e6, 0.6e6  # px of the copies that are matched: first small ones, then larger ones
+MIN_CONFIDENCE, MIN_MATCHES = 0.8, 60  # with which the alignment of the small copies is final
 MAX_PLANES = 4
-FEWEST_INLIERS = 10
-TIGHT, LOOSE = 0.004, 0.015  # inlier thresholds of one plane and of a scene with relief, of the diagonal
-FARTHEST_RESIDUAL = 0.05  # share of the diagonal at which a match says no more about a homography
-LEAST_SHIFT_CORRELATION = 0.55  # of a shift without features; unrelated pictures reach 0.5 at most
+MIN_INLIERS, MIN_AFFINE_INLIERS = 10, 6
+PLANE_TOLERANCE, RELIEF_TOLERANCE = 0.004, 0.015  # of the diagonal: largest inlier residual, of a plane and with relief
+MAX_RESIDUAL = 0.05  # share of the diagonal; a match with a larger residual says no more about a homography
+MIN_CORRELATION = 0.55  # of pictures aligned by a translation; unrelated pictures reach 0.5 at most
 
 
 @dataclass(frozen=True)
@@ -28,11 +35,11 @@ class Alignment:
     """Coarse alignment of a pair.
 
     Attributes:
-        homography: (3, 3) float64, target px -> reference px; at most an affinity or a shift by `method`.
-        matches: trusted matches (they fit the epipolar geometry and their neighbours), parallax included.
-        method: "homography", "affine", "similarity" or "shift".
-        planes: how many planes explain the matches (0 where none were looked for).
-        confidence: 0..1; below about .3 the user should look twice.
+        homography: (3, 3) float64, target px -> reference px; of the kind that `method` names.
+        matches: those that fit the epipolar geometry, parallax included.
+        method: "homography", "affine", "similarity" or "translation".
+        planes: number of planes found in the matches, 0 for a translation.
+        confidence: 0..1; below about 0.3 the user should check the result.
     """
 
     homography: Matrix
@@ -42,90 +49,115 @@ class Alignment:
     confidence: float
 
     def rescaled(self, target: float, reference: float) -> "Alignment":
-        """The same alignment for pictures enlarged by the given factors (pixel centres at .5)."""
-        to_reference, from_target = _scaling(reference), np.linalg.inv(_scaling(target))
+        """The same alignment for pictures enlarged by the given factors."""
         matches = Matches(
-            (self.matches.target + 0.5) * target - 0.5,
-            (self.matches.reference + 0.5) * reference - 0.5,
-            self.matches.detector,
+            rescale(self.matches.target, target), rescale(self.matches.reference, reference), self.matches.detector
         )
-        homography = to_reference @ self.homography @ from_target
+        homography = scaling_homography(reference) @ self.homography @ np.linalg.inv(scaling_homography(target))
         return Alignment(homography / homography[2, 2], matches, self.method, self.planes, self.confidence)
 
 
+def align_pictures(reference: Picture, target: Picture) -> Alignment:
+    """Align two pictures by small copies; where that fails or is uncertain, by larger ones.
+
+    Returns:
+        The alignment in px of the pictures.
+
+    Raises:
+        InputError: no overlap was found.
+    """
+    try:
+        small = _align_copies(reference, target, SMALL_AREA)
+    except InputError:
+        return _align_copies(reference, target, LARGE_AREA)
+    if small.confidence >= MIN_CONFIDENCE and len(small.matches) >= MIN_MATCHES:
+        return small
+    try:
+        return _align_copies(reference, target, LARGE_AREA)
+    except InputError:
+        return small
+
+
+def _align_copies(reference: Picture, target: Picture, area: float) -> Alignment:
+    """Align copies of at most `area` px; the result is in px of the pictures."""
+    copies = [shrink(p, min(1.0, float(np.sqrt(area / (p.size[0] * p.size[1]))))) for p in (target, reference)]
+    grey = [to_grey(to_8_bit(copy.pixels)) for copy in copies]
+    found = align(grey[0], grey[1], copies[0].valid, copies[1].valid)
+    # The ratio of the rounded widths; that of the heights differs by a fraction of a pixel.
+    return found.rescaled(target.size[0] / copies[0].size[0], reference.size[0] / copies[1].size[0])
+
+
 def align(
-    target: NDArray[np.uint8],
-    reference: NDArray[np.uint8],
-    target_mask: NDArray[np.uint8] | None = None,
-    reference_mask: NDArray[np.uint8] | None = None,
+    target: Grey, reference: Grey, target_mask: Grey | None = None, reference_mask: Grey | None = None
 ) -> Alignment:
-    """Find the homography that brings the target into the reference's plane.
+    """Find the homography that maps the target onto the plane of the reference.
 
     Args:
         target, reference: (h, w) uint8 grey, about 0.3 Mpx.
-        target_mask, reference_mask: (h, w) uint8, 255 = look here; None = everywhere.
+        target_mask, reference_mask: (h, w) uint8, 255 = use; None = all of the picture.
 
     Raises:
         InputError: no overlap was found.
     """
     matches = match_features(target, reference, target_mask, reference_mask)
-    trusted = _trusted(matches, target.shape)
-    best: tuple[float, Matrix, str] | None = None
-    planes = 0
-    for candidate, method in _candidates(trusted, _diagonal(reference.shape)):
-        planes += method == "plane"
-        if is_plausible(candidate, target.shape, reference.shape):
-            cost = _cost(candidate, trusted, reference.shape)
-            if best is None or cost < best[0]:
-                best = cost, candidate, "homography" if method == "plane" else method
-    if best is not None:
-        _, homography, method = best
-        confidence = _confidence(homography, trusted, matches, reference.shape)
-        return Alignment(homography, trusted, method, planes, confidence)
-    return _shift(target, reference, target_mask, reference_mask, len(matches))
+    trusted = _epipolar_inliers(matches, _diagonal(target.shape))
+    diagonal = _diagonal(reference.shape)
+    planes = list(_planes(trusted, PLANE_TOLERANCE * diagonal))
+    candidates = [(plane, "homography") for plane in planes]
+    candidates += _fits_to_all(trusted, RELIEF_TOLERANCE * diagonal)
+    plausible = [found for found in candidates if is_plausible(found[0], target.shape, reference.shape)]
+    if not plausible:
+        return _align_by_translation(target, reference, target_mask, reference_mask, len(matches))
+    homography, method = min(plausible, key=lambda found: _cost(found[0], trusted, reference.shape))
+    confidence = _confidence(homography, trusted, len(matches), diagonal)
+    return Alignment(homography, trusted, method, len(planes), confidence)
 
 
-def _trusted(matches: Matches, target_shape: tuple[int, ...]) -> Matches:
-    """Matches that fit the epipolar geometry and move like their neighbours; parallax passes both."""
-    if len(matches) < FEWEST_INLIERS:
+def _epipolar_inliers(matches: Matches, diagonal: float) -> Matches:
+    """Matches that fit one fundamental matrix, as matches with parallax do; all of them where none is found."""
+    if len(matches) < MIN_INLIERS:
         return matches
-    diagonal = _diagonal(target_shape)
     _, fits = cv2.findFundamentalMat(
         matches.target, matches.reference, cv2.USAC_MAGSAC, max(1.0, 0.002 * diagonal), 0.999, 3000
     )
-    if fits is None or fits.sum() < FEWEST_INLIERS:
+    if fits is None or fits.sum() < MIN_INLIERS:
         return matches
     return matches.select(fits.ravel() > 0)
 
 
-def _candidates(matches: Matches, diagonal: float) -> Iterator[tuple[Matrix, str]]:
-    """Planes, largest first, then one loose fit through all of them, then simpler motions."""
-    if len(matches) < 4:
-        return
-    rest = matches
+def _planes(matches: Matches, tolerance: float) -> Iterator[Matrix]:
+    """Homographies of the planes in the scene, one after the other, each of the matches that are left."""
     for _ in range(MAX_PLANES):
-        if len(rest) < FEWEST_INLIERS:
-            break
-        plane, inliers = _fit_homography(rest, TIGHT * diagonal)
-        if plane is None or inliers.sum() < FEWEST_INLIERS:
-            break
-        yield plane, "plane"
-        rest = rest.select(~inliers)
-    loose, inliers = _fit_homography(matches, LOOSE * diagonal)
-    if loose is not None and inliers.sum() >= FEWEST_INLIERS:
-        yield loose, "homography"
+        plane, inliers = _fit_homography(matches, tolerance)
+        if plane is None:
+            return
+        yield plane
+        matches = matches.select(~inliers)
+
+
+def _fits_to_all(matches: Matches, tolerance: float) -> Iterator[tuple[Matrix, str]]:
+    """One motion of each kind fitted to all matches, and the name of the kind."""
+    homography, _ = _fit_homography(matches, tolerance)
+    if homography is not None:
+        yield homography, "homography"
+    if len(matches) < MIN_AFFINE_INLIERS:
+        return
     for fit, method in ((cv2.estimateAffine2D, "affine"), (cv2.estimateAffinePartial2D, "similarity")):
-        affine, kept = fit(matches.target, matches.reference, method=cv2.RANSAC, ransacReprojThreshold=LOOSE * diagonal)
-        if affine is not None and kept.sum() >= FEWEST_INLIERS // 2 + 1:
+        affine, inliers = fit(matches.target, matches.reference, method=cv2.RANSAC, ransacReprojThreshold=tolerance)
+        if affine is not None and inliers.sum() >= MIN_AFFINE_INLIERS:
             yield np.vstack([affine, [0, 0, 1]]), method
 
 
-def _fit_homography(matches: Matches, threshold: float) -> tuple[Matrix | None, NDArray[np.bool_]]:
+def _fit_homography(matches: Matches, tolerance: float) -> tuple[Matrix | None, NDArray[np.bool_]]:
+    """The homography with the most inliers, (n,) bool; None with fewer than `MIN_INLIERS`."""
+    nothing = None, np.zeros(len(matches), bool)
+    if len(matches) < MIN_INLIERS:
+        return nothing
     homography, inliers = cv2.findHomography(
-        matches.target, matches.reference, cv2.USAC_MAGSAC, threshold, maxIters=3000, confidence=0.999
+        matches.target, matches.reference, cv2.USAC_MAGSAC, tolerance, maxIters=3000, confidence=0.999
     )
-    if homography is None:
-        return None, np.zeros(len(matches), bool)
+    if homography is None or inliers.sum() < MIN_INLIERS:
+        return nothing
     return np.asarray(homography, np.float64), inliers.ravel() > 0
 
 
@@ -135,38 +167,36 @@ def _residuals(homography: Matrix, matches: Matches) -> NDArray[np.float64]:
 
 
 def _cost(homography: Matrix, matches: Matches, reference_shape: tuple[int, ...]) -> float:
-    """Mean truncated residual, every 1/12 of the picture counted once however many matches it holds."""
-    diagonal = _diagonal(reference_shape)
-    error = np.minimum(_residuals(homography, matches) / diagonal, FARTHEST_RESIDUAL)
+    """Mean truncated residual over cells of 1/12 of the longer side, which count alike however many matches they hold.
+
+    A share of the diagonal.
+    """
+    error = np.minimum(_residuals(homography, matches) / _diagonal(reference_shape), MAX_RESIDUAL)
     cells = (matches.reference // (max(reference_shape) / 12)).astype(int) @ np.array([1, 64])
     _, cell, count = np.unique(cells, return_inverse=True, return_counts=True)
     return float((error / count[cell]).sum() / len(count))
 
 
-def _confidence(homography: Matrix, trusted: Matches, matches: Matches, shape: tuple[int, ...]) -> float:
+def _confidence(homography: Matrix, trusted: Matches, n_matches: int, diagonal: float) -> float:
     """1 where matches are many and agree; Brown & Lowe 2007 (eq. 13) accept n_inliers > 8 + 0.3 n."""
-    inliers = (_residuals(homography, trusted) < LOOSE * 2 * _diagonal(shape)).sum()
-    return float(np.clip(inliers / (8 + 0.3 * len(matches)) / 2, 0, 1))
+    inliers = (_residuals(homography, trusted) < RELIEF_TOLERANCE * 2 * diagonal).sum()
+    return float(np.clip(inliers / (8 + 0.3 * n_matches) / 2, 0, 1))
 
 
-def _shift(
-    target: NDArray[np.uint8],
-    reference: NDArray[np.uint8],
-    target_mask: NDArray[np.uint8] | None,
-    reference_mask: NDArray[np.uint8] | None,
-    n_matches: int,
+def _align_by_translation(
+    target: Grey, reference: Grey, target_mask: Grey | None, reference_mask: Grey | None, n_matches: int
 ) -> Alignment:
-    """A shift of the whole picture, accepted only where the shifted pictures look alike."""
-    (x, y), similar = find_translation(target, reference, target_mask, reference_mask)
-    if similar < LEAST_SHIFT_CORRELATION:
+    """A translation of the whole picture, accepted only where the pictures look alike after it."""
+    (x, y), correlation = find_translation(target, reference, target_mask, reference_mask)
+    if correlation < MIN_CORRELATION:
         raise InputError(
-            f"no overlap was found: {n_matches} features match and no shift makes the pictures alike"
-            f" (correlation {similar:.2f}, expected {LEAST_SHIFT_CORRELATION}); the pictures must share at"
+            f"no overlap was found: {n_matches} features match, and no translation makes the pictures alike"
+            f" (correlation {correlation:.2f}, expected {MIN_CORRELATION}); the pictures must share at"
             " least about a fifth of their area - try more overlap or pictures taken closer together"
         )
-    nothing = np.zeros((0, 2))
+    none = np.zeros((0, 2))
     homography = np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)
-    return Alignment(homography, Matches(nothing, nothing, "none"), "shift", 0, 0.3 * similar)
+    return Alignment(homography, Matches(none, none, "none"), "translation", 0, 0.3 * correlation)
 
 
 def _diagonal(shape: tuple[int, ...]) -> float:

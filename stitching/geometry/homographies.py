@@ -46,7 +46,7 @@ def project(homography: NDArray[np.floating], points: NDArray[np.float64]) -> ND
     return result
 
 
-def _scaling(factor: float) -> Matrix:
+def scaling_homography(factor: float) -> Matrix:
     """Enlarges pixel coordinates (centres at integers) by `factor`."""
     shift = (factor - 1) / 2
     return np.array([[factor, 0, shift], [0, factor, shift], [0, 0, 1]], np.float64)

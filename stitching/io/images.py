@@ -95,6 +95,23 @@ def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
+def to_8_bit(pixels: Pixels) -> NDArray[np.uint8]:
+    """The upper eight bits of uint16 pixels; uint8 pixels as they are."""
+    return pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
+
+
+def shrink(picture: Picture, scale: float) -> Picture:
+    """A copy `scale` times as wide and high, averaged over the pixels it covers; the picture itself from scale 1 on."""
+    if scale >= 1:
+        return picture
+    size = max(1, round(picture.size[0] * scale)), max(1, round(picture.size[1] * scale))
+    pixels = cv2.resize(picture.pixels, size, interpolation=cv2.INTER_AREA)
+    valid = picture.valid
+    if valid is not None:
+        valid = np.asarray(cv2.resize(valid, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return Picture(pixels, valid, picture.metadata, picture.name)
+
+
 def check_output(path: AnyPath, size: tuple[int, int] | None = None) -> None:
     """Raise InputError where no picture of `size` (w, h) can be written at `path`; ask before the work."""
     format_ = _format(path)

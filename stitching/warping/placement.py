@@ -13,7 +13,6 @@ from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.pixel_maps import (
     Field,
     Mask,
-    Pixels,
     Size,
     forward_map,
     inside,
@@ -23,7 +22,7 @@ from stitching.geometry.pixel_maps import (
     rescale,
     smooth_map,
 )
-from stitching.io.images import Picture
+from stitching.io.images import Picture, shrink, to_8_bit
 from stitching.io.warp_file import WarpField
 from stitching.warping.occlusion import hidden_from_target
 from stitching.warping.splat import splat
@@ -55,23 +54,6 @@ class Placement:
 def working_scale(canvas: Canvas, megapix: float) -> float:
     """Working px per canvas px for a canvas of at most `megapix`."""
     return min(1.0, float(np.sqrt(megapix * 1e6 / (canvas.size[0] * canvas.size[1]))))
-
-
-def shrunk(picture: Picture, scale: float) -> Picture:
-    """A smaller copy; the picture itself where it is not to shrink."""
-    if scale >= 1:
-        return picture
-    size = max(1, round(picture.size[0] * scale)), max(1, round(picture.size[1] * scale))
-    pixels = cv2.resize(picture.pixels, size, interpolation=cv2.INTER_AREA)
-    valid = picture.valid
-    if valid is not None:
-        valid = np.asarray(cv2.resize(valid, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return Picture(pixels, valid, picture.metadata, picture.name)
-
-
-def eight_bit(pixels: Pixels) -> NDArray[np.uint8]:
-    """The upper eight bits."""
-    return pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)  # type: ignore[return-value]
 
 
 def place_pair(
@@ -162,10 +144,10 @@ def _size(canvas: Canvas, scale: float) -> Size:
 
 def draw(picture: Picture, map_xy: Field, scale: float) -> tuple[NDArray[np.uint8], Mask]:
     """A picture drawn at the working scale where `map_xy` (full-size px) say, and where it has pixels."""
-    small = shrunk(picture, scale)
+    small = shrink(picture, scale)
     where = rescale(map_xy, small.size[0] / picture.size[0])
     valid = inside(map_xy, picture.size)
     if small.valid is not None:
         valid &= look_up(small.valid, where) > 127
-    pixels = look_up(eight_bit(small.pixels), where)
+    pixels = look_up(to_8_bit(small.pixels), where)
     return np.where(valid[..., None], pixels, 0).astype(np.uint8), valid

@@ -24,7 +24,7 @@ class Frozen:
         own = {task: [one] for task, one in self.ones.items()}
         self.updates = Updates(Parameters([], own), torch.optim.SGD(self.ones.values(), lr=0.0), average=average)
 
-    def strategy(self, form="absolute", inner=EqualWeights, **options):
+    def strategy(self, form="l1", inner=EqualWeights, **options):
         return InstanceWeights(inner(self.tasks), len(self.table), dict.fromkeys(self.tasks, form), **options)
 
     def step(self, strategy, places=None, closure=None):
@@ -46,7 +46,7 @@ def instance_losses(net, tasks, places):
     return {task: (net.heads[task](features) - len(task)).square()[:, 0] for task in tasks}
 
 
-@pytest.mark.parametrize(("form", "power"), [("absolute", 1), ("squared", 2), ("classes", 2)])
+@pytest.mark.parametrize(("form", "power"), [("l1", 1), ("l2", 2), ("cross_entropy", 2)])
 def test_where_losses_stay_sigma_or_its_square_becomes_the_loss_over_its_mean(form, power):
     frozen = Frozen({"near": [1.0, 2.0, 3.0, 6.0], "far": [40.0, 10.0, 20.0, 10.0]})
     found = frozen.rest(frozen.strategy(form)).exp() ** power
@@ -127,7 +127,7 @@ def test_decay_pulls_s_back_until_it_balances_the_gradient():
     assert (found.abs() < ratios.log().abs()).all()
 
 
-@pytest.mark.parametrize("form", ["absolute", "squared"])
+@pytest.mark.parametrize("form", ["l1", "l2"])
 def test_the_weights_of_the_training_set_have_mean_1_and_follow_sigma_up_to_the_upper_quartile(form):
     frozen = Frozen({"near": torch.linspace(0.5, 8.0, 12)})
     strategy = frozen.strategy(form)
@@ -141,7 +141,7 @@ def test_the_weights_of_the_training_set_have_mean_1_and_follow_sigma_up_to_the_
 
     decision = frozen.step(strategy, closure=closure)
     weights = 12 * seen["loss"].grad  # of a mean over 12
-    raw = torch.exp(-(1 if form == "absolute" else 2) * s)
+    raw = torch.exp(-(1 if form == "l1" else 2) * s)
     expected = raw.minimum(raw.sort().values[9])
     assert torch.allclose(weights, expected / expected.mean(), rtol=1e-4)
     assert decision.weights["near"] == pytest.approx(1)
@@ -159,7 +159,7 @@ def test_the_report_has_the_quantiles_of_the_weights():
 
 def test_at_rate_0_training_is_plain_training_bit_for_bit():
     net, plain = Net(["near"]), Net(["near"])
-    strategy = InstanceWeights(EqualWeights(["near"]), 8, {"near": "squared"}, rate=0.0)
+    strategy = InstanceWeights(EqualWeights(["near"]), 8, {"near": "l2"}, rate=0.0)
     changed, kept = adam(net), adam(plain)
     for numbers in torch.randperm(8).split(4) * 3:
         decision = strategy.step(lambda t, p=numbers: instance_losses(net, t, p), updating(net, changed), numbers)
@@ -243,7 +243,7 @@ def fit(inputs, targets, rate, epochs=60):
     """A linear model, and the strategy it was trained with."""
     torch.manual_seed(0)
     model = nn.Linear(inputs.shape[1], 1)
-    strategy = InstanceWeights(EqualWeights(["height"]), len(inputs), {"height": "squared"}, rate=rate)
+    strategy = InstanceWeights(EqualWeights(["height"]), len(inputs), {"height": "l2"}, rate=rate)
     updates = Updates(Parameters([], {"height": list(model.parameters())}), torch.optim.SGD(model.parameters(), 0.02))
     for _ in range(epochs):
         for batch in torch.randperm(len(inputs)).split(20):
@@ -307,15 +307,15 @@ def test_a_saved_state_does_not_change_with_the_training():
 @pytest.mark.parametrize(
     "other",
     [
-        InstanceWeights(EqualWeights(TASKS), 4, dict.fromkeys(TASKS, "absolute")),
-        InstanceWeights(EqualWeights(TASKS), 3, dict.fromkeys(TASKS, "squared")),
-        InstanceWeights(EqualWeights(TASKS, 2), 3, dict.fromkeys(TASKS, "absolute")),
-        InstanceWeights(EqualWeights(TASKS[:1]), 3, {TASKS[0]: "absolute"}),
+        InstanceWeights(EqualWeights(TASKS), 4, dict.fromkeys(TASKS, "l1")),
+        InstanceWeights(EqualWeights(TASKS), 3, dict.fromkeys(TASKS, "l2")),
+        InstanceWeights(EqualWeights(TASKS, 2), 3, dict.fromkeys(TASKS, "l1")),
+        InstanceWeights(EqualWeights(TASKS[:1]), 3, {TASKS[0]: "l1"}),
         EqualWeights(TASKS),
     ],
 )
 def test_a_state_of_another_strategy_is_refused(other):
-    strategy = InstanceWeights(EqualWeights(TASKS), 3, dict.fromkeys(TASKS, "absolute"))
+    strategy = InstanceWeights(EqualWeights(TASKS), 3, dict.fromkeys(TASKS, "l1"))
     with pytest.raises(ValueError, match="resume with what was saved"):
         strategy.load_state_dict(other.state_dict())
 
@@ -341,9 +341,9 @@ def test_impossible_instances_are_refused(instances, message):
 @pytest.mark.parametrize(
     ("form", "losses", "message"),
     [
-        ("absolute", lambda one: {"near": one.sum()}, r"'near': shape \(\); instance weights need one loss for each"),
-        ("absolute", lambda one: {"far": one}, "no losses for 'near', losses for unknown 'far'"),
-        ("squared", lambda one: {"near": -one.expand(2)}, "is -1.0; form 'squared' needs losses from 0 up"),
+        ("l1", lambda one: {"near": one.sum()}, r"'near': shape \(\); instance weights need one loss for each"),
+        ("l1", lambda one: {"far": one}, "no losses for 'near', losses for unknown 'far'"),
+        ("l2", lambda one: {"near": -one.expand(2)}, "is -1.0; form 'l2' needs losses from 0 up"),
         ("temperature", lambda one: {"near": one.expand(2)}, r"expected one of logits / sigma\('near', instances\)"),
     ],
 )
@@ -363,8 +363,8 @@ def test_sigma_is_refused_for_tasks_that_do_not_use_it(task):
     ("options", "message"),
     [
         ({"count": 0}, "count 0: expected 1 or more"),
-        ({"forms": {"near": "cubic"}}, "forms 'cubic': expected 'absolute', 'squared'"),
-        ({"forms": {"far": "absolute"}}, "no forms for 'near'"),
+        ({"forms": {"near": "cubic"}}, "forms 'cubic': expected 'l1', 'l2'"),
+        ({"forms": {"far": "l1"}}, "no forms for 'near'"),
         ({"rate": -0.1}, "rate -0.1"),
         ({"rate": math.nan}, "rate nan"),
         ({"momentum": 1.0}, "momentum 1.0: expected 0 or more, below 1"),
@@ -374,4 +374,4 @@ def test_sigma_is_refused_for_tasks_that_do_not_use_it(task):
 )
 def test_impossible_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        InstanceWeights(EqualWeights(["near"]), **{"count": 2, "forms": {"near": "absolute"}, **options})
+        InstanceWeights(EqualWeights(["near"]), **{"count": 2, "forms": {"near": "l1"}, **options})

@@ -42,7 +42,7 @@ class Problem:
     def train(self, spec):
         parameters = Parameters(list(self.trunk.parameters()), {t: list(h.parameters()) for t, h in self.heads.items()})
         updates = Updates(parameters, torch.optim.Adam(parameters, lr=3e-3))
-        training = Training(instances=COUNT, forms={"place": "squared", "colour": "classes"})
+        training = Training(instances=COUNT, forms={"place": "l2", "colour": "cross_entropy"})
         strategy = make_strategy(spec, TASKS, training)
         order = torch.Generator().manual_seed(0)
         for _ in range(EPOCHS):

@@ -286,7 +286,7 @@ def test_paths_and_arrays_give_the_same(tmp_path, stitched):
     assert same(stitched, stitch(str(paths[0]), two_planes().target))
 
 
-def test_pictures_without_features_are_joined_by_a_shift_with_a_warning():
+def test_pictures_without_features_are_aligned_by_a_translation_with_a_warning():
     random = np.random.default_rng(3)
     smooth = cv2.GaussianBlur(random.normal(size=(300, 400)), (0, 0), 15)
     fog = 128 + 25 * smooth / np.abs(smooth).max()
@@ -295,8 +295,8 @@ def test_pictures_without_features_are_joined_by_a_shift_with_a_warning():
         for part in (fog[40:260, :280], fog[40:260, 120:])
     )
     stitched = stitch(reference, target)
-    assert stitched.summary.alignment == "shift"
-    assert "shift" in stitched.summary.warnings[0]
+    assert stitched.summary.alignment == "translation"
+    assert "translated" in stitched.summary.warnings[0]
     assert abs(stitched.panorama.shape[1] - 400) < 8
 
 

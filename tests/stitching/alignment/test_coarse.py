@@ -102,7 +102,7 @@ def test_masks_keep_regions_out_of_the_alignment():
     assert np.linalg.norm(project(found.homography, at) - scene.places[scene.on_box], axis=1).max() < 2
 
 
-def test_a_shift_is_found_in_pictures_without_features():
+def test_a_translation_is_found_in_pictures_without_features():
     """Fog, from two cameras with noise of their own."""
     random = np.random.default_rng(3)
     smooth = cv2.GaussianBlur(random.normal(size=(300, 400)), (0, 0), 15)
@@ -111,7 +111,7 @@ def test_a_shift_is_found_in_pictures_without_features():
     target, reference = (np.clip(p + random.normal(0, 2, p.shape), 0, 255).astype(np.uint8) for p in parts)
     found = align(target, reference)
     at = np.array([[130.0, 100.0]])
-    assert found.method == "shift"
+    assert found.method == "translation"
     assert np.linalg.norm(project(found.homography, at) - at - [-30, 15]) < 3
     assert 0 < found.confidence < 0.3
 
