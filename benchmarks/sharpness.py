@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scene import write_pair
 
-from stitching.blending.compose import MARGIN
+from stitching.blending.multiband import SEAM_REACH
 from stitching.geometry.pixel_maps import Field, Mask, enlarge, look_up, zoom
 from stitching.io.images import to_8_bit, to_grey
 from stitching.stitcher import Stitched, stitch
@@ -48,7 +48,7 @@ def unchanged_reference(stitched: Stitched) -> float:
     left, top = stitched.canvas.origin
     w, h = stitched.reference.size
     window = slice(-top, h - top), slice(-left, w - left)  # of the reference on the canvas
-    far = cv2.distanceTransform(alone, cv2.DIST_L2, 5)[window] > MARGIN
+    far = cv2.distanceTransform(alone, cv2.DIST_L2, 5)[window] > SEAM_REACH
     same = (stitched.panorama[window] == stitched.reference.pixels).all(axis=2)
     return float(same[far].mean())
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stitching.alignment.local_correlation import local_correlation, local_moments
 from stitching.blending.blend import Blend
-from stitching.blending.seam import mismatch
+from stitching.blending.seam_cost import seam_cost
 from stitching.geometry.pixel_maps import Field, push_pull
 from stitching.warping.placement import Placement
 from stitching.warping.warp import AlignedPair
@@ -68,7 +68,7 @@ def visible_cost(pair: AlignedPair, blend: Blend, natural: NDArray[np.uint8]) ->
     target, unbent = np.where(here, reference, target), np.where(here, reference, unbent)
     reference = np.where(there, target, reference)
     change = cv2.morphologyEx(blend.weight, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    along = np.where(_from_rim(both) < ROOM, RIM, 1) * change * mismatch(reference, target, np.ones_like(both))
+    along = np.where(_from_rim(both) < ROOM, RIM, 1) * change * seam_cost(reference, target, np.ones_like(both))
     passage = float(along[both].sum()) / diagonal
     share = blend.weight[..., None]
     shown, one, other = (_grey(p) for p in (share * reference + (1 - share) * target, reference, unbent))

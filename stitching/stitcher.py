@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from stitching.alignment.coarse import Alignment, align_pictures
 from stitching.alignment.coarse_warp import plan_canvas
-from stitching.blending.compose import Layers, compose
+from stitching.blending.compose import compose
 from stitching.blending.crop import largest_rectangle
 from stitching.blending.gain import COMPENSATORS
 from stitching.blending.generators import find_generator
+from stitching.blending.layers import Layers
 from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, Pixels

@@ -18,8 +18,9 @@ from datasets.storage.folder import StoredSample
 from datasets.storage.reading import read_samples
 from datasets.windows import Window, WindowTruth, coarse_alignment, draw_pair, plane_window, truth_on_window
 from stitching.blending.blend import Generator
-from stitching.blending.compose import Layers, compose
+from stitching.blending.compose import compose
 from stitching.blending.generators import find_generator
+from stitching.blending.layers import Layers
 from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.homographies import project

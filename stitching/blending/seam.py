@@ -1,4 +1,4 @@
-"""The classical generator: gain matching, then a graph-cut seam that avoids what does not match."""
+"""The classical generator: gain matching, then a graph-cut seam where the pictures differ least."""
 
 import cv2
 import numpy as np
@@ -6,18 +6,25 @@ from numpy.typing import NDArray
 
 from stitching.blending.blend import Blend
 from stitching.blending.gain import match_gain
+from stitching.blending.seam_cost import seam_cost
 from stitching.geometry.pixel_maps import Mask, bounding_box, enlarge
 from stitching.warping.warp import AlignedPair
 
-SEAM_AREA = 0.06e6  # px of overlap at which the seam is cut
-EDGE_WEIGHT = 2.0  # of a difference of gradients against one of colours
-FLOOR = 3.0  # grey levels that a seam costs anywhere, so that it is short
-CENTRING = 5.0  # how much more it costs at the rim of the overlap than in its middle
-UNTRUSTED = 60.0  # grey levels added where the target's place is not known
+CUT_AREA = 0.06e6  # px: the seam is cut on a copy of the overlap of this size, as the cut takes long
+LENGTH_COST = 3.0  # grey levels that each px of a seam costs anywhere, so that it is short
+CENTRING = 5.0  # a seam at the rim of the overlap costs 1 + 5 times what it costs midway between the rims
 
 
 def seam(pair: AlignedPair, compensator: str) -> Blend:
-    """Cut the overlap in two along the path where the pictures differ least."""
+    """Match the gain, and cut the overlap in two along the path of least `seam_cost`.
+
+    Args:
+        pair: the aligned pair; what is hidden from the target is shown by the reference in any case.
+        compensator: see `match_gain`.
+
+    Returns:
+        The blend; its weight is 0 or 1, softened only by enlarging the cut to the working size.
+    """
     gain = match_gain(pair, compensator)
     matched = np.clip(pair.target * gain, 0, 255).astype(np.float32)
     weight = np.where(pair.reference_valid, 1, 0).astype(np.float32)
@@ -25,36 +32,26 @@ def seam(pair: AlignedPair, compensator: str) -> Blend:
     only_target = pair.target_valid & ~pair.reference_valid
     if overlap.any() and only_target.any():
         box = bounding_box(overlap, 8)
-        cost = mismatch(pair.reference.astype(np.float32), matched, pair.trusted)
-        cost = (cost + FLOOR) * (1 + CENTRING * _off_centre(pair.reference_valid, pair.target_valid) ** 2)
+        cost = seam_cost(pair.reference.astype(np.float32), matched, pair.trusted)
+        cost = (cost + LENGTH_COST) * (1 + CENTRING * _distance_from_middle(pair) ** 2)
         usable = pair.target_valid & ~pair.hidden
         weight[box] = _cut(cost[box], pair.reference_valid[box], usable[box])
     return Blend(weight, gain)
 
 
-def mismatch(reference: NDArray[np.float32], target: NDArray[np.float32], trusted: Mask) -> NDArray[np.float32]:
-    """(h, w): how visible a seam through a pixel would be, grey levels."""
-    colours = cv2.transform(cv2.absdiff(reference, target), np.full((1, 3), 1 / 3, np.float32))
-    grey = [cv2.transform(p, np.full((1, 3), 1 / 3, np.float32)) for p in (reference, target)]
-    slopes = [cv2.spatialGradient(np.clip(p, 0, 255).astype(np.uint8)) for p in grey]
-    edges = sum(np.abs(a.astype(np.float32) - b) for a, b in zip(*slopes, strict=True)) / 8
-    cost = cv2.blur(colours + EDGE_WEIGHT * edges, (3, 3))
-    return np.asarray(np.where(trusted, cost, cost + UNTRUSTED), np.float32)
-
-
-def _off_centre(reference_valid: Mask, target_valid: Mask) -> NDArray[np.float32]:
-    """(h, w): 0 midway between what only one and what only the other picture shows, 1 where one of them begins."""
+def _distance_from_middle(pair: AlignedPair) -> NDArray[np.float32]:
+    """(h, w): 0 midway between what only one and what only the other picture shows, 1 where one of these begins."""
     to_reference, to_target = (
-        cv2.distanceTransform((~only).astype(np.uint8), cv2.DIST_L2, 5)
-        for only in (reference_valid & ~target_valid, target_valid & ~reference_valid)
+        cv2.distanceTransform((~alone).astype(np.uint8), cv2.DIST_L2, 5)
+        for alone in (pair.reference_valid & ~pair.target_valid, pair.target_valid & ~pair.reference_valid)
     )
     return np.asarray(np.abs(to_reference - to_target) / np.maximum(to_reference + to_target, 1), np.float32)
 
 
 def _cut(cost: NDArray[np.float32], reference_valid: Mask, target_valid: Mask) -> NDArray[np.float32]:
-    """Weight of the reference: 1 and 0 on the two sides of the cheapest cut (Kwatra et al. 2003)."""
+    """Weight of the reference (h, w): 1 and 0 on the two sides of the cheapest cut (Kwatra et al. 2003)."""
     h, w = cost.shape
-    shrink = min(1.0, float(np.sqrt(SEAM_AREA / cost.size)))
+    shrink = min(1.0, float(np.sqrt(CUT_AREA / cost.size)))
     size = max(8, round(w * shrink)), max(8, round(h * shrink))
     # OpenCV charges the difference of the two pictures along the cut: with these two it is our own cost.
     charged = cv2.resize(cost, size, interpolation=cv2.INTER_AREA)

@@ -7,9 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.blending.compose import Box, Layers, tiles
+from stitching.blending.compose import split_in_tiles
+from stitching.blending.layers import Layers
 from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Mask, Pixels, enlarge
+from stitching.geometry.rectangles import Rectangle
 from stitching.io.images import write_picture
 from stitching.reporting.visualize import flow_colours, heat_map, robust_limit, weight_colours
 from stitching.stitcher import Stitched
@@ -29,7 +31,7 @@ def save_aligned(stitched: Stitched, folder: Path) -> None:
     """
     make_folder(folder)
     layers = stitched.layers
-    for number, draw in ((1, layers.reference_tile), (2, layers.target_tile)):
+    for number, draw in ((1, layers.draw_reference), (2, layers.draw_target)):
         pixels, valid = _whole(layers, draw)
         if number == 2:
             valid[_enlarged(stitched.trusted, layers.size) < 0.5] = 0
@@ -104,16 +106,15 @@ def _overlay(first: NDArray[np.uint8], second: NDArray[np.uint8], first_valid: M
     return np.where(both, cv2.addWeighted(first, 0.5, second, 0.5, 0), cv2.max(first, second)).astype(np.uint8)
 
 
-def _whole(layers: Layers, draw: Callable[[Box], tuple[Pixels, Mask]]) -> tuple[Pixels, NDArray[np.uint8]]:
+def _whole(layers: Layers, draw: Callable[[Rectangle], tuple[Pixels, Mask]]) -> tuple[Pixels, NDArray[np.uint8]]:
     """All tiles of one picture, (H, W, 3), zero where it has nothing, and its mask (H, W), 255 or 0."""
     width, height = layers.size
     pixels = np.zeros((height, width, 3), layers.reference.pixels.dtype)
     valid = np.zeros((height, width), np.uint8)
-    for box in tiles(width, height):
-        left, top, right, bottom = box
-        drawn, there = draw(box)
-        pixels[top:bottom, left:right] = np.where(there[..., None], drawn, 0)
-        valid[top:bottom, left:right] = there * np.uint8(255)
+    for tile in split_in_tiles(width, height):
+        drawn, inside = draw(tile)
+        pixels[tile.slices] = np.where(inside[..., None], drawn, 0)
+        valid[tile.slices] = inside * np.uint8(255)
     return pixels, valid
 
 

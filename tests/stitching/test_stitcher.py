@@ -11,7 +11,7 @@ from skimage.data import coffee
 from synthetic import SIZE, two_planes
 
 from stitching import InputError, Options, load_warp, save_warp, stitch
-from stitching.blending.compose import MARGIN
+from stitching.blending.multiband import SEAM_REACH
 from stitching.geometry.pixel_maps import look_up
 
 W, H = SIZE
@@ -59,7 +59,7 @@ def test_alpha_is_all_or_nothing_and_nothing_is_black(stitched):
 def test_the_reference_keeps_its_pixels_where_it_is_shown(stitched):
     frame = frame_of(stitched)
     weight = cv2.resize(stitched.weight, stitched.alpha.shape[::-1])
-    alone = (cv2.distanceTransform((weight == 1).astype(np.uint8), cv2.DIST_L2, 5) > MARGIN + 5)[frame]
+    alone = (cv2.distanceTransform((weight == 1).astype(np.uint8), cv2.DIST_L2, 5) > SEAM_REACH + 5)[frame]
     assert alone.sum() > 0.05 * W * H
     assert np.array_equal(stitched.panorama[frame][alone], two_planes().reference[alone])
 

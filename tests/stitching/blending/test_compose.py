@@ -6,7 +6,9 @@ from skimage.data import coffee
 
 from stitching.blending import compose as module
 from stitching.blending.blend import Blend
-from stitching.blending.compose import MARGIN, Layers, blend_bands, compose, tiles
+from stitching.blending.compose import compose, split_in_tiles
+from stitching.blending.layers import Layers
+from stitching.blending.multiband import SEAM_REACH
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.pixel_maps import pixel_grid, rescale
 from stitching.io.images import Picture
@@ -38,52 +40,6 @@ def difference(first, second):
     return np.abs(first.astype(int) - second.astype(int))
 
 
-# --- bands ---
-
-
-@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-@pytest.mark.parametrize("shape", [(97, 131), (2, 2), (1, 50), (64, 64)])
-def test_blending_a_picture_with_itself_gives_it_back(depth, shape):
-    random = np.random.default_rng(0)
-    picture = random.integers(0, np.iinfo(depth).max + 1, (*shape, 3)).astype(depth)
-    weight = random.random(shape).astype(np.float32)
-    blended = blend_bands(picture, picture, weight)
-    assert blended.dtype == depth
-    assert np.array_equal(blended, picture)
-
-
-@pytest.mark.parametrize("share", [0, 1])
-def test_a_picture_with_all_the_weight_is_shown_as_it_is(share):
-    pictures = SCENE[:, :300], np.ascontiguousarray(SCENE[:, 300:])
-    weight = np.full((H, 300), share, np.float32)
-    assert difference(blend_bands(*pictures, weight), pictures[1 - share]).max() <= 1
-
-
-def test_a_hard_seam_between_two_brightnesses_becomes_soft_without_overshooting():
-    dark, bright = np.full((256, 512, 3), 100, np.uint8), np.full((256, 512, 3), 140, np.uint8)
-    weight = np.zeros((256, 512), np.float32)
-    weight[:, :256] = 1
-    row = blend_bands(dark, bright, weight)[128, :, 0].astype(int)
-    assert (row[0], row[-1]) == (100, 140)
-    assert (np.diff(row) >= 0).all()
-    assert np.diff(row).max() < 10
-
-
-def test_detail_changes_over_at_the_seam_only():
-    """Stripes of 2 px on one side, none on the other: no ghost of them a few px behind the seam."""
-    stripes = np.full((64, 256, 3), 128, np.uint8)
-    stripes[:, ::2] = 178
-    stripes[:, 1::2] = 78
-    weight = np.zeros((64, 256), np.float32)
-    weight[:, :128] = 1
-    row = blend_bands(stripes, np.full_like(stripes, 128), weight)[32, :, 0].astype(int)
-    assert np.abs(np.diff(row[:120])).min() > 90
-    assert np.abs(np.diff(row[136:])).max() <= 2
-
-
-# --- composing ---
-
-
 def test_two_views_of_a_plane_become_the_plane():
     panorama, alpha = compose(layers_of(), blend_of())
     assert panorama.shape == (H, W, 3)
@@ -101,7 +57,7 @@ def test_sampling_between_pixels_keeps_the_picture_sharp():
 
 def test_far_from_the_seam_the_reference_is_bit_identical():
     panorama, _ = compose(layers_of(wave=4.0), blend_of(gain=1.2))
-    inner = SEAM - MARGIN - 8
+    inner = SEAM - SEAM_REACH - 8
     assert inner > 100
     assert np.array_equal(panorama[:, :inner], SCENE[:, :inner])
 
@@ -110,18 +66,18 @@ def test_far_from_the_seam_the_reference_is_bit_identical():
 @pytest.mark.parametrize("gain", [1.0, 1.15])
 def test_tiles_join_without_a_trace(monkeypatch, tile, gain):
     layers, blend = layers_of(shift=(199.3, 0.6), wave=3.0), blend_of(gain)
-    whole, whole_alpha = compose(layers, blend)
+    untiled, untiled_alpha = compose(layers, blend)
     monkeypatch.setattr(module, "TILE", tile)
-    assert len(list(tiles(W, H))) > 1
+    assert len(list(split_in_tiles(W, H))) > 1
     tiled, alpha = compose(layers, blend)
-    assert difference(tiled, whole).max() <= 1
-    assert np.array_equal(alpha, whole_alpha)
+    assert difference(tiled, untiled).max() <= 1
+    assert np.array_equal(alpha, untiled_alpha)
 
 
 def test_tiles_cover_every_pixel_once():
     count = np.zeros((2500, 1100), int)
-    for left, top, right, bottom in tiles(1100, 2500):
-        count[top:bottom, left:right] += 1
+    for tile in split_in_tiles(1100, 2500):
+        count[tile.slices] += 1
     assert (count == 1).all()
 
 
@@ -180,7 +136,7 @@ def test_a_half_size_panorama_is_the_half_size_of_the_panorama():
 
 
 def test_progress_ends_at_all_done():
-    told = []
-    compose(layers_of(), blend_of(), told.append)
-    assert told == sorted(told)
-    assert told[-1] == 1
+    shares = []
+    compose(layers_of(), blend_of(), shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1

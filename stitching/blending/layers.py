@@ -1,0 +1,85 @@
+"""Reference and warped target at the size of the panorama, drawn part by part from the original pixels."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.geometry.canvas import Canvas
+from stitching.geometry.pixel_maps import Field, Mask, Pixels, Size, inside, look_up, rescale, smooth_map, zoom
+from stitching.geometry.rectangles import Rectangle
+from stitching.io.images import Picture
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Both pictures and their places on the canvas, at any output size. Rectangles are output px.
+
+    Attributes:
+        reference, target: the pictures, already shrunk to the output's scale.
+        canvas: what the panorama shows.
+        output_scale: output px per canvas px.
+        map_xy: (h, w, 2) canvas -> target, px of the full-size target, on the working grid.
+        working_scale: working px per canvas px.
+    """
+
+    reference: Picture
+    target: Picture
+    canvas: Canvas
+    output_scale: float
+    map_xy: Field
+    working_scale: float
+
+    @property
+    def size(self) -> Size:
+        """(w, h) of the output."""
+        w, h = self.canvas.size
+        return max(1, round(w * self.output_scale)), max(1, round(h * self.output_scale))
+
+    @property
+    def working_per_output(self) -> float:
+        """Working px per output px."""
+        return self.working_scale / self.output_scale
+
+    def draw_reference(self, part: Rectangle) -> tuple[Pixels, Mask]:
+        """(h, w, 3) pixels of the reference in a part of the output, and (h, w) where it has any."""
+        if self.output_scale == 1 and self.canvas.projection == "plane":
+            return _cut_out(self.reference, part.translated(*self.canvas.origin))
+        map_xy = smooth_map(self.canvas.to_reference, part.size, self.output_scale, part.origin)
+        return _sample(self.reference, rescale(map_xy, self.output_scale))
+
+    def draw_target(self, part: Rectangle) -> tuple[Pixels, Mask]:
+        """(h, w, 3) pixels of the warped target in a part of the output, and (h, w) where it has any."""
+        map_xy = self.enlarge(self.map_xy, part)
+        return _sample(self.target, map_xy if self.output_scale == 1 else rescale(map_xy, self.output_scale))
+
+    def enlarge(self, field: NDArray[np.float32], part: Rectangle, lattice: int | None = None) -> NDArray[np.float32]:
+        """A field (h, w[, c]) of the working grid on a part of the output; `lattice`: see `zoom`."""
+        return zoom(field, self.working_per_output, part.size, part.origin, lattice)
+
+    def working_part(self, field: NDArray[np.float32], part: Rectangle) -> NDArray[np.float32]:
+        """Those pixels of a field (h, w[, c]) of the working grid that `enlarge` to a part of the output reads."""
+        rows, columns = part.scaled(self.working_per_output).grown(2).slices
+        return field[max(rows.start, 0) : rows.stop + 1, max(columns.start, 0) : columns.stop + 1]
+
+
+def _sample(picture: Picture, map_xy: Field) -> tuple[Pixels, Mask]:
+    """A picture at the places `map_xy` (h, w, 2), its own px, by cubic interpolation, and where it has pixels."""
+    valid = inside(map_xy, picture.size)
+    if picture.valid is not None:
+        valid &= look_up(picture.valid, map_xy) > 127
+    return look_up(picture.pixels, map_xy, cv2.INTER_CUBIC), valid
+
+
+def _cut_out(picture: Picture, part: Rectangle) -> tuple[Pixels, Mask]:
+    """A part of a picture, unchanged; it may reach out of the picture, and has no pixels there."""
+    width, height = part.size
+    pixels = np.zeros((height, width, 3), picture.pixels.dtype)
+    valid = np.zeros((height, width), bool)
+    source = part.intersect(Rectangle(0, 0, *picture.size))
+    if not source.is_empty:
+        destination = source.translated(-part.left, -part.top).slices
+        pixels[destination] = picture.pixels[source.slices]
+        valid[destination] = True if picture.valid is None else picture.valid[source.slices] > 127
+    return pixels, valid
