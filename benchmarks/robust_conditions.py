@@ -24,7 +24,7 @@ from datasets.storage.folder import StoredSample
 from datasets.storage.reading import read_samples
 from datasets.textures.bank import TextureBank, make_bank
 from datasets.textures.patterns import PATTERNS
-from stitching.geometry.pixel_maps import Mask, Size, inside, look_up, pixel_grid
+from stitching.geometry.pixel_maps import Mask, Size, inside, pixel_grid, remap
 
 LARGEST_SCALE = 1.5  # of the target against the reference, or the other way; as much larger are the renderings
 NIGHT = Look(stops=-3.0, noise=6.0)
@@ -165,7 +165,7 @@ def peopled(case: Case, size: Size, rng: Rng) -> Case:
         _stand(reference, hidden[0], outline, cloth, here[before])
         _stand(target, hidden[1], outline, cloth, there[after])
     rims = [cv2.dilate(mask, np.ones((2 * RIM + 1,) * 2)) for mask in hidden]
-    free = [look_up(np.asarray(rim, np.uint8), at, cv2.INTER_NEAREST) == 0
+    free = [remap(np.asarray(rim, np.uint8), at, cv2.INTER_NEAREST) == 0
             for rim, at in zip(rims, (case.places, case.points), strict=True)]  # fmt: skip
     return replace(case, reference=reference, target=target, known=case.known & free[0] & free[1])
 

@@ -54,7 +54,7 @@ from datasets.options import SampleOptions
 from datasets.sample import Doubles, Pixels
 from datasets.storage.charts import side_by_side
 from stitching.errors import InputError
-from stitching.geometry.pixel_maps import Field, look_up, rescale
+from stitching.geometry.pixel_maps import Field, remap, rescale
 from stitching.io.files import replacing
 from stitching.io.images import write_picture
 from stitching.stitcher import Options, Stitched, stitch
@@ -148,7 +148,7 @@ def outcome(condition: str, method: str, name: str, case: Case, options: Options
 def ov_errors(stitched: Stitched, case: Case) -> Doubles:
     """(n,) px of the reference's plane, at most FARTHEST: how far what both see is from its place."""
     warp = stitched.warp
-    on_canvas = look_up(warp.forward, rescale(case.points, warp.forward_scale))
+    on_canvas = remap(warp.forward, rescale(case.points, warp.forward_scale))
     places = stitched.canvas.to_reference(on_canvas.astype(np.float64))
     errors = np.linalg.norm(places - case.places, axis=-1)[case.known]
     return np.asarray(np.minimum(np.nan_to_num(errors, nan=FARTHEST), FARTHEST))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scene import write_pair
 
 from stitching.blending.multiband import SEAM_REACH
-from stitching.geometry.pixel_maps import Field, Mask, enlarge, look_up, zoom
+from stitching.geometry.pixel_maps import Field, Mask, crop_and_resize, remap, resize_field
 from stitching.io.images import to_8_bit, to_grey
 from stitching.stitcher import Stitched, stitch
 
@@ -44,7 +44,7 @@ def unchanged_reference(stitched: Stitched) -> float:
     """Share of the pixels that equal the reference's, of all farther from a seam than blending reaches."""
     size = stitched.panorama.shape[1], stitched.panorama.shape[0]
     shown = (stitched.weight == 1) & stitched.masks.reference
-    alone = (enlarge(shown.astype(np.float32), size) == 1).astype(np.uint8)
+    alone = (resize_field(shown.astype(np.float32), size) == 1).astype(np.uint8)
     left, top = stitched.canvas.origin
     w, h = stitched.reference.size
     window = slice(-top, h - top), slice(-left, w - left)  # of the reference on the canvas
@@ -62,10 +62,8 @@ def slope_ratios(stitched: Stitched) -> list[tuple[float, float]]:
     for top in range(0, panorama.shape[0] - TILE + 1, TILE):
         for left in range(0, panorama.shape[1] - TILE + 1, TILE):
             if _around(alone, left, top, warp.scale).all():
-                places: Field = zoom(warp.map, warp.scale, (TILE, TILE), (left, top))
-                sharp, linear = (
-                    _slope(look_up(target, places, kind)) for kind in (cv2.INTER_LANCZOS4, cv2.INTER_LINEAR)
-                )
+                places: Field = crop_and_resize(warp.map, warp.scale, (TILE, TILE), (left, top))
+                sharp, linear = (_slope(remap(target, places, kind)) for kind in (cv2.INTER_LANCZOS4, cv2.INTER_LINEAR))
                 found = _slope(panorama[top : top + TILE, left : left + TILE])
                 ratios.append((found / sharp, linear / sharp))
     return ratios

@@ -38,7 +38,7 @@ from datasets.options import SampleOptions
 from datasets.scenes import build_scene
 from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas, Surface
-from stitching.geometry.pixel_maps import look_up, pixel_grid, rescale
+from stitching.geometry.pixel_maps import pixel_grid, remap, rescale
 from stitching.stitcher import stitch
 
 SIZE = (266, 200)  # of the pictures; the scene is 1.5 times as large
@@ -65,7 +65,7 @@ def twins():
 def disagreement(case):
     """Grey levels between what the pictures, made smooth, show at places that the truth calls the same."""
     soft = [cv2.GaussianBlur(picture, (0, 0), 1.5) for picture in (case.reference, case.target)]
-    apart = look_up(soft[0], case.places).astype(int) - look_up(soft[1], case.points)
+    apart = remap(soft[0], case.places).astype(int) - remap(soft[1], case.points)
     return np.abs(apart)[case.known]
 
 
@@ -134,7 +134,7 @@ def test_people_stand_elsewhere_and_leave_the_truth(seed):
     assert 0 < after.known.sum() < before.known.sum()
     assert not (after.known & ~before.known).any()
     for there, at in zip(new, (after.places, after.points), strict=True):
-        assert not look_up(there.astype(np.uint8), at, cv2.INTER_NEAREST)[after.known].any()
+        assert not remap(there.astype(np.uint8), at, cv2.INTER_NEAREST)[after.known].any()
     assert disagreement(replace(before, known=after.known)).max() == 0  # what is left is what was there before
     again = peopled(twins(), SIZE, generator(seed))
     assert np.array_equal(after.target, again.target)

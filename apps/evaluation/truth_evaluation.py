@@ -24,7 +24,7 @@ from stitching.blending.layers import Layers
 from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.homographies import project
-from stitching.geometry.pixel_maps import NOWHERE, Mask, pixel_grid
+from stitching.geometry.pixel_maps import OUTSIDE_ALL, Mask, pixel_grid
 from stitching.io.files import replacing
 from stitching.io.images import Picture, as_picture
 from stitching.warping.classical import classical
@@ -108,7 +108,7 @@ def _placed(prepared: Prepared, warp: Warp) -> _Placed:
     reference, target = (as_picture(view.picture, "sample") for view in (pictures.reference, pictures.target))
     window = prepared.window
     map_xy = project(np.linalg.inv(window.homography), pixel_grid(*window.size[::-1]).astype(np.float64))
-    coarse = np.nan_to_num(map_xy, nan=NOWHERE).astype(np.float32)
+    coarse = np.nan_to_num(map_xy, nan=OUTSIDE_ALL).astype(np.float32)
     origin = int(-window.plane[0, 2]), int(-window.plane[1, 2])
     centre = (reference.size[0] - 1) / 2, (reference.size[1] - 1) / 2
     canvas = Canvas(Surface(None, centre), origin, window.size)

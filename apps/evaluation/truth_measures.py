@@ -10,7 +10,7 @@ from apps.evaluation.similarity import ssim_map
 from datasets.sample import Doubles, Pixels, Seen
 from datasets.windows import PairTruth, Window, WindowTruth
 from stitching.geometry.homographies import project
-from stitching.geometry.pixel_maps import Mask, inside, look_up
+from stitching.geometry.pixel_maps import Mask, inside, remap
 from stitching.warping.warp import CanvasPair, Warp, shear_and_folds
 
 OFF = 3.0  # px; pixels that are farther from their place count as wrong
@@ -65,12 +65,12 @@ def measure_warp_truth(warp: Warp, pair: CanvasPair, window: Window, truth: Pair
     grid = np.stack(np.meshgrid(np.arange(w), np.arange(h)), axis=-1).astype(np.float64)
     coarse = np.nan_to_num(project(window.homography, grid), nan=-1e6).astype(np.float32)  # (h, w, 2) px of the window
     shown = inside(coarse, window.size)
-    moved = project(np.linalg.inv(window.plane), (coarse + look_up(warp.residual, coarse)).astype(np.float64))
+    moved = project(np.linalg.inv(window.plane), (coarse + remap(warp.residual, coarse)).astype(np.float64))
     error = np.minimum(np.linalg.norm(moved - truth.warp, axis=-1), FARTHEST)
     reach = np.abs(project(window.plane, truth.warp.astype(np.float64))) < FARTHEST_TRUTH * max(window.size)
     known = shown & (truth.mask != Seen.BEHIND) & reach.all(axis=-1)
     visible = known & (truth.mask == Seen.VISIBLE)
-    sure = visible & (look_up(trusted.astype(np.uint8), coarse, cv2.INTER_NEAREST) > 0)
+    sure = visible & (remap(trusted.astype(np.uint8), coarse, cv2.INTER_NEAREST) > 0)
     tears, folds = shear_and_folds(warp.residual, pair.target_valid)
     return WarpTruth(
         ov=_mean(error, visible), ov_median=float(np.median(error[visible])) if visible.any() else None,
@@ -137,10 +137,10 @@ def _line(warp: Warp, pair: CanvasPair, window: Window, truth: PairTruth) -> flo
     for first, last in project(window.homography, truth.segments[:, 0].astype(np.float64)):
         points = (first + steps * (last - first)).astype(np.float32)  # (SAMPLES, 2)
         usable = np.isfinite(points).all(1) & inside(points[None], window.size)[0]
-        usable &= look_up(pair.target_valid.astype(np.uint8), np.nan_to_num(points)[None], cv2.INTER_NEAREST)[0] > 0
+        usable &= remap(pair.target_valid.astype(np.uint8), np.nan_to_num(points)[None], cv2.INTER_NEAREST)[0] > 0
         if usable.sum() < SAMPLES // 2:
             continue
-        moved = points[usable] + look_up(warp.residual, points[None])[0][usable]
+        moved = points[usable] + remap(warp.residual, points[None])[0][usable]
         centred = moved - moved.mean(axis=0)
         residuals.append(np.abs(centred @ np.linalg.svd(centred)[2][1]).mean() / window.plane[0, 0])
     return float(np.mean(residuals)) if residuals else None

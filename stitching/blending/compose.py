@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stitching.blending.blend import Blend
 from stitching.blending.layers import Layers
 from stitching.blending.multiband import COARSEST_PIXEL, SEAM_REACH, blend_pictures, opencv_depth
-from stitching.geometry.pixel_maps import LATTICE, Mask, Pixels, bounding_box, inside, rescale
+from stitching.geometry.pixel_maps import GRID_STEP, Mask, Pixels, bounding_box, inside, rescale
 from stitching.geometry.rectangles import Rectangle
 
 TILE = 896  # px a side of a tile: bounds the memory that a panorama of any size takes while it is blended
@@ -120,6 +120,6 @@ def _draw_blended(layers: Layers, blend: Blend, part: Rectangle) -> tuple[Pixels
 
 def _draw_target_with_gain(layers: Layers, blend: Blend, part: Rectangle) -> tuple[Pixels, Mask]:
     pixels, valid = layers.draw_target(part)
-    gain = layers.enlarge(blend.gain, part, LATTICE)  # the gain is smooth: interpolation on a lattice will do
+    gain = layers.enlarge(blend.gain, part, GRID_STEP)  # the gain is smooth: interpolation on a lattice will do
     # OpenCV rounds, and cuts off at white.
     return cv2.multiply(pixels, gain, dtype=opencv_depth(pixels)), valid  # type: ignore[return-value]

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Mask, enlarge
+from stitching.geometry.pixel_maps import Mask, resize_field
 from stitching.warping.warp import AlignedPair
 
 COMPENSATORS = ("field", "gain", "none")
@@ -68,4 +68,4 @@ def _field(pair: AlignedPair, usable: Mask, overall: NDArray[np.float32]) -> NDA
     prior = PRIOR * overall.mean() * float(pair.target[usable].mean())
     local = (reference + prior * overall) / (target + prior)
     local = np.clip(local, overall / LARGEST_DEVIATION, overall * LARGEST_DEVIATION)
-    return enlarge(local.astype(np.float32), (w, h))
+    return resize_field(local.astype(np.float32), (w, h))

@@ -7,7 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.geometry.canvas import Canvas
-from stitching.geometry.pixel_maps import Field, Mask, Pixels, Size, inside, look_up, rescale, smooth_map, zoom
+from stitching.geometry.pixel_maps import (
+    Field,
+    Mask,
+    Pixels,
+    Size,
+    crop_and_resize,
+    evaluate_on_grid,
+    inside,
+    remap,
+    rescale,
+)
 from stitching.geometry.rectangles import Rectangle
 from stitching.io.images import Picture
 
@@ -46,7 +56,7 @@ class Layers:
         """(h, w, 3) pixels of the reference in a part of the output, and (h, w) where it has any."""
         if self.output_scale == 1 and self.canvas.projection == "plane":
             return _cut_out(self.reference, part.translated(*self.canvas.origin))
-        map_xy = smooth_map(self.canvas.to_reference, part.size, self.output_scale, part.origin)
+        map_xy = evaluate_on_grid(self.canvas.to_reference, part.size, self.output_scale, part.origin)
         return _sample(self.reference, rescale(map_xy, self.output_scale))
 
     def draw_target(self, part: Rectangle) -> tuple[Pixels, Mask]:
@@ -55,8 +65,8 @@ class Layers:
         return _sample(self.target, map_xy if self.output_scale == 1 else rescale(map_xy, self.output_scale))
 
     def enlarge(self, field: NDArray[np.float32], part: Rectangle, lattice: int | None = None) -> NDArray[np.float32]:
-        """A field (h, w[, c]) of the working grid on a part of the output; `lattice`: see `zoom`."""
-        return zoom(field, self.working_per_output, part.size, part.origin, lattice)
+        """A field (h, w[, c]) of the working grid on a part of the output; `lattice`: see `crop_and_resize`."""
+        return crop_and_resize(field, self.working_per_output, part.size, part.origin, lattice)
 
     def working_part(self, field: NDArray[np.float32], part: Rectangle) -> NDArray[np.float32]:
         """Those pixels of a field (h, w[, c]) of the working grid that `enlarge` to a part of the output reads."""
@@ -68,8 +78,8 @@ def _sample(picture: Picture, map_xy: Field) -> tuple[Pixels, Mask]:
     """A picture at the places `map_xy` (h, w, 2), its own px, by cubic interpolation, and where it has pixels."""
     valid = inside(map_xy, picture.size)
     if picture.valid is not None:
-        valid &= look_up(picture.valid, map_xy) > 127
-    return look_up(picture.pixels, map_xy, cv2.INTER_CUBIC), valid
+        valid &= remap(picture.valid, map_xy) > 127
+    return remap(picture.pixels, map_xy, cv2.INTER_CUBIC), valid
 
 
 def _cut_out(picture: Picture, part: Rectangle) -> tuple[Pixels, Mask]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from stitching.blending.blend import Blend
 from stitching.blending.gain import match_gain
 from stitching.blending.seam_cost import seam_cost
-from stitching.geometry.pixel_maps import Mask, bounding_box, enlarge
+from stitching.geometry.pixel_maps import Mask, bounding_box, resize_field
 from stitching.warping.warp import AlignedPair
 
 CUT_AREA = 0.06e6  # px: the seam is cut on a copy of the overlap of this size, as the cut takes long
@@ -63,5 +63,5 @@ def _cut(cost: NDArray[np.float32], reference_valid: Mask, target_valid: Mask) -
     finder = cv2.detail.GraphCutSeamFinder("COST_COLOR")
     cut = finder.find(pictures, [(0, 0), (0, 0)], masks)  # type: ignore[arg-type]  # OpenCV's stub knows UMat only
     reference_side = np.asarray(cut[0].get() if isinstance(cut[0], cv2.UMat) else cut[0])
-    weight = enlarge((reference_side > 0).astype(np.float32), (w, h))
+    weight = resize_field((reference_side > 0).astype(np.float32), (w, h))
     return np.where(target_valid, np.where(reference_valid, weight, 0), reference_valid).astype(np.float32)

@@ -14,11 +14,11 @@ Points = NDArray[np.float64]  # (..., 2), x then y
 Size = tuple[int, int]  # (width, height)
 Box = tuple[slice, slice]  # rows and columns of a part
 
-Picture = TypeVar("Picture", NDArray[np.uint8], NDArray[np.uint16], NDArray[np.float32])
+Raster = TypeVar("Raster", NDArray[np.uint8], NDArray[np.uint16], NDArray[np.float32])
 Coordinates = TypeVar("Coordinates", NDArray[np.float32], NDArray[np.float64])
 
-LATTICE = 8  # px between the nodes of a smooth map that is interpolated linearly in between
-NOWHERE = -1e5  # px; stands for NaN inside cv2.remap, far outside of every picture
+GRID_STEP = 8  # px between the nodes of a smooth map that is interpolated linearly in between
+OUTSIDE_ALL = -1e5  # px; stands for NaN inside cv2.remap, far outside of every picture
 
 
 def pixel_grid(height: int, width: int) -> Field:
@@ -34,7 +34,7 @@ def rescale(points: Coordinates, scale: float) -> Coordinates:
     return (points + 0.5) * scale - 0.5
 
 
-def smooth_map(function: Callable[[Points], Points], size: Size, scale: float, offset: Size = (0, 0)) -> Field:
+def evaluate_on_grid(function: Callable[[Points], Points], size: Size, scale: float, offset: Size = (0, 0)) -> Field:
     """A smooth function of canvas px, drawn on a grid of `scale` px per canvas px.
 
     Args:
@@ -44,15 +44,15 @@ def smooth_map(function: Callable[[Points], Points], size: Size, scale: float, o
         offset: (x, y) of the result's first pixel on that grid.
 
     Returns:
-        (h, w, 2) float32, exact on a lattice of `LATTICE` px, linear in between.
+        (h, w, 2) float32, exact on a lattice of `GRID_STEP` px, linear in between.
     """
-    x, y = (_nodes(start, length, LATTICE) for start, length in zip(offset, size, strict=True))
+    x, y = (_nodes(start, length, GRID_STEP) for start, length in zip(offset, size, strict=True))
     nodes = np.stack(np.meshgrid(x, y), axis=-1)  # (rows, columns, 2)
-    map_xy = np.nan_to_num(function(rescale(nodes, 1 / scale)), nan=NOWHERE)
-    return _between_nodes(map_xy.astype(np.float32), LATTICE, size, offset)
+    map_xy = np.nan_to_num(function(rescale(nodes, 1 / scale)), nan=OUTSIDE_ALL)
+    return _between_nodes(map_xy.astype(np.float32), GRID_STEP, size, offset)
 
 
-def zoom(
+def crop_and_resize(
     field: NDArray[np.float32], scale: float, size: Size, offset: Size = (0, 0), lattice: int | None = None
 ) -> NDArray[np.float32]:
     """A part of a field, enlarged; places are exact, where `cv2.remap` rounds them to 1/32 px of the field.
@@ -83,7 +83,7 @@ def _nodes(start: int, length: int, lattice: int) -> Points:
 def _between_nodes(values: NDArray[np.float32], lattice: int, size: Size, offset: Size) -> NDArray[np.float32]:
     """Linear interpolation between values (rows, columns[, c]) at the `_nodes` of `size` and `offset`."""
     rows, columns = values.shape[:2]
-    drawn = enlarge(values, (columns * lattice, rows * lattice))
+    drawn = resize_field(values, (columns * lattice, rows * lattice))
     left, top = (start % lattice + lattice for start in offset)
     return drawn[top : top + size[1], left : left + size[0]]
 
@@ -108,24 +108,24 @@ def inside(map_xy: Field, size: Size) -> Mask:
     return np.asarray(cv2.inRange(map_xy, low, high) > 0)
 
 
-def look_up(picture: Picture, map_xy: Field, interpolation: int = cv2.INTER_LINEAR) -> Picture:
+def remap(picture: Raster, map_xy: Field, interpolation: int = cv2.INTER_LINEAR) -> Raster:
     """Sample a picture or field (h, w[, c]) at (h', w', 2) places; outside, its nearest border pixel."""
     # OpenCV's stubs do not know that the second map may be missing.
-    sampled: Picture = cv2.remap(  # type: ignore[call-overload]
+    sampled: Raster = cv2.remap(  # type: ignore[call-overload]
         picture, map_xy, None, interpolation, borderMode=cv2.BORDER_REPLICATE
     )
     return sampled
 
 
-def follow(first: Field, then: Field) -> Field:
+def compose_flows(first: Field, then: Field) -> Field:
     """Displacement of moving by `first` and from there by `then`; both (h, w, 2) px on one grid."""
     h, w = first.shape[:2]
-    return first + look_up(then, pixel_grid(h, w) + first)
+    return first + remap(then, pixel_grid(h, w) + first)
 
 
-def round_trip_error(there: Field, back: Field) -> NDArray[np.float32]:
+def forward_backward_error(there: Field, back: Field) -> NDArray[np.float32]:
     """(h, w): how far from its start a pixel ends that moves by `there` and then by `back`, px."""
-    total = follow(there, back)
+    total = compose_flows(there, back)
     return np.asarray(cv2.magnitude(total[..., 0], total[..., 1]), np.float32)
 
 
@@ -148,12 +148,12 @@ def push_pull(field: Field, known: NDArray[np.float32]) -> Field:
     values, weights = levels[-1]
     filled: Field = np.asarray(values / np.maximum(weights, 1e-6)[..., None], np.float32)
     for values, weights in levels[-2::-1]:
-        below = enlarge(filled, (weights.shape[1], weights.shape[0]))
+        below = resize_field(filled, (weights.shape[1], weights.shape[0]))
         filled = values + (1 - weights)[..., None] * below
     return filled
 
 
-def enlarge(field: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
+def resize_field(field: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
     """Resample a field (values unchanged) to `size`; pixel centres at .5."""
     return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_LINEAR), np.float32)
 

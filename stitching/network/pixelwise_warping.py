@@ -86,10 +86,10 @@ class PixelwiseWarping(nn.Module):
         hidden = torch.tanh(self.first(known))
         sequence = []
         if logits is not None:
-            look_up = Lookup(logits, rows, columns)
+            remap = Lookup(logits, rows, columns)
             for _ in range(steps):
                 move = move.detach()  # each step answers for its own correction alone
-                hidden, correction = self.update(hidden, known, look_up(move), move)
+                hidden, correction = self.update(hidden, known, remap(move), move)
                 move = move + correction.float()
                 sequence.append(CELL * functional.interpolate(move, size, mode="bilinear", align_corners=False))
         move, features = self._extended(move.detach(), sure, hidden, known, self.context(reference.eighth), start)

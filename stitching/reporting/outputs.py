@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stitching.blending.compose import split_in_tiles
 from stitching.blending.layers import Layers
 from stitching.errors import InputError
-from stitching.geometry.pixel_maps import Mask, Pixels, enlarge
+from stitching.geometry.pixel_maps import Mask, Pixels, resize_field
 from stitching.geometry.rectangles import Rectangle
 from stitching.io.images import write_picture
 from stitching.reporting.visualize import flow_colours, heat_map, robust_limit, weight_colours
@@ -119,7 +119,7 @@ def _whole(layers: Layers, draw: Callable[[Rectangle], tuple[Pixels, Mask]]) -> 
 
 
 def _enlarged(mask: Mask, size: tuple[int, int]) -> NDArray[np.float32]:
-    return enlarge(mask.astype(np.float32), size)
+    return resize_field(mask.astype(np.float32), size)
 
 
 def _grey(values: NDArray[np.uint8]) -> Pixels:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Box, Field, bounding_box, round_trip_error
+from stitching.geometry.pixel_maps import Box, Field, bounding_box, forward_backward_error
 from stitching.io.images import to_grey
 from stitching.warping.dense_inverse_search import dense_inverse_search, fuse, nearest_match_flow, sharpen
 from stitching.warping.extrapolate import Extension, fading, planar
@@ -62,7 +62,7 @@ def warp_of_flows(
     trusted = np.zeros(pair.target_valid.shape, bool)
     if pair.overlap.any():
         there, back = flows(pair, box)
-        residual[box], trusted[box] = there, round_trip_error(there, back) < CONSISTENT
+        residual[box], trusted[box] = there, forward_backward_error(there, back) < CONSISTENT
     known = trusted & pair.overlap
     weight = known * _texture(pair.target)
     confidence = np.where(pair.overlap, known, OUTSIDE_CONFIDENCE).astype(np.float32)

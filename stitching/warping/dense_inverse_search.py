@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Field, Points, follow, look_up, pixel_grid, round_trip_error
+from stitching.geometry.pixel_maps import Field, Points, compose_flows, forward_backward_error, pixel_grid, remap
 
 Grey = NDArray[np.uint8]  # (h, w)
 
@@ -39,10 +39,10 @@ def dense_inverse_search(start: Grey, end: Grey, initial: Field | None = None, f
 def sharpen(start: Grey, end: Grey, flow: Field, longest: float = 3.0) -> Field:
     """Move a flow by what dense inverse search still finds after it, at most `longest` px."""
     h, w = start.shape
-    moved = look_up(end, pixel_grid(h, w) + flow, cv2.INTER_CUBIC)
+    moved = remap(end, pixel_grid(h, w) + flow, cv2.INTER_CUBIC)
     correction = dense_inverse_search(start, moved, finest=0)
     correction[cv2.magnitude(correction[..., 0], correction[..., 1]) > longest] = 0
-    return follow(correction, flow)
+    return compose_flows(correction, flow)
 
 
 def nearest_match_flow(start: Points, end: Points, shape: tuple[int, int]) -> Field | None:
@@ -107,8 +107,8 @@ def fuse(
 
 def _cost(start: NDArray[np.uint8], end: NDArray[np.uint8], flow: Field, back: Field) -> NDArray[np.float32]:
     h, w = flow.shape[:2]
-    difference = cv2.absdiff(start, look_up(end, pixel_grid(h, w) + flow))
+    difference = cv2.absdiff(start, remap(end, pixel_grid(h, w) + flow))
     mean = cv2.transform(difference, np.full((1, 3), 1 / 3)).astype(np.float32)
     grey_levels = np.minimum(mean, WORST_DIFFERENCE)
-    loop = np.minimum(round_trip_error(flow, back), WORST_ROUND_TRIP)
+    loop = np.minimum(forward_backward_error(flow, back), WORST_ROUND_TRIP)
     return cv2.blur(grey_levels + ROUND_TRIP_WEIGHT * loop, (WINDOW, WINDOW)).astype(np.float32)

@@ -14,13 +14,13 @@ from stitching.geometry.pixel_maps import (
     Field,
     Mask,
     Size,
+    evaluate_on_grid,
     forward_map,
     inside,
-    look_up,
     pixel_grid,
     push_pull,
+    remap,
     rescale,
-    smooth_map,
 )
 from stitching.io.images import Picture, shrink, to_8_bit
 from stitching.io.warp_file import WarpField
@@ -65,9 +65,9 @@ def place_pair(
         What estimators see, and the coarse map (h, w, 2) canvas -> full-size target px.
     """
     size = _size(coarse.canvas, scale)
-    map_xy = smooth_map(coarse, size, scale)
+    map_xy = evaluate_on_grid(coarse, size, scale)
     pixels, valid = draw(target, map_xy, scale)
-    reference_places = smooth_map(coarse.canvas.to_reference, size, scale)
+    reference_places = evaluate_on_grid(coarse.canvas.to_reference, size, scale)
     reference_pixels, reference_valid = draw(reference, reference_places, scale)
     matches = alignment.matches
     points = rescale(coarse.canvas.from_reference(matches.reference), scale)
@@ -83,8 +83,8 @@ def place_target(warp: Warp, pair: CanvasPair, coarse: Field, target_size: Size,
     residual = push_pull(splatted.residual, splatted.covered.astype(np.float32))
     h, w = splatted.covered.shape
     sources = pixel_grid(h, w) + residual
-    map_xy = look_up(coarse, sources)
-    in_target = look_up(pair.target_valid.astype(np.uint8), sources, cv2.INTER_NEAREST) > 0
+    map_xy = remap(coarse, sources)
+    in_target = remap(pair.target_valid.astype(np.uint8), sources, cv2.INTER_NEAREST) > 0
     covered = inside(map_xy, target_size) & in_target
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (CLOSED_HOLES, CLOSED_HOLES))
     closed = cv2.morphologyEx(splatted.covered.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
@@ -96,7 +96,7 @@ def aligned_pair(reference: Picture, target: Picture, canvas: Canvas, placement:
     """Draw both pictures on the working canvas after the warp: what generators see."""
     pixels, valid = draw(target, placement.map_xy, placement.scale)
     size = placement.covered.shape[1], placement.covered.shape[0]
-    reference_places = smooth_map(canvas.to_reference, size, placement.scale)
+    reference_places = evaluate_on_grid(canvas.to_reference, size, placement.scale)
     reference_pixels, reference_valid = draw(reference, reference_places, placement.scale)
     valid &= placement.covered
     pixels[~valid] = 0
@@ -148,6 +148,6 @@ def draw(picture: Picture, map_xy: Field, scale: float) -> tuple[NDArray[np.uint
     where = rescale(map_xy, small.size[0] / picture.size[0])
     valid = inside(map_xy, picture.size)
     if small.valid is not None:
-        valid &= look_up(small.valid, where) > 127
-    pixels = look_up(to_8_bit(small.pixels), where)
+        valid &= remap(small.valid, where) > 127
+    pixels = remap(to_8_bit(small.pixels), where)
     return np.where(valid[..., None], pixels, 0).astype(np.uint8), valid

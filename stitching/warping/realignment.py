@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from stitching.alignment.local_correlation import local_correlation
 from stitching.geometry.homographies import is_plausible, project
-from stitching.geometry.pixel_maps import bounding_box, look_up, pixel_grid
+from stitching.geometry.pixel_maps import bounding_box, pixel_grid, remap
 from stitching.io.images import to_grey
 from stitching.network.runtime.onnx_runtime import Runner
 from stitching.network.runtime.window import MARGIN, SURE, NetworkWindow
@@ -86,4 +86,4 @@ def composed(warp: Warp, homography: Homography) -> Warp:
     """The warp of a target, from the warp of what `moved` made of it."""
     grid = pixel_grid(*warp.confidence.shape)
     map_xy = np.nan_to_num(project(homography, grid.astype(np.float64)), nan=-1e4).astype(np.float32)
-    return Warp(map_xy + look_up(warp.residual, map_xy) - grid, look_up(warp.confidence, map_xy))
+    return Warp(map_xy + remap(warp.residual, map_xy) - grid, remap(warp.confidence, map_xy))

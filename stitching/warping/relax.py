@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Field, Mask, enlarge, push_pull
+from stitching.geometry.pixel_maps import Field, Mask, push_pull, resize_field
 from stitching.warping.occlusion import nearest_homography
 
 FAR = 0.03  # of the diagonal: at the seam the warp is dense, this far from it it is calm
@@ -30,7 +30,7 @@ def relax_map(map_xy: Field, covered: Mask, trusted: Mask, weight: NDArray[np.fl
     diagonal = float(np.hypot(h, w))
     quarter = cv2.resize(sure, (max(1, w // 4), max(1, h // 4)), interpolation=cv2.INTER_AREA)
     blurred = cv2.GaussianBlur(quarter, (0, 0), SMOOTHNESS * diagonal / 4)
-    smooth = enlarge(np.asarray(blurred, np.float32), (w, h))
+    smooth = resize_field(np.asarray(blurred, np.float32), (w, h))
     from_reference = cv2.distanceTransform((weight < 0.5).astype(np.uint8), cv2.DIST_L2, 5)
     t = np.minimum(from_reference / (FAR * diagonal), 1)
     share = (t * t * (3 - 2 * t))[..., None].astype(np.float32)

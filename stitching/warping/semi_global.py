@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.geometry.homographies import Matrix, project
-from stitching.geometry.pixel_maps import NOWHERE, Field, Mask, Points, look_up, pixel_grid
+from stitching.geometry.pixel_maps import OUTSIDE_ALL, Field, Mask, Points, pixel_grid, remap
 
 FEWEST_MATCHES = 15
 WORST_ROW_ERROR = 1.5  # px, median, of the matches after rectification
@@ -144,7 +144,7 @@ def _to_flow(
     """Bring a disparity map back to the pictures' own pixels as a flow (h, w, 2)."""
     grid = pixel_grid(*shape)
     places = project(to_start, grid.astype(np.float64))
-    places[np.isnan(places)] = NOWHERE
-    places[..., 0] += sign * look_up(disparity, places.astype(np.float32), cv2.INTER_NEAREST)
+    places[np.isnan(places)] = OUTSIDE_ALL
+    places[..., 0] += sign * remap(disparity, places.astype(np.float32), cv2.INTER_NEAREST)
     flow = project(np.linalg.inv(to_end), places) - grid
     return np.nan_to_num(flow, nan=1e3).astype(np.float32)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skimage.data import coffee
 
 from stitching.blending.blend import Blend
-from stitching.geometry.pixel_maps import Field, look_up, pixel_grid
+from stitching.geometry.pixel_maps import Field, pixel_grid, remap
 from stitching.selection import CLEARLY, DOUBTFUL, ENOUGH, Candidate, choose, smooth_map_xy, visible_cost
 from stitching.warping.placement import Placement
 from stitching.warping.warp import AlignedPair
@@ -51,7 +51,7 @@ def bent(picture: Picture, height: float, length: float = 40) -> Picture:
     """With waves of `height` and `length` px along its columns."""
     map_xy = pixel_grid(H, W)
     map_xy[..., 1] += height * np.sin(2 * np.pi * map_xy[..., 0] / length)
-    return look_up(picture, map_xy.astype(np.float32))
+    return remap(picture, map_xy.astype(np.float32))
 
 
 # --- what a stitch costs ---

@@ -12,7 +12,7 @@ from synthetic import SIZE, two_planes
 
 from stitching import InputError, Options, load_warp, save_warp, stitch
 from stitching.blending.multiband import SEAM_REACH
-from stitching.geometry.pixel_maps import look_up
+from stitching.geometry.pixel_maps import remap
 
 W, H = SIZE
 GREEN = np.array([0, 255, 0])
@@ -337,7 +337,7 @@ def test_the_warp_says_where_the_scene_is(stitched):
     rows, columns = (some[::17] for some in np.nonzero(warp.trusted & stitched.masks.reference))
     canvas = (np.stack([columns, rows], axis=-1) + 0.5) / warp.scale - 0.5
     shown = warp.map[rows, columns]
-    true = look_up(scene.places.astype(np.float32), shown[None])[0]
+    true = remap(scene.places.astype(np.float32), shown[None])[0]
     error = np.linalg.norm(true - canvas - np.array(warp.origin), axis=1)
     assert np.median(error) < 0.2
     assert (error < 2).mean() > 0.97

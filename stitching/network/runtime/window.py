@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Box, Mask, Size, enlarge
+from stitching.geometry.pixel_maps import Box, Mask, Size, resize_field
 from stitching.network.interface import LEAST, MULTIPLE
 from stitching.network.runtime.onnx_runtime import Fields
 from stitching.warping.warp import CanvasPair
@@ -54,7 +54,7 @@ class NetworkWindow:
         if drawn.shape[:2] != padded[::-1]:
             drawn = cv2.resize(np.ascontiguousarray(drawn), padded, interpolation=cv2.INTER_LINEAR)
         drawn = drawn.reshape(*drawn.shape[:2], -1)[: self.small[1], : self.small[0]]  # OpenCV drops c = 1
-        large = enlarge(np.ascontiguousarray(drawn), self.size)
+        large = resize_field(np.ascontiguousarray(drawn), self.size)
         return large.reshape(*large.shape[:2], -1)
 
     @property

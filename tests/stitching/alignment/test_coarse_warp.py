@@ -6,7 +6,7 @@ from stitching.alignment.coarse_warp import FARTHEST, focal_length, plan_canvas
 from stitching.alignment.features import Matches
 from stitching.geometry.canvas import Surface
 from stitching.geometry.homographies import is_plausible, project
-from stitching.geometry.pixel_maps import inside, smooth_map
+from stitching.geometry.pixel_maps import evaluate_on_grid, inside
 
 SIZE = (640, 480)  # (w, h)
 NOTHING = Matches(np.zeros((0, 2)), np.zeros((0, 2)), "none")
@@ -232,7 +232,7 @@ def test_the_far_side_is_stretched_less_than_by_the_homography(name):
 def test_drawn_on_a_grid_the_warp_is_itself(name):
     warp = plan_canvas(aligned(REALISTIC[name]), SIZE, SIZE)
     w, h = warp.canvas.size
-    drawn = smooth_map(warp, (w, h), 1.0)
+    drawn = evaluate_on_grid(warp, (w, h), 1.0)
     exact = warp(grid_of((w, h), 1))
     valid = inside(exact, SIZE)
     error = np.linalg.norm(drawn - exact, axis=-1)[valid]

@@ -3,15 +3,15 @@ import pytest
 
 from stitching.geometry.pixel_maps import (
     bounding_box,
-    enlarge,
-    follow,
+    compose_flows,
+    evaluate_on_grid,
+    forward_backward_error,
     inside,
-    look_up,
     pixel_grid,
     push_pull,
+    remap,
     rescale,
-    round_trip_error,
-    smooth_map,
+    resize_field,
 )
 
 
@@ -72,15 +72,15 @@ def test_push_pull_of_nothing_is_zero():
 @pytest.mark.parametrize("scale", [1.0, 0.5, 0.37])
 @pytest.mark.parametrize("size", [(64, 48), (101, 77), (9, 17), (1, 1)])
 def test_a_smooth_map_is_the_function_to_a_fiftieth_of_a_pixel(size, scale):
-    drawn = smooth_map(wavy, size, scale, offset=(5, 9))
+    drawn = evaluate_on_grid(wavy, size, scale, offset=(5, 9))
     true = wavy(rescale(pixel_grid(size[1], size[0]) + np.array([5.0, 9.0]), 1 / scale))
     assert drawn.shape == (size[1], size[0], 2)
     assert np.abs(drawn - true).max() < 0.02
 
 
 def test_tiles_of_a_smooth_map_are_the_whole_map():
-    whole = smooth_map(wavy, (100, 60), 0.7)
-    tile = smooth_map(wavy, (30, 20), 0.7, offset=(50, 33))
+    whole = evaluate_on_grid(wavy, (100, 60), 0.7)
+    tile = evaluate_on_grid(wavy, (30, 20), 0.7, offset=(50, 33))
     assert np.abs(tile - whole[33:53, 50:80]).max() < 0.02
 
 
@@ -88,7 +88,7 @@ def test_where_a_smooth_map_is_undefined_it_lies_in_no_picture():
     def half(points):
         return np.where(points[..., :1] > 500, np.nan, points)
 
-    drawn = smooth_map(half, (1000, 40), 1.0)
+    drawn = evaluate_on_grid(half, (1000, 40), 1.0)
     assert np.isfinite(drawn).all()
     assert not inside(drawn[:, 508:], (1000, 40)).any()
     assert inside(drawn[:, :490], (1000, 40)).all()
@@ -106,7 +106,7 @@ def test_rescaling_keeps_the_borders_of_pictures():
 
 
 def test_enlarging_a_slope_agrees_with_rescaled_coordinates():
-    large = enlarge(pixel_grid(20, 30), (90, 60))
+    large = resize_field(pixel_grid(20, 30), (90, 60))
     assert np.allclose(large[3:-3, 3:-3], rescale(pixel_grid(60, 90), 1 / 3)[3:-3, 3:-3], atol=1e-4)
 
 
@@ -115,12 +115,12 @@ def test_enlarging_a_slope_agrees_with_rescaled_coordinates():
 
 def test_looking_up_at_whole_pixels_is_indexing():
     pixels = np.random.default_rng(0).integers(0, 65536, (20, 30, 3)).astype(np.uint16)
-    assert np.array_equal(look_up(pixels, pixel_grid(20, 30)[4:9, 7:12]), pixels[4:9, 7:12])
+    assert np.array_equal(remap(pixels, pixel_grid(20, 30)[4:9, 7:12]), pixels[4:9, 7:12])
 
 
 def test_looking_up_outside_gives_the_border():
     ramp = np.arange(30, dtype=np.float32)[None].repeat(5, axis=0)
-    assert look_up(ramp, np.float32([[[-7, 2], [1e5, 2]]])).tolist() == [[0, 29]]
+    assert remap(ramp, np.float32([[[-7, 2], [1e5, 2]]])).tolist() == [[0, 29]]
 
 
 def test_inside_ends_at_the_borders_of_pixels():
@@ -130,7 +130,7 @@ def test_inside_ends_at_the_borders_of_pixels():
 
 def test_following_two_shifts_adds_them():
     first, then = np.full((10, 12, 2), 1.5, np.float32), np.full((10, 12, 2), -4, np.float32)
-    assert np.allclose(follow(first, then), -2.5)
+    assert np.allclose(compose_flows(first, then), -2.5)
 
 
 def test_a_round_trip_error_is_zero_where_the_way_back_undoes_the_way_there():
@@ -138,7 +138,7 @@ def test_a_round_trip_error_is_zero_where_the_way_back_undoes_the_way_there():
     there[..., 0] = 5
     back = -there
     back[:, 30:] += 3  # wrong by (3, 3) px for what lands right of column 30
-    error = round_trip_error(there, back)
+    error = forward_backward_error(there, back)
     assert np.allclose(error[:, :24], 0)
     assert np.allclose(error[:, 26:], np.hypot(3, 3))
 

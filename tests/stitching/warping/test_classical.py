@@ -6,7 +6,7 @@ from synthetic import SIZE, two_planes
 
 from stitching.alignment.coarse import align
 from stitching.alignment.coarse_warp import plan_canvas
-from stitching.geometry.pixel_maps import look_up, pixel_grid, rescale
+from stitching.geometry.pixel_maps import pixel_grid, remap, rescale
 from stitching.io.images import as_picture, to_grey
 from stitching.warping.estimators import ESTIMATORS
 from stitching.warping.placement import place_pair, place_target
@@ -22,10 +22,10 @@ def found():
     alignment = align(to_grey(scene.target), to_grey(scene.reference))
     coarse = plan_canvas(alignment, SIZE, SIZE)
     pair, places = place_pair(as_picture(scene.reference), as_picture(scene.target), alignment, coarse, SCALE)
-    true_places = look_up(scene.places.astype(np.float32), places).astype(np.float64)
+    true_places = remap(scene.places.astype(np.float32), places).astype(np.float64)
     height, width = pair.target_valid.shape
     truth = rescale(coarse.canvas.from_reference(true_places), SCALE) - pixel_grid(height, width)
-    visible = (look_up(scene.visible.astype(np.uint8), places) > 0) & pair.target_valid
+    visible = (remap(scene.visible.astype(np.uint8), places) > 0) & pair.target_valid
     return pair, places, truth, visible, {name: ESTIMATORS[name](pair) for name in ESTIMATORS}
 
 
@@ -113,7 +113,7 @@ def test_on_the_canvas_every_trusted_pixel_shows_what_the_reference_sees_there(f
     scene = two_planes()
     pair, places, _, _, warps = found
     placement = place_target(warps["classical"], pair, places, SIZE, SCALE)
-    there = look_up(scene.places.astype(np.float32), placement.map_xy)  # reference px of the shown target px
+    there = remap(scene.places.astype(np.float32), placement.map_xy)  # reference px of the shown target px
     own = pair.reference_valid & placement.trusted
     height, width = own.shape
     alignment = align(to_grey(scene.target), to_grey(scene.reference))

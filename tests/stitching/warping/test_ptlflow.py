@@ -17,7 +17,7 @@ from stitching import InputError, Options, stitch
 from stitching.alignment.coarse import align
 from stitching.alignment.coarse_warp import plan_canvas
 from stitching.errors import JobError
-from stitching.geometry.pixel_maps import look_up, pixel_grid, rescale
+from stitching.geometry.pixel_maps import pixel_grid, remap, rescale
 from stitching.io.images import as_picture, to_grey
 from stitching.network.inputs import PairTensors
 from stitching.warping.classical import fill_outside
@@ -272,9 +272,9 @@ def test_a_good_flow_is_a_good_warp():
     coarse = plan_canvas(alignment, SIZE, SIZE)
     pair, places = place_pair(as_picture(scene.reference), as_picture(scene.target), alignment, coarse, scale)
     warp = flow_warp(pair, PtlflowWarping(Search(dense_inverse_search)))
-    true_places = look_up(scene.places.astype(np.float32), places).astype(np.float64)
+    true_places = remap(scene.places.astype(np.float32), places).astype(np.float64)
     truth = rescale(coarse.canvas.from_reference(true_places), scale) - pixel_grid(*pair.target_valid.shape)
-    visible = (look_up(scene.visible.astype(np.uint8), places) > 0) & pair.target_valid
+    visible = (remap(scene.visible.astype(np.uint8), places) > 0) & pair.target_valid
     error = np.linalg.norm(warp.residual - truth, axis=2)
     trusted = warp.confidence > 0.5
     assert np.median(error[visible]) < 0.5
