@@ -56,7 +56,7 @@ class ExampleBatch:
     start: Tensor  # (b, 2, h, w) px
     trusted: Tensor  # (b, 1, h, w)
     truth: "BatchTruth | None"
-    numbers: Tensor | None  # (b,) int64, of the samples in their data set
+    sample_ids: Tensor | None  # (b,) int64, indices of the samples in their data set
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,9 +147,9 @@ def load_example(path: Path) -> Example:
 
 
 def collate_examples(
-    examples: Sequence[Example], device: str | torch.device = "cpu", numbers: Sequence[int] | None = None
+    examples: Sequence[Example], device: str | torch.device = "cpu", sample_ids: Sequence[int] | None = None
 ) -> ExampleBatch:
-    """Examples of one size as a batch; `numbers` of their samples. ValueError where only some have a truth."""
+    """Stack examples of one size to a batch on `device`. Raises ValueError where only some have a truth."""
 
     def planes(arrays: Sequence[NDArray[Any]]) -> Tensor:
         """(b, c, h, w) float32; bytes travel as bytes and become 0 .. 1."""
@@ -159,14 +159,14 @@ def collate_examples(
 
     pictures = {
         part.name: planes([getattr(example, part.name) for example in examples])
-        for part in fields(ExampleBatch) if part.name not in ("truth", "numbers")
+        for part in fields(ExampleBatch) if part.name not in ("truth", "sample_ids")
     }  # fmt: skip
     truths = [example.truth for example in examples if example.truth is not None]
     if len(truths) not in (0, len(examples)):
         raise ValueError(f"{len(truths)} of {len(examples)} examples have a truth; expected all or none")
     truth = _collate_truths(truths, planes, device) if truths else None
-    known = None if numbers is None else torch.tensor(numbers, dtype=torch.int64, device=device)
-    return ExampleBatch(**pictures, truth=truth, numbers=known)
+    ids = None if sample_ids is None else torch.tensor(sample_ids, dtype=torch.int64, device=device)
+    return ExampleBatch(**pictures, truth=truth, sample_ids=ids)
 
 
 def _collate_truths(truths: Sequence[WindowTruth], planes: Any, device: str | torch.device) -> BatchTruth:

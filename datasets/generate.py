@@ -25,7 +25,7 @@ from datasets.storage.records import (
     write_line,
 )
 from datasets.storage.shards import SHARD_SIZE, ShardWriter, shard_path
-from stitching.errors import InputError, JobError
+from stitching.errors import InputError, JobError, require
 from stitching.io.files import check_folder
 
 Maker = Callable[[int], Sample]
@@ -54,21 +54,16 @@ class GenerateJob:
             InputError: names the option, what was given and what is possible.
         """
         first, end = self.index_range or (0, self.count)
-        ends = self.count, *(range(0, self.count, self.shard_size) if self.shards and self.shard_size > 0 else ())
-        for good, given, expected in (
-            (1 <= self.count <= LARGEST_COUNT, f"--count {self.count}", f"1 to {LARGEST_COUNT}"),
-            (self.seed >= 0, f"--seed {self.seed}", "0 or above"),
-            (self.shard_size >= 1, f"--shard-size {self.shard_size}", "1 or above"),
-            (self.jobs is None or self.jobs >= 1, f"--jobs {self.jobs}", "1 or above"),
-            (0 <= first < end <= self.count, f"--index-range {first} {end}", f"first and end within 0 {self.count}"),
-            (
-                not self.shards or {first, end} <= {0, *ends},
-                f"--index-range {first} {end}",
-                f"multiples of --shard-size {self.shard_size} (or --count as the end)",
-            ),
-        ):
-            if not good:
-                raise InputError(f"{given}: expected {expected}")
+        indices = f"--index-range {first} {end}"
+        require(1 <= self.count <= LARGEST_COUNT, f"--count {self.count}", f"1 to {LARGEST_COUNT}")
+        require(self.seed >= 0, f"--seed {self.seed}", "0 or above")
+        require(self.shard_size >= 1, f"--shard-size {self.shard_size}", "1 or above")
+        require(self.jobs is None or self.jobs >= 1, f"--jobs {self.jobs}", "1 or above")
+        require(0 <= first < end <= self.count, indices, f"first and end within 0 {self.count}")
+        if self.shards:
+            ends = f"multiples of --shard-size {self.shard_size} (or --count as the end)"
+            require(first % self.shard_size == 0, indices, ends)
+            require(end % self.shard_size == 0 or end == self.count, indices, ends)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from stitching.errors import InputError
+from stitching.errors import require
 
 SCENES = ("room", "street", "landscape", "clutter")
 _LIMITS = {"overlap": (0.05, 1.0), "parallax": (0.0, 200.0), "fov": (10.0, 120.0), "roll": (-45.0, 45.0)}
@@ -34,19 +34,14 @@ class SampleOptions:
             InputError: an option is out of its range; names it, what was given and what is possible.
         """
         width, height = self.size
-        _demand(32 <= width <= 4096 and 32 <= height <= 4096, f"--size {width} {height}", "32 to 4096 px a side")
-        _demand(1 <= self.supersampling <= 4, f"--supersampling {self.supersampling}", "1 to 4")
+        require(32 <= width <= 4096 and 32 <= height <= 4096, f"--size {width} {height}", "32 to 4096 px a side")
+        require(1 <= self.supersampling <= 4, f"--supersampling {self.supersampling}", "1 to 4")
         for name, (low, high) in _LIMITS.items():
             first, last = getattr(self, name)
-            _demand(low <= first <= last <= high, f"--{name} {first} {last}", f"lowest and highest, {low} to {high}")
+            require(low <= first <= last <= high, f"--{name} {first} {last}", f"lowest and highest, {low} to {high}")
         spread = " ".join(map(str, self.baseline))
-        _demand(min(self.baseline) >= 0 and max(self.baseline) > 0, f"--baseline {spread}", "0 or more, not all 0")
+        require(min(self.baseline) >= 0 and max(self.baseline) > 0, f"--baseline {spread}", "0 or more, not all 0")
         known = bool(self.scenes) and set(self.scenes) <= set(SCENES)
-        _demand(known, f"--scenes {' '.join(self.scenes)}", f"one or more of {', '.join(SCENES)}")
+        require(known, f"--scenes {' '.join(self.scenes)}", f"one or more of {', '.join(SCENES)}")
         both = self.scene is not None and self.textures is not None
-        _demand(not both, "--scene with --textures", "one of them: a mesh brings its own textures")
-
-
-def _demand(good: bool, given: str, expected: str) -> None:
-    if not good:
-        raise InputError(f"{given}: expected {expected}")
+        require(not both, "--scene with --textures", "one of them: a mesh brings its own textures")

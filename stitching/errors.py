@@ -7,3 +7,9 @@ class InputError(ValueError):
 
 class JobError(RuntimeError):
     """The input was fine but the work failed, a full disk for example. The message is one line."""
+
+
+def require(condition: bool, given: str, expected: str) -> None:
+    """Raise InputError("<given>: expected <expected>") unless the condition holds; `given` names option and value."""
+    if not condition:
+        raise InputError(f"{given}: expected {expected}")

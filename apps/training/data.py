@@ -213,10 +213,10 @@ def batches(
 
     Raises InputError and JobError as the source does; JobError where a process dies.
     """
-    order, numbers = tee(order)
+    order, sample_ids = tee(order)
     with closing(do_each(source, order, workers)) as examples:
         while batch := list(islice(examples, batch_size)):
-            yield collate_examples(batch, device, list(islice(numbers, len(batch))))
+            yield collate_examples(batch, device, list(islice(sample_ids, len(batch))))
 
 
 def training_batches(

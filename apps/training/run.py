@@ -110,7 +110,7 @@ def _step(run: Run, batch: ExampleBatch) -> tuple[Terms, Decision]:
             gathered.setdefault(name, term.detach())
         return losses
 
-    decision = run.strategy.step(closure, run.updates, batch.numbers)
+    decision = run.strategy.step(closure, run.updates, batch.sample_ids)
     return gathered, decision
 
 

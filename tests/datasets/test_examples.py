@@ -127,11 +127,11 @@ def test_other_safetensors_and_missing_files_are_no_examples(examples, tmp_path)
 
 
 def test_a_batch_has_the_values_of_its_examples_as_planes(examples):
-    batch, (w, h) = collate_examples(examples, numbers=[7, 4]), SIZE
-    assert batch.numbers.tolist() == [7, 4]
+    batch, (w, h) = collate_examples(examples, sample_ids=[7, 4]), SIZE
+    assert batch.sample_ids.tolist() == [7, 4]
     channels = {"reference": 3, "target": 3, "start": 2, "residual": 2, "stitched": 3}
     truth = batch.truth
-    pictures = [part.name for part in fields(ExampleBatch) if part.name not in ("truth", "numbers")]
+    pictures = [part.name for part in fields(ExampleBatch) if part.name not in ("truth", "sample_ids")]
     maps = {name: getattr(batch, name) for name in pictures}
     apart = ("fundamental", "segments", "owner")
     maps |= {part.name: getattr(truth, part.name) for part in fields(BatchTruth) if part.name not in apart}

@@ -61,13 +61,13 @@ def test_tensorboard_gets_what_the_strategy_decided(some, tmp_path, spec, names)
 
 def test_losses_of_each_example_are_those_of_a_batch_of_one(folder):
     source = FromFolder(folder, SIZE, shake=False)
-    batch = collate_examples([source(index) for index in source.indices[:3]], numbers=source.indices[:3])
+    batch = collate_examples([source(index) for index in source.indices[:3]], sample_ids=source.indices[:3])
     torch.manual_seed(0)
     network = StitchingNetwork().eval()  # statistics of a batch would mix the examples
     losses, terms = Objectives(network, half=False, each=True)(batch, TASKS["joint"], True)
     for place in range(3):
         one = part_of(batch, place)
-        assert one.numbers.tolist() == [source.indices[place]]
+        assert one.sample_ids.tolist() == [source.indices[place]]
         alone, _ = Objectives(network, half=False)(one, TASKS["joint"], True)
         for task, loss in alone.items():
             assert loss.item() == pytest.approx(losses[task][place].item(), rel=1e-4)
@@ -79,6 +79,6 @@ def test_instances_are_the_samples_of_the_data_set(some, folder, tmp_path):
     from apps.training import data
 
     loader = data.training_batches(some, 0, torch.device("cpu"))
-    numbers = [next(loader).numbers.tolist() for _ in range(2)]
+    first, second = (next(loader).sample_ids.tolist() for _ in range(2))
     loader.close()
-    assert sorted(number for batch in numbers for number in batch) == FromFolder(folder, SIZE, shake=True).indices
+    assert sorted(first + second) == FromFolder(folder, SIZE, shake=True).indices
