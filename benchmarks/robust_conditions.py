@@ -19,7 +19,7 @@ from datasets.making import Maker
 from datasets.options import SampleOptions
 from datasets.photometry import Look, taken
 from datasets.sample import Doubles, Floats, Pixels, Seen
-from datasets.scenes.outlines import person
+from datasets.scenes.shapes.outlines import person
 from datasets.storage.folder import StoredSample
 from datasets.storage.reading import read_samples
 from datasets.textures.bank import TextureBank, make_bank

@@ -7,7 +7,7 @@ import numpy as np
 
 from datasets.options import SampleOptions
 from datasets.rendering.viewpoints import Request, draw_request
-from datasets.scenes import build_scene
+from datasets.scenes.recipes import build_scene
 from datasets.scenes.scene import Scene
 from datasets.textures.bank import TextureBank
 

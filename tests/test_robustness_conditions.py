@@ -35,7 +35,7 @@ from robustness import OFF, Outcome, options_of, outcome, ov_errors, stretch, ta
 
 from datasets import generate as generate_module
 from datasets.options import SampleOptions
-from datasets.scenes import build_scene
+from datasets.scenes.recipes import build_scene
 from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.pixel_maps import pixel_grid, remap, rescale

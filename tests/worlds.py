@@ -66,7 +66,7 @@ def make_scene(*bodies, to_sun=(0, -1, 0), sun=DARK, ambient=WHITE, segments=(),
     values = {
         "corners": corners,
         "normals": normals.astype(np.float32),
-        "texture_places": repeats * np.take_along_axis(corners, along[:, None].repeat(3, 1), 2),
+        "uv": repeats * np.take_along_axis(corners, along[:, None].repeat(3, 1), 2),
         "openness": np.ones((n, 3), np.float32),
         "texture": np.zeros(n, np.int32),
         "tint": np.ones((n, 3), np.float32),

@@ -63,7 +63,7 @@ def gather_materials(world: World, tiles: Tiles, textures: Textures) -> Material
     direct = (world.normals * world.to_sun[world.scene, None]).sum(2).clamp_min(0)  # (n, corner)
     # The upper side of things sees more sky: y points down.
     ambient = world.openness * (0.8 - 0.2 * world.normals[..., 1])
-    corners = torch.cat([world.texture_places, direct[..., None], ambient[..., None]], 2)  # (n, corner, 4)
+    corners = torch.cat([world.uv, direct[..., None], ambient[..., None]], 2)  # (n, corner, 4)
     exact = tiles.exact.clone()
     corner = tiles.corner[torch.repeat_interleave(tiles.count)]
     exact[..., 2] += exact[..., 0] * corner[:, :1] + exact[..., 1] * corner[:, 1:]

@@ -16,7 +16,7 @@ class World:
 
     corners: Tensor  # (n, 3, 3) float64
     normals: Tensor  # (n, 3, 3)
-    texture_places: Tensor  # (n, 3, 2)
+    uv: Tensor  # (n, 3, 2)
     openness: Tensor  # (n, 3)
     texture: Tensor  # (n,) int64
     tint: Tensor  # (n, 3)
@@ -52,7 +52,7 @@ def gather_world(scenes: Sequence[Scene], device: torch.device) -> World:
     return World(
         corners=stack("corners", torch.float64),
         normals=stack("normals", torch.float32),
-        texture_places=stack("texture_places", torch.float32),
+        uv=stack("uv", torch.float32),
         openness=stack("openness", torch.float32),
         texture=stack("texture", torch.int64),
         tint=stack("tint", torch.float32),

@@ -1,21 +1,18 @@
 """Clutter: many things close to the camera, on a table, a floor or before a wall, with something behind them."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datasets.scenes import furniture, things
-from datasets.scenes.build import Mesh
-from datasets.scenes.flat import CLOSED, bars, boxes, panels
-from datasets.scenes.light import daylight, room_light
-from datasets.scenes.outlines import animal, blob, bush, cutouts, person
-from datasets.scenes.paint import Palette
-from datasets.scenes.round import lumps
+from datasets.scenes.lighting import daylight, room_light
 from datasets.scenes.scene import Kind, Scene, Standpoint
-from datasets.scenes.things import Spot
-from datasets.scenes.vectors import around, turned
+from datasets.scenes.shapes.flat import CLOSED, bars, boxes, panels
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.outlines import animal, blob, bush, cutouts, person
+from datasets.scenes.shapes.paint import Palette
+from datasets.scenes.shapes.round import lumps
+from datasets.scenes.shapes.spot import Spot
+from datasets.scenes.shapes.vectors import around, turned
+from datasets.scenes.things import furniture, small_things
 from datasets.textures.bank import TextureBank
-
-Doubles = NDArray[np.float64]
 
 
 def build(rng: np.random.Generator, bank: TextureBank) -> Scene:
@@ -24,28 +21,28 @@ def build(rng: np.random.Generator, bank: TextureBank) -> Scene:
 
 
 def _on_table(rng: np.random.Generator, bank: TextureBank) -> Scene:
-    mesh, palette = Mesh(rng), Palette(bank, rng)
+    mesh, palette = MeshBuilder(rng), Palette(bank, rng)
     wide, deep = rng.uniform(1.2, 2.2), rng.uniform(0.8, 1.5)
     start = rng.uniform(0.35, 0.6)  # from the camera to the near edge
     _table_top(mesh, palette, wide, deep, start)
-    places = things.spread(
+    places = small_things.spread(
         rng, int(rng.integers(9, 22)), (-wide / 2 + 0.1, start + 0.08), (wide / 2 - 0.1, start + deep - 0.08), 0.19
     )
     spots = [Spot.facing((x, 0, z), rng.uniform(-0.9, 0.9)) for x, z in places]
-    things.scatter(mesh, palette, spots, size=rng.uniform(0.85, 1.25))
+    small_things.scatter(mesh, palette, spots, size=rng.uniform(0.85, 1.25))
     if rng.random() < 0.35:
-        things.pot_plant(
+        small_things.pot_plant(
             mesh, palette, Spot.facing((rng.uniform(-0.5, 0.5) * wide, 0, start + deep * 0.8), 0), rng.uniform(0.3, 0.6)
         )
     if rng.random() < 0.3:
-        things.table_lamp(
+        small_things.table_lamp(
             mesh,
             palette,
             Spot.facing((rng.uniform(-0.4, 0.4) * wide, 0, start + deep * 0.85), 0),
             rng.uniform(0.35, 0.55),
         )
     if rng.random() < 0.3:
-        things.mesh_screen(
+        small_things.mesh_screen(
             mesh,
             palette,
             Spot.facing((rng.uniform(-0.3, 0.3) * wide, 0, start + 0.12), rng.normal() * 0.2),
@@ -66,7 +63,7 @@ def _on_table(rng: np.random.Generator, bank: TextureBank) -> Scene:
     return mesh.finish("clutter", room_light(rng, palette), standpoint, 0.03, region)
 
 
-def _table_top(mesh: Mesh, palette: Palette, wide: float, deep: float, start: float) -> None:
+def _table_top(mesh: MeshBuilder, palette: Palette, wide: float, deep: float, start: float) -> None:
     """The table, its cloth or mats."""
     rng = mesh.rng
     top = palette.paint("wood", "wood", "fabric", "tiles", "photo", "plaster", "checker", colour=0.4, bright=0.9)
@@ -85,7 +82,7 @@ def _table_top(mesh: Mesh, palette: Palette, wide: float, deep: float, start: fl
         boxes(mesh, base, (0.3, 0.006, 0.21), sheet, Kind.SIGN, turn=turned(rng.uniform(-1, 1, n)), fit=True)
 
 
-def _backdrop(mesh: Mesh, palette: Palette, away: float, under: float) -> None:
+def _backdrop(mesh: MeshBuilder, palette: Palette, away: float, under: float) -> None:
     """What is behind and below a table: floor, wall, shelf, pictures, sides of the room."""
     rng = mesh.rng
     half, top = rng.uniform(1.6, 3.5), -rng.uniform(1.4, 2.2)
@@ -123,7 +120,7 @@ def _backdrop(mesh: Mesh, palette: Palette, away: float, under: float) -> None:
     _along_backdrop(mesh, palette, half, away, under)
 
 
-def _along_backdrop(mesh: Mesh, palette: Palette, half: float, away: float, under: float) -> None:
+def _along_backdrop(mesh: MeshBuilder, palette: Palette, half: float, away: float, under: float) -> None:
     """Shelves, cabinets and pictures along the wall behind a table."""
     rng = mesh.rng
     x = -half + 0.3
@@ -150,7 +147,7 @@ def _along_backdrop(mesh: Mesh, palette: Palette, half: float, away: float, unde
 
 def _before_wall(rng: np.random.Generator, bank: TextureBank) -> Scene:
     """A yard or a store: crates, barrels, planks, stones, bikes' racks and cut-outs before a wall."""
-    mesh, palette = Mesh(rng), Palette(bank, rng)
+    mesh, palette = MeshBuilder(rng), Palette(bank, rng)
     away, half = rng.uniform(2.6, 5.5), 7.0
     floor = palette.paint(
         "asphalt", "concrete", "grass", "tiles", "gravel", "soil", "photo", "wood", colour=0.15, bright=0.9
@@ -166,12 +163,12 @@ def _before_wall(rng: np.random.Generator, bank: TextureBank) -> Scene:
         edges=False,
     )
     _yard_wall(mesh, palette, away, half)
-    places = things.spread(rng, int(rng.integers(8, 20)), (-2.8, 0.95), (2.8, away - 0.3), 0.42)
+    places = small_things.spread(rng, int(rng.integers(8, 20)), (-2.8, 0.95), (2.8, away - 0.3), 0.42)
     places = places[np.hypot(places[:, 0], places[:, 1]) > 0.95]
     for x, z in places:
         _yard_piece(mesh, palette, Spot.facing((x, -0.004, z), rng.uniform(-0.7, 0.7)))
     if rng.random() < 0.4:
-        things.mesh_screen(
+        small_things.mesh_screen(
             mesh,
             palette,
             Spot.facing((rng.uniform(-1, 1), 0, rng.uniform(1.1, 1.8)), rng.normal() * 0.3),
@@ -190,7 +187,7 @@ def _before_wall(rng: np.random.Generator, bank: TextureBank) -> Scene:
     return mesh.finish("clutter", daylight(rng, palette), standpoint, 0.09, region)
 
 
-def _yard_wall(mesh: Mesh, palette: Palette, away: float, half: float) -> None:
+def _yard_wall(mesh: MeshBuilder, palette: Palette, away: float, half: float) -> None:
     """The wall behind, with posters; low walls let the sky and far houses look over."""
     rng = mesh.rng
     tall = rng.uniform(0.9, 4.0)
@@ -221,19 +218,19 @@ def _yard_wall(mesh: Mesh, palette: Palette, away: float, half: float) -> None:
     )
 
 
-def _yard_piece(mesh: Mesh, palette: Palette, spot: Spot) -> None:
+def _yard_piece(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
     rng = mesh.rng
     piece = int(rng.random() * 11)
     if piece in (0, 1):
-        things.cartons(mesh, palette, spot, rng.uniform(0.25, 0.5), int(rng.integers(1, 4)))
+        small_things.cartons(mesh, palette, spot, rng.uniform(0.25, 0.5), int(rng.integers(1, 4)))
     elif piece == 2:
-        things.crate(mesh, palette, spot, (rng.uniform(0.3, 0.6), rng.uniform(0.25, 0.4), rng.uniform(0.3, 0.5)))
+        small_things.crate(mesh, palette, spot, (rng.uniform(0.3, 0.6), rng.uniform(0.25, 0.4), rng.uniform(0.3, 0.5)))
     elif piece == 3:
-        things.vessel(mesh, palette, spot, size=rng.uniform(2.0, 3.5))
+        small_things.vessel(mesh, palette, spot, size=rng.uniform(2.0, 3.5))
     elif piece == 4:
-        things.ball(mesh, palette, spot, rng.uniform(0.1, 0.22))
+        small_things.ball(mesh, palette, spot, rng.uniform(0.1, 0.22))
     elif piece == 5:
-        things.pot_plant(mesh, palette, spot, rng.uniform(0.5, 1.1))
+        small_things.pot_plant(mesh, palette, spot, rng.uniform(0.5, 1.1))
     elif piece == 6:
         size = rng.uniform(0.12, 0.3, (1, 3))
         lumps(

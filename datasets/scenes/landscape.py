@@ -1,28 +1,25 @@
 """Landscapes: hills and far mountains, rocks, trees, a path, a hut, fences, bushes, people."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datasets.scenes.build import Mesh
-from datasets.scenes.facades import Facade, facade
-from datasets.scenes.flat import bars, boxes, panels
-from datasets.scenes.light import daylight
-from datasets.scenes.outlines import animal, bush, cutouts, person
-from datasets.scenes.paint import Paint, Palette
-from datasets.scenes.plants import conifers, grass, tree
-from datasets.scenes.relief import Ground, Relief, mountains
-from datasets.scenes.round import lumps
-from datasets.scenes.scene import Kind, Scene, Standpoint
-from datasets.scenes.things import Spot
-from datasets.scenes.vectors import around, turned
+from datasets.scenes.lighting import daylight
+from datasets.scenes.scene import Doubles, Kind, Scene, Standpoint
+from datasets.scenes.shapes.flat import bars, boxes, panels
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.outlines import animal, bush, cutouts, person
+from datasets.scenes.shapes.paint import Paint, Palette
+from datasets.scenes.shapes.round import lumps
+from datasets.scenes.shapes.spot import Spot
+from datasets.scenes.shapes.terrain import Ground, Relief, mountains
+from datasets.scenes.shapes.vectors import around, turned
+from datasets.scenes.things.facades import Facade, facade
+from datasets.scenes.things.plants import conifers, grass, tree
 from datasets.textures.bank import TextureBank
-
-Doubles = NDArray[np.float64]
 
 
 def build(rng: np.random.Generator, bank: TextureBank) -> Scene:
     """Open country before the camera, with near things and a far horizon."""
-    mesh, palette = Mesh(rng), Palette(bank, rng)
+    mesh, palette = MeshBuilder(rng), Palette(bank, rng)
     relief = Relief(rng, rng.uniform(0.4, 3.5), rng.uniform(25, 70), octaves=3).flattened(0, 0, rng.uniform(6, 16))
     land = Ground(rng, relief, rng.uniform(110, 220), rng.uniform(1.2, 3.0))
     soil = palette.paint("grass", "grass", "grass", "soil", "soil", "gravel", "rock", "photo", colour=0.1, bright=1.0)
@@ -42,21 +39,20 @@ def build(rng: np.random.Generator, bank: TextureBank) -> Scene:
     _company(mesh, palette, land)
     eye = np.array([0.0, -rng.uniform(1.3, 3.0), 0.0])
     standpoint = Standpoint(
-        eye=around(eye, (0.5, 0.2, 0.5)),
-        look_at=np.array([[-6, eye[1] - 1.2, 16], [6, eye[1] + 1.2, 24]], np.float32),
+        eye=around(eye, (0.5, 0.2, 0.5)), look_at=np.array([[-6, eye[1] - 1.2, 16], [6, eye[1] + 1.2, 24]], np.float32)
     )
     region = np.array([[-16, -9, -4], [16, 4, 32]], np.float32)
     return mesh.finish("landscape", daylight(rng, palette), standpoint, 0.5, region)
 
 
-def _plain(mesh: Mesh, land: Ground, soil: Paint) -> None:
+def _plain(mesh: MeshBuilder, land: Ground, soil: Paint) -> None:
     """Level land below and behind the hills: no sky shows where they end."""
     near, far, wide = -100.0, 1200.0, 1600.0
     corner = (-wide, float(land.y.max()) + 0.5, far)
     panels(mesh, corner, (2 * wide, 0, 0), (0, 0, near - far), soil, Kind.GROUND, cells=(8, 8), edges=False)
 
 
-def _distance(mesh: Mesh, palette: Palette) -> None:
+def _distance(mesh: MeshBuilder, palette: Palette) -> None:
     """Ranges of mountains far behind."""
     rng = mesh.rng
     stone = ("rock", "rock", "grass", "soil", "photo")
@@ -79,7 +75,7 @@ def _hazy(paint: Paint) -> Paint:
     return paint.tinted(1.3, 1.0, 0.75)
 
 
-def _places(mesh: Mesh, land: Ground, n: int, near: float, far: float, free: float) -> Doubles:
+def _places(mesh: MeshBuilder, land: Ground, n: int, near: float, far: float, free: float) -> Doubles:
     """(m, 3) places on the ground before the camera, evenly spread in the picture, `free` m or more from it."""
     rng = mesh.rng
     z = np.exp(rng.uniform(np.log(near), np.log(far), n))
@@ -88,7 +84,7 @@ def _places(mesh: Mesh, land: Ground, n: int, near: float, far: float, free: flo
     return land.on(x[kept], z[kept])
 
 
-def _rocks(mesh: Mesh, palette: Palette, land: Ground) -> None:
+def _rocks(mesh: MeshBuilder, palette: Palette, land: Ground) -> None:
     rng = mesh.rng
     paint = palette.paint("rock", "rock", "concrete", "photo", colour=0.15, bright=0.9)
     at = _places(mesh, land, int(rng.integers(0, 7)), 3, 20, 3.2)
@@ -101,7 +97,7 @@ def _rocks(mesh: Mesh, palette: Palette, land: Ground) -> None:
         lumps(mesh, pebbles - size * [0, 0.4, 0], size, paint, Kind.ROCK, roughness=0.15, fine=0)
 
 
-def _trees(mesh: Mesh, palette: Palette, land: Ground, wooded: float) -> None:
+def _trees(mesh: MeshBuilder, palette: Palette, land: Ground, wooded: float) -> None:
     """Single trees near, conifers or cut-out trees in the middle, woods far away."""
     rng = mesh.rng
     for place in _places(mesh, land, int(rng.integers(0, 4)), 5, 20, 4.0):
@@ -128,7 +124,7 @@ def _trees(mesh: Mesh, palette: Palette, land: Ground, wooded: float) -> None:
                 )
 
 
-def _bushes(mesh: Mesh, palette: Palette, land: Ground) -> None:
+def _bushes(mesh: MeshBuilder, palette: Palette, land: Ground) -> None:
     """Bushes of three crossing cards, and tufts of grass near the camera."""
     rng = mesh.rng
     green = palette.same("leaves", "grass", n=3, metres=0.8, colour=0.2, bright=1.0)
@@ -142,7 +138,7 @@ def _bushes(mesh: Mesh, palette: Palette, land: Ground) -> None:
         grass(mesh, tufts, rng.uniform(0.15, 0.5), blade)
 
 
-def _fence(mesh: Mesh, palette: Palette, land: Ground) -> None:
+def _fence(mesh: MeshBuilder, palette: Palette, land: Ground) -> None:
     """Posts and rails or wires across the land."""
     rng = mesh.rng
     start, end = (
@@ -162,13 +158,13 @@ def _fence(mesh: Mesh, palette: Palette, land: Ground) -> None:
     level = np.linspace(0.3, 0.92, rails)[:, None, None] * height * [0, 1, 0]
     first, last = (feet[:-1] - level).reshape(-1, 3), (feet[1:] - level).reshape(-1, 3)
     thick = 0.012 if rng.random() < 0.35 else 0.06
-    surface = np.repeat(mesh.new_surfaces(1), len(first))
+    surface = mesh.new_surfaces(1)
     bars(
         mesh, first + np.array([0, 0, -0.05]), last + np.array([0, 0, -0.05]), thick, paint, Kind.POLE, surface=surface
     )
 
 
-def _hut(mesh: Mesh, palette: Palette, land: Ground) -> None:
+def _hut(mesh: MeshBuilder, palette: Palette, land: Ground) -> None:
     """A house in the land, on a plinth that reaches into the ground."""
     rng = mesh.rng
     x, z = rng.uniform(-9, 9), rng.uniform(13, 32)
@@ -181,7 +177,7 @@ def _hut(mesh: Mesh, palette: Palette, land: Ground) -> None:
     boxes(mesh, spot.world([long / 2, 2.5, deep / 2]), (long + 0.1, 2.5, deep + 0.1), plinth, Kind.BUILDING, turn=frame)
 
 
-def _company(mesh: Mesh, palette: Palette, land: Ground) -> None:
+def _company(mesh: MeshBuilder, palette: Palette, land: Ground) -> None:
     """People and animals, poles with wires, stakes."""
     rng = mesh.rng
     at = _places(mesh, land, int(rng.integers(0, 5)), 3, 20, 3)

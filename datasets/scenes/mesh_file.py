@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scenes.build import SMALLEST_AREA
-from datasets.scenes.openness import openness
-from datasets.scenes.outlook import find_standpoints
 from datasets.scenes.scene import Floats, Kind, Light, Scene
-from datasets.scenes.vectors import areas, unit
+from datasets.scenes.shapes.ambient_occlusion import ambient_openness
+from datasets.scenes.shapes.mesh_builder import SMALLEST_AREA
+from datasets.scenes.shapes.vectors import areas, unit
+from datasets.scenes.standpoints import find_standpoints
 from stitching.errors import InputError
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def load_mesh_scenes(path: Path) -> tuple[list[Scene], list[Pixels]]:
         name=path.name,
         corners=corners,
         normals=normals,
-        texture_places=np.concatenate([part.cover.places for part in parts])[kept].astype(np.float32),
-        openness=openness(corners, normals, region, max(float(np.ptp(region, axis=0).max()) / 64, 1e-3)),
+        uv=np.concatenate([part.cover.places for part in parts])[kept].astype(np.float32),
+        openness=ambient_openness(corners, normals, region, max(float(np.ptp(region, axis=0).max()) / 64, 1e-3)),
         texture=of,
         tint=np.concatenate([part.cover.tint for part in parts])[kept].astype(np.float32),
         surface=(of + 1).astype(np.int32),

@@ -1,20 +1,17 @@
 """Rooms: walls around a floor, windows and doors, furniture, pictures, lamps."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datasets.scenes import furniture, things
-from datasets.scenes.build import Mesh
-from datasets.scenes.flat import CLOSED, boxes
-from datasets.scenes.light import room_light, through_windows
-from datasets.scenes.paint import Palette
-from datasets.scenes.scene import Kind, Scene, Standpoint
-from datasets.scenes.shell import Side, enclose, plan, window_side
-from datasets.scenes.things import Spot
-from datasets.scenes.vectors import around
+from datasets.scenes.lighting import room_light, through_windows
+from datasets.scenes.scene import Doubles, Kind, Scene, Standpoint
+from datasets.scenes.shapes.flat import CLOSED, boxes
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.paint import Palette
+from datasets.scenes.shapes.spot import Spot
+from datasets.scenes.shapes.vectors import around
+from datasets.scenes.things import furniture, small_things
+from datasets.scenes.things.room_shell import Side, enclose, plan, window_side
 from datasets.textures.bank import TextureBank
-
-Doubles = NDArray[np.float64]
 
 
 class Floor:
@@ -34,7 +31,7 @@ class Floor:
 
 def build(rng: np.random.Generator, bank: TextureBank) -> Scene:
     """A furnished room; its light comes from all sides and from above, or as sun through the windows."""
-    mesh, palette = Mesh(rng), Palette(bank, rng)
+    mesh, palette = MeshBuilder(rng), Palette(bank, rng)
     height = rng.uniform(2.4, 3.4)
     sides = plan(rng)
     points = np.array([side.start for side in sides])
@@ -64,7 +61,7 @@ def build(rng: np.random.Generator, bank: TextureBank) -> Scene:
     return mesh.finish("room", light, standpoint, 0.16, region)
 
 
-def _furnish_walls(mesh: Mesh, palette: Palette, sides: list[Side], floor: Floor, height: float) -> None:
+def _furnish_walls(mesh: MeshBuilder, palette: Palette, sides: list[Side], floor: Floor, height: float) -> None:
     """Shelves, cabinets, sofas, beds, doors and pictures along the walls that the camera sees."""
     rng = mesh.rng
     windows = window_side(sides)
@@ -91,7 +88,7 @@ def _furnish_walls(mesh: Mesh, palette: Palette, sides: list[Side], floor: Floor
 
 
 def _wall_piece(
-    mesh: Mesh, palette: Palette, spot: Spot, piece: str, wide: float, height: float, pictures: bool
+    mesh: MeshBuilder, palette: Palette, spot: Spot, piece: str, wide: float, height: float, pictures: bool
 ) -> None:
     """One piece of furniture at a wall, with a picture above where there is room."""
     rng = mesh.rng
@@ -109,12 +106,12 @@ def _wall_piece(
         furniture.bed(mesh, palette, spot, min(max(wide, 0.9), 1.8))
         low = 1.3
     elif piece == "boxes":
-        things.cartons(
+        small_things.cartons(
             mesh, palette, Spot(spot.world([0, 0, -0.4]), spot.frame), rng.uniform(0.3, 0.6), int(rng.integers(1, 4))
         )
         low = 1.4
     elif piece == "plant":
-        things.pot_plant(mesh, palette, Spot(spot.world([0, 0, -0.4]), spot.frame), rng.uniform(0.5, 1.6))
+        small_things.pot_plant(mesh, palette, Spot(spot.world([0, 0, -0.4]), spot.frame), rng.uniform(0.5, 1.6))
     if piece == "door":
         _door(mesh, palette, spot)
     elif pictures and height - low > 0.8 and rng.random() < 0.85:
@@ -130,10 +127,10 @@ def _wall_piece(
         )
 
 
-def _door(mesh: Mesh, palette: Palette, spot: Spot) -> None:
+def _door(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
     """A closed door with a frame, panels and a handle."""
     paint = palette.paint("wood", "plaster", "metal", colour=0.4, bright=0.9)
-    surface = np.repeat(mesh.new_surfaces(1), 3)
+    surface = mesh.new_surfaces(1)
     place = np.array([[-0.47, 0, -0.03], [0.47, 0, -0.03], [0, -2.052, -0.03]])
     size = np.array([[0.08, 2.05, 0.05], [0.08, 2.05, 0.05], [1.02, 0.08, 0.05]])
     boxes(mesh, spot.world(place), size, paint.tinted(0.75), Kind.WALL, turn=spot.frame, surface=surface, faces=CLOSED)
@@ -152,7 +149,7 @@ def _door(mesh: Mesh, palette: Palette, spot: Spot) -> None:
 
 
 def _furnish_middle(
-    mesh: Mesh, palette: Palette, floor: Floor, lowest: Doubles, highest: Doubles, height: float, eye: Doubles
+    mesh: MeshBuilder, palette: Palette, floor: Floor, lowest: Doubles, highest: Doubles, height: float, eye: Doubles
 ) -> None:
     """Rug, tables with chairs and things, lamps, cartons, plants, columns, a screen."""
     rng = mesh.rng
@@ -191,7 +188,7 @@ def _furnish_middle(
         furniture.pendant(mesh, palette, Spot.facing((x, -height, z), 0), rng.uniform(0.2, max(0.4, height - 2.3)))
 
 
-def _middle_piece(mesh: Mesh, palette: Palette, piece: str, spot: Spot, height: float) -> None:
+def _middle_piece(mesh: MeshBuilder, palette: Palette, piece: str, spot: Spot, height: float) -> None:
     rng = mesh.rng
     if piece == "table":
         width, depth = rng.uniform(0.8, 1.6), rng.uniform(0.6, 0.95)
@@ -206,28 +203,32 @@ def _middle_piece(mesh: Mesh, palette: Palette, piece: str, spot: Spot, height: 
     elif piece == "lamp":
         furniture.floor_lamp(mesh, palette, spot, rng.uniform(1.3, 1.8))
     elif piece == "boxes":
-        things.cartons(mesh, palette, spot, rng.uniform(0.25, 0.6), int(rng.integers(1, 4)))
+        small_things.cartons(mesh, palette, spot, rng.uniform(0.25, 0.6), int(rng.integers(1, 4)))
     elif piece == "plant":
-        things.pot_plant(mesh, palette, spot, rng.uniform(0.6, 1.9))
+        small_things.pot_plant(mesh, palette, spot, rng.uniform(0.6, 1.9))
     elif piece == "column":
         paint = palette.paint("concrete", "plaster", "brick", "wood", "photo", metres=1.5)
         boxes(
             mesh, spot.at, (0.3, height, 0.3), paint, Kind.WALL, turn=spot.frame, faces=(0, 1, 2, 3), casts_shadow=False
         )
     elif piece == "ball":
-        things.ball(mesh, palette, spot, rng.uniform(0.1, 0.35))
+        small_things.ball(mesh, palette, spot, rng.uniform(0.1, 0.35))
     elif piece == "armchair":
         furniture.sofa(mesh, palette, Spot(spot.world([0, 0, 0.4]), spot.frame), rng.uniform(0.85, 1.1))
     elif piece == "screen":
-        things.mesh_screen(mesh, palette, spot, rng.uniform(0.8, 1.3), rng.uniform(0.9, 1.8), rng.uniform(0.1, 0.2))
+        small_things.mesh_screen(
+            mesh, palette, spot, rng.uniform(0.8, 1.3), rng.uniform(0.9, 1.8), rng.uniform(0.1, 0.2)
+        )
     else:
         furniture.chair(mesh, palette, spot)
 
 
-def _set_table(mesh: Mesh, palette: Palette, top: Spot, width: float, depth: float, n: int) -> None:
+def _set_table(mesh: MeshBuilder, palette: Palette, top: Spot, width: float, depth: float, n: int) -> None:
     """Up to n things on a table top."""
-    places = things.spread(mesh.rng, n, (-width / 2 + 0.1, -depth / 2 + 0.08), (width / 2 - 0.1, depth / 2 - 0.08), 0.2)
+    places = small_things.spread(
+        mesh.rng, n, (-width / 2 + 0.1, -depth / 2 + 0.08), (width / 2 - 0.1, depth / 2 - 0.08), 0.2
+    )
     spots = [Spot(top.world([x, 0, z]), Spot.facing(top.at, mesh.rng.uniform(-3, 3)).frame) for x, z in places]
-    things.scatter(mesh, palette, spots, size=0.9)
+    small_things.scatter(mesh, palette, spots, size=0.9)
     if n > 3:
-        things.table_lamp(mesh, palette, Spot(top.world([width * 0.3, 0, -depth * 0.1]), top.frame), 0.45)
+        small_things.table_lamp(mesh, palette, Spot(top.world([width * 0.3, 0, -depth * 0.1]), top.frame), 0.45)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
 
@@ -59,7 +60,7 @@ class Scene:
     name: str  # the recipe it was made by, e.g. "room"
     corners: Floats  # (n, 3, 3) world places
     normals: Floats  # (n, 3, 3) unit shading normals at the corners, on the side that is usually seen
-    texture_places: Floats  # (n, 3, 2) in repeats of the texture (0 .. 1 is one whole copy); textures wrap
+    uv: Floats  # (n, 3, 2) in repeats of the texture (0 .. 1 is one whole copy); textures wrap
     openness: Floats  # (n, 3) share of the sky or room that lights the corner: 1 open .. 0 dark corner
     texture: Ints  # (n,) index into the texture bank
     tint: Floats  # (n, 3) BGR factor on the texture's linear colour

@@ -4,24 +4,22 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datasets.scenes import vehicles
-from datasets.scenes.build import Mesh
-from datasets.scenes.facades import Facade, distant, facade
-from datasets.scenes.flat import CLOSED, bars, boxes, panels
-from datasets.scenes.light import daylight
-from datasets.scenes.outlines import animal, bush, cutouts, person
-from datasets.scenes.paint import Palette
-from datasets.scenes.plants import conifers, tree
-from datasets.scenes.relief import mountains
-from datasets.scenes.round import CYLINDER, revolve, tubes
-from datasets.scenes.scene import Kind, Scene, Standpoint
-from datasets.scenes.things import Spot, cartons, mesh_screen
-from datasets.scenes.vectors import around, turned
+from datasets.scenes.lighting import daylight
+from datasets.scenes.scene import Doubles, Kind, Scene, Standpoint
+from datasets.scenes.shapes.flat import CLOSED, bars, boxes, panels
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.outlines import animal, bush, cutouts, person
+from datasets.scenes.shapes.paint import Palette
+from datasets.scenes.shapes.round import CYLINDER, revolve, tubes
+from datasets.scenes.shapes.spot import Spot
+from datasets.scenes.shapes.terrain import mountains
+from datasets.scenes.shapes.vectors import around, turned
+from datasets.scenes.things import vehicles
+from datasets.scenes.things.facades import Facade, distant, facade
+from datasets.scenes.things.plants import conifers, tree
+from datasets.scenes.things.small_things import cartons, mesh_screen
 from datasets.textures.bank import TextureBank
-
-Doubles = NDArray[np.float64]
 
 KERB = 0.14  # m
 
@@ -42,7 +40,7 @@ class Street:
 
 def build(rng: np.random.Generator, bank: TextureBank) -> Scene:
     """A street along z, closed or open at its far end."""
-    mesh, palette = Mesh(rng), Palette(bank, rng)
+    mesh, palette = MeshBuilder(rng), Palette(bank, rng)
     street = Street(rng.uniform(2.5, 6.5), rng.uniform(1.6, 4.0), rng.uniform(35, 90))
     eye_x = rng.uniform(-0.75, 0.75) * street.half
     _ground(mesh, palette, street)
@@ -60,7 +58,7 @@ def build(rng: np.random.Generator, bank: TextureBank) -> Scene:
     return mesh.finish("street", daylight(rng, palette), standpoint, 0.45, region)
 
 
-def _ground(mesh: Mesh, palette: Palette, street: Street) -> None:
+def _ground(mesh: MeshBuilder, palette: Palette, street: Street) -> None:
     """Road, markings, pavements with kerbs."""
     road = palette.paint("asphalt", "asphalt", "concrete", "brick", "gravel", colour=0.1, bright=0.95)
     far, near = street.length + 25, -12.0
@@ -94,25 +92,21 @@ def _ground(mesh: Mesh, palette: Palette, street: Street) -> None:
     _markings(mesh, palette, street)
 
 
-def _markings(mesh: Mesh, palette: Palette, street: Street) -> None:
+def _markings(mesh: MeshBuilder, palette: Palette, street: Street) -> None:
     """White lines and a crossing on the road."""
     rng = mesh.rng
     white = palette.paint("plaster", colour=0.05, bright=0.95)
     if rng.random() < 0.6:
         z = np.arange(-6.0, street.length, 5.0)
         place = np.stack((0 * z, np.full_like(z, -0.012), z + 2.4), axis=1)
-        panels(
-            mesh, place, (0.14, 0, 0), (0, 0, -2.4), white, Kind.GROUND, surface=np.repeat(mesh.new_surfaces(1), len(z))
-        )
+        panels(mesh, place, (0.14, 0, 0), (0, 0, -2.4), white, Kind.GROUND, surface=mesh.new_surfaces(1))
     if rng.random() < 0.45:
         x = np.arange(-street.road + 0.4, street.road - 0.5, 0.9)
         place = np.stack((x, np.full_like(x, -0.016), np.full_like(x, rng.uniform(6, 14))), axis=1)
-        panels(
-            mesh, place, (0.45, 0, 0), (0, 0, -2.6), white, Kind.GROUND, surface=np.repeat(mesh.new_surfaces(1), len(x))
-        )
+        panels(mesh, place, (0.45, 0, 0), (0, 0, -2.6), white, Kind.GROUND, surface=mesh.new_surfaces(1))
 
 
-def _row_of_houses(mesh: Mesh, palette: Palette, street: Street, side: int) -> None:
+def _row_of_houses(mesh: MeshBuilder, palette: Palette, street: Street, side: int) -> None:
     """Houses beside each other on one side, from behind the camera to the end; gaps here and there."""
     rng = mesh.rng
     plain: list[tuple[float, float, float]] = []  # houses of which little is seen: z, length, height
@@ -135,7 +129,7 @@ def _row_of_houses(mesh: Mesh, palette: Palette, street: Street, side: int) -> N
     distant(mesh, palette, Spot(np.array([side * street.half, -KERB, 0]), turned(side * np.pi / 2)), side, plain)
 
 
-def _far_end(mesh: Mesh, palette: Palette, street: Street) -> None:
+def _far_end(mesh: MeshBuilder, palette: Palette, street: Street) -> None:
     """A house across the street, or hills far away."""
     rng = mesh.rng
     if rng.random() < 0.55:
@@ -167,7 +161,7 @@ def _far_end(mesh: Mesh, palette: Palette, street: Street) -> None:
         conifers(mesh, palette, base, rng.uniform(5, 12, 5), tiers=2)
 
 
-def _furniture(mesh: Mesh, palette: Palette, street: Street, eye_x: float) -> None:
+def _furniture(mesh: MeshBuilder, palette: Palette, street: Street, eye_x: float) -> None:
     """Lamps and poles with wires, signs, trees, cars, benches, bins, fences."""
     rng = mesh.rng
     sides = [-1, 1] if rng.random() < 0.6 else [int(rng.choice([-1, 1]))]
@@ -187,7 +181,7 @@ def _clear(x: float, z: float, eye_x: float, radius: float = 0.5) -> bool:
     return bool(np.hypot(x - eye_x, z) > radius + 1.3)
 
 
-def _lamps(mesh: Mesh, palette: Palette, street: Street, side: int, eye_x: float) -> None:
+def _lamps(mesh: MeshBuilder, palette: Palette, street: Street, side: int, eye_x: float) -> None:
     """Lamp posts or telegraph poles along a kerb, some with wires."""
     rng = mesh.rng
     x = side * (street.road + 0.45)
@@ -224,7 +218,7 @@ def _sagging(first: Doubles, last: Doubles) -> Doubles:
     return np.asarray((a + (b - a) * t + np.array([0, 1, 0]) * sag * 4 * t * (1 - t))[None])
 
 
-def _signs(mesh: Mesh, palette: Palette, base: Doubles, side: int, eye_x: float) -> None:
+def _signs(mesh: MeshBuilder, palette: Palette, base: Doubles, side: int, eye_x: float) -> None:
     """Signs on posts beside the first poles."""
     rng = mesh.rng
     for place in base[:3]:
@@ -242,7 +236,7 @@ def _signs(mesh: Mesh, palette: Palette, base: Doubles, side: int, eye_x: float)
             boxes(mesh, foot, shape, board, Kind.SIGN, turn=spot.frame, fit=True, faces=CLOSED)
 
 
-def _wires_across(mesh: Mesh, palette: Palette, street: Street) -> None:
+def _wires_across(mesh: MeshBuilder, palette: Palette, street: Street) -> None:
     """Cables from facade to facade, some with things on them."""
     rng = mesh.rng
     n = int(rng.integers(1, 6))
@@ -268,7 +262,7 @@ def _wires_across(mesh: Mesh, palette: Palette, street: Street) -> None:
         )
 
 
-def _trees(mesh: Mesh, palette: Palette, street: Street, side: int, eye_x: float) -> None:
+def _trees(mesh: MeshBuilder, palette: Palette, street: Street, side: int, eye_x: float) -> None:
     rng = mesh.rng
     x = side * (street.road + min(0.9, street.pavement * 0.4))
     z = rng.uniform(3.5, 7)
@@ -279,7 +273,7 @@ def _trees(mesh: Mesh, palette: Palette, street: Street, side: int, eye_x: float
         z += rng.uniform(6, 14)
 
 
-def _parked(mesh: Mesh, palette: Palette, street: Street, side: int, eye_x: float) -> None:
+def _parked(mesh: MeshBuilder, palette: Palette, street: Street, side: int, eye_x: float) -> None:
     """Cars along a kerb."""
     rng = mesh.rng
     x = side * (street.road - 1.1)
@@ -291,7 +285,7 @@ def _parked(mesh: Mesh, palette: Palette, street: Street, side: int, eye_x: floa
         z += rng.uniform(5.2, 11)
 
 
-def _on_pavement(mesh: Mesh, palette: Palette, street: Street, side: int, eye_x: float) -> None:
+def _on_pavement(mesh: MeshBuilder, palette: Palette, street: Street, side: int, eye_x: float) -> None:
     """Benches, bins, boxes, planters, railings, bicycles' racks."""
     rng = mesh.rng
     for _ in range(int(rng.integers(1, 4))):
@@ -321,7 +315,7 @@ def _on_pavement(mesh: Mesh, palette: Palette, street: Street, side: int, eye_x:
             vehicles.kiosk(mesh, palette, spot)
 
 
-def _people(mesh: Mesh, palette: Palette, street: Street, eye_x: float) -> None:
+def _people(mesh: MeshBuilder, palette: Palette, street: Street, eye_x: float) -> None:
     """Cut-out figures and a few animals, facing the camera's side."""
     rng = mesh.rng
     n = int(rng.integers(0, 8))

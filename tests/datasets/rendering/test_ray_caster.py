@@ -11,7 +11,7 @@ from datasets.rendering.hits import pixels
 from datasets.rendering.ray_caster import TILE, Films, cast_at, cast_grid, cut
 from datasets.rendering.shading import pixel_grid
 from datasets.rendering.world import gather_world
-from datasets.scenes import build_scene
+from datasets.scenes.recipes import build_scene
 
 SIZE = (64, 48)
 

@@ -13,7 +13,7 @@ from datasets.options import SampleOptions
 from datasets.rendering.cameras import fundamental_matrix
 from datasets.rendering.viewpoints import choose_viewpoints, crosses_surface, draw_request
 from datasets.rendering.world import gather_world
-from datasets.scenes import build_scene
+from datasets.scenes.recipes import build_scene
 from datasets.scenes.scene import Standpoint
 
 SIZE = (128, 96)

@@ -9,9 +9,9 @@ from PIL import Image
 from trimesh.visual import TextureVisuals
 from trimesh.visual.material import PBRMaterial
 
-from datasets.scenes import check_scene
 from datasets.scenes.mesh_file import load_mesh_scenes
-from datasets.scenes.outlook import find_standpoints
+from datasets.scenes.recipes import check_scene
+from datasets.scenes.standpoints import find_standpoints
 from stitching.errors import InputError
 
 
@@ -64,7 +64,7 @@ def test_textures_are_upright(room_file: Path) -> None:
     (scene, *_), _ = load_mesh_scenes(room_file)
     upright = np.abs(scene.normals[:, 0, 1]) < 0.5
     low = scene.corners[upright, :, 1] > scene.corners[upright, :, 1].mean(axis=1, keepdims=True)
-    down = scene.texture_places[upright, :, 1]
+    down = scene.uv[upright, :, 1]
     assert (down[low].mean() - down[~low].mean()) > 0.3  # lower in the world is lower in the picture
 
 

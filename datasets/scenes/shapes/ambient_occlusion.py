@@ -1,24 +1,24 @@
-"""How much of the surrounding light reaches a corner: darker in corners, under furniture, inside tree crowns."""
+"""Ambient occlusion: surfaces in corners, under furniture and inside tree crowns receive less ambient light."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets.scenes.scene import Floats
-from datasets.scenes.vectors import cross
+from datasets.scenes.shapes.vectors import cross
 
-_REACH = 2  # voxels on each side of the one looked at
-_SAMPLES = 8  # points a triangle
+_REACH = 2  # half width of the neighbourhood, voxels
+_SAMPLES = 8  # points on each triangle
 _STRENGTH = 0.85  # one wall through the middle of the neighbourhood leaves exp(-0.85) of the light
 
 
-def openness(corners: Floats, normals: Floats, region: Floats, voxel: float) -> Floats:
+def ambient_openness(corners: Floats, normals: Floats, region: Floats, voxel: float) -> Floats:
     """Openness (n, 3) in (0, 1] of the corners (n, 3, 3) with unit normals (n, 3, 3).
 
     It falls with the area of the surfaces in a cube of 5 voxels a side that stands before the corner.
-    Corners outside of `region` (2, 3), lowest and highest place in m, count as open.
+    Corners outside of `region` (2, 3), its lowest and highest corner in m, count as open.
     """
     counts = np.maximum(np.ceil((region[1] - region[0]) / voxel).astype(int), 1)
-    density = _blurred(_area(corners, region[0], counts, voxel))
+    density = _blurred(_surface_area(corners, region[0], counts, voxel))
     # The cube begins one voxel off the surface, so that a plane does not darken itself.
     before = (corners + normals * np.float32((_REACH + 1.5) * voxel) - region[0]) / np.float32(voxel)
     cell, inside = _cells(before.reshape(-1, 3), counts)
@@ -26,7 +26,7 @@ def openness(corners: Floats, normals: Floats, region: Floats, voxel: float) -> 
     return np.exp(-_STRENGTH * found).reshape(-1, 3).astype(np.float32)
 
 
-def _area(corners: Floats, lowest: Floats, counts: NDArray[np.int_], voxel: float) -> NDArray[np.float64]:
+def _surface_area(corners: Floats, lowest: Floats, counts: NDArray[np.int_], voxel: float) -> NDArray[np.float64]:
     """Surface in each voxel of a grid (counts), in faces of a voxel."""
     first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     doubled = np.linalg.norm(cross(first, second), axis=-1)

@@ -3,16 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datasets.scenes.build import Mesh
-from datasets.scenes.flat import CLOSED, bars, boxes, panels, wall
-from datasets.scenes.openings import reveals
-from datasets.scenes.paint import Paint, Palette
-from datasets.scenes.scene import Kind
-from datasets.scenes.things import Spot
-
-Doubles = NDArray[np.float64]
+from datasets.scenes.scene import Doubles, Kind
+from datasets.scenes.shapes.flat import CLOSED, bars, boxes, panels, wall
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.openings import reveals
+from datasets.scenes.shapes.paint import Paint, Palette
+from datasets.scenes.shapes.spot import Spot
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Windows:
     pitch: float  # from one to the next
 
 
-def facade(mesh: Mesh, palette: Palette, spot: Spot, shape: Facade) -> None:
+def facade(mesh: MeshBuilder, palette: Palette, spot: Spot, shape: Facade) -> None:
     """A house; the spot is the left lower end of its front, local x along it, local z into it."""
     rng = mesh.rng
     paint = palette.paint(
@@ -51,7 +48,9 @@ def facade(mesh: Mesh, palette: Palette, spot: Spot, shape: Facade) -> None:
     _sides_and_roof(mesh, palette, spot, shape, paint)
 
 
-def distant(mesh: Mesh, palette: Palette, spot: Spot, side: int, houses: list[tuple[float, float, float]]) -> None:
+def distant(
+    mesh: MeshBuilder, palette: Palette, spot: Spot, side: int, houses: list[tuple[float, float, float]]
+) -> None:
     """A row of simple houses, each a painted front and a gable; the spot is at z = 0 on their line, local z into them.
 
     side: -1 where local x goes with z, 1 where it goes against it. houses: z of the near end, length, height, m.
@@ -73,7 +72,9 @@ def distant(mesh: Mesh, palette: Palette, spot: Spot, side: int, houses: list[tu
     panels(mesh, spot.world(first), into, down, gable, Kind.BUILDING, surface=surface)
 
 
-def _front(mesh: Mesh, palette: Palette, spot: Spot, shape: Facade, paint: Paint, columns: int, rows: int) -> None:
+def _front(
+    mesh: MeshBuilder, palette: Palette, spot: Spot, shape: Facade, paint: Paint, columns: int, rows: int
+) -> None:
     """The wall and what is in and on it."""
     rng = mesh.rng
     pitch, storey = shape.length / columns, shape.height / rows
@@ -124,7 +125,7 @@ def _glass(palette: Palette, n: int) -> Paint:
     return palette.paint("photo", "photo", "clouds", "fabric", n=n, metres=4.0, colour=0.15, bright=0.3)
 
 
-def _deep(mesh: Mesh, palette: Palette, spot: Spot, windows: Windows, paint: Paint) -> None:
+def _deep(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: Windows, paint: Paint) -> None:
     """Reveals, panes, bars and sills of windows that lie in the wall."""
     rng = mesh.rng
     k, deep = len(windows.corner), rng.uniform(0.12, 0.4)
@@ -177,7 +178,7 @@ def _deep(mesh: Mesh, palette: Palette, spot: Spot, windows: Windows, paint: Pai
         )
 
 
-def _standing_out(mesh: Mesh, palette: Palette, spot: Spot, windows: Windows) -> None:
+def _standing_out(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: Windows) -> None:
     """Windows whose frames stand out of the wall, some with shutters."""
     rng = mesh.rng
     k, out = len(windows.corner), rng.uniform(0.05, 0.3)
@@ -212,7 +213,7 @@ def _standing_out(mesh: Mesh, palette: Palette, spot: Spot, windows: Windows) ->
             )
 
 
-def _balconies(mesh: Mesh, palette: Palette, spot: Spot, windows: Windows, detail: int) -> None:
+def _balconies(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: Windows, detail: int) -> None:
     """Slabs with parapets or bars before some columns of windows."""
     rng = mesh.rng
     chosen = windows.corner[(windows.corner[:, 1] < -3.2) & (rng.random(len(windows.corner)) < rng.choice([0.3, 1.0]))][
@@ -247,7 +248,7 @@ def _balconies(mesh: Mesh, palette: Palette, spot: Spot, windows: Windows, detai
         boxes(mesh, spot.world(parapet), (wide, 0.85, 0.05), rail, Kind.BUILDING, turn=spot.frame, faces=(0, 1, 4))
 
 
-def _shop(mesh: Mesh, palette: Palette, spot: Spot, shape: Facade, storey: float) -> None:
+def _shop(mesh: MeshBuilder, palette: Palette, spot: Spot, shape: Facade, storey: float) -> None:
     """Shop windows, a door, a sign above and perhaps an awning."""
     rng = mesh.rng
     n = max(1, round(shape.length / rng.uniform(3, 5)))
@@ -292,7 +293,7 @@ def _shop(mesh: Mesh, palette: Palette, spot: Spot, shape: Facade, storey: float
         bars(mesh, place - [0, 0.35, 0], place + spot.frame @ [0, -0.35, 0.5], 0.03, rim, Kind.POLE)
 
 
-def _sides_and_roof(mesh: Mesh, palette: Palette, spot: Spot, shape: Facade, paint: Paint) -> None:
+def _sides_and_roof(mesh: MeshBuilder, palette: Palette, spot: Spot, shape: Facade, paint: Paint) -> None:
     """Gable walls and a flat or pitched roof, with a cornice or eaves, chimneys."""
     rng = mesh.rng
     long, tall, deep = shape.length, shape.height, shape.depth

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datasets.scenes.paint import Palette
 from datasets.scenes.scene import Floats, Light
+from datasets.scenes.shapes.paint import Palette
 
 
 def daylight(rng: np.random.Generator, palette: Palette) -> Light:

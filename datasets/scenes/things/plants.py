@@ -3,17 +3,16 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from datasets.scenes.build import Mesh
-from datasets.scenes.flat import Doubles
-from datasets.scenes.paint import Paint, Palette
-from datasets.scenes.round import lumps, revolve, tubes
-from datasets.scenes.scene import Kind
-from datasets.scenes.vectors import cross, leaning, turned, unit
+from datasets.scenes.scene import Doubles, Kind
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.paint import Paint, Palette
+from datasets.scenes.shapes.round import lumps, revolve, tubes
+from datasets.scenes.shapes.vectors import cross, leaning, turned, unit
 
 _TRUNK = ((0.45, 1), (0.6, 0.6), (0.75, 0.15), (1.2, 0))
 
 
-def tree(mesh: Mesh, palette: Palette, at: ArrayLike, height: float, *, leaves: int = 170) -> None:
+def tree(mesh: MeshBuilder, palette: Palette, at: ArrayLike, height: float, *, leaves: int = 170) -> None:
     """A broad-leaved tree of `height` m over `at` (3,): trunk, a few branches, a crown of `leaves` clusters."""
     rng, base = mesh.rng, np.asarray(at, np.float64)
     bark = palette.paint("rock", "wood", "soil", metres=0.7, bright=0.5)
@@ -26,18 +25,18 @@ def tree(mesh: Mesh, palette: Palette, at: ArrayLike, height: float, *, leaves: 
     heads = middle + unit(rng.normal(size=(3 if leaves > 90 else 2, 3))) * half * 0.45
     foot = base - [0, stem, 0]
     lines = np.stack([np.broadcast_to(foot, heads.shape), (heads + foot) / 2 + [0, height * 0.02, 0], heads], axis=1)
-    tubes(mesh, lines, height * 0.009 + 0.01, bark, Kind.PLANT, sides=3, surface=np.repeat(trunk, len(heads)))
+    tubes(mesh, lines, height * 0.009 + 0.01, bark, Kind.PLANT, sides=3, surface=trunk)
     green = palette.paint("leaves", "grass", metres=0.5 + height * 0.06, colour=0.2, bright=1.1)
     crown(mesh, middle, half, heads, green, leaves)
 
 
-def crown(mesh: Mesh, middle: Doubles, half: Doubles, heads: Doubles, green: Paint, leaves: int) -> None:
+def crown(mesh: MeshBuilder, middle: Doubles, half: Doubles, heads: Doubles, green: Paint, leaves: int) -> None:
     """Leaf clusters around the `heads` (h, 3) of branches, in an ellipsoid around `middle` with half axes `half`."""
     rng = mesh.rng
     lobes = len(heads)
     size = half * rng.uniform(0.5, 0.68, (lobes, 1))
     surface = mesh.new_surfaces(1)
-    lumps(mesh, heads, size * 0.82, green.tinted(0.6), Kind.PLANT, roughness=0.22, surface=np.repeat(surface, lobes))
+    lumps(mesh, heads, size * 0.82, green.tinted(0.6), Kind.PLANT, roughness=0.22, surface=surface)
     of = rng.integers(lobes, size=leaves)
     away = unit(rng.normal(size=(leaves, 3)))
     centre = heads[of] + away * size[of] * rng.uniform(0.7, 0.95, (leaves, 1))
@@ -55,10 +54,10 @@ def crown(mesh: Mesh, middle: Doubles, half: Doubles, heads: Doubles, green: Pai
     tint = rng.uniform(0.55, 1.5, (leaves, 1)) * rng.uniform(0.85, 1.15, (leaves, 3))
     rows = np.zeros(leaves, np.int32)
     paint = Paint(green.texture[rows], green.metres[rows], (green.tint[rows] * tint).astype(np.float32))
-    mesh.add(corners, normals, flat + rng.random((leaves, 1, 2)), paint, Kind.PLANT, surface[rows])
+    mesh.add(corners, normals, flat + rng.random((leaves, 1, 2)), paint, Kind.PLANT, surface)
 
 
-def conifers(mesh: Mesh, palette: Palette, at: ArrayLike, height: ArrayLike, *, tiers: int = 4) -> None:
+def conifers(mesh: MeshBuilder, palette: Palette, at: ArrayLike, height: ArrayLike, *, tiers: int = 4) -> None:
     """k conifers of `height` (k,) m over `at` (k, 3): skirts of branches above each other."""
     base, tall = np.asarray(at, np.float64).reshape(-1, 3), np.asarray(height, np.float64).reshape(-1)
     k, rng = len(base), mesh.rng
@@ -85,7 +84,7 @@ def conifers(mesh: Mesh, palette: Palette, at: ArrayLike, height: ArrayLike, *, 
         revolve(mesh, profile, start, size, green, Kind.PLANT, turn=lean, sides=12, ripple=0.38, surface=surface)
 
 
-def grass(mesh: Mesh, roots: ArrayLike, height: float, green: Paint) -> None:
+def grass(mesh: MeshBuilder, roots: ArrayLike, height: float, green: Paint) -> None:
     """Tufts of narrow blades at `roots` (k, 3), 5 triangles each."""
     at = np.asarray(roots, np.float64).reshape(-1, 1, 3)
     k, rng = len(at), mesh.rng
@@ -97,8 +96,8 @@ def grass(mesh: Mesh, roots: ArrayLike, height: float, green: Paint) -> None:
         -1, 3, 3
     )
     normals = np.broadcast_to(unit(out - [0, 1.2, 0]).reshape(-1, 1, 3), corners.shape)
-    places = np.broadcast_to([[0.0, 0.4], [0.1, 0.4], [0.05, 0.0]], (5 * k, 3, 2)) + rng.random((5 * k, 1, 2))
+    uv = np.broadcast_to([[0.0, 0.4], [0.1, 0.4], [0.05, 0.0]], (5 * k, 3, 2)) + rng.random((5 * k, 1, 2))
     tint = green.tint[:1] * rng.uniform(0.6, 1.4, (5 * k, 1))
     one = np.zeros(5 * k, np.int32)
     paint = Paint(green.texture[one], green.metres[one], tint.astype(np.float32))
-    mesh.add(corners, normals, places, paint, Kind.PLANT, np.repeat(mesh.new_surfaces(1), 5 * k))
+    mesh.add(corners, normals, uv, paint, Kind.PLANT, mesh.new_surfaces(1))

@@ -4,17 +4,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datasets.scenes import furniture
-from datasets.scenes.build import Mesh
-from datasets.scenes.flat import CLOSED, bars, boxes, lattice, panels, wall
-from datasets.scenes.openings import reveals
-from datasets.scenes.paint import Paint, Palette
-from datasets.scenes.scene import Kind
-from datasets.scenes.things import Spot
-
-Doubles = NDArray[np.float64]
+from datasets.scenes.scene import Doubles, Kind
+from datasets.scenes.shapes.flat import CLOSED, bars, boxes, lattice, panels, wall
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.openings import reveals
+from datasets.scenes.shapes.paint import Paint, Palette
+from datasets.scenes.shapes.spot import Spot
+from datasets.scenes.things import furniture
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +67,13 @@ def window_side(sides: list[Side]) -> Side:
 
 
 def enclose(
-    mesh: Mesh, palette: Palette, sides: list[Side], height: float, lowest: Doubles, highest: Doubles, sunny: bool
+    mesh: MeshBuilder,
+    palette: Palette,
+    sides: list[Side],
+    height: float,
+    lowest: Doubles,
+    highest: Doubles,
+    sunny: bool,
 ) -> None:
     """Floor, ceiling, walls with windows and doors, skirting boards."""
     rng = mesh.rng
@@ -112,7 +115,7 @@ def enclose(
             )
 
 
-def _slab(mesh: Mesh, palette: Palette, lowest: Doubles, highest: Doubles, height: float) -> None:
+def _slab(mesh: MeshBuilder, palette: Palette, lowest: Doubles, highest: Doubles, height: float) -> None:
     """Floor and ceiling, wider than the room so that its walls stand on them."""
     rng = mesh.rng
     corner, size = lowest - 0.05, highest - lowest + 0.1
@@ -161,7 +164,7 @@ def _openings(rng: np.random.Generator, side: Side, height: float) -> Doubles:
 
 
 def _upright(
-    mesh: Mesh, palette: Palette, side: Side, height: float, openings: Doubles, paint: Paint, casts_shadow: bool
+    mesh: MeshBuilder, palette: Palette, side: Side, height: float, openings: Doubles, paint: Paint, casts_shadow: bool
 ) -> None:
     """A wall with its openings, in pieces of about 1 m."""
     start, end = side.spot(0), side.spot(side.length)
@@ -198,7 +201,7 @@ def _upright(
         _windows(mesh, palette, side, openings)
 
 
-def _windows(mesh: Mesh, palette: Palette, side: Side, openings: Doubles) -> None:
+def _windows(mesh: MeshBuilder, palette: Palette, side: Side, openings: Doubles) -> None:
     """Reveals, frames, sills, a view behind and something in front of the windows of a wall."""
     rng = mesh.rng
     spot = side.spot(0)
@@ -222,7 +225,7 @@ def _windows(mesh: Mesh, palette: Palette, side: Side, openings: Doubles) -> Non
     _dressing(mesh, palette, spot, openings)
 
 
-def _outside(mesh: Mesh, palette: Palette, side: Side, openings: Doubles) -> None:
+def _outside(mesh: MeshBuilder, palette: Palette, side: Side, openings: Doubles) -> None:
     """A bright picture of the world some way behind the windows."""
     away = mesh.rng.uniform(1.5, 9.0)
     middle = side.spot(side.length / 2)
@@ -242,7 +245,7 @@ def _outside(mesh: Mesh, palette: Palette, side: Side, openings: Doubles) -> Non
     )
 
 
-def _dressing(mesh: Mesh, palette: Palette, spot: Spot, openings: Doubles) -> None:
+def _dressing(mesh: MeshBuilder, palette: Palette, spot: Spot, openings: Doubles) -> None:
     """Blinds, curtains or radiators at the windows, or nothing."""
     rng = mesh.rng
     style = rng.random()
@@ -252,7 +255,7 @@ def _dressing(mesh: Mesh, palette: Palette, spot: Spot, openings: Doubles) -> No
             low = head - (head - sill) * rng.uniform(0.3, 1.0)
             y = np.arange(low, head, 0.07)
             slats = np.stack((np.full_like(y, middle), -y, np.full_like(y, -0.04)), axis=1)
-            surface = np.repeat(mesh.new_surfaces(1), len(y))
+            surface = mesh.new_surfaces(1)
             paint = palette.paint("plaster", "wood", "metal", colour=0.3)
             boxes(
                 mesh,
@@ -273,7 +276,7 @@ def _dressing(mesh: Mesh, palette: Palette, spot: Spot, openings: Doubles) -> No
             furniture.radiator(mesh, palette, Spot(spot.world([middle, 0, -0.02]), spot.frame), (right - left) * 0.9)
 
 
-def _curtain(mesh: Mesh, spot: Spot, x: float, top: float, wide: float, cloth: Paint) -> None:
+def _curtain(mesh: MeshBuilder, spot: Spot, x: float, top: float, wide: float, cloth: Paint) -> None:
     """A curtain in folds from `top` m to just above the floor, around local x."""
     u = np.linspace(0, 1, 15)
     v = np.array([0, 0.5, 1.0])[:, None]
@@ -282,5 +285,5 @@ def _curtain(mesh: Mesh, spot: Spot, x: float, top: float, wide: float, cloth: P
     slope = np.gradient(depth, axis=1) / (wide / 14)
     normals = np.stack((slope, 0 * depth, -np.ones_like(depth)), axis=-1)
     normals = normals / np.linalg.norm(normals, axis=-1, keepdims=True)
-    places = np.stack(np.broadcast_arrays(u * wide * 2, v * top), axis=-1) / cloth.metres[0]
-    lattice(mesh, spot.world(local)[None], (normals @ spot.frame.T)[None], places[None], cloth, Kind.FURNITURE)
+    uv = np.stack(np.broadcast_arrays(u * wide * 2, v * top), axis=-1) / cloth.metres[0]
+    lattice(mesh, spot.world(local)[None], (normals @ spot.frame.T)[None], uv[None], cloth, Kind.FURNITURE)

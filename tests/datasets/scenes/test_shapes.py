@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from banks import small_bank
 
-from datasets.scenes.build import Mesh
-from datasets.scenes.flat import CLOSED, bars, boxes, panels, wall
-from datasets.scenes.outlines import animal, blob, bush, cutouts, person, prisms, triangulated
-from datasets.scenes.paint import Paint, Palette
-from datasets.scenes.relief import Ground, Relief
-from datasets.scenes.round import BALL, lumps, revolve, tubes
 from datasets.scenes.scene import Floats, Kind, Light, Scene, Standpoint
-from datasets.scenes.vectors import areas, leaning, turned
+from datasets.scenes.shapes.flat import CLOSED, bars, boxes, panels, wall
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.outlines import animal, blob, bush, cutouts, person, prisms, triangulated
+from datasets.scenes.shapes.paint import Paint, Palette
+from datasets.scenes.shapes.round import BALL, lumps, revolve, tubes
+from datasets.scenes.shapes.terrain import Ground, Relief
+from datasets.scenes.shapes.vectors import areas, leaning, turned
 
 KIND = Kind.BOX
 
@@ -20,11 +20,11 @@ def paint(metres: float = 1.0, n: int = 1, whole: bool = False) -> Paint:
     return Paint(np.zeros(n, np.int32), np.full(n, metres, np.float32), np.ones((n, 3), np.float32), whole)
 
 
-def new_mesh(seed: int = 0) -> Mesh:
-    return Mesh(np.random.default_rng(seed))
+def new_mesh(seed: int = 0) -> MeshBuilder:
+    return MeshBuilder(np.random.default_rng(seed))
 
 
-def finished(mesh: Mesh, voxel: float = 0.5, half: float = 6.0) -> Scene:
+def finished(mesh: MeshBuilder, voxel: float = 0.5, half: float = 6.0) -> Scene:
     white = np.ones(3, np.float32)
     light = Light(np.array([0, -1, 0], np.float32), white, white, white, white, 0, 0.0)
     box = np.array([[-1, -1, -1], [1, 1, 1]], np.float32)
@@ -74,14 +74,14 @@ def test_textures_keep_their_size_on_all_faces(metres: float) -> None:
     boxes(mesh, (0, 0, 5), (2, 3, 1), paint(metres), KIND, faces=CLOSED)
     scene = finished(mesh)
     in_world = np.linalg.norm(scene.corners - np.roll(scene.corners, 1, axis=1), axis=2)
-    in_texture = np.linalg.norm(scene.texture_places - np.roll(scene.texture_places, 1, axis=1), axis=2)
+    in_texture = np.linalg.norm(scene.uv - np.roll(scene.uv, 1, axis=1), axis=2)
     assert np.allclose(in_texture * metres, in_world, rtol=1e-4, atol=1e-6)
 
 
 def test_photographs_are_not_repeated_on_small_things() -> None:
     mesh = new_mesh()
     boxes(mesh, np.zeros((40, 3)), (0.9, 0.4, 0.7), paint(0.5, whole=True), KIND)
-    places = finished(mesh).texture_places
+    places = finished(mesh).uv
     assert places.min() >= 0
     assert places.max() <= 1 + 1e-6
 
@@ -93,8 +93,8 @@ def test_a_viewer_sees_a_picture_upright() -> None:
     assert len(scene.corners) == 12
     assert np.allclose(scene.normals, (0, 0, -1))
     assert np.allclose(flat_normals(scene), (0, 0, -1), atol=1e-6)
-    assert np.allclose(scene.texture_places[..., 0], (scene.corners[..., 0] + 1) / 2, atol=1e-6)
-    assert np.allclose(scene.texture_places[..., 1], (scene.corners[..., 1] + 2) / 2, atol=1e-6)
+    assert np.allclose(scene.uv[..., 0], (scene.corners[..., 0] + 1) / 2, atol=1e-6)
+    assert np.allclose(scene.uv[..., 1], (scene.corners[..., 1] + 2) / 2, atol=1e-6)
 
 
 def test_a_wall_has_the_openings_asked_for() -> None:
@@ -132,7 +132,7 @@ def test_lumps_are_closed_and_look_outwards(fine: int) -> None:
     scene = finished(mesh)
     assert len(scene.corners) == 20 * 4**fine
     assert_outward(scene, (0, 0, 5))
-    assert (np.ptp(scene.texture_places[..., 0], axis=1) < 1.01 * np.ceil(2 * np.pi * 0.45)).all()
+    assert (np.ptp(scene.uv[..., 0], axis=1) < 1.01 * np.ceil(2 * np.pi * 0.45)).all()
 
 
 def test_tubes_look_outwards() -> None:
@@ -171,8 +171,8 @@ def test_cards_face_where_they_are_turned() -> None:
     first, second = (scene.normals[scene.surface == number].reshape(-1, 3) for number in (1, 2))
     assert np.allclose(first, (0, 0, -1), atol=1e-6)
     assert np.allclose(second, (-1, 0, 0), atol=1e-6)
-    assert scene.texture_places.min() >= -1e-6
-    assert scene.texture_places.max() <= 1 + 1e-6
+    assert scene.uv.min() >= -1e-6
+    assert scene.uv.max() <= 1 + 1e-6
 
 
 def test_prisms_are_closed() -> None:

@@ -7,7 +7,7 @@ import pytest
 from banks import small_bank
 
 from datasets.options import SCENES
-from datasets.scenes import build_scene, check_scene
+from datasets.scenes.recipes import RECIPES, build_scene, check_scene
 from datasets.scenes.scene import Kind, Scene
 
 SEEDS = range(8)
@@ -49,6 +49,10 @@ def view_rays(scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
     return eye, rays / np.linalg.norm(rays, axis=1, keepdims=True)
 
 
+def test_options_name_every_recipe() -> None:
+    assert set(SCENES) == set(RECIPES)
+
+
 @recipes
 def test_scenes_keep_the_rules_of_the_renderer(name: str) -> None:
     for seed in SEEDS:
@@ -78,7 +82,7 @@ def test_a_surface_has_one_kind(name: str) -> None:
 @recipes
 def test_same_seed_same_bytes(name: str) -> None:
     first, again, other = scene_of(name, 5), scene_of(name, 5), scene_of(name, 6)
-    for part in ("corners", "normals", "texture_places", "openness", "texture", "tint", "surface", "kind", "segments"):
+    for part in ("corners", "normals", "uv", "openness", "texture", "tint", "surface", "kind", "segments"):
         assert getattr(first, part).tobytes() == getattr(again, part).tobytes()
     assert first.light.to_sun.tobytes() == again.light.to_sun.tobytes()
     assert first.corners.tobytes() != other.corners.tobytes()

@@ -4,13 +4,11 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datasets.scenes.build import Mesh
-from datasets.scenes.flat import panels
-from datasets.scenes.paint import Paint
-from datasets.scenes.scene import Kind
-from datasets.scenes.vectors import cross, unit
-
-Doubles = NDArray[np.float64]
+from datasets.scenes.scene import Doubles, Kind
+from datasets.scenes.shapes.flat import panels
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.paint import Paint
+from datasets.scenes.shapes.vectors import cross, unit
 
 _PIXELS = 160  # height of the picture that an outline is drawn in
 
@@ -146,7 +144,7 @@ def _doubled(a: Doubles, b: Doubles, c: Doubles) -> Doubles:
 
 
 def cutouts(
-    mesh: Mesh, outlines: list[Doubles], at: ArrayLike, turn: NDArray[np.floating], paint: Paint, kind: Kind
+    mesh: MeshBuilder, outlines: list[Doubles], at: ArrayLike, turn: NDArray[np.floating], paint: Paint, kind: Kind
 ) -> None:
     """Stand thin cards of the shapes `outlines` up at `at` (k, 3), turned by (k, 3, 3); unturned ones look to -z."""
     places, frames = np.asarray(at, np.float64).reshape(-1, 3), np.broadcast_to(turn, (len(outlines), 3, 3))
@@ -156,18 +154,18 @@ def cutouts(
         corners = (outline @ frame[:, :2].T + place)[cut]
         normals = np.broadcast_to(-frame[:, 2], corners.shape)
         of = paint.of(np.full(len(cut), row, np.int32))
-        mesh.add(corners, normals, _laid(outline, mesh.rng)[cut], of, kind, np.repeat(mesh.new_surfaces(1), len(cut)))
+        mesh.add(corners, normals, _laid(outline, mesh.rng)[cut], of, kind, mesh.new_surfaces(1))
 
 
 def _laid(outline: Doubles, rng: np.random.Generator) -> Doubles:
-    """Texture places (n, 2) of an outline: it takes most of one copy, undistorted."""
+    """Texture coordinates (n, 2) of an outline, undistorted, within one copy of the texture."""
     lowest, extent = outline.min(axis=0), np.ptp(outline, axis=0)
     share = rng.uniform(0.5, 1.0) / extent.max()
     return np.asarray((outline - lowest) * share + rng.random(2) * (1 - extent * share))
 
 
 def prisms(
-    mesh: Mesh,
+    mesh: MeshBuilder,
     outline: Doubles,
     at: ArrayLike,
     depth: ArrayLike,
@@ -215,7 +213,7 @@ def _clockwise(outline: Doubles) -> bool:
 
 
 def bent_blades(
-    mesh: Mesh, root: ArrayLike, tips: Doubles, width: float, paint: Paint, kind: Kind, sag: float = 0.3
+    mesh: MeshBuilder, root: ArrayLike, tips: Doubles, width: float, paint: Paint, kind: Kind, sag: float = 0.3
 ) -> None:
     """k long leaves from one `root` (3,) to `tips` (k, 3), each two pieces that hang by `sag` of their length."""
     start = np.asarray(root, np.float64)
@@ -233,4 +231,4 @@ def bent_blades(
         normals = np.broadcast_to(flat[:, None], corners.shape)
         uv = np.broadcast_to(np.array([[[0, 0], [0.3, 0], [0.3, 1]], [[0, 0], [0.3, 1], [0, 1]]]), (len(tips), 2, 3, 2))
         rows = np.repeat(np.arange(len(tips), dtype=np.int32), 2)
-        mesh.add(corners, normals, uv, paint.of(rows), kind, np.repeat(surface, len(rows)))
+        mesh.add(corners, normals, uv, paint.of(rows), kind, surface)

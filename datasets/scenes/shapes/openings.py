@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scenes.build import Mesh
-from datasets.scenes.flat import panels
-from datasets.scenes.paint import Paint
 from datasets.scenes.scene import Ints, Kind
-from datasets.scenes.things import Spot
+from datasets.scenes.shapes.flat import panels
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.paint import Paint
+from datasets.scenes.shapes.spot import Spot
 
 # Left, right, top, bottom of a unit opening: corner, across, down, as someone in the opening sees them.
 _SIDES = (
@@ -19,7 +19,7 @@ _SIDES = (
 
 
 def reveals(
-    mesh: Mesh,
+    mesh: MeshBuilder,
     spot: Spot,
     corner: NDArray[np.float64],
     size: tuple[float, float, float],

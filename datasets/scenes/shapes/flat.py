@@ -5,12 +5,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datasets.scenes.build import Mesh
-from datasets.scenes.paint import Paint
-from datasets.scenes.scene import Ints, Kind
-from datasets.scenes.vectors import cross, unit
-
-Doubles = NDArray[np.float64]
+from datasets.scenes.scene import Doubles, Ints, Kind
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.paint import Paint
+from datasets.scenes.shapes.vectors import cross, unit
 
 # A unit box: x and z in -0.5 .. 0.5, y from -1 (top) to 0. Each face: corner, across, down, as the outside sees it.
 _FACES = np.array(
@@ -39,10 +37,10 @@ def _edges_of_faces() -> NDArray[np.bool_]:
 
 
 def lattice(
-    mesh: Mesh,
+    mesh: MeshBuilder,
     points: NDArray[np.floating],
     normals: NDArray[np.floating],
-    places: NDArray[np.floating],
+    uv: NDArray[np.floating],
     paint: Paint,
     kind: Kind,
     *,
@@ -50,19 +48,20 @@ def lattice(
     keep: NDArray[np.bool_] | None = None,
     casts_shadow: bool = True,
 ) -> None:
-    """k grids of quadrilaterals: points and normals (k, r, c, 3), places (k, r, c, 2); rows down, columns to the right.
+    """k grids of quadrilaterals: points and normals (k, r, c, 3), uv (k, r, c, 2); rows down, columns to the right.
 
-    surface: (k,) numbers; None: new ones. keep: (r - 1, c - 1), False leaves a hole. paint has 1 or k rows.
+    surface: (k,) or (1,) object numbers; None: new ones. keep: (r - 1, c - 1), False leaves a hole.
+    paint has 1 or k rows.
     """
     k = len(points)
-    surface = mesh.new_surfaces(k) if surface is None else surface
+    surface = mesh.new_surfaces(k) if surface is None else np.broadcast_to(surface, k)
     corners = _triangles(points.shape[1], points.shape[2])
     if keep is not None:
         corners = corners[np.repeat(keep.reshape(-1), 2)]
     rows = np.repeat(np.arange(k, dtype=np.int32), len(corners))
-    parts = [part.reshape(k, -1, part.shape[-1])[:, corners] for part in (points, normals, places)]
-    xyz, normal, place = (part.reshape(-1, 3, part.shape[-1]) for part in parts)
-    mesh.add(xyz, normal, place, paint.of(rows), kind, surface[rows], casts_shadow)
+    parts = [part.reshape(k, -1, part.shape[-1])[:, corners] for part in (points, normals, uv)]
+    xyz, normal, coordinates = (part.reshape(-1, 3, part.shape[-1]) for part in parts)
+    mesh.add(xyz, normal, coordinates, paint.of(rows), kind, surface[rows], casts_shadow)
 
 
 @lru_cache(maxsize=256)
@@ -75,13 +74,13 @@ def _triangles(rows: int, columns: int) -> NDArray[np.int_]:
 
 @lru_cache(maxsize=256)
 def _pieces(columns: int, rows: int) -> Doubles:
-    """Places (t, 3, 2) in 0 .. 1 of the corners of a unit square's pieces."""
+    """Corners (2 columns rows, 3, 2) in 0 .. 1 of the triangles of a unit square cut into cells."""
     u, v = np.meshgrid(np.linspace(0, 1, columns + 1), np.linspace(0, 1, rows + 1))
     return np.stack((u, v), axis=-1).reshape(-1, 2)[_triangles(rows + 1, columns + 1)]
 
 
 def panels(
-    mesh: Mesh,
+    mesh: MeshBuilder,
     corner: ArrayLike,
     across: ArrayLike,
     down: ArrayLike,
@@ -96,31 +95,32 @@ def panels(
 ) -> None:
     """k parallelograms with the top left `corner` (k, 3) and sides `across`, `down` (k, 3), as their viewer sees them.
 
-    cells: pieces across and down. fit: the texture lies once on each, whole. surface: (k,) numbers; None: new.
+    cells: pieces across and down. fit: each shows its texture exactly once.
+    surface: (k,) or (1,) object numbers; None: new ones.
     """
     corner, across, down = _rows(corner, across, down)
     k, pieces = len(corner), _pieces(*cells)
-    surface = mesh.new_surfaces(k) if surface is None else surface
+    surface = mesh.new_surfaces(k) if surface is None else np.broadcast_to(surface, k)
     points = corner[:, None] + pieces.reshape(-1, 2) @ np.stack((across, down), axis=1)  # (k, 3 t, 3)
     normals = np.repeat(unit(cross(down, across)), points.shape[1], axis=0)
     offset, repeats = (0.0, 1.0) if fit else _copies(mesh, across, down, paint)
-    places = offset + repeats * pieces.reshape(1, -1, 2)
-    places = np.broadcast_to(places, (k, points.shape[1], 2))
+    uv = offset + repeats * pieces.reshape(1, -1, 2)
+    uv = np.broadcast_to(uv, (k, points.shape[1], 2))
     rows = np.repeat(np.arange(k, dtype=np.int32), len(pieces))
-    mesh.add(points, normals, places, paint.of(rows), kind, surface[rows], casts_shadow)
+    mesh.add(points, normals, uv, paint.of(rows), kind, surface[rows], casts_shadow)
     if edges:
         ends = np.stack((corner, corner + across, corner + across + down, corner + down), axis=1)
         mesh.add_segments(np.stack((ends, np.roll(ends, -1, axis=1)), axis=2))
 
 
-def _rows(*places: ArrayLike) -> list[Doubles]:
+def _rows(*vectors: ArrayLike) -> list[Doubles]:
     """Vectors (k, 3) or (3,) with the same number of rows."""
-    arrays = [np.asarray(place, np.float64).reshape(-1, 3) for place in places]
+    arrays = [np.asarray(vector, np.float64).reshape(-1, 3) for vector in vectors]
     k = max(len(array) for array in arrays)
     return [array if len(array) == k else np.repeat(array, k, axis=0) for array in arrays]
 
 
-def _copies(mesh: Mesh, across: Doubles, down: Doubles, paint: Paint) -> tuple[Doubles, Doubles]:
+def _copies(mesh: MeshBuilder, across: Doubles, down: Doubles, paint: Paint) -> tuple[Doubles, Doubles]:
     """Where the texture of each parallelogram begins and how often it is repeated, (k, 1, 2) each.
 
     What needs less than a copy shows a random part of it, never its border.
@@ -136,7 +136,7 @@ def _copies(mesh: Mesh, across: Doubles, down: Doubles, paint: Paint) -> tuple[D
 
 
 def wall(
-    mesh: Mesh,
+    mesh: MeshBuilder,
     corner: ArrayLike,
     across: ArrayLike,
     height: float,
@@ -161,10 +161,10 @@ def wall(
     normals = np.broadcast_to(unit(cross(down, along)), points.shape)
     offset, repeats = _copies(mesh, side[None], down[None] * height, paint)
     extent = np.array([np.linalg.norm(side), height])
-    uv = np.stack(np.broadcast_arrays(lines, levels[:, None]), axis=-1) / extent
-    places = offset[0] + repeats[0] * uv  # (1, 2) of the one wall
+    share = np.stack(np.broadcast_arrays(lines, levels[:, None]), axis=-1) / extent
+    uv = offset[0] + repeats[0] * share  # (1, 2) of the one wall
     lattice(
-        mesh, points[None], normals[None], places[None], paint, kind,
+        mesh, points[None], normals[None], uv[None], paint, kind,
         surface=surface, keep=~holes, casts_shadow=casts_shadow,
     )  # fmt: skip
     ends = np.stack((origin, origin + side, origin + side + down * height, origin + down * height))
@@ -172,7 +172,7 @@ def wall(
 
 
 def boxes(
-    mesh: Mesh,
+    mesh: MeshBuilder,
     base: ArrayLike,
     size: ArrayLike,
     paint: Paint,
@@ -188,7 +188,7 @@ def boxes(
     """k boxes over the middle of their bottoms `base` (k, 3), of `size` (k, 3) = width, height, depth.
 
     turn: rotations (3, 3) or (k, 3, 3); None: none. faces: which of the six there are. paint has 1 or k rows.
-    fit: the texture lies once on each face. surface: (k,) numbers; None: new ones.
+    fit: each face shows its texture exactly once. surface: (k,) or (1,) object numbers; None: new ones.
     """
     base, size = _rows(base, size)
     k, n = len(base), len(faces)
@@ -214,7 +214,7 @@ def boxes(
 
 
 def bars(
-    mesh: Mesh,
+    mesh: MeshBuilder,
     starts: ArrayLike,
     ends: ArrayLike,
     thickness: float,

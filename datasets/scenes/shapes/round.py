@@ -5,17 +5,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datasets.scenes.build import Mesh
-from datasets.scenes.flat import lattice
-from datasets.scenes.paint import Paint
-from datasets.scenes.scene import Ints, Kind
-from datasets.scenes.vectors import cross, unit
-
-Doubles = NDArray[np.float64]
+from datasets.scenes.scene import Doubles, Ints, Kind
+from datasets.scenes.shapes.flat import lattice
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.paint import Paint
+from datasets.scenes.shapes.vectors import cross, unit
 
 
 def revolve(
-    mesh: Mesh,
+    mesh: MeshBuilder,
     profile: ArrayLike,
     base: ArrayLike,
     size: ArrayLike,
@@ -51,10 +49,8 @@ def revolve(
     metres = paint.metres.astype(np.float64)[:, None]
     turns = np.maximum(np.round(2 * np.pi * radius.max(axis=1, keepdims=True) / metres), 1)
     u = (angle / (2 * np.pi) * turns)[:, None] + mesh.rng.random((len(base), 1, 1))
-    places = np.stack(np.broadcast_arrays(u, (along / metres)[:, :, None]), axis=-1)
-    lattice(
-        mesh, points + base[:, None, None], normals, places, paint, kind, surface=surface, casts_shadow=casts_shadow
-    )
+    uv = np.stack(np.broadcast_arrays(u, (along / metres)[:, :, None]), axis=-1)
+    lattice(mesh, points + base[:, None, None], normals, uv, paint, kind, surface=surface, casts_shadow=casts_shadow)
 
 
 def _around(radius: Doubles, y: Doubles, sin: Doubles, cos: Doubles) -> Doubles:
@@ -82,7 +78,7 @@ BALL = tuple((np.sin(a), 1 + np.cos(a)) for a in np.linspace(0, np.pi, 8))
 
 
 def tubes(
-    mesh: Mesh,
+    mesh: MeshBuilder,
     points: ArrayLike,
     radius: float,
     paint: Paint,
@@ -101,12 +97,12 @@ def tubes(
     normals = side[:, :, None] * np.cos(angle) + other[:, :, None] * np.sin(angle)
     length = np.linalg.norm(np.diff(line, axis=1), axis=2).cumsum(axis=1)
     v = np.concatenate((np.zeros((len(line), 1)), length), axis=1)[..., None] / paint.metres[:, None, None]
-    places = np.stack(np.broadcast_arrays(angle[:, 0] / (2 * np.pi), v), axis=-1)
-    lattice(mesh, line[:, :, None] + normals * radius, normals, places, paint, kind, surface=surface)
+    uv = np.stack(np.broadcast_arrays(angle[:, 0] / (2 * np.pi), v), axis=-1)
+    lattice(mesh, line[:, :, None] + normals * radius, normals, uv, paint, kind, surface=surface)
 
 
 def lumps(
-    mesh: Mesh,
+    mesh: MeshBuilder,
     centre: ArrayLike,
     size: ArrayLike,
     paint: Paint,
@@ -124,7 +120,7 @@ def lumps(
     centre, size = (np.asarray(side, np.float64).reshape(-1, 3) for side in (centre, size))
     centre, size = np.broadcast_arrays(centre, size)
     k, rng = len(centre), mesh.rng
-    sphere, faces, around, uv = _sphere(fine)
+    sphere, faces, around, sphere_uv = _sphere(fine)
     waves = unit(rng.normal(size=(k, 6, 3))) * np.array([1.5, 2, 2.5, 3.5, 5, 7])[:, None]
     height = np.sin(waves @ sphere.T + rng.random((k, 6, 1)) * 6.28) * np.array([1, 0.8, 0.7, 0.5, 0.35, 0.25])[:, None]
     radius = 1 + roughness * np.clip(height.sum(axis=1), -1.6, 2)  # (k, v)
@@ -140,12 +136,14 @@ def lumps(
     normals = unit(flat[:, around].sum(axis=2))  # (k, v, 3)
     girth = 2 * np.pi * size[:, [0, 2]].mean(axis=1)
     repeats = np.maximum(np.round(girth / paint.metres), 1)
-    places = uv * np.stack((repeats, np.maximum(repeats / 2, 0.5)), axis=-1)[:, None, None] + rng.random((k, 1, 1, 2))
+    uv = sphere_uv * np.stack((repeats, np.maximum(repeats / 2, 0.5)), axis=-1)[:, None, None] + rng.random(
+        (k, 1, 1, 2)
+    )
     rows = np.repeat(np.arange(k, dtype=np.int32), len(faces))
     surface = mesh.new_surfaces(k) if surface is None else np.broadcast_to(surface, k)
     corners = corners + centre[:, None, None]
     mesh.add(
-        corners.reshape(-1, 3, 3), normals[:, faces].reshape(-1, 3, 3), places.reshape(-1, 3, 2),
+        corners.reshape(-1, 3, 3), normals[:, faces].reshape(-1, 3, 3), uv.reshape(-1, 3, 2),
         paint.of(rows), kind, surface[rows],
     )  # fmt: skip
 
@@ -154,7 +152,7 @@ def lumps(
 def _sphere(fine: int) -> tuple[Doubles, NDArray[np.int_], NDArray[np.int_], Doubles]:
     """An icosahedron cut `fine` times.
 
-    Vertices (v, 3), outward faces (f, 3), faces around each vertex (v, 6), -1: none, and texture places (f, 3, 2):
+    Vertices (v, 3), outward faces (f, 3), faces around each vertex (v, 6), -1: none, and uv (f, 3, 2):
     longitude and latitude in 0 .. 1, past 1 where a face crosses the seam.
     """
     t = (1 + 5**0.5) / 2

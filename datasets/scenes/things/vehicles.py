@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from datasets.scenes.build import Mesh
-from datasets.scenes.flat import CLOSED, boxes, panels
-from datasets.scenes.outlines import prisms
-from datasets.scenes.paint import Palette
-from datasets.scenes.round import revolve
 from datasets.scenes.scene import Kind
-from datasets.scenes.things import Spot
+from datasets.scenes.shapes.flat import CLOSED, boxes, panels
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.outlines import prisms
+from datasets.scenes.shapes.paint import Palette
+from datasets.scenes.shapes.round import revolve
+from datasets.scenes.shapes.spot import Spot
 
 _ON_ITS_SIDE = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # a body of revolution's top goes to -z
 
 
-def car(mesh: Mesh, palette: Palette, spot: Spot) -> None:
+def car(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
     """A parked car, van or pick-up; local x is its length, its side looks to -z."""
     rng = mesh.rng
     long, wide, tall = rng.uniform(3.8, 4.9), rng.uniform(1.65, 1.85), rng.uniform(1.4, 1.6)
@@ -57,7 +57,7 @@ def car(mesh: Mesh, palette: Palette, spot: Spot) -> None:
         )
 
 
-def _wheels(mesh: Mesh, palette: Palette, spot: Spot, long: float, wide: float) -> None:
+def _wheels(mesh: MeshBuilder, palette: Palette, spot: Spot, long: float, wide: float) -> None:
     rubber = palette.paint("asphalt", "plaster", metres=1.0, colour=0.05, bright=0.08)
     hub = palette.paint("metal", "plaster", metres=0.5, colour=0.1, bright=0.6)
     for sign in (-1, 1):
@@ -69,7 +69,7 @@ def _wheels(mesh: Mesh, palette: Palette, spot: Spot, long: float, wide: float) 
         revolve(mesh, ((0, 1), (0.64, 1)), spot.world(inner), (0.31, 0.15), hub, Kind.BOX, turn=frame, sides=6)
 
 
-def bench(mesh: Mesh, palette: Palette, spot: Spot) -> None:
+def bench(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
     """A bench of planks that looks to -z."""
     rng = mesh.rng
     wide = rng.uniform(1.3, 2.0)
@@ -77,7 +77,7 @@ def bench(mesh: Mesh, palette: Palette, spot: Spot) -> None:
     seat = [(0, -0.42, z, wide, 0.035, 0.09) for z in (-0.2, -0.09, 0.02, 0.13)]
     back = [(0, -y, 0.2 + 0.1 * i, wide, 0.1, 0.03) for i, y in enumerate((0.52, 0.68))]
     table = np.array(seat + back)
-    surface = np.repeat(mesh.new_surfaces(1), len(table))
+    surface = mesh.new_surfaces(1)
     boxes(
         mesh,
         spot.world(table[:, :3]),
@@ -90,7 +90,7 @@ def bench(mesh: Mesh, palette: Palette, spot: Spot) -> None:
     )
     legs = np.array([(x, 0, z, 0.05, 0.42, 0.05) for x in (-wide * 0.4, wide * 0.4) for z in (-0.18, 0.15)])
     metal = palette.paint("metal", "concrete", bright=0.4)
-    surface = np.repeat(mesh.new_surfaces(1), len(legs))
+    surface = mesh.new_surfaces(1)
     boxes(
         mesh,
         spot.world(legs[:, :3]),
@@ -103,7 +103,7 @@ def bench(mesh: Mesh, palette: Palette, spot: Spot) -> None:
     )
 
 
-def kiosk(mesh: Mesh, palette: Palette, spot: Spot) -> None:
+def kiosk(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
     """An advertising column, an electricity box or a billboard on two posts."""
     rng = mesh.rng
     style = rng.random()

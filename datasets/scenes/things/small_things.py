@@ -1,19 +1,15 @@
 """Small things: books, mugs, bottles, cans, balls, cartons, toys, cards, plants in pots. They stand on something."""
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from datasets.scenes.build import Mesh
-from datasets.scenes.flat import bars, boxes
-from datasets.scenes.outlines import animal, bent_blades, blob, cutouts, person
-from datasets.scenes.paint import Paint, Palette
-from datasets.scenes.round import BALL, CONE, CYLINDER, lumps, revolve, tubes
-from datasets.scenes.scene import Kind
-from datasets.scenes.vectors import leaning, turned
-
-Doubles = NDArray[np.float64]
+from datasets.scenes.scene import Doubles, Kind
+from datasets.scenes.shapes.flat import bars, boxes
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.outlines import animal, bent_blades, blob, cutouts, person
+from datasets.scenes.shapes.paint import Paint, Palette
+from datasets.scenes.shapes.round import BALL, CONE, CYLINDER, lumps, revolve, tubes
+from datasets.scenes.shapes.spot import Spot
+from datasets.scenes.shapes.vectors import leaning, turned
 
 MUG = ((0, 0.12), (0.86, 0.12), (0.9, 1), (1, 1), (1, 1), (1, 0.06), (0.93, 0))
 CAN = ((0, 0.97), (0.88, 0.97), (0.92, 1), (1, 0.96), (1, 0.04), (0.94, 0))
@@ -34,24 +30,7 @@ BOWL = ((0, 0.2), (0.55, 0.3), (0.93, 1), (1, 1), (0.7, 0.3), (0.42, 0))
 POT = ((0, 0.85), (0.88, 0.85), (0.9, 1), (1, 1), (1, 1), (1, 0.86), (0.93, 0.85), (0.7, 0))
 
 
-@dataclass(frozen=True, eq=False)
-class Spot:
-    """A place to put things: its local x is to the right, y down, z to the back."""
-
-    at: Doubles  # (3,) m
-    frame: Doubles  # (3, 3) local -> world
-
-    @staticmethod
-    def facing(at: ArrayLike, yaw: float) -> "Spot":
-        """At a world place, turned about the vertical."""
-        return Spot(np.asarray(at, np.float64), turned(yaw))
-
-    def world(self, places: ArrayLike) -> Doubles:
-        """World places (..., 3) of local ones."""
-        return np.asarray(places, np.float64) @ self.frame.T + self.at
-
-
-def books(mesh: Mesh, palette: Palette, spot: Spot, length: float, height: float, depth: float) -> None:
+def books(mesh: MeshBuilder, palette: Palette, spot: Spot, length: float, height: float, depth: float) -> None:
     """A row of upright books from `spot` to its right, at most `length` m long, up to `height` m tall."""
     rng = mesh.rng
     width = rng.uniform(0.016, 0.055, int(length / 0.03) + 1)
@@ -68,7 +47,7 @@ def books(mesh: Mesh, palette: Palette, spot: Spot, length: float, height: float
     boxes(mesh, spot.world(base), size, paint, Kind.BOX, turn=spot.frame, faces=(0, 2, 3, 4), edges=False)
 
 
-def book_stack(mesh: Mesh, palette: Palette, spot: Spot, n: int) -> float:
+def book_stack(mesh: MeshBuilder, palette: Palette, spot: Spot, n: int) -> float:
     """Books that lie on each other. Returns the height of the stack, m."""
     rng = mesh.rng
     size = np.stack((rng.uniform(0.15, 0.24, n), rng.uniform(0.012, 0.045, n), rng.uniform(0.2, 0.3, n)), axis=1)
@@ -80,7 +59,7 @@ def book_stack(mesh: Mesh, palette: Palette, spot: Spot, n: int) -> float:
     return float(level[-1])
 
 
-def cartons(mesh: Mesh, palette: Palette, spot: Spot, side: float, n: int = 1) -> None:
+def cartons(mesh: MeshBuilder, palette: Palette, spot: Spot, side: float, n: int = 1) -> None:
     """A stack of n cartons about `side` m wide, a little turned against each other."""
     rng = mesh.rng
     size = side * rng.uniform([0.6, 0.4, 0.6], [1.2, 1.0, 1.1], (n, 3)) * (0.9 ** np.arange(n))[:, None]
@@ -90,7 +69,7 @@ def cartons(mesh: Mesh, palette: Palette, spot: Spot, side: float, n: int = 1) -
     boxes(mesh, spot.world(base), size, paint, Kind.BOX, turn=turn)
 
 
-def mug(mesh: Mesh, palette: Palette, spot: Spot) -> None:
+def mug(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
     """A mug with a handle."""
     rng = mesh.rng
     radius, height = rng.uniform(0.035, 0.05), rng.uniform(0.08, 0.12)
@@ -108,7 +87,7 @@ def _glaze(palette: Palette) -> Paint:
     return palette.paint("photo", "stripes", "plaster", "sign", metres=0.16, colour=0.8)
 
 
-def vessel(mesh: Mesh, palette: Palette, spot: Spot, *, size: float = 1.0) -> None:
+def vessel(mesh: MeshBuilder, palette: Palette, spot: Spot, *, size: float = 1.0) -> None:
     """A can, bottle, vase or bowl; `size` 1: as on a table."""
     rng = mesh.rng
     shapes = ((CAN, 0.035, 0.12), (BOTTLE, 0.04, 0.28), (VASE, 0.08, 0.26), (BOWL, 0.11, 0.08), (CYLINDER, 0.05, 0.16))
@@ -118,13 +97,13 @@ def vessel(mesh: Mesh, palette: Palette, spot: Spot, *, size: float = 1.0) -> No
     revolve(mesh, profile, spot.at, scale, paint, Kind.BOX, turn=spot.frame, sides=18)
 
 
-def ball(mesh: Mesh, palette: Palette, spot: Spot, radius: float) -> None:
+def ball(mesh: MeshBuilder, palette: Palette, spot: Spot, radius: float) -> None:
     """A ball that lies on the spot."""
     paint = palette.paint("photo", "stripes", "checker", "plaster", "fabric", metres=radius * 3, colour=0.9)
     revolve(mesh, BALL, spot.at, (radius, radius), paint, Kind.BOX, turn=spot.frame, sides=16)
 
 
-def fruit(mesh: Mesh, palette: Palette, spot: Spot, n: int) -> None:
+def fruit(mesh: MeshBuilder, palette: Palette, spot: Spot, n: int) -> None:
     """A few fruits or pebbles beside each other."""
     rng = mesh.rng
     size = rng.uniform(0.03, 0.05, (n, 1)) * rng.uniform(0.85, 1.1, (n, 3))
@@ -133,7 +112,7 @@ def fruit(mesh: Mesh, palette: Palette, spot: Spot, n: int) -> None:
     lumps(mesh, spot.world(place), size, paint, Kind.BOX, roughness=0.03)
 
 
-def blocks(mesh: Mesh, palette: Palette, spot: Spot, n: int) -> None:
+def blocks(mesh: MeshBuilder, palette: Palette, spot: Spot, n: int) -> None:
     """Toy blocks: cubes, pillars and cones in strong colours, some on each other."""
     rng = mesh.rng
     side = rng.uniform(0.03, 0.06)
@@ -148,7 +127,7 @@ def blocks(mesh: Mesh, palette: Palette, spot: Spot, n: int) -> None:
     revolve(mesh, CONE, spot.world(tops[:2]), (side * 0.5, side), palette.plain(colour=1.0), Kind.BOX, sides=10)
 
 
-def card(mesh: Mesh, palette: Palette, spot: Spot, height: float) -> None:
+def card(mesh: MeshBuilder, palette: Palette, spot: Spot, height: float) -> None:
     """A cut-out card with a foot: a blob, a figure or an animal, upright."""
     rng = mesh.rng
     outline = (blob, person, animal)[int(rng.random() * 3)](rng)
@@ -158,14 +137,14 @@ def card(mesh: Mesh, palette: Palette, spot: Spot, height: float) -> None:
     cutouts(mesh, [outline], spot.at[None], frame, paint, Kind.CUTOUT)
 
 
-def frame_photo(mesh: Mesh, palette: Palette, spot: Spot, width: float, height: float) -> None:
+def frame_photo(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float, height: float) -> None:
     """A photograph in a stand-up frame."""
     boxes(mesh, spot.at, (width + 0.03, height + 0.03, 0.015), palette.plain(), Kind.BOX, turn=spot.frame)
     picture = spot.world([0, -0.015, -0.014])
     boxes(mesh, picture, (width, height, 0.008), palette.paint("photo"), Kind.SIGN, turn=spot.frame, fit=True)
 
 
-def pot_plant(mesh: Mesh, palette: Palette, spot: Spot, height: float) -> None:
+def pot_plant(mesh: MeshBuilder, palette: Palette, spot: Spot, height: float) -> None:
     """A plant with long leaves in a pot, `height` m tall together."""
     rng = mesh.rng
     pot = height * rng.uniform(0.22, 0.34)
@@ -182,7 +161,7 @@ def pot_plant(mesh: Mesh, palette: Palette, spot: Spot, height: float) -> None:
     )
 
 
-def crate(mesh: Mesh, palette: Palette, spot: Spot, size: tuple[float, float, float]) -> None:
+def crate(mesh: MeshBuilder, palette: Palette, spot: Spot, size: tuple[float, float, float]) -> None:
     """An open crate or cage of slats: width, height, depth in m."""
     width, height, depth = size
     half = np.array([width, 0, depth]) / 2
@@ -192,18 +171,10 @@ def crate(mesh: Mesh, palette: Palette, spot: Spot, size: tuple[float, float, fl
     starts = np.concatenate((rails.reshape(-1, 3), corners))
     ends = np.concatenate((np.roll(rails, -1, axis=1).reshape(-1, 3), corners - [0, height, 0]))
     paint = palette.paint("wood", "metal", "plaster", colour=0.6)
-    bars(
-        mesh,
-        spot.world(starts),
-        spot.world(ends),
-        height * 0.07,
-        paint,
-        Kind.BOX,
-        surface=np.repeat(mesh.new_surfaces(1), len(starts)),
-    )
+    bars(mesh, spot.world(starts), spot.world(ends), height * 0.07, paint, Kind.BOX, surface=mesh.new_surfaces(1))
 
 
-def mesh_screen(mesh: Mesh, palette: Palette, spot: Spot, width: float, height: float, cell: float) -> None:
+def mesh_screen(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float, height: float, cell: float) -> None:
     """A frame with a net of thin bars, upright."""
     rng = mesh.rng
     paint = palette.paint("metal", "wood", "plaster", colour=0.6, bright=0.6)
@@ -218,10 +189,10 @@ def mesh_screen(mesh: Mesh, palette: Palette, spot: Spot, width: float, height: 
     bars(mesh, spot.world(starts), spot.world(ends), thick, paint, Kind.POLE, surface=row)
     posts = [(-width / 2, 0.0, 0.0), (width / 2, 0.0, 0.0)]
     tops = [(-width / 2, -height * 1.02, 0.0), (width / 2, -height * 1.02, 0.0)]
-    bars(mesh, spot.world(posts), spot.world(tops), thick * 2.5, paint, Kind.POLE, surface=np.repeat(surface, 2))
+    bars(mesh, spot.world(posts), spot.world(tops), thick * 2.5, paint, Kind.POLE, surface=surface)
 
 
-def table_lamp(mesh: Mesh, palette: Palette, spot: Spot, height: float) -> None:
+def table_lamp(mesh: MeshBuilder, palette: Palette, spot: Spot, height: float) -> None:
     """A lamp with a foot, a stem and a bright shade."""
     metal = palette.plain(bright=0.5)
     revolve(mesh, CYLINDER, spot.at, (height * 0.16, height * 0.03), metal, Kind.POLE)
@@ -241,7 +212,7 @@ def table_lamp(mesh: Mesh, palette: Palette, spot: Spot, height: float) -> None:
     )
 
 
-def scatter(mesh: Mesh, palette: Palette, spots: list[Spot], *, size: float = 1.0) -> None:
+def scatter(mesh: MeshBuilder, palette: Palette, spots: list[Spot], *, size: float = 1.0) -> None:
     """One small thing on each spot, of table size times `size`."""
     rng = mesh.rng
     for spot in spots:

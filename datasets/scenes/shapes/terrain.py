@@ -1,15 +1,12 @@
 """Height fields: hills, ridges and the ground under them, finer near the camera than far away."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datasets.scenes.build import Mesh
-from datasets.scenes.flat import lattice
-from datasets.scenes.paint import Paint
-from datasets.scenes.scene import Kind
-from datasets.scenes.vectors import cross, unit
-
-Doubles = NDArray[np.float64]
+from datasets.scenes.scene import Doubles, Kind
+from datasets.scenes.shapes.flat import lattice
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.paint import Paint
+from datasets.scenes.shapes.vectors import cross, unit
 
 
 class Relief:
@@ -62,7 +59,7 @@ class Ground:
         self._relief = relief
 
     def on(self, x: Doubles, z: Doubles) -> Doubles:
-        """World places (..., 3) on the ground."""
+        """World points (..., 3) on the ground at x, z (...)."""
         at = np.stack(np.broadcast_arrays(x, z), axis=-1).reshape(-1, 2)
         levels = self.z[:, 0]
         row = np.clip(len(levels) - np.searchsorted(levels[::-1], at[:, 1]), 1, len(levels) - 1) - 1
@@ -76,10 +73,10 @@ class Ground:
         weights = np.stack([_doubled(p[:, :2], q[:, :2], at) for p, q in ((b, d), (d, first), (first, b))], axis=-1)
         heights = np.stack((first[:, 2], b[:, 2], d[:, 2]), axis=-1)
         height = (weights * heights).sum(axis=-1) / weights.sum(axis=-1)
-        places = np.stack((at[:, 0], height, at[:, 1]), axis=-1)
-        return places.reshape(*np.broadcast_shapes(np.shape(x), np.shape(z)), 3)
+        points = np.stack((at[:, 0], height, at[:, 1]), axis=-1)
+        return points.reshape(*np.broadcast_shapes(np.shape(x), np.shape(z)), 3)
 
-    def add(self, mesh: Mesh, soil: Paint, path: Paint) -> None:
+    def add(self, mesh: MeshBuilder, soil: Paint, path: Paint) -> None:
         """Put the cells into a mesh."""
         points = np.stack((self.x, self.y, self.z), axis=-1)[None]
         step = 0.5
@@ -89,8 +86,8 @@ class Ground:
         way = np.zeros((self.x.shape[0] - 1, self.x.shape[1] - 1), bool)
         way[:, way.shape[1] // 2] = True
         for paint, keep, x in ((soil, ~way, self.x), (path, way, self.x - self.middle[:, None])):
-            places = np.stack((x, -self.z), axis=-1)[None] / paint.metres[0]
-            lattice(mesh, points, normals, places, paint, Kind.GROUND, keep=keep)
+            uv = np.stack((x, -self.z), axis=-1)[None] / paint.metres[0]
+            lattice(mesh, points, normals, uv, paint, Kind.GROUND, keep=keep)
 
 
 def _doubled(a: Doubles, b: Doubles, c: Doubles) -> Doubles:
@@ -99,7 +96,7 @@ def _doubled(a: Doubles, b: Doubles, c: Doubles) -> Doubles:
     return np.asarray(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
 
 
-def mountains(mesh: Mesh, rng: np.random.Generator, distance: float, height: float, paint: Paint) -> None:
+def mountains(mesh: MeshBuilder, rng: np.random.Generator, distance: float, height: float, paint: Paint) -> None:
     """A range of mountains across the view, `distance` m away."""
     columns, rows = 60, 3
     x = np.linspace(-1.5, 1.5, columns) * distance
@@ -113,5 +110,5 @@ def mountains(mesh: Mesh, rng: np.random.Generator, distance: float, height: flo
     points = np.stack(np.broadcast_arrays(x, y, z), axis=-1)
     across, down = np.gradient(points, axis=1), np.gradient(points, axis=0)
     normals = unit(cross(down, across))
-    places = np.stack((points[..., 0], points[..., 1] * 1.5), axis=-1) / paint.metres[0]
-    lattice(mesh, points[None], normals[None], places[None], paint, Kind.GROUND, casts_shadow=False)
+    uv = np.stack((points[..., 0], points[..., 1] * 1.5), axis=-1) / paint.metres[0]
+    lattice(mesh, points[None], normals[None], uv[None], paint, Kind.GROUND, casts_shadow=False)

@@ -3,11 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scenes.scene import Floats, Standpoint
-from datasets.scenes.vectors import cross, unit
+from datasets.scenes.scene import Doubles, Floats, Standpoint
+from datasets.scenes.shapes.vectors import cross, unit
 from stitching.errors import InputError
-
-Doubles = NDArray[np.float64]
 
 _CANDIDATES = 160  # places tried
 _HEADINGS = 10  # directions tried at each

@@ -4,31 +4,32 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from datasets.scenes.build import Mesh
-from datasets.scenes.flat import CLOSED, bars, boxes, panels
-from datasets.scenes.paint import Paint, Palette
-from datasets.scenes.round import CYLINDER, lumps, revolve
 from datasets.scenes.scene import Kind
-from datasets.scenes.things import Spot, books, scatter
-from datasets.scenes.vectors import leaning, turned
+from datasets.scenes.shapes.flat import CLOSED, bars, boxes, panels
+from datasets.scenes.shapes.mesh_builder import MeshBuilder
+from datasets.scenes.shapes.paint import Paint, Palette
+from datasets.scenes.shapes.round import CYLINDER, lumps, revolve
+from datasets.scenes.shapes.spot import Spot
+from datasets.scenes.shapes.vectors import leaning, turned
+from datasets.scenes.things.small_things import books, scatter
 
 _WOODS = ("wood", "wood", "plaster", "metal", "photo")
 
 
 def _group(
-    mesh: Mesh, spot: Spot, rows: Sequence[tuple[float, ...]], paint: Paint, faces: tuple[int, ...] = CLOSED
+    mesh: MeshBuilder, spot: Spot, rows: Sequence[tuple[float, ...]], paint: Paint, faces: tuple[int, ...] = CLOSED
 ) -> None:
     """Boxes of one body: each row is x, y, z of the middle of its bottom, then width, height, depth, all local."""
     table = np.array(rows)
     of = np.zeros(len(table), np.int32)
-    surface = np.repeat(mesh.new_surfaces(1), len(table))
+    surface = mesh.new_surfaces(1)
     boxes(
         mesh, spot.world(table[:, :3]), table[:, 3:], paint.of(of), Kind.FURNITURE,
         turn=spot.frame, faces=faces, surface=surface,
     )  # fmt: skip
 
 
-def table(mesh: Mesh, palette: Palette, spot: Spot, width: float, depth: float, height: float) -> Spot:
+def table(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float, depth: float, height: float) -> Spot:
     """A table, round or angular, with four legs or one. Returns the spot of its top."""
     rng = mesh.rng
     paint = palette.paint(*_WOODS, colour=0.3, bright=0.8)
@@ -50,7 +51,7 @@ def table(mesh: Mesh, palette: Palette, spot: Spot, width: float, depth: float, 
     return Spot(spot.world([0, -height, 0]), spot.frame)
 
 
-def chair(mesh: Mesh, palette: Palette, spot: Spot) -> None:
+def chair(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
     """A chair that looks to -z; its back has bars or a board."""
     rng = mesh.rng
     paint = palette.paint(*_WOODS, colour=0.6, bright=0.8)
@@ -70,7 +71,7 @@ def chair(mesh: Mesh, palette: Palette, spot: Spot) -> None:
     _group(mesh, spot, rows, paint)
 
 
-def shelf(mesh: Mesh, palette: Palette, spot: Spot, width: float, height: float, depth: float) -> None:
+def shelf(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float, height: float, depth: float) -> None:
     """An open shelf at a wall, full of books and things."""
     rng = mesh.rng
     paint = palette.paint(*_WOODS, colour=0.3, bright=0.8)
@@ -96,7 +97,7 @@ def shelf(mesh: Mesh, palette: Palette, spot: Spot, width: float, height: float,
             scatter(mesh, palette, [Spot(spot.world([x, -level - thick, -depth / 2]), spot.frame)], size=0.7)
 
 
-def cabinet(mesh: Mesh, palette: Palette, spot: Spot, width: float, height: float, depth: float) -> Spot:
+def cabinet(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float, height: float, depth: float) -> Spot:
     """A chest with drawers or doors and handles, at a wall. Returns the spot of its top."""
     rng = mesh.rng
     paint = palette.paint(*_WOODS, colour=0.4, bright=0.8)
@@ -107,7 +108,7 @@ def cabinet(mesh: Mesh, palette: Palette, spot: Spot, width: float, height: floa
     y = -0.06 - np.arange(rows) * tall
     place = np.stack((np.tile(x, rows), np.repeat(y, columns), np.full(columns * rows, -depth - 0.02)), axis=1)
     front = palette.same(*_WOODS, n=len(place), colour=0.1, bright=0.9) if rng.random() < 0.5 else paint
-    surface = np.repeat(mesh.new_surfaces(1), len(place))
+    surface = mesh.new_surfaces(1)
     boxes(
         mesh, spot.world(place), (wide - 0.02, tall - 0.02, 0.02), front, Kind.FURNITURE,
         turn=spot.frame, faces=(0, 2, 3, 4, 5), surface=surface,
@@ -127,7 +128,7 @@ def cabinet(mesh: Mesh, palette: Palette, spot: Spot, width: float, height: floa
     return Spot(spot.world([0, -height, -depth / 2]), spot.frame)
 
 
-def sofa(mesh: Mesh, palette: Palette, spot: Spot, width: float) -> None:
+def sofa(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float) -> None:
     """A sofa or armchair at a wall or free, looking to -z."""
     rng = mesh.rng
     paint = palette.paint("fabric", "fabric", "carpet", "stripes", "photo", colour=0.7, bright=0.8)
@@ -152,7 +153,7 @@ def sofa(mesh: Mesh, palette: Palette, spot: Spot, width: float) -> None:
     seats = np.stack((x, np.full(n, -seat + 0.1), np.full(n, -depth / 2 - 0.1)), axis=1)
     boxes(
         mesh, spot.world(seats), (wide - 0.012, 0.13, depth - 0.28), paint.tinted(1.12), Kind.FURNITURE,
-        turn=spot.frame, faces=CLOSED, surface=np.repeat(mesh.new_surfaces(1), n),
+        turn=spot.frame, faces=CLOSED, surface=mesh.new_surfaces(1),
     )  # fmt: skip
     pillows = int(rng.integers(0, 4))
     place = np.stack(
@@ -168,7 +169,7 @@ def sofa(mesh: Mesh, palette: Palette, spot: Spot, width: float) -> None:
         lumps(mesh, spot.world(place), (0.21, 0.19, 0.13), cover, Kind.FURNITURE, roughness=0.05)
 
 
-def bed(mesh: Mesh, palette: Palette, spot: Spot, width: float) -> None:
+def bed(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float) -> None:
     """A bed with its head at a wall, blanket and pillows."""
     rng = mesh.rng
     wood = palette.paint("wood", "fabric", "plaster", colour=0.3, bright=0.7)
@@ -184,7 +185,7 @@ def bed(mesh: Mesh, palette: Palette, spot: Spot, width: float) -> None:
     lumps(mesh, spot.world(place), (width / n * 0.4, 0.08, 0.2), sheet.tinted(1.1), Kind.FURNITURE, roughness=0.06)
 
 
-def floor_lamp(mesh: Mesh, palette: Palette, spot: Spot, height: float) -> None:
+def floor_lamp(mesh: MeshBuilder, palette: Palette, spot: Spot, height: float) -> None:
     """A lamp on a long stem."""
     metal = palette.plain(bright=0.35)
     revolve(mesh, CYLINDER, spot.at, (0.14, 0.025), metal, Kind.FURNITURE, sides=16)
@@ -194,7 +195,7 @@ def floor_lamp(mesh: Mesh, palette: Palette, spot: Spot, height: float) -> None:
     revolve(mesh, ((0.6, 1), (1, 0)), top, (mesh.rng.uniform(0.15, 0.25), 0.28), shade, Kind.FURNITURE, sides=16)
 
 
-def pendant(mesh: Mesh, palette: Palette, spot: Spot, drop: float) -> None:
+def pendant(mesh: MeshBuilder, palette: Palette, spot: Spot, drop: float) -> None:
     """A lamp that hangs `drop` m from its spot on the ceiling."""
     rng = mesh.rng
     revolve(
@@ -227,7 +228,9 @@ def pendant(mesh: Mesh, palette: Palette, spot: Spot, drop: float) -> None:
     )
 
 
-def picture(mesh: Mesh, palette: Palette, spot: Spot, width: float, height: float, *, frame: bool = True) -> None:
+def picture(
+    mesh: MeshBuilder, palette: Palette, spot: Spot, width: float, height: float, *, frame: bool = True
+) -> None:
     """A photograph or poster on a wall; the spot is its middle on the wall."""
     if frame:
         edge = mesh.rng.uniform(0.02, 0.06)
@@ -239,23 +242,23 @@ def picture(mesh: Mesh, palette: Palette, spot: Spot, width: float, height: floa
     panels(mesh, corner, spot.frame @ [width, 0, 0], [0, height, 0], photo, Kind.SIGN, fit=True)
 
 
-def radiator(mesh: Mesh, palette: Palette, spot: Spot, width: float) -> None:
+def radiator(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float) -> None:
     """A ribbed radiator at a wall."""
     x = np.arange(-width / 2, width / 2, 0.06)
     place = np.stack((x, np.full_like(x, -0.12), np.full_like(x, -0.1)), axis=1)
     paint = palette.paint("plaster", "metal", colour=0.1, bright=0.95)
-    surface = np.repeat(mesh.new_surfaces(1), len(x))
+    surface = mesh.new_surfaces(1)
     boxes(mesh, spot.world(place), (0.04, 0.55, 0.12), paint, Kind.FURNITURE, turn=spot.frame, surface=surface)
 
 
-def ladder(mesh: Mesh, palette: Palette, spot: Spot, height: float) -> None:
+def ladder(mesh: MeshBuilder, palette: Palette, spot: Spot, height: float) -> None:
     """A ladder that leans on a wall, its foot at the spot."""
     frame = spot.frame @ leaning(-0.28 if mesh.rng.random() < 0.1 else 0.28)
     lean = Spot(spot.at, frame)
     rungs = np.arange(0.25, height, 0.28)
     starts = [(-0.2, 0.0, 0.0), (0.2, 0.0, 0.0)] + [(-0.2, -y, 0.0) for y in rungs]
     ends = [(-0.2, -height, 0.0), (0.2, -height, 0.0)] + [(0.2, -y, 0.0) for y in rungs]
-    surface = np.repeat(mesh.new_surfaces(1), len(starts))
+    surface = mesh.new_surfaces(1)
     bars(
         mesh,
         lean.world(starts),
@@ -267,7 +270,7 @@ def ladder(mesh: Mesh, palette: Palette, spot: Spot, height: float) -> None:
     )
 
 
-def dining(mesh: Mesh, palette: Palette, spot: Spot, width: float, depth: float) -> Spot:
+def dining(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float, depth: float) -> Spot:
     """A table with chairs around. Returns the spot of its top."""
     rng = mesh.rng
     top = table(mesh, palette, spot, width, depth, rng.uniform(0.7, 0.78))

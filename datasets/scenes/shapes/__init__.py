@@ -1,0 +1,1 @@
+"""Shapes that add textured triangles to a scene: boxes, bodies of revolution, outlines, terrain; the mesh builder."""

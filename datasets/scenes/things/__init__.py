@@ -1,0 +1,1 @@
+"""Things that recipes put into scenes: furniture, small things, plants, vehicles, houses, the walls of a room."""
