@@ -29,17 +29,9 @@ from stitching.network.runtime.network_files import find_network
 from stitching.network.runtime.onnx_runtime import Device
 from stitching.selection import Candidate, choose, smooth_map_xy, visible_cost
 from stitching.summary import Summary, summarize
+from stitching.warping.drawing import draw, draw_aligned_pair, draw_canvas_pair
 from stitching.warping.estimators import find_estimator
-from stitching.warping.placement import (
-    Placement,
-    aligned_pair,
-    draw,
-    from_warp_field,
-    place_pair,
-    place_target,
-    to_warp_field,
-    working_scale,
-)
+from stitching.warping.placement import Placement, from_warp_field, place_target, to_warp_field
 from stitching.warping.relax import relax_map
 from stitching.warping.warp import AlignedPair, CanvasPair, Warp
 
@@ -187,9 +179,9 @@ def stitch(
         with clock.stage("align"):
             alignment = align_pictures(first, second)
             coarse = plan_canvas(alignment, first.size, second.size)
-            canvas, scale = coarse.canvas, working_scale(coarse.canvas, options.work_megapix)
-            pair, coarse_map = place_pair(first, second, alignment, coarse, scale)
-        place = partial(place_target, pair=pair, coarse=coarse_map, target_size=second.size, scale=scale)
+            canvas, scale = coarse.canvas, coarse.canvas.scale_for(options.work_megapix)
+            pair, coarse_map = draw_canvas_pair(first, second, alignment, coarse, scale)
+        place = partial(place_target, pair=pair, coarse_map=coarse_map, target_size=second.size, scale=scale)
         placements = _placements(options, pair, place, clock)
     else:
         loaded = warp if isinstance(warp, WarpField) else load_warp(Path(warp))
@@ -240,7 +232,7 @@ def _candidates(
     """Every warp with every blend."""
     for warp, placement in placements:
         with clock.stage("generate"):
-            aligned = aligned_pair(*pictures, canvas, placement)
+            aligned = draw_aligned_pair(*pictures, canvas, placement)
             natural = draw(pictures[1], smooth_map_xy(placement), placement.scale)[0]
         both = aligned.reference_valid & aligned.target_valid
         sure = None if warp in UNCHECKED or not both.any() else float(placement.trusted[both].mean())
@@ -309,7 +301,7 @@ def _same_depth(first: Picture, second: Picture) -> tuple[Picture, Picture]:
 
 
 def _layers(reference: Picture, target: Picture, canvas: Canvas, placement: Placement, megapix: float | None) -> Layers:
-    scale = 1.0 if megapix is None else working_scale(canvas, megapix)
+    scale = 1.0 if megapix is None else canvas.scale_for(megapix)
     return Layers(shrink(reference, scale), shrink(target, scale), canvas, scale, placement.map_xy, placement.scale)
 
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from stitching.alignment.coarse import Alignment
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field
+from stitching.geometry.tears_and_folds import tears_and_folds
 from stitching.io.images import Picture
 from stitching.selection import Candidate, is_doubtful
-from stitching.warping.warp import shear_and_folds
 
 if TYPE_CHECKING:
     from stitching.stitcher import Masks
@@ -81,7 +81,7 @@ def summarize(
     lengths = np.linalg.norm(residual[both], axis=1) * PARALLAX_WIDTH / reference.size[0]
     known = lengths[np.isfinite(lengths)]
     median, p90 = (round(float(np.percentile(known, q)), 2) if known.size else None for q in (50, 90))
-    tears, folds = shear_and_folds(residual, both)
+    tears, folds = tears_and_folds(residual, both)
     overlap = float(both.sum() / max(masks.target.sum(), 1))
     confidence = 1.0 if alignment is None else alignment.confidence
     return Summary(

@@ -28,8 +28,9 @@ from stitching.geometry.pixel_maps import OUTSIDE_ALL, Mask, pixel_grid
 from stitching.io.files import replacing
 from stitching.io.images import Picture, as_picture
 from stitching.warping.classical import classical
+from stitching.warping.drawing import draw_aligned_pair
 from stitching.warping.estimators import ESTIMATORS
-from stitching.warping.placement import Placement, aligned_pair, place_target
+from stitching.warping.placement import Placement, place_target
 from stitching.warping.relax import relax_map
 from stitching.warping.warp import CanvasPair, Estimator, Warp, forward_backward_consistent
 
@@ -87,7 +88,7 @@ def find_blend(name: str) -> Blender:
 def _blended(generator: Generator, prepared: Prepared, warp: Warp) -> tuple[Pixels, Mask]:
     placed = _placed(prepared, warp)
     placement = placed.placement
-    blend = generator(aligned_pair(placed.reference, placed.target, placed.canvas, placement), "gain")
+    blend = generator(draw_aligned_pair(placed.reference, placed.target, placed.canvas, placement), "gain")
     calm = relax_map(placement.map_xy, placement.covered, placement.trusted, blend.weight)
     panorama, alpha = compose(Layers(placed.reference, placed.target, placed.canvas, 1.0, calm, 1.0), blend)
     return panorama.astype(np.uint8), alpha > 0

@@ -11,7 +11,8 @@ from datasets.sample import Doubles, Pixels, Seen
 from datasets.windows import PairTruth, Window, WindowTruth
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import Mask, inside, remap
-from stitching.warping.warp import CanvasPair, Warp, shear_and_folds
+from stitching.geometry.tears_and_folds import tears_and_folds
+from stitching.warping.warp import CanvasPair, Warp
 
 OFF = 3.0  # px; pixels that are farther from their place count as wrong
 FARTHEST = 1000.0  # px; a place that is farther off counts as so far: beside the horizon anything may happen
@@ -71,7 +72,7 @@ def measure_warp_truth(warp: Warp, pair: CanvasPair, window: Window, truth: Pair
     known = shown & (truth.mask != Seen.BEHIND) & reach.all(axis=-1)
     visible = known & (truth.mask == Seen.VISIBLE)
     sure = visible & (remap(trusted.astype(np.uint8), coarse, cv2.INTER_NEAREST) > 0)
-    tears, folds = shear_and_folds(warp.residual, pair.target_valid)
+    tears, folds = tears_and_folds(warp.residual, pair.target_valid)
     return WarpTruth(
         ov=_mean(error, visible), ov_median=float(np.median(error[visible])) if visible.any() else None,
         over_3=_mean(error > OFF, visible), occluded=_mean(error, known & (truth.mask == Seen.OCCLUDED)),

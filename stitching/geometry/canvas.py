@@ -71,6 +71,10 @@ class Canvas:
         """ "plane" or "cylinder"."""
         return self.surface.projection
 
+    def scale_for(self, megapix: float) -> float:
+        """Px per canvas px, at most 1, of a grid that shows the canvas with at most `megapix` million pixels."""
+        return min(1.0, float(np.sqrt(megapix * 1e6 / (self.size[0] * self.size[1]))))
+
     def to_reference(self, points: Points) -> Points:
         """(..., 2) canvas px -> reference px."""
         return self.surface.to_reference(points + np.asarray(self.origin, np.float64))

@@ -1,46 +1,31 @@
-"""Placing the pictures on the working canvas: the estimators' input, and what becomes of their output."""
+"""Where the target lies on the working canvas: from an estimated warp, or from a warp file."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from stitching.alignment.coarse import Alignment
-from stitching.alignment.coarse_warp import CoarseWarp
 from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas, Surface
-from stitching.geometry.pixel_maps import (
-    Field,
-    Mask,
-    Size,
-    evaluate_on_grid,
-    forward_map,
-    inside,
-    pixel_grid,
-    push_pull,
-    remap,
-    rescale,
-)
-from stitching.io.images import Picture, shrink, to_8_bit
+from stitching.geometry.pixel_maps import Field, Mask, Size, forward_map, inside, pixel_grid, push_pull, remap
+from stitching.io.images import Picture
 from stitching.io.warp_file import WarpField
-from stitching.warping.occlusion import hidden_from_target
-from stitching.warping.splat import splat
-from stitching.warping.warp import AlignedPair, CanvasPair, Warp
+from stitching.warping.splat import splat_warp
+from stitching.warping.warp import CanvasPair, Warp
 
-CLOSED_HOLES = 9  # px of the working canvas: narrower holes are stretches, not openings
+MAX_CLOSED_HOLE = 9  # px of the working canvas: a narrower hole is a stretched surface, a wider one a torn one
 
 
 @dataclass(frozen=True)
 class Placement:
-    """The target's place on the working canvas, as an estimator found it or a file said.
+    """A backward map of the target, with what is known about it.
 
     Attributes:
-        places: (h, w, 2) float32, canvas -> full-size target px; a smooth guess where not `trusted`.
+        map_xy: (h, w, 2) float32, working canvas -> full-size target px; a smooth guess where not `trusted`.
         covered: (h, w), where that lies in the target.
-        trusted: (h, w), where the target is known to be in its place: not hidden from either picture.
-        residual: (h, w, 2) float32, the warp after coarse alignment, working px; NaN where not covered, and
-            everywhere where it was loaded from a file.
+        trusted: (h, w), where the warp is known: hidden neither from the reference nor from the target.
+        residual: (h, w, 2) float32, working px: canvas pixel -> where the coarsely aligned target has what is shown
+            there; NaN where not covered, and everywhere where the warp was loaded from a file.
         scale: working px per canvas px.
     """
 
@@ -51,63 +36,30 @@ class Placement:
     scale: float
 
 
-def working_scale(canvas: Canvas, megapix: float) -> float:
-    """Working px per canvas px for a canvas of at most `megapix`."""
-    return min(1.0, float(np.sqrt(megapix * 1e6 / (canvas.size[0] * canvas.size[1]))))
+def place_target(warp: Warp, pair: CanvasPair, coarse_map: Field, target_size: Size, scale: float) -> Placement:
+    """Splat a warp onto the canvas, fill what nothing lands on, and follow the coarse map into the target.
 
-
-def place_pair(
-    reference: Picture, target: Picture, alignment: Alignment, coarse: CoarseWarp, scale: float
-) -> tuple[CanvasPair, Field]:
-    """Draw both pictures, coarsely aligned, on a working canvas of `scale` px per canvas px.
-
-    Returns:
-        What estimators see, and the coarse map (h, w, 2) canvas -> full-size target px.
+    Args:
+        warp: of the coarsely aligned target.
+        pair: what it was estimated from.
+        coarse_map: (h, w, 2) working canvas -> full-size target px, without the residual.
+        target_size: (w, h) of the full-size target.
+        scale: working px per canvas px.
     """
-    size = _size(coarse.canvas, scale)
-    map_xy = evaluate_on_grid(coarse, size, scale)
-    pixels, valid = draw(target, map_xy, scale)
-    reference_places = evaluate_on_grid(coarse.canvas.to_reference, size, scale)
-    reference_pixels, reference_valid = draw(reference, reference_places, scale)
-    matches = alignment.matches
-    points = rescale(coarse.canvas.from_reference(matches.reference), scale)
-    target_points = rescale(coarse.inverse(matches.target), scale)
-    known = np.isfinite(points).all(axis=1) & np.isfinite(target_points).all(axis=1)
-    pair = CanvasPair(reference_pixels, pixels, reference_valid, valid, points[known], target_points[known])
-    return pair, map_xy
-
-
-def place_target(warp: Warp, pair: CanvasPair, coarse: Field, target_size: Size, scale: float) -> Placement:
-    """Splat a warp onto the canvas; narrow holes are closed, wide ones keep a guess that is not trusted."""
-    splatted = splat(warp.residual, warp.confidence, pair.target_valid)
+    splatted = splat_warp(warp.residual, warp.confidence, pair.target_valid)
     residual = push_pull(splatted.residual, splatted.covered.astype(np.float32))
     h, w = splatted.covered.shape
-    sources = pixel_grid(h, w) + residual
-    map_xy = remap(coarse, sources)
-    in_target = remap(pair.target_valid.astype(np.uint8), sources, cv2.INTER_NEAREST) > 0
-    covered = inside(map_xy, target_size) & in_target
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (CLOSED_HOLES, CLOSED_HOLES))
+    source = pixel_grid(h, w) + residual  # on the coarsely aligned target
+    map_xy = remap(coarse_map, source)
+    covered = inside(map_xy, target_size) & (remap(pair.target_valid.astype(np.uint8), source, cv2.INTER_NEAREST) > 0)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (MAX_CLOSED_HOLE, MAX_CLOSED_HOLE))
     closed = cv2.morphologyEx(splatted.covered.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
-    shown = np.where(covered[..., None], residual, np.nan).astype(np.float32)
-    return Placement(map_xy, covered, closed & covered, shown, scale)
-
-
-def aligned_pair(reference: Picture, target: Picture, canvas: Canvas, placement: Placement) -> AlignedPair:
-    """Draw both pictures on the working canvas after the warp: what generators see."""
-    pixels, valid = draw(target, placement.map_xy, placement.scale)
-    size = placement.covered.shape[1], placement.covered.shape[0]
-    reference_places = evaluate_on_grid(canvas.to_reference, size, placement.scale)
-    reference_pixels, reference_valid = draw(reference, reference_places, placement.scale)
-    valid &= placement.covered
-    pixels[~valid] = 0
-    hidden = hidden_from_target(placement.map_xy, placement.covered, placement.trusted, placement.scale)
-    return AlignedPair(
-        reference_pixels, pixels, reference_valid, valid, placement.trusted & valid, hidden & reference_valid
-    )
+    residual = np.where(covered[..., None], residual, np.nan).astype(np.float32)
+    return Placement(map_xy, covered, closed & covered, residual, scale)
 
 
 def to_warp_field(placement: Placement, canvas: Canvas, reference_size: Size, target_size: Size) -> WarpField:
-    """The placement as a file holds it, with the forward map."""
+    """The placement as a warp file holds it, with the forward map; sizes (w, h) of the full-size pictures."""
     backward = np.where(placement.covered[..., None], placement.map_xy, np.nan).astype(np.float32)
     forward, forward_scale = forward_map(backward, placement.scale, target_size)
     return WarpField(
@@ -117,15 +69,12 @@ def to_warp_field(placement: Placement, canvas: Canvas, reference_size: Size, ta
 
 
 def from_warp_field(warp: WarpField, reference: Picture, target: Picture) -> tuple[Canvas, Placement]:
-    """Canvas and placement of a loaded warp.
+    """Canvas and placement of a warp that was loaded from a file.
 
     Raises:
         InputError: it was made for pictures of other sizes.
     """
-    for name, size, picture in (
-        ("reference", warp.reference_size, reference),
-        ("target", warp.target_size, target),
-    ):
+    for name, size, picture in (("reference", warp.reference_size, reference), ("target", warp.target_size, target)):
         if size != picture.size:
             raise InputError(
                 f"the loaded warp is for a {name} of {size[0]} x {size[1]}, {picture.name} has"
@@ -136,18 +85,3 @@ def from_warp_field(warp: WarpField, reference: Picture, target: Picture) -> tup
     covered = np.isfinite(warp.map[..., 0])
     map_xy = push_pull(np.where(covered[..., None], warp.map, 0), covered.astype(np.float32))
     return canvas, Placement(map_xy, covered, warp.trusted & covered, np.full_like(map_xy, np.nan), warp.scale)
-
-
-def _size(canvas: Canvas, scale: float) -> Size:
-    return round(canvas.size[0] * scale), round(canvas.size[1] * scale)
-
-
-def draw(picture: Picture, map_xy: Field, scale: float) -> tuple[NDArray[np.uint8], Mask]:
-    """A picture drawn at the working scale where `map_xy` (full-size px) say, and where it has pixels."""
-    small = shrink(picture, scale)
-    where = rescale(map_xy, small.size[0] / picture.size[0])
-    valid = inside(map_xy, picture.size)
-    if small.valid is not None:
-        valid &= remap(small.valid, where) > 127
-    pixels = remap(to_8_bit(small.pixels), where)
-    return np.where(valid[..., None], pixels, 0).astype(np.uint8), valid

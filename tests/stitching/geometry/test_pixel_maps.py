@@ -6,6 +6,7 @@ from stitching.geometry.pixel_maps import (
     compose_flows,
     evaluate_on_grid,
     forward_backward_error,
+    forward_map,
     inside,
     pixel_grid,
     push_pull,
@@ -149,3 +150,31 @@ def test_a_bounding_box_holds_all_and_stays_on_the_picture():
     assert bounding_box(mask) == (slice(5, 10), slice(7, 29))
     assert bounding_box(mask, 4) == (slice(1, 14), slice(3, 30))
     assert bounding_box(np.zeros_like(mask), 4) == (slice(0, 20), slice(0, 30))
+
+
+def test_a_forward_map_undoes_the_backward_map_to_a_tenth_of_a_pixel():
+    """Of a canvas at half its size; its left fifth is not covered."""
+    backward = rescale(pixel_grid(40, 60), 2.0) - np.float32([24.25, 3])
+    backward[:, :12] = np.nan
+    forward, scale = forward_map(backward, 0.5, (100, 80))
+    assert scale <= 0.5
+    rows, columns = np.nonzero(np.isfinite(backward[..., 0]))
+    canvas = rescale(np.stack([columns, rows], axis=-1).astype(np.float64), 1 / 0.5)
+    at = rescale(backward[rows, columns].astype(np.float64), scale)
+    nearest = np.round(at).astype(int)
+    h, w = forward.shape[:2]
+    valid = (nearest >= 0).all(axis=1) & (nearest[:, 0] < w) & (nearest[:, 1] < h)
+    found = forward[nearest[valid, 1], nearest[valid, 0]]
+    # The forward map is read at the nearest whole pixel; the target moves like the canvas here.
+    expected = canvas[valid] + (nearest[valid] - at[valid]) / scale
+    assert valid.sum() > 1000
+    assert np.abs(found - expected).max() < 0.1
+
+
+def test_a_forward_map_is_interpolated_where_the_canvas_shows_nothing():
+    backward = pixel_grid(60, 80) + np.float32([30, 0])
+    backward[20:30, 20:30] = np.nan
+    forward, scale = forward_map(backward, 1.0, (110, 60))
+    assert scale == 1
+    assert np.isfinite(forward).all()
+    assert np.abs(forward - (pixel_grid(60, 110) - np.float32([30, 0]))).max() < 0.1

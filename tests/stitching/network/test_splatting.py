@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from stitching.geometry.pixel_maps import pixel_grid
 from stitching.network.splatting import LEAST_COVERAGE, Splatted, splat
 from stitching.warping.splat import SHARPNESS
-from stitching.warping.splat import splat as splat_numpy
+from stitching.warping.splat import splat_warp as splat_numpy
 
 H, W = 24, 32
 EVERYWHERE = torch.ones(1, 1, H, W)

@@ -7,10 +7,12 @@ from synthetic import SIZE, two_planes
 from stitching.alignment.coarse import align
 from stitching.alignment.coarse_warp import plan_canvas
 from stitching.geometry.pixel_maps import pixel_grid, remap, rescale
+from stitching.geometry.tears_and_folds import tears_and_folds
 from stitching.io.images import as_picture, to_grey
+from stitching.warping.drawing import draw_canvas_pair
 from stitching.warping.estimators import ESTIMATORS
-from stitching.warping.placement import place_pair, place_target
-from stitching.warping.warp import CanvasPair, shear_and_folds
+from stitching.warping.placement import place_target
+from stitching.warping.warp import CanvasPair
 
 SCALE = 0.9  # of the working canvas
 
@@ -21,7 +23,7 @@ def found():
     scene = two_planes()
     alignment = align(to_grey(scene.target), to_grey(scene.reference))
     coarse = plan_canvas(alignment, SIZE, SIZE)
-    pair, places = place_pair(as_picture(scene.reference), as_picture(scene.target), alignment, coarse, SCALE)
+    pair, places = draw_canvas_pair(as_picture(scene.reference), as_picture(scene.target), alignment, coarse, SCALE)
     true_places = remap(scene.places.astype(np.float32), places).astype(np.float64)
     height, width = pair.target_valid.shape
     truth = rescale(coarse.canvas.from_reference(true_places), SCALE) - pixel_grid(height, width)
@@ -129,5 +131,5 @@ def test_the_map_hardly_folds_and_covers_what_the_target_sees(found):
     pair, places, _, _, warps = found
     placement = place_target(warps["classical"], pair, places, SIZE, SCALE)
     assert placement.covered[pair.target_valid & ~pair.reference_valid].mean() > 0.98
-    _, folds = shear_and_folds(np.nan_to_num(placement.residual), placement.trusted)
+    _, folds = tears_and_folds(np.nan_to_num(placement.residual), placement.trusted)
     assert folds < 0.01

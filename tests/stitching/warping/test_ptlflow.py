@@ -22,8 +22,8 @@ from stitching.io.images import as_picture, to_grey
 from stitching.network.inputs import PairTensors
 from stitching.warping.classical import fill_outside
 from stitching.warping.dense_inverse_search import dense_inverse_search
+from stitching.warping.drawing import draw_canvas_pair
 from stitching.warping.estimators import ESTIMATORS, find_estimator
-from stitching.warping.placement import place_pair
 from stitching.warping.ptlflow import SMALLEST, PtlflowWarping, create_network, flow_warp
 from stitching.warping.warp import CanvasPair
 
@@ -270,7 +270,7 @@ def test_a_good_flow_is_a_good_warp():
     scene, scale = two_planes(), 0.9
     alignment = align(to_grey(scene.target), to_grey(scene.reference))
     coarse = plan_canvas(alignment, SIZE, SIZE)
-    pair, places = place_pair(as_picture(scene.reference), as_picture(scene.target), alignment, coarse, scale)
+    pair, places = draw_canvas_pair(as_picture(scene.reference), as_picture(scene.target), alignment, coarse, scale)
     warp = flow_warp(pair, PtlflowWarping(Search(dense_inverse_search)))
     true_places = remap(scene.places.astype(np.float32), places).astype(np.float64)
     truth = rescale(coarse.canvas.from_reference(true_places), scale) - pixel_grid(*pair.target_valid.shape)

@@ -1,5 +1,3 @@
-"""The warp as a file, and its inverse."""
-
 import dataclasses
 import io
 import zipfile
@@ -11,7 +9,6 @@ import pytest
 from stitching.errors import InputError, JobError
 from stitching.geometry.pixel_maps import forward_map, pixel_grid, rescale
 from stitching.io.warp_file import WarpField, load_warp, save_warp
-from stitching.warping.warp import shear_and_folds
 
 
 def a_warp():
@@ -199,47 +196,3 @@ def test_an_array_too_large_for_memory_is_refused(tmp_path):
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("map.npy", header.getvalue() + bytes(100))
     refused(path)
-
-
-# --- the inverse ---
-
-
-def test_the_forward_map_undoes_the_map_to_a_tenth_of_a_pixel():
-    warp = a_warp()
-    assert warp.forward_scale <= warp.scale
-    rows, columns = np.nonzero(np.isfinite(warp.map[..., 0]))
-    canvas = rescale(np.stack([columns, rows], axis=-1).astype(np.float64), 1 / warp.scale)
-    at = rescale(warp.map[rows, columns].astype(np.float64), warp.forward_scale)
-    nearest = np.round(at).astype(int)
-    h, w = warp.forward.shape[:2]
-    valid = (nearest >= 0).all(axis=1) & (nearest[:, 0] < w) & (nearest[:, 1] < h)
-    found = warp.forward[nearest[valid, 1], nearest[valid, 0]]
-    # The forward map is read at the nearest whole pixel, the target moves like the canvas here.
-    expected = canvas[valid] + (nearest[valid] - at[valid]) / warp.forward_scale
-    assert valid.sum() > 1000
-    assert np.abs(found - expected).max() < 0.1
-
-
-def test_the_forward_map_is_known_where_the_canvas_shows_nothing():
-    """A hidden patch gets its place from around it."""
-    backward = pixel_grid(60, 80) + np.float32([30, 0])
-    backward[20:30, 20:30] = np.nan
-    forward, scale = forward_map(backward, 1.0, (110, 60))
-    assert scale == 1
-    assert np.isfinite(forward).all()
-    assert np.abs(forward - (pixel_grid(60, 110) - np.float32([30, 0]))).max() < 0.1
-
-
-def test_tears_and_folds_are_counted():
-    still = np.zeros((60, 80, 2), np.float32)
-    everywhere = np.ones((60, 80), bool)
-    assert shear_and_folds(still, everywhere) == (0, 0)
-    assert shear_and_folds(still, ~everywhere) == (0, 0)
-    torn, folded = still.copy(), still.copy()
-    torn[:, 40:, 0], folded[:, 40:, 0] = 30, -30
-    tears, folds = shear_and_folds(torn, everywhere)
-    assert tears == pytest.approx(1 / 78)
-    assert folds == 0
-    tears, folds = shear_and_folds(folded, everywhere)
-    assert tears == 0
-    assert folds == pytest.approx(1 / 78)
