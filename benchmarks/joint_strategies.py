@@ -31,7 +31,7 @@ from apps.training.options import TASKS, Mode, TrainOptions
 from apps.training.run import train
 from apps.training.validation import Figures, validate
 from datasets.engines import usable_cores
-from datasets.examples import ExampleBatch
+from datasets.examples.batch import ExampleBatch
 from mtl.metrics import delta_m
 from stitching.io.files import replacing
 from stitching.network.stitching_network import StitchingNetwork
@@ -68,7 +68,7 @@ def main() -> None:
         threads=1, validate_every=chosen.steps, save_every=50, log_every=50,
     )  # fmt: skip
     print(f"{describe_machine(usable_cores())}, torch {torch.__version__}, one thread a run")
-    test = Cached(FromFolder(chosen.test, options.size, shake=False), cache / "ex_test")
+    test = Cached(FromFolder(chosen.test, options.size, jitter_alignment=False), cache / "ex_test")
     checks = list(batches(test, test.source.indices, 8, 0, torch.device("cpu")))
     found: dict[str, list[Figures]] = {}
     for seed in chosen.seeds:

@@ -35,7 +35,7 @@ from scene import make_pair
 from stitch_process import describe_machine
 
 from datasets.engines import usable_cores
-from datasets.windows import choose_window, coarse_alignment, draw_pair
+from datasets.examples.windows import choose_window, coarse_alignment, draw_pair
 from stitching.io.images import to_grey
 from stitching.warping.classical import classical
 from stitching.warping.warp import CanvasPair
@@ -246,10 +246,10 @@ def _print_training(devices: list[str], repeat: int, threads: int) -> None:
     from apps.training.data import FromGenerator
     from apps.training.objectives import STARTS
     from apps.training.options import TASKS
-    from datasets.examples import collate_examples
+    from datasets.examples.batch import collate_examples
     from datasets.options import SampleOptions
 
-    source = FromGenerator(SampleOptions(size=TRAINING_SIZE), seed=0, shake=False)
+    source = FromGenerator(SampleOptions(size=TRAINING_SIZE), seed=0, jitter_alignment=False)
     examples = [source(index) for index in range(BATCH)]
     print(f"\nTraining, {TRAINING_SIZE[0]} x {TRAINING_SIZE[1]} px, {BATCH} at once, forward and backward:")
     for device in devices:
@@ -277,7 +277,7 @@ def _training_step(batch: object, tasks: tuple[str, ...], half: bool) -> Call:
     import torch
 
     from apps.training.objectives import STARTS, Objectives
-    from datasets.examples import ExampleBatch
+    from datasets.examples.batch import ExampleBatch
     from stitching.network.stitching_network import StitchingNetwork
 
     assert isinstance(batch, ExampleBatch)

@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 import torch
 
-from datasets.generate import GenerateJob, OpenMaker, generate
-from datasets.making import Maker
+from datasets.generate import GenerateJob, OpenRenderer, generate
 from datasets.options import SampleOptions
 from datasets.photometry import Look, taken
-from datasets.sample import Doubles, Floats, Pixels, Seen
+from datasets.sample import Doubles, Floats, Pixels, Visibility
+from datasets.sample_renderer import SampleRenderer
 from datasets.scenes.shapes.outlines import person
 from datasets.storage.folder import StoredSample
 from datasets.storage.reading import read_samples
@@ -63,7 +63,7 @@ class SampleSet:
     """How a set differs from the clean one."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
-    open_maker: OpenMaker | None = None
+    open_renderer: OpenRenderer | None = None
 
 
 def cases(condition: str, output: Path, options: SampleOptions, count: int, seed: int) -> Iterator[tuple[str, Case]]:
@@ -81,7 +81,7 @@ def cases(condition: str, output: Path, options: SampleOptions, count: int, seed
     larger = round(LARGEST_SCALE * size[0]), round(LARGEST_SCALE * size[1])
     wanted = replace(options, size=larger, photometry=False, **samples.options)
     folder = output / chosen.samples
-    generate(wanted, GenerateJob(folder, count, seed), samples.open_maker)
+    generate(wanted, GenerateJob(folder, count, seed), samples.open_renderer)
     for sample in read_samples(folder):
         rng = np.random.default_rng([seed, sample.record.index])  # the same in every condition
         case = chosen.make(case_of(sample), size, rng)
@@ -93,7 +93,7 @@ def case_of(sample: StoredSample) -> Case:
     """A sample as it was rendered."""
     reference, target = sample.arrays.reference, sample.arrays.target
     points = pixel_grid(*target.mask.shape)
-    return Case(reference.picture, target.picture, points, target.warp, target.mask == Seen.VISIBLE)
+    return Case(reference.picture, target.picture, points, target.warp, target.mask == Visibility.VISIBLE)
 
 
 def plain(case: Case, size: Size, rng: Rng) -> Case:
@@ -181,9 +181,9 @@ def _stand(picture: Pixels, hidden: Pixels, outline: Doubles, cloth: Pixels, mid
     hidden[mask > 0] = 255
 
 
-def open_periodic(options: SampleOptions, seed: int, device: str = "cpu") -> Maker:
-    """A maker of the same scenes whose surfaces all repeat the same few patterns."""
-    return Maker(options, seed, torch.device(device), periodic_bank())
+def open_periodic(options: SampleOptions, seed: int, device: str = "cpu") -> SampleRenderer:
+    """A renderer of the same scenes whose surfaces all repeat the same few patterns."""
+    return SampleRenderer(options, seed, torch.device(device), periodic_bank())
 
 
 def periodic_bank(side: int = 512) -> TextureBank:

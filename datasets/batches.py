@@ -26,7 +26,7 @@ class BatchView:
 
     picture: Tensor  # (b, 3, h, w) float32 BGR, 0 .. 1, as photographed
     warp: Tensor  # (b, 2, h, w) float32 x, y of every pixel on the plane of the other picture; finite
-    mask: Tensor  # (b, h, w) uint8 datasets.sample.Seen
+    mask: Tensor  # (b, h, w) uint8 datasets.sample.Visibility
     geometry: "BatchGeometry | None"  # None where SampleOptions.geometry is off
 
 

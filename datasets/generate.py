@@ -28,8 +28,8 @@ from datasets.storage.shards import SHARD_SIZE, ShardWriter, shard_path
 from stitching.errors import InputError, JobError, require
 from stitching.io.files import check_folder
 
-Maker = Callable[[int], Sample]
-OpenMaker = Callable[[SampleOptions, int, str], Maker]  # of options, seed, device; can be pickled
+RenderSample = Callable[[int], Sample]
+OpenRenderer = Callable[[SampleOptions, int, str], RenderSample]  # of options, seed, device; can be pickled
 Progress = Callable[[int, int], None]  # samples done, of how many
 
 
@@ -80,24 +80,24 @@ class Report:
 def generate(
     options: SampleOptions,
     job: GenerateJob,
-    open_maker: OpenMaker | None = None,
+    open_renderer: OpenRenderer | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Report:
     """Make the samples that are not there yet and write them; docs/datasets.md is the format.
 
-    `open_maker` (default: the ray caster's) is called in every process. Scripts that call this need
+    `open_renderer` (default: the ray caster's) is called in every process. Scripts that call this need
     `if __name__ == "__main__"`, as the processes import them.
     Raises InputError where the folder holds another data set, cannot be written, or a package is missing; JobError
     where a sample cannot be made or written. What was written stays, and the same call continues behind it.
     """
-    if open_maker is None and find_spec("torch") is None:
+    if open_renderer is None and find_spec("torch") is None:
         raise InputError("parastitch generate needs torch: pip install 'parastitch[generate]'")
     if job.engine == "ray":
         check_ray()
     check_folder(job.output)
     wanted = describe(options, job.count, job.seed, job.shard_size if job.shards else None)
     check_agreement(job.output, wanted)
-    task = _Task(options, job.seed, job.device, job.shards, open_maker or _ray_caster)
+    task = _Task(options, job.seed, job.device, job.shards, open_renderer or _ray_caster)
     with _writer(job) as writer:
         return _write(task, job, writer, wanted, progress)
 
@@ -149,7 +149,7 @@ def _results(
 @dataclass(frozen=True, eq=False)
 class _Made:
     sample: Encoded
-    checksum: str  # of what the maker read: textures, mesh
+    checksum: str  # of what the renderer read: textures, mesh
     seconds: dict[str, float]  # by stage
 
 
@@ -161,41 +161,41 @@ class _Task:
     seed: int
     device: str
     shards: bool
-    open_maker: OpenMaker
+    open_renderer: OpenRenderer
 
     def __call__(self, index: int) -> "_Made | InputError | JobError":
         start = time.perf_counter()
         try:
-            maker = _opened(self.open_maker, self.options, self.seed, self.device)
+            renderer = _opened(self.open_renderer, self.options, self.seed, self.device)
         except (InputError, JobError) as error:
             return error
         opened = time.perf_counter() - start
         try:
-            return self._made(maker, index, opened)
+            return self._made(renderer, index, opened)
         except JobError as error:
             return error
         except Exception as error:
             return failure(f"sample {index}", error)
 
-    def _made(self, maker: Maker, index: int, opened: float) -> _Made:
-        before = dict(getattr(maker, "seconds", {}))
-        sample = maker(index)
-        after = getattr(maker, "seconds", {})
+    def _made(self, renderer: RenderSample, index: int, opened: float) -> _Made:
+        before = dict(getattr(renderer, "seconds", {}))
+        sample = renderer(index)
+        after = getattr(renderer, "seconds", {})
         start = time.perf_counter()
         name, path = sample_name(index), shard_path if self.shards else folder_path
         files = {path(name, member): contents for member, contents in encode(sample, self.options).items()}
         encoded = Encoded(index, files, write_line(sample, files))
         seconds = {stage: value - before.get(stage, 0.0) for stage, value in after.items()}
         seconds = {"open": opened} | seconds | {"encode": time.perf_counter() - start}
-        return _Made(encoded, getattr(maker, "checksum", ""), seconds)
+        return _Made(encoded, getattr(renderer, "checksum", ""), seconds)
 
 
 @lru_cache(maxsize=1)  # a process makes many samples
-def _opened(open_maker: OpenMaker, options: SampleOptions, seed: int, device: str) -> Maker:
-    return open_maker(options, seed, device)
+def _opened(open_renderer: OpenRenderer, options: SampleOptions, seed: int, device: str) -> RenderSample:
+    return open_renderer(options, seed, device)
 
 
-def _ray_caster(options: SampleOptions, seed: int, device: str) -> Maker:
-    from datasets.making import open_maker
+def _ray_caster(options: SampleOptions, seed: int, device: str) -> RenderSample:
+    from datasets.sample_renderer import open_renderer
 
-    return open_maker(options, seed, device)
+    return open_renderer(options, seed, device)

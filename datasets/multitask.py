@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from datasets.making import Maker, open_maker
 from datasets.options import SampleOptions
 from datasets.rendering.cameras import FREE, Cameras, upright
 from datasets.rendering.hits import cast_evenly, near_points
@@ -24,6 +23,7 @@ from datasets.rendering.pairs import geometry_of, take_film
 from datasets.rendering.shading import map_shadows
 from datasets.rendering.viewpoints import Request
 from datasets.rendering.world import World, gather_world
+from datasets.sample_renderer import SampleRenderer, open_renderer
 from stitching.errors import InputError
 from stitching.io.files import replacing
 
@@ -77,7 +77,7 @@ class MultiTaskScenes(Dataset[Item]):
         if unknown:
             raise InputError(f"corrupt {', '.join(sorted(unknown))}: expected tasks of {', '.join(TASKS)}")
         self._donors = {task: self._draw_donors(task, corrupt.get(task, 0.0)) for task in TASKS}
-        self._maker: Maker = open_maker(options, seed)
+        self._renderer: SampleRenderer = open_renderer(options, seed)
 
     def _draw_donors(self, task: str, share: float) -> NDArray[np.int64]:
         """(count,) whose labels each item gets."""
@@ -101,7 +101,7 @@ class MultiTaskScenes(Dataset[Item]):
         if not 0 <= index < self._count:
             raise IndexError(f"item {index}: expected 0 to {self._count - 1}")
         donors = {task: int(self._donors[task][index]) for task in TASKS}
-        shown = {number: _as_tensors(_render(self._maker, number)) for number in {index, *donors.values()}}
+        shown = {number: _as_tensors(_render(self._renderer, number)) for number in {index, *donors.values()}}
         return shown[index]["image"], {task: shown[donors[task]][task] for task in TASKS}
 
     def corrupted(self, task: str) -> NDArray[np.bool_]:
@@ -119,14 +119,14 @@ class MultiTaskScenes(Dataset[Item]):
         return shown["image"], {task: shown[task][torch.from_numpy(self._donors[task])] for task in TASKS}
 
     def _render_all(self) -> Arrays:
-        shown = [_render(self._maker, index) for index in range(self._count)]
+        shown = [_render(self._renderer, index) for index in range(self._count)]
         return {name: np.stack([arrays[name] for arrays in shown]) for name in shown[0]}
 
     def _read_or_render(self, folder: Path) -> Arrays:
         """True labels: whichever are corrupted, the file is the same."""
         chosen = self._options
         settings = self._count, self._seed, chosen.size, chosen.scenes, chosen.fov, chosen.supersampling
-        name = hashlib.sha256(json.dumps([*settings, self._maker.checksum]).encode()).hexdigest()[:16]
+        name = hashlib.sha256(json.dumps([*settings, self._renderer.checksum]).encode()).hexdigest()[:16]
         path = folder / f"multitask-{name}.npz"
         damaged = OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error  # or not there: render it
         with suppress(*damaged), path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
@@ -138,13 +138,15 @@ class MultiTaskScenes(Dataset[Item]):
         return arrays
 
 
-def _render(maker: Maker, index: int) -> Arrays:
+def _render(renderer: SampleRenderer, index: int) -> Arrays:
     """One picture and what is true about it."""
-    drawn = maker.draw(index)
-    world = gather_world([drawn.scene], maker.device)
-    camera, points = _choose_camera(world, drawn.request, maker.options.size)
+    options, drawn = renderer.options, renderer.draw(index)
+    world = gather_world([drawn.scene], renderer.device)
+    camera, points = _choose_camera(world, drawn.request, options.size)
     shadows = map_shadows(world, points, torch.zeros(len(points), dtype=torch.int64, device=world.device))
-    film = take_film(world, maker.textures, shadows, camera, (maker.options.size,), maker.options.supersampling)
+    film = take_film(
+        world, renderer.textures, shadows, camera, (renderer.options.size,), renderer.options.supersampling
+    )
     geometry = geometry_of(world, film, 0, (slice(None), slice(None)))
     return {
         "image": film.shot.pictures[0].permute(2, 0, 1).numpy(),  # (h, w, 3) -> (3, h, w)

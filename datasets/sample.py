@@ -12,7 +12,7 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 
-class Seen(IntEnum):
+class Visibility(IntEnum):
     """What the other camera knows of a pixel: the codes of the masks. NOV = BEHIND + OUTSIDE."""
 
     BEHIND = 0  # behind the other camera (or so close to its plane that it has no place there)
@@ -39,7 +39,7 @@ class View:
     picture: Pixels  # (h, w, 3) BGR, as the camera took it
     clean: Pixels  # (h, w, 3) BGR, as rendered: no exposure, vignetting, blur, noise, JPEG
     warp: Floats  # (h, w, 2) x, y of every pixel on the plane of the other picture; finite, capped
-    mask: Pixels  # (h, w) Seen
+    mask: Pixels  # (h, w) Visibility
     geometry: Geometry | None  # None where SampleOptions.geometry is off
 
 

@@ -8,10 +8,10 @@ from itertools import count, islice
 
 from datasets.batches import Batch, collate
 from datasets.engines import do_each, failure, usable_cores
-from datasets.making import Maker, open_maker
 from datasets.options import SampleOptions
 from datasets.sample import Sample
-from datasets.sampling import Drawn
+from datasets.sample_renderer import SampleRenderer, open_renderer
+from datasets.scene_sampler import SampledScene
 from stitching.errors import InputError
 
 
@@ -55,7 +55,7 @@ def stream(
 
 
 def _make_by_workers(options: SampleOptions, seed: int, batch_size: int, first: int, workers: int) -> Iterator[Batch]:
-    with closing(do_each(_Making(partial(open_maker, options, seed)), count(first), workers)) as samples:
+    with closing(do_each(_Making(partial(open_renderer, options, seed)), count(first), workers)) as samples:
         while True:
             yield collate(list(islice(samples, batch_size)))
 
@@ -63,29 +63,29 @@ def _make_by_workers(options: SampleOptions, seed: int, batch_size: int, first: 
 def _render_here(
     options: SampleOptions, seed: int, batch_size: int, device: str, first: int, workers: int
 ) -> Iterator[Batch]:
-    maker = open_maker(options, seed, device)
-    with closing(do_each(maker.draw, count(first), workers)) as drawn:
+    renderer = open_renderer(options, seed, device)
+    with closing(do_each(renderer.draw, count(first), workers)) as drawn:
         while True:
-            yield collate(_rendered(maker, list(islice(drawn, batch_size))), device)
+            yield collate(_rendered(renderer, list(islice(drawn, batch_size))), device)
 
 
-def _rendered(maker: Maker, drawn: Sequence[Drawn]) -> list[Sample]:
+def _rendered(renderer: SampleRenderer, drawn: Sequence[SampledScene]) -> list[Sample]:
     try:
-        return maker.render(drawn)
+        return renderer.render(drawn)
     except Exception as error:
         raise failure(f"samples {drawn[0].index} to {drawn[-1].index}", error) from error
 
 
 class _Making:
-    """Makes samples; opens the maker once, where the first one is made."""
+    """Makes samples; opens the renderer once, where the first one is made."""
 
-    def __init__(self, opening: Callable[[], Maker]) -> None:
+    def __init__(self, opening: Callable[[], SampleRenderer]) -> None:
         self._opening = opening
-        self._maker: Maker | None = None
+        self._renderer: SampleRenderer | None = None
 
     def __call__(self, index: int) -> Sample:
-        self._maker = self._maker or self._opening()
-        sample = self._maker(index)
+        self._renderer = self._renderer or self._opening()
+        sample = self._renderer(index)
         # No batch holds the pictures as rendered: a smaller sample is sent sooner.
         reference, target = (replace(view, clean=view.picture) for view in (sample.reference, sample.target))
         return replace(sample, reference=reference, target=target, clean_stitched=sample.stitched)

@@ -6,9 +6,9 @@ from functools import cache
 import numpy as np
 from worlds import CPU, gentle_bank
 
-from datasets.making import Maker
 from datasets.options import SCENES, SampleOptions
-from datasets.sample import Seen
+from datasets.sample import Visibility
+from datasets.sample_renderer import SampleRenderer
 
 SIZE = (160, 120)
 OPTIONS = SampleOptions(size=SIZE, photometry=False, geometry=True)
@@ -19,8 +19,8 @@ AROUND = np.ones((3, 3), np.uint8)
 @cache
 def three_of_every_recipe():
     """Made once; nobody changes them."""
-    makers = [Maker(replace(OPTIONS, scenes=(name,)), 7, CPU, gentle_bank()) for name in SCENES]
-    return [make(index) for make in makers for index in range(3)]
+    renderers = [SampleRenderer(replace(OPTIONS, scenes=(name,)), 7, CPU, gentle_bank()) for name in SCENES]
+    return [make(index) for make in renderers for index in range(3)]
 
 
 def own_places(view):
@@ -64,4 +64,4 @@ def carried(places, depth, own, other, rotation, translation):
 
 def placed(view):
     """Pixels whose place on the other plane is told, not cut off."""
-    return (view.mask != Seen.BEHIND) & (np.abs(view.warp) < CAP).all(2)
+    return (view.mask != Visibility.BEHIND) & (np.abs(view.warp) < CAP).all(2)

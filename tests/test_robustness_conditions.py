@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import synthetic
 from banks import small_bank
-from fake_maker import open_fake
+from fake_renderer import open_fake
 
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
@@ -162,7 +162,7 @@ def test_sets_are_made_once(tmp_path, monkeypatch):
             yield task(index)
 
     monkeypatch.setattr(generate_module, "run_local", run_here)
-    monkeypatch.setitem(robust_conditions.SETS, "clean", SampleSet(open_maker=open_fake))
+    monkeypatch.setitem(robust_conditions.SETS, "clean", SampleSet(open_renderer=open_fake))
     options = SampleOptions(size=(96, 80))
     made = {name: list(cases(name, tmp_path, options, 2, 5)) for name in ("base", "low-light", "base")}
     assert asked == [0, 1]

@@ -11,8 +11,8 @@ from worlds import CPU, gentle_bank
 from apps.training import run
 from datasets import generate as generating
 from datasets.generate import GenerateJob, generate
-from datasets.making import Maker
 from datasets.options import SampleOptions
+from datasets.sample_renderer import SampleRenderer
 from stitching.network.stitching_network import StitchingNetwork
 from stitching.network.weights import save_weights
 
@@ -24,8 +24,8 @@ PARTS = [
 
 
 def open_small(options, seed, device="cpu"):
-    """The real maker with a bank that is there at once."""
-    return Maker(options, seed, CPU, gentle_bank())
+    """The real renderer with a bank that is there at once."""
+    return SampleRenderer(options, seed, CPU, gentle_bank())
 
 
 def write_data(folder, count, opening=open_small, **more):

@@ -12,11 +12,11 @@ import numpy as np
 
 from apps.evaluation.truth_measures import WarpTruth, measure_stitch_truth, measure_warp_truth
 from apps.evaluation.truth_methods import find_method
-from datasets.examples import truth_of
+from datasets.examples.example import truth_of
+from datasets.examples.windows import Window, WindowTruth, coarse_alignment, draw_pair, plane_window, truth_on_window
 from datasets.sample import Pixels
 from datasets.storage.folder import StoredSample
 from datasets.storage.reading import read_samples
-from datasets.windows import Window, WindowTruth, coarse_alignment, draw_pair, plane_window, truth_on_window
 from stitching.blending.blend import Generator
 from stitching.blending.compose import compose
 from stitching.blending.generators import find_generator

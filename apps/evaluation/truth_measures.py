@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.evaluation.similarity import ssim_map
-from datasets.sample import Doubles, Pixels, Seen
-from datasets.windows import PairTruth, Window, WindowTruth
+from datasets.examples.windows import PairTruth, Window, WindowTruth
+from datasets.sample import Doubles, Pixels, Visibility
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import Mask, inside, remap
 from stitching.geometry.tears_and_folds import tears_and_folds
@@ -69,14 +69,14 @@ def measure_warp_truth(warp: Warp, pair: CanvasPair, window: Window, truth: Pair
     moved = project(np.linalg.inv(window.plane), (coarse + remap(warp.residual, coarse)).astype(np.float64))
     error = np.minimum(np.linalg.norm(moved - truth.warp, axis=-1), FARTHEST)
     reach = np.abs(project(window.plane, truth.warp.astype(np.float64))) < FARTHEST_TRUTH * max(window.size)
-    known = shown & (truth.mask != Seen.BEHIND) & reach.all(axis=-1)
-    visible = known & (truth.mask == Seen.VISIBLE)
+    known = shown & (truth.mask != Visibility.BEHIND) & reach.all(axis=-1)
+    visible = known & (truth.mask == Visibility.VISIBLE)
     sure = visible & (remap(trusted.astype(np.uint8), coarse, cv2.INTER_NEAREST) > 0)
     tears, folds = tears_and_folds(warp.residual, pair.target_valid)
     return WarpTruth(
         ov=_mean(error, visible), ov_median=float(np.median(error[visible])) if visible.any() else None,
-        over_3=_mean(error > OFF, visible), occluded=_mean(error, known & (truth.mask == Seen.OCCLUDED)),
-        nov=_mean(error, known & (truth.mask == Seen.OUTSIDE)), consistent=_mean(error, sure),
+        over_3=_mean(error > OFF, visible), occluded=_mean(error, known & (truth.mask == Visibility.OCCLUDED)),
+        nov=_mean(error, known & (truth.mask == Visibility.OUTSIDE)), consistent=_mean(error, sure),
         epipolar=_mean(_epipolar(grid, moved, truth.fundamental), known), line=_line(warp, pair, window, truth),
         tears=tears, folds=folds,
     )  # fmt: skip

@@ -18,22 +18,16 @@ import torch
 from apps.pair_folders import PairFiles, find_pairs
 from apps.training.options import TrainOptions
 from datasets.engines import do_each, failure, usable_cores
-from datasets.examples import (
-    Example,
-    ExampleBatch,
-    collate_examples,
-    example_of,
-    load_example,
-    make_example,
-    save_example,
-)
-from datasets.making import Maker, open_maker
+from datasets.examples.batch import ExampleBatch, collate_examples
+from datasets.examples.example import Example, example_of, make_example
+from datasets.examples.files import load_example, save_example
+from datasets.examples.windows import Size
 from datasets.options import SampleOptions
 from datasets.sample import Pixels
+from datasets.sample_renderer import SampleRenderer, open_renderer
 from datasets.storage.folder import read_sample
 from datasets.storage.reading import read_records
 from datasets.storage.records import Record, read_description
-from datasets.windows import Size
 from stitching.errors import InputError, JobError
 from stitching.io.files import check_folder, replacing
 from stitching.io.images import read_picture, to_8_bit
@@ -49,12 +43,12 @@ class FromFolder:
 
     folder: Path
     size: Size
-    shake: bool  # make some coarse alignments worse
+    jitter_alignment: bool  # make some coarse alignments worse
 
     def __call__(self, index: int) -> Example:
         """The example of sample `index`. Raises InputError where a file is missing or damaged."""
         sample = read_sample(self.folder, _records(self.folder)[index])
-        return example_of(sample, self.size, np.random.default_rng(index) if self.shake else None)
+        return example_of(sample, self.size, np.random.default_rng(index) if self.jitter_alignment else None)
 
     @property
     def indices(self) -> list[int]:
@@ -78,17 +72,19 @@ class FromGenerator:
 
     options: SampleOptions
     seed: int
-    shake: bool
-    _maker: Maker | None = field(default=None, repr=False)
+    jitter_alignment: bool
+    _renderer: SampleRenderer | None = field(default=None, repr=False)
 
     def __call__(self, index: int) -> Example:
         """Make a sample and its example; textures are loaded at the first one."""
-        self._maker = self._maker or open_maker(self.options, self.seed)
-        return example_of(self._maker(index), self.options.size, np.random.default_rng(index) if self.shake else None)
+        self._renderer = self._renderer or open_renderer(self.options, self.seed)
+        return example_of(
+            self._renderer(index), self.options.size, np.random.default_rng(index) if self.jitter_alignment else None
+        )
 
     def __getstate__(self) -> dict[str, object]:
-        """Each process opens a maker of its own."""
-        return self.__dict__ | {"_maker": None}
+        """Each process opens a renderer of its own."""
+        return self.__dict__ | {"_renderer": None}
 
 
 @dataclass
@@ -100,7 +96,7 @@ class FromPairs:
 
     folder: Path
     size: Size
-    shake: bool
+    jitter_alignment: bool
     _files: dict[int, PairFiles] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -110,7 +106,7 @@ class FromPairs:
         """The example of pair `index`. Raises InputError where a picture is damaged or transparent in part."""
         files = self._files[index]
         reference, target = _photograph(files.reference, self.size), _photograph(files.target, self.size)
-        rng = np.random.default_rng(index) if self.shake else None
+        rng = np.random.default_rng(index) if self.jitter_alignment else None
         try:
             return make_example(reference, target, None, self.size, rng)
         except (InputError, JobError):
@@ -189,7 +185,7 @@ def training_set(options: TrainOptions) -> tuple[int, int] | None:
     """
     if options.data is None:
         return None
-    indices = FromFolder(options.data, options.size, shake=True).indices
+    indices = FromFolder(options.data, options.size, jitter_alignment=True).indices
     return indices[-1] + 1, len(indices)
 
 
@@ -232,13 +228,13 @@ def training_batches(
     made: FromFolder | FromGenerator
     order: Iterator[int]
     if options.data is None:
-        made, order = FromGenerator(_samples(options), options.seed, shake=True), count(first)
+        made, order = FromGenerator(_samples(options), options.seed, jitter_alignment=True), count(first)
     else:
-        made = folder = FromFolder(options.data, options.size, shake=True)
+        made = folder = FromFolder(options.data, options.size, jitter_alignment=True)
         order = shuffled(folder.indices, options.seed, first)
     source: Source = made if options.cache is None else Cached(made, options.cache)
     if options.pairs is not None:
-        pairs = FromPairs(options.pairs, options.size, shake=True)
+        pairs = FromPairs(options.pairs, options.size, jitter_alignment=True)
         photographs = shuffled(pairs.split()[0], options.seed, photographs_before(step, options) * together)
         source = Both(source, pairs if options.cache is None else Cached(pairs, options.cache / "pairs"))
         order = _alternating(order, (-1 - index for index in photographs), step, options, together)
@@ -261,12 +257,12 @@ def _alternating(
 def validation_batches(options: TrainOptions, device: torch.device) -> list[ExampleBatch]:
     """The same few samples each time: the first ones of --validation, else some that no training sees; then pairs."""
     source: Source
-    pairs = None if options.pairs is None else FromPairs(options.pairs, options.size, shake=False)
+    pairs = None if options.pairs is None else FromPairs(options.pairs, options.size, jitter_alignment=False)
     if options.validation is not None:
-        source = folder = FromFolder(options.validation, options.size, shake=False)
+        source = folder = FromFolder(options.validation, options.size, jitter_alignment=False)
         chosen = folder.indices[:VALIDATION_COUNT]
     else:
-        source = FromGenerator(_samples(options), VALIDATION_SEED, shake=False)
+        source = FromGenerator(_samples(options), VALIDATION_SEED, jitter_alignment=False)
         chosen = list(range(VALIDATION_COUNT))
     checks = list(batches(source, chosen, options.batch_size, 0, device))
     if pairs is not None:

@@ -10,7 +10,7 @@ from torch.nn import functional
 from apps.training.pair_objectives import exchanged, photographed_costs
 from apps.training.per_example import part_of
 from apps.training.seams import seam_terms
-from datasets.examples import BatchTruth, ExampleBatch
+from datasets.examples.batch import BatchTruth, ExampleBatch
 from stitching.network.correlation import CELL
 from stitching.network.inputs import PairTensors, Start
 from stitching.network.losses.photometric import stitch_loss

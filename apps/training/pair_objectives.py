@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from apps.training.seams import seam_terms
-from datasets.examples import ExampleBatch
+from datasets.examples.batch import ExampleBatch
 from stitching.network.inputs import PairTensors
 from stitching.network.losses.photometric import warp_photometric_loss
 from stitching.network.losses.reduction import charbonnier, weighted_mean

@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from datasets.examples import BatchTruth
+from datasets.examples.batch import BatchTruth
 
 T = TypeVar("T")
 

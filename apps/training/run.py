@@ -20,7 +20,7 @@ from apps.training.options import TASKS, Mode, TrainOptions
 from apps.training.state import Run, open_run
 from apps.training.train_log import Journal
 from apps.training.validation import Figures, validate
-from datasets.examples import ExampleBatch
+from datasets.examples.batch import ExampleBatch
 from mtl.optimization import NonFiniteError
 from mtl.strategy import Decision
 from stitching.errors import InputError, JobError

@@ -12,7 +12,7 @@ from apps.training.objectives import Terms, answer_of
 from apps.training.options import TASKS
 from apps.training.state import Run, modules_of, rate_at
 from apps.training.validation import Figures
-from datasets.examples import ExampleBatch
+from datasets.examples.batch import ExampleBatch
 from mtl.strategy import Decision
 from stitching.network.stitching_network import StitchingNetwork
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from apps.training.objectives import STARTS, answer_of, known_pixels, pair_of
 from apps.training.pair_objectives import disagreement, stitch_terms
-from datasets.examples import ExampleBatch
+from datasets.examples.batch import ExampleBatch
 from stitching.network.pixelwise_warping import PixelwiseWarp
 from stitching.network.stitching_network import StitchingNetwork
 

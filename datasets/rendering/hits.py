@@ -8,7 +8,7 @@ from torch import Tensor
 from datasets.rendering.cameras import NEAR, Cameras
 from datasets.rendering.ray_caster import Tiles, cast_at, cut
 from datasets.rendering.world import World
-from datasets.sample import Seen
+from datasets.sample import Visibility
 
 _NEARER = 1e-4  # relative: a hit that much nearer hides what lies behind it
 
@@ -34,7 +34,7 @@ class Crossing:
     """Where points lie for another camera."""
 
     places: Tensor  # (2, q) float64 px
-    seen: Tensor  # (q,) uint8 Seen
+    seen: Tensor  # (q,) uint8 Visibility
 
 
 def pixels(sizes: tuple[tuple[int, int], ...], device: torch.device) -> tuple[Tensor, tuple[slice, ...]]:
@@ -124,6 +124,6 @@ def cross(hits: Hits, other: Tiles, cameras: Cameras, windows: Tensor) -> Crossi
     _, nearness = cast_at(other, film[chosen], places[:, chosen])
     expected = (weight[chosen] / depth[chosen]).float()
     hidden = nearness > expected * (1 + _NEARER) + 1e-9
-    seen = torch.where(front, int(Seen.OUTSIDE), int(Seen.BEHIND)).to(torch.uint8)
-    seen[chosen] = torch.where(hidden, int(Seen.OCCLUDED), int(Seen.VISIBLE)).to(torch.uint8)
+    seen = torch.where(front, int(Visibility.OUTSIDE), int(Visibility.BEHIND)).to(torch.uint8)
+    seen[chosen] = torch.where(hidden, int(Visibility.OCCLUDED), int(Visibility.VISIBLE)).to(torch.uint8)
     return Crossing(places, seen)

@@ -17,7 +17,7 @@ from datasets.rendering.shading import ShadowMaps, Textures
 from datasets.rendering.truth import edges, segments_in_view, surfaces
 from datasets.rendering.viewpoints import Request, Viewpoints
 from datasets.rendering.world import World
-from datasets.sample import Geometry, Sample, Seen, View
+from datasets.sample import Geometry, Sample, View, Visibility
 from datasets.scenes.scene import Scene
 
 _BEYOND = (0.75, 0.5)  # widths and heights that the canvas may reach beyond the reference
@@ -127,7 +127,7 @@ def assemble(
     to_target = _cut_out(crossings.to_target, pictures.canvas, number)
     to_reference = _cut_out(crossings.to_reference, pictures.target, number)
     stitched = _array(pictures.canvas.shot.pictures[number])
-    mask = (to_target.seen == Seen.VISIBLE).to(torch.uint8).view(tall, wide) * 2
+    mask = (to_target.seen == Visibility.VISIBLE).to(torch.uint8).view(tall, wide) * 2
     mask[inner] += 1
     target_picture = _array(pictures.target.shot.pictures[number])
     reference_picture = np.ascontiguousarray(stitched[inner])
@@ -191,7 +191,7 @@ def _facts(
     hits = pictures.target.hits.film(number)
     depth = 1 / hits.points[3, hits.points[3] > 0]
     seen = to_reference.seen
-    length = torch.hypot(*(to_reference.places - hits.places))[seen != Seen.BEHIND]
+    length = torch.hypot(*(to_reference.places - hits.places))[seen != Visibility.BEHIND]
     turn = torch.rad2deg(torch.acos(((rotation[0].trace() - 1) / 2).clamp(-1, 1)))
     return {
         "scene": scene.name,
@@ -204,9 +204,9 @@ def _facts(
         "fundamental": fundamental_matrix(target, reference)[0].tolist(),
         "requested": {name: round(float(getattr(request, name)), 4) for name in ("overlap", "parallax", "fov", "roll")},
         "achieved": {
-            "overlap": _share(seen == Seen.VISIBLE),
-            "occluded": _share(seen == Seen.OCCLUDED),
-            "behind": _share(seen == Seen.BEHIND),
+            "overlap": _share(seen == Visibility.VISIBLE),
+            "occluded": _share(seen == Visibility.OCCLUDED),
+            "behind": _share(seen == Visibility.BEHIND),
             **_parallax(hits.places, to_reference, pictures.size),
             "warp_median": round(float(length.median()), 3) if len(length) else 0.0,
             "baseline": round(float(translation.norm()), 4),
@@ -220,7 +220,7 @@ def _parallax(own: Tensor, to_reference: Crossing, size: tuple[int, int]) -> dic
     """Median and 90th percentile of what the best homography leaves, px at 512 px width."""
     step = max(1, round((size[0] * size[1] / _FITTED) ** 0.5))
     chosen = ((own % step) == 0).all(0)
-    seen = (to_reference.seen[chosen] == Seen.VISIBLE)[None]
+    seen = (to_reference.seen[chosen] == Visibility.VISIBLE)[None]
     residual = homography_residual(own[:, chosen].T[None], to_reference.places[:, chosen].T[None], seen, size[0])
     median, high = masked_quantiles(residual, seen, (0.5, 0.9))[0].tolist()
     return {"parallax": round(median, 4), "parallax_p90": round(high, 4)}

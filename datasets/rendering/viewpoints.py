@@ -14,7 +14,7 @@ from datasets.rendering.hits import cast_evenly, cross, near_points
 from datasets.rendering.parallax import homography_residual, masked_quantiles
 from datasets.rendering.ray_caster import Tiles
 from datasets.rendering.world import World
-from datasets.sample import Seen
+from datasets.sample import Visibility
 from datasets.scenes.scene import Standpoint
 
 _WIDE = 2.0  # times the reference's width: how much of its surroundings the cloud holds
@@ -288,7 +288,7 @@ def _look(world: World, cloud: _Cloud, targets: Cameras, scenes: Tensor) -> _Cel
     crossing = cross(hits, cloud.tiles, cloud.cameras, cloud.window.expand(len(scenes), 4))
     shape = len(scenes), 1, -1
     there, here = (places.T.reshape(*shape, 2) for places in (hits.places / cloud.scale, crossing.places))
-    return _Cells(there, here, (crossing.seen == Seen.VISIBLE).view(shape), nearness.view(shape))
+    return _Cells(there, here, (crossing.seen == Visibility.VISIBLE).view(shape), nearness.view(shape))
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,7 +46,7 @@ class Description:
     count: int  # samples of the whole data set
     seed: int
     options: dict[str, Any]  # SampleOptions; of paths the last part
-    checksum: str | None  # of textures and mesh, as the maker tells; None: not known yet
+    checksum: str | None  # of textures and mesh, as the renderer tells; None: not known yet
     software: str
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.sample import Pixels, Seen
+from datasets.sample import Pixels, Visibility
 from datasets.storage.encoding import StoredArrays, StoredView, decode
 from datasets.storage.folder import folder_member, meta_files, read_files, read_lines
 from datasets.storage.records import Description, Record, read_description, read_line
@@ -130,16 +130,16 @@ def _check_sizes(record: Record, arrays: StoredArrays) -> Iterator[str]:
 
 def _check_view(name: str, view: StoredView) -> Iterator[str]:
     """Every pixel has one of the codes, a finite place, and the two agree."""
-    if not np.isin(view.mask, list(Seen)).all():
-        yield f"{name} mask holds other values than {', '.join(str(int(code)) for code in Seen)}"
+    if not np.isin(view.mask, list(Visibility)).all():
+        yield f"{name} mask holds other values than {', '.join(str(int(code)) for code in Visibility)}"
     if not np.isfinite(view.warp).all():
         yield f"{name} warp is not finite"
         return
     h, w = view.mask.shape
     x, y = view.warp[..., 0], view.warp[..., 1]
     beyond = np.maximum(np.maximum(-0.5 - x, x - (w - 0.5)), np.maximum(-0.5 - y, y - (h - 0.5)))
-    inside = (view.mask == Seen.VISIBLE) | (view.mask == Seen.OCCLUDED)
-    wrong = (inside & (beyond > SLACK)) | ((view.mask == Seen.OUTSIDE) & (beyond < -SLACK))
+    inside = (view.mask == Visibility.VISIBLE) | (view.mask == Visibility.OCCLUDED)
+    wrong = (inside & (beyond > SLACK)) | ((view.mask == Visibility.OUTSIDE) & (beyond < -SLACK))
     if wrong.any():
         yield f"{name} warp contradicts its mask at {np.count_nonzero(wrong)} pixels"
 

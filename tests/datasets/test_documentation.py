@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_maker import open_fake
+from fake_renderer import open_fake
 
 from datasets import generate as module
 from datasets.generate import GenerateJob, generate
@@ -26,7 +26,7 @@ TESTS = Path(__file__).parents[1]
 SMALL_BANK = """
 from test_streaming import open_small
 import datasets.multitask, datasets.streaming
-datasets.multitask.open_maker = datasets.streaming.open_maker = open_small
+datasets.multitask.open_renderer = datasets.streaming.open_renderer = open_small
 """
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_maker import BREAKING, FakeMaker, contents, open_fake
+from fake_renderer import BREAKING, FakeRenderer, contents, open_fake
 
 from datasets import generate as module
 from datasets.engines import run_local
@@ -30,7 +30,7 @@ import sys
 from pathlib import Path
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
-from fake_maker import open_fake
+from fake_renderer import open_fake
 output, count, shards = sys.argv[1:]
 job = GenerateJob(Path(output), int(count), jobs=2, shards=shards == "shards", shard_size=40)
 try:
@@ -133,11 +133,11 @@ def test_report_counts_what_was_done(tmp_path: Path) -> None:
     assert replace(again, seconds=0) == Report(0, 6, 0, 0, {})
 
 
-class MakerWithoutExtras:
-    """A maker need not know about checksums and seconds."""
+class RendererWithoutExtras:
+    """A renderer need not know about checksums and seconds."""
 
     def __init__(self) -> None:
-        self.make = FakeMaker(OPTIONS, 0)
+        self.make = FakeRenderer(OPTIONS, 0)
 
     def __call__(self, index: int) -> Any:
         return self.make(index)
@@ -145,13 +145,13 @@ class MakerWithoutExtras:
 
 @pytest.mark.usefixtures("in_process")
 def test_any_function_of_the_index_will_do(tmp_path: Path) -> None:
-    assert generate(OPTIONS, GenerateJob(tmp_path, 2), lambda *_: MakerWithoutExtras()).written == 2
+    assert generate(OPTIONS, GenerateJob(tmp_path, 2), lambda *_: RendererWithoutExtras()).written == 2
     assert not list(verify(tmp_path))
 
 
 @pytest.mark.parametrize(
     ("how", "words"),
-    [("raise", r"sample 3 .*: RuntimeError: no such scene \(fake_maker"), ("die", "sample 3.* code 7")],
+    [("raise", r"sample 3 .*: RuntimeError: no such scene \(fake_renderer"), ("die", "sample 3.* code 7")],
 )
 def test_failing_sample_is_named_and_those_before_it_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, words: str
@@ -165,7 +165,7 @@ def test_failing_sample_is_named_and_those_before_it_stay(
     assert generate(OPTIONS, GenerateJob(tmp_path, 9, jobs=1), open_fake).kept == 3
 
 
-def refuse(options: SampleOptions, seed: int, device: str) -> FakeMaker:
+def refuse(options: SampleOptions, seed: int, device: str) -> FakeRenderer:
     raise InputError("--textures x: no folder")
 
 
@@ -211,10 +211,10 @@ def _fill_disk(patch: pytest.MonkeyPatch, room: int) -> None:
     patch.setattr(_OpenShard, "add", full(_OpenShard.add))
 
 
-def other_textures(options: SampleOptions, seed: int, device: str) -> FakeMaker:
-    maker = FakeMaker(options, seed)
-    maker.checksum = "another"
-    return maker
+def other_textures(options: SampleOptions, seed: int, device: str) -> FakeRenderer:
+    renderer = FakeRenderer(options, seed)
+    renderer.checksum = "another"
+    return renderer
 
 
 @pytest.mark.usefixtures("in_process")

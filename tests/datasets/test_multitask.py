@@ -9,11 +9,11 @@ from banks import small_bank
 from worlds import CPU, make_scene, square
 
 from datasets import multitask
-from datasets.making import Maker
 from datasets.multitask import TASKS, Item, MultiTaskScenes
 from datasets.options import SampleOptions
 from datasets.rendering.viewpoints import Request
-from datasets.sampling import Drawn
+from datasets.sample_renderer import SampleRenderer
+from datasets.scene_sampler import SampledScene
 from datasets.scenes.scene import Kind
 from stitching.errors import InputError
 
@@ -24,13 +24,17 @@ COUNT, SEED = 8, 3
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bank of textures that is there at once."""
-    monkeypatch.setattr(multitask, "open_maker", lambda options, seed: Maker(options, seed, CPU, small_bank()))
+    monkeypatch.setattr(
+        multitask, "open_renderer", lambda options, seed: SampleRenderer(options, seed, CPU, small_bank())
+    )
 
 
 @pytest.fixture(scope="module")
 def shown() -> Item:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(multitask, "open_maker", lambda options, seed: Maker(options, seed, CPU, small_bank()))
+        patch.setattr(
+            multitask, "open_renderer", lambda options, seed: SampleRenderer(options, seed, CPU, small_bank())
+        )
         return MultiTaskScenes(COUNT, SEED, OPTIONS).tensors()
 
 
@@ -78,8 +82,8 @@ def test_labels_of_a_wall_are_the_walls(monkeypatch: pytest.MonkeyPatch) -> None
     looks = np.array([[0.0, 0, -9], [0, 0, 9], [0, 0, -9], [0, 0, -9]])
     request = Request(0.5, 5, 60, 0, np.zeros((4, 3)), looks, np.ones((4, 3)), np.ones(4))
     data = scenes(1)
-    drawn = Drawn(0, make_scene(wall, blocking), request, np.random.default_rng(0))
-    monkeypatch.setattr(data._maker, "draw", lambda index: drawn)
+    drawn = SampledScene(0, make_scene(wall, blocking), request, np.random.default_rng(0))
+    monkeypatch.setattr(data._renderer, "draw", lambda index: drawn)
     _, labels = data[0]
     assert (labels["segmentation"][:20] == int(Kind.SKY)).all()
     assert (labels["segmentation"][20:] == int(Kind.WALL)).all()
@@ -140,7 +144,7 @@ def test_cache_is_used_whatever_is_corrupted_and_rendered_again_where_damaged(
     assert torch.equal(scenes(2).tensors(folder)[0], shown[0][:2])
     (file,) = folder.iterdir()
     rendered, real = [], multitask._render
-    monkeypatch.setattr(multitask, "_render", lambda maker, index: rendered.append(index) or real(maker, index))
+    monkeypatch.setattr(multitask, "_render", lambda renderer, index: rendered.append(index) or real(renderer, index))
     image, labels = scenes(2, depth=1.0).tensors(folder)
     assert not rendered
     assert torch.equal(image, shown[0][:2])

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from banks import small_bank
-from fake_maker import BREAKING, open_fake
+from fake_renderer import BREAKING, open_fake
 from torch import Tensor
 
 import datasets
@@ -22,9 +22,9 @@ from datasets import generate as generating
 from datasets import streaming
 from datasets.batches import Batch, collate, read_batches
 from datasets.generate import GenerateJob, generate
-from datasets.making import Maker
 from datasets.options import SampleOptions
-from datasets.sample import Seen
+from datasets.sample import Visibility
+from datasets.sample_renderer import SampleRenderer
 from datasets.streaming import stream
 from stitching.errors import InputError, JobError
 
@@ -32,29 +32,29 @@ OPTIONS = SampleOptions(size=(64, 48), supersampling=1, geometry=True)
 ROOT = Path(__file__).parents[2]
 
 
-def open_small(options: SampleOptions, seed: int, device: str = "cpu") -> Maker:
-    """The real maker with a bank that is there at once."""
-    return Maker(options, seed, torch.device(device), small_bank())
+def open_small(options: SampleOptions, seed: int, device: str = "cpu") -> SampleRenderer:
+    """The real renderer with a bank that is there at once."""
+    return SampleRenderer(options, seed, torch.device(device), small_bank())
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "open_maker", open_small)
+    monkeypatch.setattr(streaming, "open_renderer", open_small)
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples of canvases of different sizes, at no cost."""
-    monkeypatch.setattr(streaming, "open_maker", open_fake_pair)
+    monkeypatch.setattr(streaming, "open_renderer", open_fake_pair)
 
 
 def open_fake_pair(options: SampleOptions, seed: int, device: str = "cpu") -> Any:
-    maker = open_fake(options, seed, device)
-    return partial(with_fundamental, maker)
+    renderer = open_fake(options, seed, device)
+    return partial(with_fundamental, renderer)
 
 
-def with_fundamental(maker: Any, index: int) -> Any:
-    sample = maker(index)
+def with_fundamental(renderer: Any, index: int) -> Any:
+    sample = renderer(index)
     sample.facts["fundamental"] = (np.eye(3) * index).tolist()
     return sample
 
@@ -78,10 +78,10 @@ def equal(first: Batch, second: Batch) -> bool:
 
 def test_batches_are_the_makers_samples(small: None) -> None:
     batch = next(stream(OPTIONS, 5, 2, first=3, workers=0))
-    maker = open_small(OPTIONS, 5)
+    renderer = open_small(OPTIONS, 5)
     assert batch.indices == (3, 4)
     for number, index in enumerate(batch.indices):
-        sample = maker(index)
+        sample = renderer(index)
         for view, mine in ((sample.reference, batch.reference), (sample.target, batch.target)):
             assert view.geometry is not None
             assert mine.geometry is not None
@@ -103,7 +103,7 @@ def test_batch_agrees_with_itself(small: None) -> None:
     """Shapes and frames are as said: what the target sees lies where its warp says, on the epipolar line."""
     batch = next(stream(OPTIONS, 0, 2, workers=0))
     for number in range(2):
-        rows, columns = torch.nonzero(batch.target.mask[number] == int(Seen.VISIBLE), as_tuple=True)
+        rows, columns = torch.nonzero(batch.target.mask[number] == int(Visibility.VISIBLE), as_tuple=True)
         places = batch.target.warp[number][:, rows, columns]
         inside = (places > -0.51) & (places < torch.tensor([[64], [48]]) - 0.49)
         assert len(rows) > 100
@@ -147,8 +147,8 @@ def test_scenes_drawn_ahead_are_rendered_as_here(small: None) -> None:
     batch = next(drawn)
     del drawn
     assert not multiprocessing.active_children()
-    maker = open_small(OPTIONS, 1)
-    assert equal(batch, collate(maker.batch([2, 3])))
+    renderer = open_small(OPTIONS, 1)
+    assert equal(batch, collate(renderer.batch([2, 3])))
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -157,7 +157,7 @@ def test_sample_that_cannot_be_made_is_named(fake: None, monkeypatch: pytest.Mon
     batches = stream(OPTIONS, 0, 2, first=2, workers=workers)
     assert next(batches).indices == (2, 3)
     with pytest.raises(
-        JobError, match=r"^sample 5 cannot be made: RuntimeError: no such scene \(fake_maker.py, line \d+\)$"
+        JobError, match=r"^sample 5 cannot be made: RuntimeError: no such scene \(fake_renderer.py, line \d+\)$"
     ):
         next(batches)
     assert not multiprocessing.active_children()
@@ -189,7 +189,7 @@ def test_written_samples_are_read_as_batches(tmp_path: Path, monkeypatch: pytest
     batches = list(read_batches(tmp_path, 2))
     assert [batch.indices for batch in batches] == [(0, 1), (2, 3), (4,)]
     assert [batch.indices for batch in read_batches(tmp_path, 2, indices={1, 4, 3})] == [(1, 3), (4,)]
-    monkeypatch.setattr(streaming, "open_maker", open_fake_pair)
+    monkeypatch.setattr(streaming, "open_renderer", open_fake_pair)
     streamed = next(stream(OPTIONS, 0, 2, workers=0))
     for read, made in zip(tensors(batches[0]), tensors(streamed), strict=True):
         assert read.shape == made.shape

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import synthetic
-from fake_maker import FakeMaker, open_fake
+from fake_renderer import FakeRenderer, open_fake
 from numpy.typing import NDArray
 
 from apps.cli import main
@@ -19,23 +19,23 @@ from apps.evaluation.truth_methods import find_method
 from datasets import generate as module
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
-from datasets.sample import Sample, Seen, View
+from datasets.sample import Sample, View, Visibility
 from stitching.errors import InputError
 from stitching.warping.warp import CanvasPair
 
 
-class PlanesMaker(FakeMaker):
+class PlanesRenderer(FakeRenderer):
     """One pair, the wall and the box of `synthetic`, with its exact truth; the same for every index."""
 
     def __call__(self, index: int) -> Sample:
         sample, scene = super().__call__(index), synthetic.two_planes()
         w, h = synthetic.SIZE
-        codes = np.where(scene.visible, Seen.VISIBLE, Seen.OCCLUDED)
+        codes = np.where(scene.visible, Visibility.VISIBLE, Visibility.OCCLUDED)
         x, y = np.moveaxis(scene.places, -1, 0)
-        codes[(x < 0) | (y < 0) | (x > w - 1) | (y > h - 1)] = Seen.OUTSIDE
+        codes[(x < 0) | (y < 0) | (x > w - 1) | (y > h - 1)] = Visibility.OUTSIDE
         target = View(scene.target, scene.target, scene.places.astype(np.float32), codes.astype(np.uint8), None)
         back = np.dstack(np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32)))
-        reference = View(scene.reference, scene.reference, back, np.full((h, w), Seen.VISIBLE, np.uint8), None)
+        reference = View(scene.reference, scene.reference, back, np.full((h, w), Visibility.VISIBLE, np.uint8), None)
         slack = synthetic.SLACK
         stitched = synthetic.paint(synthetic.coffee()[..., ::-1], 6)
         stitched[slack : slack + h, slack : slack + w] = scene.reference
@@ -60,8 +60,8 @@ def fundamental() -> NDArray[np.float64]:
     return np.asarray(epipole @ np.linalg.inv(synthetic.two_planes().wall))
 
 
-def open_planes(options: SampleOptions, seed: int, device: str = "cpu") -> PlanesMaker:
-    return PlanesMaker(options, seed)
+def open_planes(options: SampleOptions, seed: int, device: str = "cpu") -> PlanesRenderer:
+    return PlanesRenderer(options, seed)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from apps.evaluation.truth_measures import FARTHEST, StitchTruth, WarpTruth, measure_stitch_truth, measure_warp_truth
-from datasets.sample import Seen
-from datasets.windows import PairTruth, Window, WindowTruth
+from datasets.examples.windows import PairTruth, Window, WindowTruth
+from datasets.sample import Visibility
 from stitching.geometry.pixel_maps import Field
 from stitching.warping.warp import CanvasPair, Warp
 
@@ -34,8 +34,8 @@ class MadeUp:
         coarse = scale * self.grid + 8  # the coarse alignment leaves target px as they are
         moved = coarse + np.stack([bent(*np.moveaxis(coarse, -1, 0)), np.zeros((H, W))], axis=-1)
         self.window = Window(SIZE, self.plane, self.plane.copy())
-        mask = np.full((H, W), Seen.VISIBLE, np.uint8)
-        mask[:, 60:80], mask[:, 80:] = Seen.OCCLUDED, Seen.OUTSIDE
+        mask = np.full((H, W), Visibility.VISIBLE, np.uint8)
+        mask[:, 60:80], mask[:, 80:] = Visibility.OCCLUDED, Visibility.OUTSIDE
         edges = np.array([[[10, 5], [80, 50]], [[30, 60], [30, 2]]], np.float32)  # segments, ends, x y
         self.truth = PairTruth(
             ((moved - 8) / scale).astype(np.float32), mask, np.zeros((H, W, 3), np.uint8), np.zeros((H, W), np.uint8),
@@ -79,12 +79,12 @@ def test_a_shifted_warp_is_off_by_the_shift_in_px_of_the_reference(scale: float)
 
 
 def test_each_kind_of_pixel_counts_in_its_own_column(made_up: MadeUp) -> None:
-    def worse_in(code: Seen) -> WarpTruth:
+    def worse_in(code: Visibility) -> WarpTruth:
         there = np.zeros(SIZE[::-1], bool)
         there[8 : 8 + H, 8 : 8 + W] = made_up.truth.mask == code
         return made_up.measure(made_up.residual + np.where(there[..., None], np.float32([5, 0]), 0))
 
-    for code, column in ((Seen.VISIBLE, "ov"), (Seen.OCCLUDED, "occluded"), (Seen.OUTSIDE, "nov")):
+    for code, column in ((Visibility.VISIBLE, "ov"), (Visibility.OCCLUDED, "occluded"), (Visibility.OUTSIDE, "nov")):
         found = worse_in(code)
         errors = {name: getattr(found, name) for name in ("ov", "occluded", "nov")}
         assert errors == pytest.approx(dict.fromkeys(errors, 0) | {column: 5}, abs=1e-3)
@@ -134,7 +134,7 @@ def test_places_beyond_the_horizon_count_as_far_not_as_infinite(made_up: MadeUp)
 
 def test_nothing_to_measure_is_none(made_up: MadeUp) -> None:
     pair = MadeUp()
-    pair.truth.mask[:] = Seen.BEHIND
+    pair.truth.mask[:] = Visibility.BEHIND
     found = pair.measure(pair.residual)
     assert (found.ov, found.over_3, found.occluded, found.nov, found.epipolar) == (None,) * 5
 

@@ -20,7 +20,8 @@ from apps.training.objectives import Objectives, pair_of
 from apps.training.options import TASKS, TrainOptions
 from apps.training.pair_objectives import disagreement, exchanged, stitch_terms
 from apps.training.run import score_of, train
-from datasets.examples import Example, collate_examples
+from datasets.examples.batch import collate_examples
+from datasets.examples.example import Example
 from stitching.errors import InputError
 from stitching.io.images import write_picture
 from stitching.network.stitched_image_generating import Generated, StitchInputs
@@ -78,7 +79,7 @@ def options(tmp_path_factory):
 def quick(monkeypatch):
     """Generated examples without textures, of which few are validated on."""
     monkeypatch.setattr(data, "VALIDATION_COUNT", 1)
-    monkeypatch.setattr("datasets.making.load_bank", lambda folder: small_bank())
+    monkeypatch.setattr("datasets.sample_renderer.load_bank", lambda folder: small_bank())
 
 
 def test_every_second_step_is_one_of_photographs_once_matching_is_learned(options):
@@ -115,20 +116,20 @@ def test_every_rank_trains_on_photographs_of_its_own_in_the_same_step(options):
 
 def test_a_tenth_of_many_pairs_is_kept_to_validate_on(tmp_path, monkeypatch):
     monkeypatch.setattr(data, "VALIDATION_COUNT", 32)
-    pairs = FromPairs(write_pairs(tmp_path / "many", 20), SIZE, shake=False)
+    pairs = FromPairs(write_pairs(tmp_path / "many", 20), SIZE, jitter_alignment=False)
     training, validation = pairs.split()
     assert (len(training), len(validation)) == (18, 2)
     assert not set(training) & set(validation)
 
 
 def test_the_number_of_a_pair_stays_when_others_join(tmp_path):
-    few, many = (FromPairs(write_pairs(tmp_path / str(n), n), SIZE, shake=False) for n in (2, 5))
+    few, many = (FromPairs(write_pairs(tmp_path / str(n), n), SIZE, jitter_alignment=False) for n in (2, 5))
     for number in few.split()[0]:
         assert np.array_equal(few(number).reference, many(number).reference)
 
 
 def test_a_process_gets_a_copy_that_makes_the_same_examples(options):
-    source = FromPairs(options.pairs, SIZE, shake=True)
+    source = FromPairs(options.pairs, SIZE, jitter_alignment=True)
     copy = pickle.loads(pickle.dumps(source))
     for number in source.split()[0]:
         assert np.array_equal(copy(number).target, source(number).target)
@@ -139,7 +140,7 @@ def test_large_photographs_are_made_small_and_16_bits_become_8(tmp_path):
     for name, picture in zip(("1.png", "2.png"), views(1), strict=True):
         large = cv2.resize(picture, (256, 256), interpolation=cv2.INTER_CUBIC)
         write_picture(tmp_path / "a" / name, large.astype(np.uint16) * 257)
-    source = FromPairs(tmp_path, SIZE, shake=False)
+    source = FromPairs(tmp_path, SIZE, jitter_alignment=False)
     example = source(source.split()[0][0])
     assert example.reference.shape == (64, 64, 3)
     assert example.target_valid.mean() > 0.7  # all of the target, not a quarter of it
@@ -200,7 +201,7 @@ def test_a_transparent_picture_is_refused_by_name(options, tmp_path):
     pairs = write_pairs(tmp_path / "pairs", 1)
     transparent = pairs / "input1" / "0.png"  # goes before 0.jpg
     write_picture(transparent, views(0)[0], np.eye(64, dtype=np.uint8) * 255)
-    source = FromPairs(pairs, SIZE, shake=False)
+    source = FromPairs(pairs, SIZE, jitter_alignment=False)
     with pytest.raises(InputError, match=str(transparent)):
         source(source.split()[0][0])
 

@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from fake_maker import open_fake
+from fake_renderer import open_fake
 from training_runs import SIZE, quiet
 from worlds import CPU
 
@@ -16,7 +16,7 @@ from apps.training import data
 from apps.training.data import Cached, FromFolder, FromGenerator, mirrored, shuffled, training_batches
 from apps.training.objectives import known_pixels, true_cells
 from apps.training.run import train
-from datasets.examples import collate_examples
+from datasets.examples.batch import collate_examples
 from datasets.options import SampleOptions
 from stitching.errors import InputError
 from stitching.network.losses.warp import epipolar_loss
@@ -24,7 +24,7 @@ from stitching.network.losses.warp import epipolar_loss
 
 @pytest.fixture(scope="module")
 def batch(folder):
-    source = FromFolder(folder, SIZE, shake=False)
+    source = FromFolder(folder, SIZE, jitter_alignment=False)
     return collate_examples([source(index) for index in source.indices])
 
 
@@ -79,7 +79,7 @@ def open_fake_pair(options, seed, device="cpu"):
 
 
 def test_examples_made_while_training_depend_on_their_number_alone(options, monkeypatch):
-    monkeypatch.setattr(data, "open_maker", open_fake_pair)
+    monkeypatch.setattr(data, "open_renderer", open_fake_pair)
     made = replace(options, data=None, cache=None, batch_size=2)
     first = list(islice(training_batches(made, 0, CPU), 2))
     again = next(training_batches(made, 1, CPU))
@@ -156,7 +156,7 @@ def test_true_cells_hold_the_places_of_what_is_visible(batch):
 
 
 def test_cached_examples_are_those_of_their_source(folder, tmp_path):
-    source = FromFolder(folder, SIZE, shake=True)
+    source = FromFolder(folder, SIZE, jitter_alignment=True)
     cached = Cached(source, tmp_path / "new" / "cache")
     made, read = cached(2), cached(2)
     for name in ("target", "start", "trusted"):
@@ -167,24 +167,24 @@ def test_cached_examples_are_those_of_their_source(folder, tmp_path):
 
 
 def test_sources_work_in_other_processes(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "open_maker", open_fake_pair)
-    made = FromGenerator(SampleOptions(size=SIZE), 3, shake=True)
-    expected = made(1)  # its maker is open now, and stays here
-    for source in (made, FromFolder(folder, SIZE, shake=True), Cached(made, tmp_path)):
+    monkeypatch.setattr(data, "open_renderer", open_fake_pair)
+    made = FromGenerator(SampleOptions(size=SIZE), 3, jitter_alignment=True)
+    expected = made(1)  # its renderer is open now, and stays here
+    for source in (made, FromFolder(folder, SIZE, jitter_alignment=True), Cached(made, tmp_path)):
         sent = pickle.loads(pickle.dumps(source))
         assert np.array_equal(sent(1).target, source(1).target)
     assert np.array_equal(made(1).target, expected.target)
-    assert repr(made) == repr(FromGenerator(SampleOptions(size=SIZE), 3, shake=True))  # which labels a cache
+    assert repr(made) == repr(FromGenerator(SampleOptions(size=SIZE), 3, jitter_alignment=True))  # which labels a cache
 
 
 def test_a_cache_of_another_source_is_refused(folder, tmp_path):
-    Cached(FromFolder(folder, SIZE, shake=True), tmp_path)
+    Cached(FromFolder(folder, SIZE, jitter_alignment=True), tmp_path)
     samples = SampleOptions(size=SIZE)
     for other in (
-        FromFolder(folder, SIZE, shake=False),
-        FromFolder(folder, (72, 64), shake=True),
-        FromFolder(folder / "other", SIZE, shake=True),
-        FromGenerator(samples, 0, shake=True),
+        FromFolder(folder, SIZE, jitter_alignment=False),
+        FromFolder(folder, (72, 64), jitter_alignment=True),
+        FromFolder(folder / "other", SIZE, jitter_alignment=True),
+        FromGenerator(samples, 0, jitter_alignment=True),
     ):
         with pytest.raises(InputError, match="choose another --cache"):
             Cached(other, tmp_path)
@@ -193,7 +193,7 @@ def test_a_cache_of_another_source_is_refused(folder, tmp_path):
 def test_a_cache_that_cannot_be_a_folder_is_refused(folder, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="no folder that can be written"):
-        Cached(FromFolder(folder, SIZE, shake=True), tmp_path / "file" / "cache")
+        Cached(FromFolder(folder, SIZE, jitter_alignment=True), tmp_path / "file" / "cache")
 
 
 def test_a_damaged_example_stops_the_run_and_is_named(options, tmp_path):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fake_maker import open_fake
+from fake_renderer import open_fake
 from training_runs import nan_weights, quiet, stopping, write_data
 
 from apps.training import run

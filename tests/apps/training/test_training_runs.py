@@ -11,7 +11,7 @@ from apps.training.checkpoints import BEST, LAST, STATE
 from apps.training.data import FromFolder
 from apps.training.objectives import pair_of, start_of
 from apps.training.run import score_of, train
-from datasets.examples import collate_examples
+from datasets.examples.batch import collate_examples
 from stitching.network.stitching_network import STITCH, WARP, StitchingNetwork
 from stitching.network.weights import load_weights, save_weights
 
@@ -114,7 +114,7 @@ def test_convolutions_of_a_frozen_backbone_stay_and_all_else_learns(options, beg
 
 def test_blending_with_a_frozen_backbone_leaves_the_warp_as_it_was(options, folder, begun, tmp_path):
     """To the bit; with a backbone that is not frozen it is another one."""
-    source = FromFolder(folder, SIZE, shake=False)
+    source = FromFolder(folder, SIZE, jitter_alignment=False)
     batch = collate_examples([source(index) for index in source.indices])
 
     def warps(path):

@@ -13,7 +13,7 @@ from apps.training.objectives import Objectives
 from apps.training.options import TASKS
 from apps.training.per_example import part_of
 from apps.training.run import train
-from datasets.examples import collate_examples
+from datasets.examples.batch import collate_examples
 from stitching.network.stitching_network import StitchingNetwork
 from stitching.network.weights import load_weights
 
@@ -60,7 +60,7 @@ def test_tensorboard_gets_what_the_strategy_decided(some, tmp_path, spec, names)
 
 
 def test_losses_of_each_example_are_those_of_a_batch_of_one(folder):
-    source = FromFolder(folder, SIZE, shake=False)
+    source = FromFolder(folder, SIZE, jitter_alignment=False)
     batch = collate_examples([source(index) for index in source.indices[:3]], sample_ids=source.indices[:3])
     torch.manual_seed(0)
     network = StitchingNetwork().eval()  # statistics of a batch would mix the examples
@@ -81,4 +81,4 @@ def test_instances_are_the_samples_of_the_data_set(some, folder, tmp_path):
     loader = data.training_batches(some, 0, torch.device("cpu"))
     first, second = (next(loader).sample_ids.tolist() for _ in range(2))
     loader.close()
-    assert sorted(first + second) == FromFolder(folder, SIZE, shake=True).indices
+    assert sorted(first + second) == FromFolder(folder, SIZE, jitter_alignment=True).indices

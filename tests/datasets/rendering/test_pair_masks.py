@@ -8,7 +8,7 @@ import pytest
 from sample_views import AROUND, OPTIONS, SIZE, cameras_of, carried, nearest, own_places, three_of_every_recipe
 from worlds import bank_of, camera, make_pair, make_scene, meet_all, soft, square
 
-from datasets.sample import Seen
+from datasets.sample import Visibility
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +23,16 @@ def samples():
 def test_masks_partition_and_tell_what_is_in_the_picture(samples):
     for sample in samples:
         for view in (sample.reference, sample.target):
-            assert set(np.unique(view.mask)) <= set(Seen)
+            assert set(np.unique(view.mask)) <= set(Visibility)
             within = (view.warp >= -0.5).all(2) & (view.warp < np.array(SIZE) - 0.5).all(2)
-            inside = np.isin(view.mask, (Seen.VISIBLE, Seen.OCCLUDED))
-            np.testing.assert_array_equal(inside, within & (view.mask != Seen.BEHIND))
+            inside = np.isin(view.mask, (Visibility.VISIBLE, Visibility.OCCLUDED))
+            np.testing.assert_array_equal(inside, within & (view.mask != Visibility.BEHIND))
         achieved = sample.facts["achieved"]
-        for name, code in (("overlap", Seen.VISIBLE), ("occluded", Seen.OCCLUDED), ("behind", Seen.BEHIND)):
+        for name, code in (
+            ("overlap", Visibility.VISIBLE),
+            ("occluded", Visibility.OCCLUDED),
+            ("behind", Visibility.BEHIND),
+        ):
             assert achieved[name] == pytest.approx((sample.target.mask == code).mean(), abs=1e-6)
 
 
@@ -45,9 +49,9 @@ def test_masks_agree_with_the_depth_of_the_other_picture(samples):
                 nearest(cv2.dilate(there, AROUND), view.warp),
                 nearest(cv2.erode(there, AROUND), view.warp),
             )
-            seen = view.mask == Seen.VISIBLE
+            seen = view.mask == Visibility.VISIBLE
             visible.append(((inverse >= farther * 0.99 - 1e-6) & (inverse <= nearer * 1.01 + 1e-6))[seen])
-            hidden.append((nearer > inverse)[view.mask == Seen.OCCLUDED])
+            hidden.append((nearer > inverse)[view.mask == Visibility.OCCLUDED])
     # A thing thinner than a pixel may lie between the rays of the neighbours.
     assert np.concatenate(visible).mean() > 0.99
     assert np.concatenate(hidden).mean() > 0.98
@@ -84,7 +88,7 @@ def test_masks_are_what_rays_tried_on_every_triangle_tell(seed):
     )
     pictures, sample = make_pair(scene, reference, target, bank_of(soft()), replace(OPTIONS, size=size))
     corners = scene.corners.astype(float)
-    seen = (sample.target.mask == Seen.VISIBLE).ravel()
+    seen = (sample.target.mask == Visibility.VISIBLE).ravel()
     sure, hidden = check_seen(corners, pictures.target.hits.points.numpy(), reference, size, seen)
     assert sure > 0.8
     assert hidden > 0.03
@@ -102,15 +106,15 @@ def test_the_ground_hides_nothing_of_itself_up_to_the_horizon(parts):
     _, sample = make_pair(scene, reference, target, bank_of(soft()), OPTIONS)
     for view in (sample.target, sample.reference):
         ground = view.geometry.surfaces > 0
-        assert (view.mask[ground] == Seen.VISIBLE).mean() > 0.5
-        assert (view.mask[ground] != Seen.OCCLUDED).all()
+        assert (view.mask[ground] == Visibility.VISIBLE).mean() > 0.5
+        assert (view.mask[ground] != Visibility.OCCLUDED).all()
 
 
 def test_what_one_view_shares_the_other_shares(samples):
     for sample in samples:
         for view, other in ((sample.target, sample.reference), (sample.reference, sample.target)):
-            shared = cv2.dilate((other.mask == Seen.VISIBLE).astype(np.uint8), AROUND)
-            assert nearest(shared, view.warp)[view.mask == Seen.VISIBLE].mean() > 0.99
+            shared = cv2.dilate((other.mask == Visibility.VISIBLE).astype(np.uint8), AROUND)
+            assert nearest(shared, view.warp)[view.mask == Visibility.VISIBLE].mean() > 0.99
 
 
 def test_the_stitched_mask_is_the_reference_picture_and_what_the_target_sees(samples):
@@ -121,7 +125,7 @@ def test_the_stitched_mask_is_the_reference_picture_and_what_the_target_sees(sam
         np.testing.assert_array_equal(sample.stitched_mask & 1, rectangle)
         assert sample.stitched_mask.max() <= 3
         seen = sample.stitched_mask[rectangle > 0].reshape(height, width) & 2
-        np.testing.assert_array_equal(seen > 0, sample.reference.mask == Seen.VISIBLE)
+        np.testing.assert_array_equal(seen > 0, sample.reference.mask == Visibility.VISIBLE)
 
 
 def test_the_canvas_holds_the_reference_and_the_target(samples):
@@ -134,7 +138,7 @@ def test_the_canvas_holds_the_reference_and_the_target(samples):
         assert sample.stitched_mask.shape == (height, width)
         reach = np.floor([0.75 * SIZE[0], 0.5 * SIZE[1]])
         lowest, highest = -reach, np.array(SIZE) - 1 + reach
-        places = sample.target.warp[(sample.target.mask != Seen.BEHIND)]
+        places = sample.target.warp[(sample.target.mask != Visibility.BEHIND)]
         places = places[((places >= lowest) & (places <= highest)).all(1)]
         assert (places >= np.array([left, top]) - 0.5).all()
         assert (places <= np.array([left + width, top + height]) - 0.5).all()

@@ -17,7 +17,7 @@ from sample_views import (
 )
 from worlds import bank_of, box, camera, make_pair, make_scene, soft
 
-from datasets.sample import Seen
+from datasets.sample import Visibility
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def away_from_edges(sample):
     """Pixels of the reference around which both pictures show the same and no edge of a thing."""
 
     def disturbed(view):
-        unlike = (view.geometry.edges > 0) | (view.mask != Seen.VISIBLE)
+        unlike = (view.geometry.edges > 0) | (view.mask != Visibility.VISIBLE)
         return cv2.dilate(unlike.astype(np.uint8), AROUND)
 
     return (disturbed(sample.reference) == 0) & (at(disturbed(sample.target), sample.reference.warp)[..., 0] == 0)
@@ -99,7 +99,7 @@ def test_the_warped_target_is_the_stitch(samples):
         inner = away_from_edges(sample)
         there = at(bend(sample.target.clean)[..., None], sample.reference.warp)[..., 0]
         bends = bend(sample.reference.clean) + there
-        covisible = sample.reference.mask == Seen.VISIBLE
+        covisible = sample.reference.mask == Visibility.VISIBLE
         assert (error < bends / 2 + 3)[inner].mean() > 0.999
         assert (error < bends / 2 + 3)[covisible].mean() > 0.98  # the soft borders of shadows and of things are left
         errors.append(error[inner])
@@ -186,7 +186,7 @@ def test_there_and_back_again_is_where_it_began(samples):
     errors = []
     for sample in samples:
         for view, other in ((sample.target, sample.reference), (sample.reference, sample.target)):
-            seen = view.mask == Seen.VISIBLE
+            seen = view.mask == Visibility.VISIBLE
             places, matches = own_places(view)[seen], view.warp[seen].astype(float)
             good = same_surface(other, matches, view.geometry.surfaces[seen])
             errors.append(np.linalg.norm(at(other.warp, matches[good]) - places[good], axis=1))
@@ -200,7 +200,7 @@ def test_there_and_back_again_is_where_it_began(samples):
 def test_on_planes_there_and_back_again_is_exact(hall, samples):
     for sample in (hall[1], *samples):
         target, reference = sample.target, sample.reference
-        seen = (target.mask == Seen.VISIBLE) & np.isfinite(target.geometry.depth)
+        seen = (target.mask == Visibility.VISIBLE) & np.isfinite(target.geometry.depth)
         places, matches = own_places(target)[seen], target.warp[seen].astype(float)
         good = same_surface(reference, matches, target.geometry.surfaces[seen])
         # Inverse depth is affine over a plane; where it bends in the reference there is more than one.

@@ -6,7 +6,7 @@ import pytest
 from worlds import ball, bank_of, box, camera, make_pair, make_scene, plain, square
 
 from datasets.options import SampleOptions
-from datasets.sample import Seen
+from datasets.sample import Visibility
 from datasets.scenes.scene import Kind
 
 SIZE = (96, 64)
@@ -123,11 +123,13 @@ def test_what_lies_behind_the_reference_is_marked(turn, fov, roll):
     ahead = points[..., 2]  # the reference looks along z; for the sky a slope
     assert 0.1 < (ahead < 0).mean() <= 1
     assert sky.any()
-    assert (sample.target.mask[ahead < 0.049] == Seen.BEHIND).all()
-    assert (sample.target.mask[ahead > 0.051] != Seen.BEHIND).all()
+    assert (sample.target.mask[ahead < 0.049] == Visibility.BEHIND).all()
+    assert (sample.target.mask[ahead > 0.051] != Visibility.BEHIND).all()
     assert np.isfinite(sample.target.warp).all()
     assert np.abs(sample.target.warp).max() <= 4 * np.hypot(*SIZE) + 1
-    assert sample.facts["achieved"]["behind"] == pytest.approx((sample.target.mask == Seen.BEHIND).mean(), abs=1e-6)
+    assert sample.facts["achieved"]["behind"] == pytest.approx(
+        (sample.target.mask == Visibility.BEHIND).mean(), abs=1e-6
+    )
 
 
 # --- segments ---
@@ -173,7 +175,7 @@ def test_segments_out_of_sight_or_too_short_are_left_out():
 
 
 def test_a_screen_hides_its_share_of_a_segment():
-    # Seen from the target it covers x from 0 to 0.6 of the segment's -1.5 .. 1.5; from the reference none of it.
+    # Visibility from the target it covers x from 0 to 0.6 of the segment's -1.5 .. 1.5; from the reference none of it.
     screen = square((0.12, 0.5, 2), (0.12, 0, 0), (0, 0.15, 0))
     ends = [[-1.5, 1.25, 5], [1.5, 1.25, 5]]
     sample = segments_of(ends, screen=screen, reference=camera((0, -3, 0), (0, 0, 5), 60, SIZE))
@@ -188,7 +190,7 @@ def test_a_screen_hides_its_share_of_a_segment():
 def test_a_segment_behind_the_reference_is_left_out():
     ends = [[-1.0, 0.5, 5], [1.2, -0.7, 5]]
     sample = segments_of(ends, screen=box((-9, -9, -9), (9, 9, -8)), reference=camera((0, 0, 0), (0, 0, -1), 60, SIZE))
-    assert (sample.target.mask == Seen.BEHIND).all()
+    assert (sample.target.mask == Visibility.BEHIND).all()
     assert len(sample.segments) == 0
 
 
@@ -198,5 +200,5 @@ def test_a_target_that_sees_only_the_sky_is_told_as_such():
     assert np.isinf(sample.target.geometry.depth).all()
     assert (sample.target.geometry.surfaces == 0).all()
     assert (sample.target.geometry.edges == 0).all()
-    assert set(np.unique(sample.target.mask)) == {Seen.OUTSIDE, Seen.VISIBLE}
+    assert set(np.unique(sample.target.mask)) == {Visibility.OUTSIDE, Visibility.VISIBLE}
     assert len(sample.segments) == 0

@@ -8,11 +8,11 @@ import torch
 from banks import small_bank
 from worlds import CPU, box, make_scene, square
 
-from datasets.making import Maker
 from datasets.options import SampleOptions
 from datasets.rendering.cameras import fundamental_matrix
 from datasets.rendering.viewpoints import choose_viewpoints, crosses_surface, draw_request
 from datasets.rendering.world import gather_world
+from datasets.sample_renderer import SampleRenderer
 from datasets.scenes.recipes import build_scene
 from datasets.scenes.scene import Standpoint
 
@@ -35,8 +35,8 @@ def choose(options, seeds):
 
 
 def test_samples_have_the_overlap_and_parallax_that_was_asked_for():
-    maker = Maker(OPTIONS, 11, CPU, small_bank())
-    facts = [maker(index).facts for index in range(12)]
+    renderer = SampleRenderer(OPTIONS, 11, CPU, small_bank())
+    facts = [renderer(index).facts for index in range(12)]
     names = "overlap", "parallax"
     asked, got = ({k: np.array([f[of][k] for f in facts]) for k in names} for of in ("requested", "achieved"))
     overlap, parallax = (np.abs(got[k] - asked[k]) for k in names)

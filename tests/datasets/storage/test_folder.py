@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fake_maker import contents, open_fake
+from fake_renderer import contents, open_fake
 
 from datasets.options import SampleOptions
 from datasets.sample import Sample
@@ -24,12 +24,12 @@ SAMPLE = open_fake(OPTIONS, 0)(7)
 def write(folder: Path, indices: range, count: int, *, part: bool = False) -> None:
     """The samples that `indices` still lacks, `count` of them."""
     options = SampleOptions(size=(96, 64))
-    maker = open_fake(options, 0)
+    renderer = open_fake(options, 0)
     write_description(folder, describe(options, 5, 0, None))
     with FolderWriter(folder, indices, part) as writer:
         (todo,) = writer.todo
         for index in todo[:count]:
-            sample = maker(index)
+            sample = renderer(index)
             files = {folder_path(f"{index:06d}", member): data for member, data in encode(sample, options).items()}
             writer.write(Encoded(index, files, write_line(sample, files)))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fake_maker import open_fake
+from fake_renderer import open_fake
 
 from datasets import generate as module
 from datasets.generate import GenerateJob, generate

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fake_maker import contents, open_fake
+from fake_renderer import contents, open_fake
 
 from datasets.options import SampleOptions
 from datasets.storage.encoding import encode
@@ -23,12 +23,12 @@ COUNT, SIZE = 7, 3
 
 def write(folder: Path, indices: range = range(COUNT), most: int = COUNT) -> list[int]:
     """Write what is missing, at most so many samples; returns their indices."""
-    maker = open_fake(OPTIONS, 0)
+    renderer = open_fake(OPTIONS, 0)
     write_description(folder, describe(OPTIONS, COUNT, 0, SIZE))
     written = []
     with ShardWriter(folder, indices, SIZE) as writer:
         for index in [index for part in writer.todo for index in part][:most]:
-            sample = maker(index)
+            sample = renderer(index)
             files = {shard_path(f"{index:06d}", member): data for member, data in encode(sample, OPTIONS).items()}
             writer.write(Encoded(index, files, write_line(sample, files)))
             written.append(index)

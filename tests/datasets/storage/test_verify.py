@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_maker import FakeMaker, open_fake
+from fake_renderer import FakeRenderer, open_fake
 
 from datasets import generate as module
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
-from datasets.sample import Sample, Seen
+from datasets.sample import Sample, Visibility
 from datasets.storage.verify import verify
 from stitching.errors import InputError
 
@@ -107,8 +107,8 @@ def in_target(**changes: Callable[[Sample], object]) -> Callable[[Sample], Sampl
     ("change", "expected"),
     [
         (in_target(mask=lambda s: s.target.mask - (s.target.mask == 85)), "target mask holds other values"),
-        (in_target(mask=lambda s: np.full_like(s.target.mask, Seen.VISIBLE)), "target warp contradicts its mask"),
-        (in_target(mask=lambda s: np.full_like(s.target.mask, Seen.OUTSIDE)), "target warp contradicts its mask"),
+        (in_target(mask=lambda s: np.full_like(s.target.mask, Visibility.VISIBLE)), "target warp contradicts its mask"),
+        (in_target(mask=lambda s: np.full_like(s.target.mask, Visibility.OUTSIDE)), "target warp contradicts its mask"),
         (in_target(warp=lambda s: s.target.warp[:-1]), r"target warp has shape \(47, 64, 2\), expected \(48, 64, 2\)"),
         (lambda s: replace(s, stitched_mask=s.stitched_mask | 4), "mask.stitched does not show"),
         (lambda s: replace(s, origin=(1, 0)), "mask.stitched does not show"),
@@ -118,7 +118,7 @@ def in_target(**changes: Callable[[Sample], object]) -> Callable[[Sample], Sampl
 def test_contradiction_within_a_sample_is_named(
     tmp_path: Path, change: Callable[[Sample], Sample], expected: str
 ) -> None:
-    class Wrong(FakeMaker):
+    class Wrong(FakeRenderer):
         def __call__(self, index: int) -> Sample:
             sample = super().__call__(index)
             return change(sample) if index == 1 else sample

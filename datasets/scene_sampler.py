@@ -13,7 +13,7 @@ from datasets.textures.bank import TextureBank
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class SampledScene:
     """Sample `index`, ready to be rendered."""
 
     index: int
@@ -22,7 +22,7 @@ class Drawn:
     for_photometry: np.random.Generator  # the random numbers left for it
 
 
-class Drawer:
+class SceneSampler:
     """Draws sample number `index` of a seed. Small enough to be sent to other processes."""
 
     def __init__(self, options: SampleOptions, seed: int, bank: TextureBank, meshes: Sequence[Scene] = ()) -> None:
@@ -30,14 +30,14 @@ class Drawer:
         self._options, self._seed, self._meshes = options, seed, meshes
         self._bank = _shrunk(bank)
 
-    def __call__(self, index: int) -> Drawn:
+    def __call__(self, index: int) -> SampledScene:
         """Depends on the seed, the index and the options alone."""
         for_scene, for_cameras, for_photometry = np.random.default_rng([self._seed, index]).spawn(3)
         if self._meshes:
             scene = self._meshes[int(for_scene.integers(len(self._meshes)))]
         else:
             scene = build_scene(str(for_scene.choice(self._options.scenes)), for_scene, self._bank)
-        return Drawn(index, scene, draw_request(self._options, scene.standpoint, for_cameras), for_photometry)
+        return SampledScene(index, scene, draw_request(self._options, scene.standpoint, for_cameras), for_photometry)
 
 
 def _shrunk(bank: TextureBank) -> TextureBank:

@@ -7,20 +7,13 @@ import pytest
 import torch
 from worlds import CPU, gentle_bank
 
-from datasets.examples import (
-    BatchTruth,
-    Example,
-    ExampleBatch,
-    collate_examples,
-    example_of,
-    load_example,
-    make_example,
-    save_example,
-)
-from datasets.making import Maker
+from datasets.examples.batch import BatchTruth, ExampleBatch, collate_examples
+from datasets.examples.example import Example, example_of, make_example
+from datasets.examples.files import load_example, save_example
+from datasets.examples.windows import WindowTruth
 from datasets.options import SampleOptions
-from datasets.sample import Seen
-from datasets.windows import WindowTruth
+from datasets.sample import Visibility
+from datasets.sample_renderer import SampleRenderer
 from stitching.errors import InputError
 
 SIZE = (96, 64)
@@ -29,7 +22,7 @@ SIZE = (96, 64)
 @pytest.fixture(scope="module")
 def examples():
     """Of a room and a street."""
-    make = Maker(SampleOptions(size=SIZE, supersampling=1, scenes=("room", "street")), 1, CPU, gentle_bank())
+    make = SampleRenderer(SampleOptions(size=SIZE, supersampling=1, scenes=("room", "street")), 1, CPU, gentle_bank())
     return [example_of(make(index), SIZE) for index in range(2)]
 
 
@@ -59,7 +52,7 @@ def test_an_example_has_the_windows_size_and_pictures_black_where_not_seen(examp
 
 
 def test_a_sample_makes_the_same_example_each_time_and_shaking_it_is_drawn_from_the_given_numbers():
-    make = Maker(SampleOptions(size=SIZE, supersampling=1), 1, CPU, gentle_bank())
+    make = SampleRenderer(SampleOptions(size=SIZE, supersampling=1), 1, CPU, gentle_bank())
     sample = make(0)
     plain = example_of(sample, SIZE)
     jittered = [seed for seed in range(16) if not same(example_of(sample, SIZE, np.random.default_rng(seed)), plain)]
@@ -150,7 +143,11 @@ def test_a_batch_has_the_values_of_its_examples_as_planes(examples):
         assert np.array_equal(batch.start[k].permute(1, 2, 0).numpy(), example.start)
         assert np.array_equal(truth.residual[k].permute(1, 2, 0).numpy(), known.residual)
         assert np.array_equal(batch.trusted[k, 0].numpy() > 0, example.trusted)
-        for name, code in (("visible", Seen.VISIBLE), ("occluded", Seen.OCCLUDED), ("outside", Seen.OUTSIDE)):
+        for name, code in (
+            ("visible", Visibility.VISIBLE),
+            ("occluded", Visibility.OCCLUDED),
+            ("outside", Visibility.OUTSIDE),
+        ):
             assert np.array_equal(getattr(truth, name)[k, 0].numpy() > 0, known.codes == code)
         for name, bit in (("in_reference", 1), ("in_target", 2), ("stitched_known", 4)):
             assert np.array_equal(getattr(truth, name)[k, 0].numpy() > 0, known.stitched_valid & bit > 0)

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.options import SampleOptions
-from datasets.sample import Geometry, Sample, Seen, View
+from datasets.sample import Geometry, Sample, View, Visibility
 
 BREAKING = "PARASTITCH_TEST_BREAKING"  # environment: "INDEX HOW"
 
 
-class FakeMaker:
+class FakeRenderer:
     """Two flat views of one painting, the target further right and with a square before it."""
 
     def __init__(self, options: SampleOptions, seed: int) -> None:
@@ -55,8 +55,8 @@ class FakeMaker:
         x, y = np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32))
         warp = np.stack([x + shift + np.sin(y / 9), y], axis=-1)
         inside = (warp[..., 0] >= -0.5) & (warp[..., 0] < w - 0.5)
-        mask = np.where(inside, Seen.VISIBLE, Seen.OUTSIDE).astype(np.uint8)
-        mask[inside & (y < 4)] = Seen.OCCLUDED
+        mask = np.where(inside, Visibility.VISIBLE, Visibility.OUTSIDE).astype(np.uint8)
+        mask[inside & (y < 4)] = Visibility.OCCLUDED
         normals = np.tile(np.array([0.6, 0, -0.8], np.float32), (h, w, 1))
         geometry = Geometry(x + 1, normals, x.astype(np.int32), (x % 3).astype(np.uint8), mask)
         return View(picture, picture, warp, mask, geometry)
@@ -76,8 +76,8 @@ def _break(index: int) -> None:
         raise RuntimeError("no such\nscene")
 
 
-def open_fake(options: SampleOptions, seed: int, device: str = "cpu") -> FakeMaker:
-    return FakeMaker(options, seed)
+def open_fake(options: SampleOptions, seed: int, device: str = "cpu") -> FakeRenderer:
+    return FakeRenderer(options, seed)
 
 
 def contents(folder: Path) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from dataclasses import fields, is_dataclass, replace
 import numpy as np
 from worlds import CPU, gentle_bank
 
-from datasets.making import Maker
 from datasets.options import SampleOptions
+from datasets.sample_renderer import SampleRenderer
 
 OPTIONS = SampleOptions(size=(48, 40), photometry=False, geometry=True)
 
@@ -22,20 +22,20 @@ def content(value):
 
 def test_a_sample_is_the_same_bytes_in_any_order():
     options = replace(OPTIONS, photometry=True)
-    first, second = (Maker(options, 3, CPU, gentle_bank()) for _ in range(2))
+    first, second = (SampleRenderer(options, 3, CPU, gentle_bank()) for _ in range(2))
     forwards = [content(first(index)) for index in (0, 1, 5)]
     backwards = [content(second(index)) for index in (5, 1, 0)]
     assert forwards == backwards[::-1]
     assert len({sample[2] for sample in forwards}) == 3
-    other = content(Maker(options, 4, CPU, gentle_bank())(0))
+    other = content(SampleRenderer(options, 4, CPU, gentle_bank())(0))
     assert other[2] != forwards[0][2]
 
 
 def test_samples_made_together_are_those_made_alone():
-    maker = Maker(OPTIONS, 3, CPU, gentle_bank())
-    together = maker.batch([4, 0, 2])
+    renderer = SampleRenderer(OPTIONS, 3, CPU, gentle_bank())
+    together = renderer.batch([4, 0, 2])
     for sample in together:
-        alone = maker(sample.index)
+        alone = renderer(sample.index)
         assert alone.facts["scene"] == sample.facts["scene"]
         assert alone.origin == sample.origin
         for name in ("reference", "target"):

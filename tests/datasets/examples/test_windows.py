@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from worlds import bank_of, box, camera, make_pair, make_scene, soft
 
-from datasets.options import SampleOptions
-from datasets.sample import Seen
-from datasets.windows import (
+from datasets.examples.windows import (
     FARTHEST,
     MARGIN,
     SMALLEST,
@@ -21,6 +19,8 @@ from datasets.windows import (
     jittered,
     truth_on_window,
 )
+from datasets.options import SampleOptions
+from datasets.sample import Visibility
 from stitching.geometry.homographies import project
 from stitching.warping.classical import classical
 from stitching.warping.warp import forward_backward_consistent
@@ -58,7 +58,7 @@ def truth(sample):
 @pytest.fixture(scope="module")
 def fitted(sample):
     """The homography target -> reference that serves the visible pixels best."""
-    valid = sample.target.mask == Seen.VISIBLE
+    valid = sample.target.mask == Visibility.VISIBLE
     homography, _ = cv2.findHomography(grid(SIZE)[valid], sample.target.warp[valid], cv2.RANSAC, 3.0)
     return homography
 
@@ -85,8 +85,8 @@ def test_pixels_that_hit_the_targets_own_go_exactly_where_its_warp_says(sample, 
     found = truth_on_window(truth, window, pair.target_valid)
     place, inside = nearest(window)
     x, y = place[..., 0], place[..., 1]
-    known = found.codes != Seen.BEHIND
-    assert known.sum() == (truth.mask != Seen.BEHIND).sum()
+    known = found.codes != Visibility.BEHIND
+    assert known.sum() == (truth.mask != Visibility.BEHIND).sum()
     assert np.array_equal(found.codes[inside], truth.mask[y, x][inside])
     moved = grid(window.size) + found.residual
     told = project(window.plane, truth.warp[y, x].astype(float))
@@ -113,7 +113,7 @@ def test_elsewhere_it_is_off_by_no_more_than_the_warp_changes_within_half_a_pixe
     bound = change[place[..., 1], place[..., 0]]
     there = project(np.linalg.inv(window.homography), grid(window.size)).astype(np.float32)
     between = cv2.remap(field.astype(np.float32), there[..., 0], there[..., 1], cv2.INTER_LINEAR)
-    known = found.codes != Seen.BEHIND
+    known = found.codes != Visibility.BEHIND
     known &= ((there >= 0) & (there <= np.array(SIZE) - 1)).all(-1)
     assert known.mean() > 0.4
     assert (np.abs(found.residual - between) <= bound + 0.05)[known].all()  # remap knows 1/32 px
@@ -124,7 +124,7 @@ def test_the_reference_at_the_true_place_looks_like_the_target(sample, truth, fi
     window = choose_window(fitted, SIZE, (192, 152))
     pair = drawn(sample, window)
     found = truth_on_window(truth, window, pair.target_valid)
-    valid = cv2.erode((found.codes == Seen.VISIBLE).astype(np.uint8), np.ones((5, 5))) > 0
+    valid = cv2.erode((found.codes == Visibility.VISIBLE).astype(np.uint8), np.ones((5, 5))) > 0
 
     def difference(residual):
         at = (grid(window.size) + residual).astype(np.float32)
@@ -141,7 +141,7 @@ def test_true_places_lie_on_the_windows_epipolar_lines(sample, truth, fitted):
     for homography in (shifted(17, -5), fitted):
         window = choose_window(homography, SIZE, (128, 96))
         found = truth_on_window(truth, window, drawn(sample, window).target_valid)
-        known = truth.mask != Seen.BEHIND
+        known = truth.mask != Visibility.BEHIND
         here = project(window.homography, grid(SIZE))[known]
         there = project(window.plane, truth.warp.astype(float))[known]
         lines = np.insert(here, 2, 1, axis=1) @ found.fundamental.T
@@ -186,7 +186,7 @@ def test_the_stitched_picture_lies_where_the_reference_lies(sample, truth):
     assert known[mine].all()
     assert known[others].all()
     assert not found.stitched[~known].any()
-    visible = found.codes == Seen.VISIBLE
+    visible = found.codes == Visibility.VISIBLE
     landed = np.rint(grid(window.size) + found.residual).astype(int)[visible]
     assert others[landed[:, 1], landed[:, 0]].mean() > 0.97
 
@@ -194,19 +194,19 @@ def test_the_stitched_picture_lies_where_the_reference_lies(sample, truth):
 def test_what_is_too_far_off_or_has_no_place_is_not_known(sample, truth):
     """As the classical warp of pixels that the target does not have."""
     window = choose_window(np.eye(3), SIZE, (96, 96))
-    warp, mask = grid(SIZE).astype(np.float32), np.full(SIZE[::-1], Seen.OUTSIDE, np.uint8)
+    warp, mask = grid(SIZE).astype(np.float32), np.full(SIZE[::-1], Visibility.OUTSIDE, np.uint8)
     scale = window.plane[0, 0]
     warp[:, :40, 0] += 1.01 * FARTHEST * 96 / scale
     warp[:, 40:80, 1] -= 0.99 * FARTHEST * 96 / scale
     warp[:, 80:100] = np.nan
-    mask[:, 100:120] = Seen.BEHIND
+    mask[:, 100:120] = Visibility.BEHIND
     valid = drawn(sample, window).target_valid
     valid[:5] = False
     found = truth_on_window(replace(truth, warp=warp, mask=mask), window, valid)
     columns = nearest(window)[0][..., 0]
     expected = valid & (columns >= 40) & ~((columns >= 80) & (columns < 120))
-    assert np.array_equal(found.codes == Seen.OUTSIDE, expected)
-    assert np.array_equal(found.codes == Seen.BEHIND, ~expected)
+    assert np.array_equal(found.codes == Visibility.OUTSIDE, expected)
+    assert np.array_equal(found.codes == Visibility.BEHIND, ~expected)
     assert np.isfinite(found.residual).all()
     assert not found.residual[~expected].any()
 

@@ -16,14 +16,14 @@ from datasets.rendering.shading import Textures, map_shadows
 from datasets.rendering.viewpoints import choose_viewpoints
 from datasets.rendering.world import gather_world
 from datasets.sample import Sample
-from datasets.sampling import Drawer, Drawn
+from datasets.scene_sampler import SampledScene, SceneSampler
 from datasets.scenes.mesh_file import load_mesh_scenes
 from datasets.scenes.scene import Scene
 from datasets.textures.bank import TextureBank, checksum, load_bank, make_bank
 from stitching.errors import InputError
 
 
-class Maker:
+class SampleRenderer:
     """Makes sample number `index` of a seed; the same number gives the same sample on the same kind of machine.
 
     `seconds` adds up the time spent in each stage.
@@ -35,7 +35,7 @@ class Maker:
         self.options, self.seed, self.device = options, seed, device
         self.checksum = checksum(bank, *(mesh.corners for mesh in meshes[:1]))
         self.seconds: defaultdict[str, float] = defaultdict(float)
-        self.draw = Drawer(options, seed, bank, meshes)
+        self.draw = SceneSampler(options, seed, bank, meshes)
         self.textures = Textures.load(bank, device)
 
     def __call__(self, index: int) -> Sample:
@@ -48,7 +48,7 @@ class Maker:
             drawn = [self.draw(index) for index in indices]
         return self.render(drawn)
 
-    def render(self, drawn: Sequence[Drawn]) -> list[Sample]:
+    def render(self, drawn: Sequence[SampledScene]) -> list[Sample]:
         """Samples that were drawn before, in whatever process."""
         with self._timed("scene"):
             requests = [one.request for one in drawn]
@@ -78,7 +78,7 @@ class Maker:
         self.seconds[stage] += time.perf_counter() - start
 
 
-def open_maker(options: SampleOptions, seed: int, device: str = "cpu") -> Maker:
+def open_renderer(options: SampleOptions, seed: int, device: str = "cpu") -> SampleRenderer:
     """Load textures, and the mesh if one is asked for, once for many samples.
 
     Raises:
@@ -87,9 +87,9 @@ def open_maker(options: SampleOptions, seed: int, device: str = "cpu") -> Maker:
     if device != "cpu" and not torch.cuda.is_available():
         raise InputError(f"--device {device}: this machine has no such device; use --device cpu")
     if options.scene is None:
-        return Maker(options, seed, torch.device(device), load_bank(options.textures))
+        return SampleRenderer(options, seed, torch.device(device), load_bank(options.textures))
     scenes, textures = load_mesh_scenes(options.scene)
-    return Maker(options, seed, torch.device(device), make_bank(textures, ("mesh",) * len(textures)), scenes)
+    return SampleRenderer(options, seed, torch.device(device), make_bank(textures, ("mesh",) * len(textures)), scenes)
 
 
 def _photographed(sample: Sample, rng: np.random.Generator) -> Sample:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.sample import Doubles, Floats, Pixels, Seen
+from datasets.sample import Doubles, Floats, Pixels, Visibility
 from stitching.alignment.coarse import align
 from stitching.errors import InputError
 from stitching.geometry.homographies import project
@@ -35,7 +35,7 @@ class WindowTruth:
     """What is true on a window."""
 
     residual: Floats  # (h, w, 2) px: pixel q of the coarsely aligned target belongs at q + residual
-    codes: Pixels  # (h, w) Seen of the target's pixels; BEHIND wherever `residual` says nothing
+    codes: Pixels  # (h, w) Visibility of the target's pixels; BEHIND wherever `residual` says nothing
     stitched: Pixels  # (h, w, 3) BGR, black outside of the canvas
     stitched_valid: Pixels  # (h, w) bit 1: in the reference, 2: seen by the target, 4: `stitched` says what is there
     fundamental: Doubles  # (3, 3): x_reference^T F x_target = 0 in window px, of unit norm
@@ -98,7 +98,7 @@ class PairTruth:
     """What is true about a pair, in the pictures' own px; as datasets.sample.Sample has it."""
 
     warp: Floats  # (h, w, 2) of the target, on the reference's plane
-    mask: Pixels  # (h, w) Seen
+    mask: Pixels  # (h, w) Visibility
     stitched: Pixels  # (hc, wc, 3) BGR
     stitched_mask: Pixels  # (hc, wc)
     origin: tuple[int, int]
@@ -116,7 +116,7 @@ def truth_on_window(truth: PairTruth, window: Window, target_valid: NDArray[np.b
     residual = project(window.plane, truth.warp[y, x].astype(np.float64)) - project(
         window.homography, nearest.astype(np.float64)
     )
-    known = target_valid & (truth.mask[y, x] != Seen.BEHIND)
+    known = target_valid & (truth.mask[y, x] != Visibility.BEHIND)
     known &= (np.abs(residual) < FARTHEST * window.size[0]).all(-1)  # False for NaN
     shift = np.array([[1, 0, truth.origin[0]], [0, 1, truth.origin[1]], [0, 0, 1]], np.float64)
     stitched, inside = _draw(truth.stitched, window.plane @ shift, window)
@@ -125,7 +125,7 @@ def truth_on_window(truth: PairTruth, window: Window, target_valid: NDArray[np.b
     ends = project(window.homography, truth.segments[:, 0].astype(np.float64))  # (m, 2, 2)
     return WindowTruth(
         residual=np.where(known[..., None], residual, 0).astype(np.float32),
-        codes=np.where(known, truth.mask[y, x], Seen.BEHIND).astype(np.uint8),
+        codes=np.where(known, truth.mask[y, x], Visibility.BEHIND).astype(np.uint8),
         stitched=stitched,
         stitched_valid=np.where(inside, np.asarray(valid, np.uint8) | 4, 0).astype(np.uint8),
         fundamental=fundamental / np.linalg.norm(fundamental),

@@ -1,0 +1,81 @@
+"""One training example: a pair on its window, the classical warp that the network starts from, the truth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.examples.windows import (
+    PairTruth,
+    Size,
+    WindowTruth,
+    choose_window,
+    coarse_alignment,
+    draw_pair,
+    jittered,
+    truth_on_window,
+)
+from datasets.sample import Doubles, Floats, Pixels, Sample
+from datasets.storage.folder import StoredSample
+from stitching.warping.classical import classical_on_plane
+from stitching.warping.warp import forward_backward_consistent
+
+JITTERED_SHARE, MAX_JITTER = (
+    0.15,
+    0.06,
+)  # share of the examples whose coarse alignment is made worse, and by how much at most
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A pair on its window, without a truth where it is a photograph."""
+
+    reference: Pixels  # (h, w, 3) BGR, black where not seen
+    target: Pixels  # (h, w, 3) the same, coarsely aligned
+    reference_valid: NDArray[np.bool_]  # (h, w)
+    target_valid: NDArray[np.bool_]  # (h, w)
+    start: Floats  # (h, w, 2) the classical residual, px
+    trusted: NDArray[np.bool_]  # (h, w) where it found its way back
+    plane: Doubles  # (3, 3) reference px -> window px
+    homography: Doubles  # (3, 3) target px -> window px
+    truth: WindowTruth | None
+
+
+def make_example(
+    reference: Pixels, target: Pixels, truth: PairTruth | None, size: Size, rng: np.random.Generator | None = None
+) -> Example:
+    """Align, draw, estimate.
+
+    Args:
+        reference, target: (h, w, 3) BGR.
+        truth: what is true about them.
+        size: (width, height) of the window, multiples of 8.
+        rng: makes some coarse alignments worse, as they are in life; None: leaves them as they are found.
+    """
+    homography, *matches = coarse_alignment(reference, target)
+    target_size = target.shape[1], target.shape[0]
+    if rng is not None and rng.random() < JITTERED_SHARE:
+        homography = jittered(homography, target_size, MAX_JITTER, rng)
+    window = choose_window(homography, target_size, size)
+    pair = draw_pair(reference, target, window, (matches[0], matches[1]))
+    start = classical_on_plane(pair)
+    return Example(
+        pair.reference, pair.target, pair.reference_valid, pair.target_valid, start.residual,
+        forward_backward_consistent(start, pair), window.plane,
+        window.homography, None if truth is None else truth_on_window(truth, window, pair.target_valid),
+    )  # fmt: skip
+
+
+def example_of(sample: Sample | StoredSample, size: Size, rng: np.random.Generator | None = None) -> Example:
+    """The example that a generated sample makes; arguments as for `make_example`."""
+    views = sample.arrays if isinstance(sample, StoredSample) else sample
+    return make_example(views.reference.picture, views.target.picture, truth_of(sample), size, rng)
+
+
+def truth_of(sample: Sample | StoredSample) -> PairTruth:
+    """What is true about a generated sample."""
+    views, known = (sample.arrays, sample.record) if isinstance(sample, StoredSample) else (sample, sample)
+    return PairTruth(
+        views.target.warp, views.target.mask, views.stitched, views.stitched_mask, known.origin,
+        np.asarray(known.facts["fundamental"], np.float64), known.segments,
+    )  # fmt: skip
