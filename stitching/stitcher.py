@@ -191,8 +191,8 @@ def stitch(
     placement, aligned, blend = chosen.placement, chosen.aligned, chosen.made
     with clock.stage("compose"):
         layers = _layers(first, second, canvas, placement, options.final_megapix)
-        calm = relax_map(placement.map_xy, placement.covered, placement.trusted, blend.weight)
-        shown = replace(layers, map_xy=calm)
+        relaxed = relax_map(placement, blend.weight)
+        shown = replace(layers, map_xy=relaxed)
         panorama, alpha = compose(shown, blend, lambda share: clock.tell("compose", share))
         left, top, right, bottom = crop = largest_rectangle(alpha) if options.crop else (0, 0, *layers.size)
     masks = _masks(aligned)

@@ -89,8 +89,8 @@ def _blended(generator: Generator, prepared: Prepared, warp: Warp) -> tuple[Pixe
     placed = _placed(prepared, warp)
     placement = placed.placement
     blend = generator(draw_aligned_pair(placed.reference, placed.target, placed.canvas, placement), "gain")
-    calm = relax_map(placement.map_xy, placement.covered, placement.trusted, blend.weight)
-    panorama, alpha = compose(Layers(placed.reference, placed.target, placed.canvas, 1.0, calm, 1.0), blend)
+    relaxed = relax_map(placement, blend.weight)
+    panorama, alpha = compose(Layers(placed.reference, placed.target, placed.canvas, 1.0, relaxed, 1.0), blend)
     return panorama.astype(np.uint8), alpha > 0
 
 

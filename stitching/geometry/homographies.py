@@ -4,10 +4,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stitching.geometry.pixel_maps import Field, Mask, pixel_grid
+
 Matrix = NDArray[np.float64]
 
-
 LARGEST_AREA_CHANGE = 5.0
+_FIT_STEP = 16  # px between the points that a homography is fitted to
 
 
 def is_plausible(homography: Matrix, target_shape: tuple[int, ...], reference_shape: tuple[int, ...]) -> bool:
@@ -50,3 +52,26 @@ def scaling_homography(factor: float) -> Matrix:
     """Enlarges pixel coordinates (centres at integers) by `factor`."""
     shift = (factor - 1) / 2
     return np.array([[factor, 0, shift], [0, factor, shift], [0, 0, 1]], np.float64)
+
+
+def nearest_homography_map(map_xy: Field, known: Mask) -> Field:
+    """The homography nearest to a map where that is known, in least squares, as a map of its own.
+
+    Args:
+        map_xy: (h, w, 2) px.
+        known: (h, w), where it counts.
+
+    Returns:
+        (h, w, 2) px; the identity where fewer than four points are known.
+    """
+    h, w = known.shape
+    grid = pixel_grid(h, w)
+    sampled = known[::_FIT_STEP, ::_FIT_STEP]
+    start, end = grid[::_FIT_STEP, ::_FIT_STEP][sampled], map_xy[::_FIT_STEP, ::_FIT_STEP][sampled]  # (n, 2) each
+    homography = None
+    if len(start) >= 4:
+        homography, _ = cv2.findHomography(start, end, 0)
+    if homography is None:
+        return grid
+    moved = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), homography)  # (h, w, 2) -> (h w, 1, 2)
+    return np.asarray(moved, np.float32).reshape(h, w, 2)  # (h w, 1, 2) -> (h, w, 2)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from stitching.geometry.pixel_maps import Box, Field, bounding_box, forward_backward_error
 from stitching.io.images import to_grey
-from stitching.warping.dense_inverse_search import dense_inverse_search, fuse, nearest_match_flow, sharpen
+from stitching.warping.dense_inverse_search import dense_inverse_search, nearest_match_flow, select_best, sharpen
 from stitching.warping.extrapolate import Extension, fading, planar
 from stitching.warping.semi_global import epipolar_flow
 from stitching.warping.warp import CanvasPair, Warp
@@ -94,8 +94,8 @@ def classical_flows(pair: CanvasPair, box: Box, near: FlowPair | None = None) ->
     if both is not None:
         there.append(both[0])
         back.append(both[1])
-    flow = sharpen(target_grey, reference_grey, fuse(target, reference, there, back))
-    back_flow = sharpen(reference_grey, target_grey, fuse(reference, target, back, there))
+    flow = sharpen(target_grey, reference_grey, select_best(target, reference, there, back))
+    back_flow = sharpen(reference_grey, target_grey, select_best(reference, target, back, there))
     return flow, back_flow
 
 

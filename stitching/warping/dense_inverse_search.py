@@ -1,4 +1,9 @@
-"""Dense inverse search (DIS) flow, seeded, fused from several candidates, sharpened to sub-pixel."""
+"""Dense inverse search (DIS, Kroeger et al. 2016): flow from sparse starts, refined, and the best of several flows.
+
+DIS is exact to a fraction of a pixel and fast, but it finds only what lies near its start: a displacement that is large
+against the thing that moves is missed. So it is started from several flows, of which `select_best` keeps the best one
+for each pixel.
+"""
 
 from collections.abc import Sequence
 
@@ -10,24 +15,28 @@ from stitching.geometry.pixel_maps import Field, Points, compose_flows, forward_
 
 Grey = NDArray[np.uint8]  # (h, w)
 
-DISAGREEMENT = 0.015  # share of the diagonal by which a match may differ from its neighbours
-NEIGHBOURS = 3  # that must agree
-WINDOW = 5  # px, over which candidates are compared
-WORST_DIFFERENCE = 40  # grey levels; more says only "different"
-WORST_ROUND_TRIP = 8  # px
-ROUND_TRIP_WEIGHT = 2.0  # grey levels per px of round-trip error
+MAX_DISAGREEMENT = 0.015  # of the diagonal, by which a match may move unlike its neighbours
+MIN_AGREEING = 3  # of its six nearest neighbours that must move alike
+MIN_MATCHES = 5  # that agree, without which there is no flow of the nearest match
+WINDOW = 5  # px, side of the windows over which flows are compared
+MAX_COLOUR_COST = 40  # grey levels; a larger difference says no more than "different"
+MAX_ROUND_TRIP_COST = 8  # px
+ROUND_TRIP_WEIGHT = 2.0  # grey levels per px of forward-backward error
 
 
-def dense_inverse_search(start: Grey, end: Grey, initial: Field | None = None, finest: int = 1) -> Field:
-    """Flow of every pixel of `start` into `end` (Kroeger et al. 2016).
+def dense_inverse_search(start: Grey, end: Grey, initial: Field | None = None, finest_level: int = 1) -> Field:
+    """Flow of every pixel of `start` into `end`.
 
     Args:
         start, end: (h, w) uint8.
-        initial: (h, w, 2) px, tried at every level of the search; None = zero.
-        finest: pyramid level at which the search ends; 0 = full size.
+        initial: (h, w, 2) px, from which the search starts; None = no displacement.
+        finest_level: pyramid level at which the search ends; 0 = full size.
+
+    Returns:
+        (h, w, 2) px.
     """
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    search.setFinestScale(finest)
+    search.setFinestScale(finest_level)
     search.setPatchStride(4)
     search.setGradientDescentIterations(12)
     search.setVariationalRefinementIterations(2)
@@ -36,79 +45,88 @@ def dense_inverse_search(start: Grey, end: Grey, initial: Field | None = None, f
     return np.asarray(search.calc(start, end, first), np.float32)  # type: ignore[arg-type]
 
 
-def sharpen(start: Grey, end: Grey, flow: Field, longest: float = 3.0) -> Field:
-    """Move a flow by what dense inverse search still finds after it, at most `longest` px."""
+def sharpen(start: Grey, end: Grey, flow: Field, max_correction: float = 3.0) -> Field:
+    """Add to a flow what dense inverse search still finds after it, where that is at most `max_correction` px.
+
+    Args:
+        start, end: (h, w) uint8.
+        flow: (h, w, 2) px, start -> end.
+        max_correction: px.
+    """
     h, w = start.shape
-    moved = remap(end, pixel_grid(h, w) + flow, cv2.INTER_CUBIC)
-    correction = dense_inverse_search(start, moved, finest=0)
-    correction[cv2.magnitude(correction[..., 0], correction[..., 1]) > longest] = 0
+    warped = remap(end, pixel_grid(h, w) + flow, cv2.INTER_CUBIC)
+    correction = dense_inverse_search(start, warped, finest_level=0)
+    correction[cv2.magnitude(correction[..., 0], correction[..., 1]) > max_correction] = 0
     return compose_flows(correction, flow)
 
 
 def nearest_match_flow(start: Points, end: Points, shape: tuple[int, int]) -> Field | None:
-    """Flow of the nearest sparse match at each pixel, without lone matches that move unlike their neighbours.
+    """Flow of the nearest sparse match at each pixel, without matches that move unlike their neighbours.
 
     Args:
         start, end: (n, 2) px.
         shape: (h, w).
 
     Returns:
-        (h, w, 2), or None where fewer than five matches are left.
+        (h, w, 2) px, or None where fewer than `MIN_MATCHES` are left.
     """
     h, w = shape
     moves = end - start
     cells = np.round(start).astype(int)
-    on_grid = (cells >= 0).all(axis=1) & (cells < (w, h)).all(axis=1) & np.isfinite(moves).all(axis=1)
-    keep = np.flatnonzero(on_grid)
-    keep = keep[_agree(start[keep], moves[keep], DISAGREEMENT * float(np.hypot(h, w)))]
-    if len(keep) < 5:
+    usable = (cells >= 0).all(axis=1) & (cells < (w, h)).all(axis=1) & np.isfinite(moves).all(axis=1)
+    kept = np.flatnonzero(usable)
+    kept = kept[_agree_with_neighbours(start[kept], moves[kept], MAX_DISAGREEMENT * float(np.hypot(h, w)))]
+    if len(kept) < MIN_MATCHES:
         return None
-    columns, rows = cells[keep].T
+    columns, rows = cells[kept].T
     empty = np.ones((h, w), np.uint8)
     empty[rows, columns] = 0
     _, label = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     by_label = np.zeros((label.max() + 1, 2), np.float32)
-    by_label[label[rows, columns]] = moves[keep]
+    by_label[label[rows, columns]] = moves[kept]
     return np.asarray(by_label[label])
 
 
-def _agree(points: Points, moves: Points, tolerance: float) -> NDArray[np.bool_]:
-    """Which moves are like those of enough of their six nearest neighbours."""
-    if len(points) <= NEIGHBOURS:
+def _agree_with_neighbours(points: Points, moves: Points, tolerance: float) -> NDArray[np.bool_]:
+    """(n,): which moves are like those of `MIN_AGREEING` of their six nearest neighbours."""
+    if len(points) <= MIN_AGREEING:
         return np.zeros(len(points), bool)
     distance = ((points[:, None] - points[None]) ** 2).sum(axis=2)  # (n, n)
     count = min(7, len(points))  # the point itself and six more
     nearest = np.argpartition(distance, count - 1, axis=1)[:, :count]
     difference = np.sort(np.linalg.norm(moves[:, None] - moves[nearest], axis=2), axis=1)  # (n, count)
-    result: NDArray[np.bool_] = difference[:, NEIGHBOURS] < tolerance
+    result: NDArray[np.bool_] = difference[:, MIN_AGREEING] < tolerance
     return result
 
 
-def fuse(
+def select_best(
     start: NDArray[np.uint8], end: NDArray[np.uint8], flows: Sequence[Field], back_flows: Sequence[Field]
 ) -> Field:
-    """For every pixel the candidate that looks most alike and best finds its way back.
+    """Of several flows the best one at each pixel: by difference of colours and forward-backward error.
 
     Args:
         start, end: (h, w, 3) uint8.
-        flows: candidates start -> end, each (h, w, 2).
+        flows: start -> end, each (h, w, 2) px.
         back_flows: their counterparts end -> start.
+
+    Returns:
+        (h, w, 2) px.
     """
     if len(flows) == 1:
         return flows[0]
-    costs = [_cost(start, end, flow, back) for flow, back in zip(flows, back_flows, strict=True)]
+    costs = [_matching_cost(start, end, flow, back) for flow, back in zip(flows, back_flows, strict=True)]
     best = np.argmin(costs, axis=0)  # (h, w)
-    fused = flows[0].copy()
+    selected = flows[0].copy()
     for index, flow in enumerate(flows[1:], start=1):
-        chosen = best == index
-        fused[chosen] = flow[chosen]
-    return fused
+        selected[best == index] = flow[best == index]
+    return selected
 
 
-def _cost(start: NDArray[np.uint8], end: NDArray[np.uint8], flow: Field, back: Field) -> NDArray[np.float32]:
+def _matching_cost(start: NDArray[np.uint8], end: NDArray[np.uint8], flow: Field, back: Field) -> NDArray[np.float32]:
+    """(h, w) grey levels, mean of a window around each pixel."""
     h, w = flow.shape[:2]
     difference = cv2.absdiff(start, remap(end, pixel_grid(h, w) + flow))
     mean = cv2.transform(difference, np.full((1, 3), 1 / 3)).astype(np.float32)
-    grey_levels = np.minimum(mean, WORST_DIFFERENCE)
-    loop = np.minimum(forward_backward_error(flow, back), WORST_ROUND_TRIP)
-    return cv2.blur(grey_levels + ROUND_TRIP_WEIGHT * loop, (WINDOW, WINDOW)).astype(np.float32)
+    colour = np.minimum(mean, MAX_COLOUR_COST)
+    round_trip = np.minimum(forward_backward_error(flow, back), MAX_ROUND_TRIP_COST)
+    return cv2.blur(colour + ROUND_TRIP_WEIGHT * round_trip, (WINDOW, WINDOW)).astype(np.float32)

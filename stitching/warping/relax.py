@@ -1,37 +1,40 @@
-"""Away from the seam a warp may be calm: one picture alone is shown there, its shapes should be natural."""
+"""Relaxing the backward map away from the seam: one picture alone is shown there, and should keep its shapes."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Field, Mask, push_pull, resize_field
-from stitching.warping.occlusion import nearest_homography
+from stitching.geometry.homographies import nearest_homography_map
+from stitching.geometry.pixel_maps import Field, push_pull, resize_field
+from stitching.warping.placement import Placement
 
-FAR = 0.03  # of the diagonal: at the seam the warp is dense, this far from it it is calm
-SMOOTHNESS = 0.04  # of the diagonal, sigma of the calm warp
+TRANSITION = 0.03  # of the diagonal: so far from what the reference shows the map is the smooth one alone
+SIGMA = 0.04  # of the diagonal, of the Gaussian that makes the map smooth
 
 
-def relax_map(map_xy: Field, covered: Mask, trusted: Mask, weight: NDArray[np.float32]) -> Field:
+def relax_map(placement: Placement, weight: NDArray[np.float32]) -> Field:
     """Pass from the dense backward map at the seam to a smooth one where only the target is shown.
 
+    The smooth map is the homography nearest to the dense one, plus the blurred difference of the two; both maps are
+    filled from their surroundings where they are not known.
+
     Args:
-        places: (h, w, 2) canvas -> target px.
-        covered: (h, w), where that is known at all.
-        trusted: (h, w), where it is known well.
-        weight: (h, w), share of the reference in the panorama.
+        placement: of the target.
+        weight: (h, w), share of the reference in the panorama, 0..1.
 
     Returns:
-        (h, w, 2) like `map_xy`, defined everywhere.
+        (h, w, 2) canvas -> full-size target px, like `placement.map_xy`, defined everywhere.
     """
-    h, w = covered.shape
-    base = nearest_homography(map_xy, trusted)
-    dense = push_pull(map_xy - base, covered.astype(np.float32))
-    sure = push_pull(map_xy - base, trusted.astype(np.float32))
+    h, w = weight.shape
     diagonal = float(np.hypot(h, w))
-    quarter = cv2.resize(sure, (max(1, w // 4), max(1, h // 4)), interpolation=cv2.INTER_AREA)
-    blurred = cv2.GaussianBlur(quarter, (0, 0), SMOOTHNESS * diagonal / 4)
+    base = nearest_homography_map(placement.map_xy, placement.trusted)
+    offset = placement.map_xy - base
+    dense = push_pull(offset, placement.covered.astype(np.float32))
+    trusted = push_pull(offset, placement.trusted.astype(np.float32))
+    quarter = cv2.resize(trusted, (max(1, w // 4), max(1, h // 4)), interpolation=cv2.INTER_AREA)
+    blurred = cv2.GaussianBlur(quarter, (0, 0), SIGMA * diagonal / 4)
     smooth = resize_field(np.asarray(blurred, np.float32), (w, h))
     from_reference = cv2.distanceTransform((weight < 0.5).astype(np.uint8), cv2.DIST_L2, 5)
-    t = np.minimum(from_reference / (FAR * diagonal), 1)
-    share = (t * t * (3 - 2 * t))[..., None].astype(np.float32)
+    t = np.minimum(from_reference / (TRANSITION * diagonal), 1)
+    share = (t * t * (3 - 2 * t))[..., None].astype(np.float32)  # smoothstep: 0 at the seam, 1 from TRANSITION on
     return np.asarray(base + dense + share * (smooth - dense), np.float32)

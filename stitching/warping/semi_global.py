@@ -1,4 +1,9 @@
-"""Flow along epipolar lines by semi-global matching: for displacements too large for a local search."""
+"""Flow along epipolar lines by semi-global matching: for displacements that are too large for a local search.
+
+In a still scene a pixel can only match on its epipolar line, so that a large range can be searched pixel by pixel, and
+smoothness along several directions decides between places that look alike (Hirschmueller 2008). The pictures are
+uncalibrated, so they are rectified from their sparse matches (Hartley 1999).
+"""
 
 from dataclasses import dataclass
 
@@ -9,11 +14,15 @@ from numpy.typing import NDArray
 from stitching.geometry.homographies import Matrix, project
 from stitching.geometry.pixel_maps import OUTSIDE_ALL, Field, Mask, Points, pixel_grid, remap
 
-FEWEST_MATCHES = 15
-WORST_ROW_ERROR = 1.5  # px, median, of the matches after rectification
-MOST_STRETCH = 3.0  # of the rectification, anywhere in the overlap
-MOST_DISPARITIES = 160
-BLOCK = 3  # px
+Grey = NDArray[np.uint8]  # (h, w)
+
+MIN_MATCHES = 15  # that fit the epipolar geometry
+MAX_ROW_ERROR = 1.5  # px, median over the matches after rectification
+MAX_STRETCH = 3.0  # by the rectification, anywhere in the overlap
+MAX_DISPARITIES = 160  # px, range of the search
+DISPARITY_STEP = 16  # px: StereoSGBM searches multiples of it
+BLOCK = 3  # px, side of the blocks that are compared
+UNKNOWN_FLOW = 1e3  # px; stands for flow to a point behind the camera, which no check takes for right
 
 
 @dataclass(frozen=True)
@@ -33,103 +42,132 @@ class Rectification:
 
 
 def epipolar_flow(
-    start: NDArray[np.uint8], end: NDArray[np.uint8], overlap: Mask,
-    start_points: Points, end_points: Points, scale: float,
-) -> tuple[Field, Field] | None:  # fmt: skip
+    start: Grey, end: Grey, overlap: Mask, start_points: Points, end_points: Points, scale: float
+) -> tuple[Field, Field] | None:
     """Flow both ways between two views of a still scene.
 
     Args:
         start, end: (h, w) uint8.
         overlap: (h, w), where to match.
-        start_points, end_points: (n, 2) matched places, px.
+        start_points, end_points: (n, 2) matched points, px.
         scale: size of the rectified pictures, 1 = as large as the overlap.
 
     Returns:
-        start -> end and end -> start, each (h, w, 2); None where the epipolar geometry is not good enough
-        (few matches, a camera that only turned, an epipole in the picture, a very large range).
+        start -> end and end -> start, each (h, w, 2) px; None where the epipolar geometry is not good enough (few
+        matches, a camera that only turned, an epipole in the picture, a very large range).
     """
     rectification = rectify(start_points, end_points, overlap, scale)
     if rectification is None:
         return None
-    r = rectification
+    to_start, to_end, size = rectification.start, rectification.end, rectification.size
     left, right = (
-        np.asarray(cv2.warpPerspective(p, h, r.size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
-        for p, h in ((start, r.start), (end, r.end))
+        np.asarray(cv2.warpPerspective(picture, homography, size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+        for picture, homography in ((start, to_start), (end, to_end))
     )
-    there = _disparity(left, right, r.disparities)
-    mirrored = _disparity(right[:, ::-1], left[:, ::-1], r.disparities)
-    back = np.ascontiguousarray(mirrored[:, ::-1])
+    forward = _disparity(left, right, rectification.disparities)
+    # The matcher searches to the left only; mirrored, what lies to the right.
+    mirrored = _disparity(right[:, ::-1], left[:, ::-1], rectification.disparities)
+    backward = np.ascontiguousarray(mirrored[:, ::-1])
     shape = overlap.shape[0], overlap.shape[1]
-    return _to_flow(there, r.start, r.end, -1, shape), _to_flow(back, r.end, r.start, 1, shape)
+    return (
+        _flow_of_disparity(-forward, to_start, to_end, shape),
+        _flow_of_disparity(backward, to_end, to_start, shape),
+    )
 
 
 def rectify(start: Points, end: Points, overlap: Mask, scale: float) -> Rectification | None:
-    """Rectify an uncalibrated pair (Hartley 1999), the overlap `scale` times as large; None if it cannot."""
-    h, w = overlap.shape
-    if len(start) < FEWEST_MATCHES or not overlap.any():
+    """Rectify an uncalibrated pair (Hartley 1999) so that matches share a row.
+
+    Args:
+        start, end: (n, 2) matched points, px; wrong ones among them are found and left out.
+        overlap: (h, w), where the pictures are to be matched.
+        scale: size of the overlap after rectification, 1 = unchanged.
+
+    Returns:
+        None where the matches fit no epipolar geometry, or the rectified overlap would be distorted too much.
+    """
+    if not overlap.any():
+        return None
+    homographies = _hartley(start, end, overlap.shape)
+    if homographies is None:
+        return None
+    to_start, to_end, start, end = homographies
+    corners = _corners(overlap)
+    middle = corners.mean(axis=0)
+    # A homography may have any factor: take those for which the overlap lies in front of the camera.
+    to_start, to_end = (h * np.sign(h[2, :2] @ middle + h[2, 2]) for h in (to_start, to_end))
+    enlargement = scale / np.sqrt(abs(np.linalg.det(_jacobian(to_start, middle))))
+    to_start, to_end = (np.diag([enlargement, enlargement, 1.0]) @ h for h in (to_start, to_end))
+    if not _is_gentle(to_start, to_end, corners, scale):
+        return None
+    row_error = np.abs(project(to_start, start)[:, 1] - project(to_end, end)[:, 1])
+    if not np.nanmedian(row_error) <= MAX_ROW_ERROR * scale:
+        return None
+    return _framed(to_start, to_end, corners, start, end)
+
+
+def _hartley(start: Points, end: Points, shape: tuple[int, ...]) -> tuple[Matrix, Matrix, Points, Points] | None:
+    """Both rectifying homographies of pictures of a shape (h, w), and the matches that fit; None without a fit."""
+    if len(start) < MIN_MATCHES:
         return None
     _, fits = cv2.findFundamentalMat(start, end, cv2.USAC_MAGSAC, 1.0, 0.999, 5000)
-    if fits is None or fits.sum() < FEWEST_MATCHES:
+    if fits is None or fits.sum() < MIN_MATCHES:
         return None
     start, end = start[fits.ravel() > 0], end[fits.ravel() > 0]
     fundamental, _ = cv2.findFundamentalMat(start, end, cv2.FM_8POINT)
     if fundamental is None or fundamental.shape != (3, 3):
         return None
-    done, to_start, to_end = cv2.stereoRectifyUncalibrated(start, end, fundamental, (w, h))
-    if not done:
-        return None
-    rows, columns = np.nonzero(overlap)
+    done, to_start, to_end = cv2.stereoRectifyUncalibrated(start, end, fundamental, shape[1::-1])
+    return (to_start, to_end, start, end) if done else None
+
+
+def _corners(mask: Mask) -> Points:
+    """(4, 2) corners of the box around a mask, px."""
+    rows, columns = np.nonzero(mask)
     left, right, top, bottom = columns.min(), columns.max(), rows.min(), rows.max()
-    box = np.array([(left, top), (left, bottom), (right, top), (right, bottom)], np.float64)
-    middle = box.mean(axis=0)
-    to_start, to_end = (h * np.sign(h[2, :2] @ middle + h[2, 2]) for h in (to_start, to_end))
-    enlargement = scale / np.sqrt(abs(np.linalg.det(_jacobian(to_start, middle))))
-    enlarge = np.diag([enlargement, enlargement, 1.0])
-    to_start, to_end = enlarge @ to_start, enlarge @ to_end
-    if not _is_gentle(to_start, to_end, box, scale):
-        return None
-    row_error = np.abs(project(to_start, start)[:, 1] - project(to_end, end)[:, 1])
-    if not np.nanmedian(row_error) <= WORST_ROW_ERROR * scale:
-        return None
-    return _framed(to_start, to_end, box, start, end)
+    return np.array([(left, top), (left, bottom), (right, top), (right, bottom)], np.float64)
 
 
-def _framed(to_start: Matrix, to_end: Matrix, box: Points, start: Points, end: Points) -> Rectification | None:
-    """Shift both rectified pictures so that `box` and all that may match it fit, all disparities positive."""
-    corners, end_corners = project(to_start, box), project(to_end, box)
-    top = min(corners[:, 1].min(), end_corners[:, 1].min())
-    bottom = max(corners[:, 1].max(), end_corners[:, 1].max())
-    left, right = corners[:, 0].min(), corners[:, 0].max()
+def _framed(to_start: Matrix, to_end: Matrix, corners: Points, start: Points, end: Points) -> Rectification | None:
+    """Move both rectified pictures so that the overlap and all that may match it fit, all disparities positive.
+
+    None where the range of disparities is too large.
+    """
+    start_corners, end_corners = project(to_start, corners), project(to_end, corners)
+    top = min(start_corners[:, 1].min(), end_corners[:, 1].min())
+    bottom = max(start_corners[:, 1].max(), end_corners[:, 1].max())
+    left, right = start_corners[:, 0].min(), start_corners[:, 0].max()
     disparity = project(to_start, start)[:, 0] - project(to_end, end)[:, 0]
     low, high = np.nanpercentile(disparity, [1, 99])
     reserve = 0.25 * (high - low) + 4
     low, high = np.floor(low - reserve), np.ceil(high + reserve)
-    disparities = int(np.ceil((high - low) / 16)) * 16
-    if disparities > MOST_DISPARITIES:
+    disparities = int(np.ceil((high - low) / DISPARITY_STEP)) * DISPARITY_STEP
+    if disparities > MAX_DISPARITIES:
         return None
-    # What a pixel may match lies up to `disparities` px left of it, seen from the other picture right of it.
-    place_start = np.array([[1, 0, disparities - left], [0, 1, -top], [0, 0, 1]])
-    place_end = np.array([[1, 0, disparities + low - left], [0, 1, -top], [0, 0, 1]])
+    # What a pixel may match lies up to `disparities` px to the left of it, seen from the other picture to the right.
+    move_start = np.array([[1, 0, disparities - left], [0, 1, -top], [0, 0, 1]])
+    move_end = np.array([[1, 0, disparities + low - left], [0, 1, -top], [0, 0, 1]])
     size = int(np.ceil(right - left)) + 1 + 2 * disparities, int(np.ceil(bottom - top)) + 1
-    return Rectification(place_start @ to_start, place_end @ to_end, size, disparities)
+    return Rectification(move_start @ to_start, move_end @ to_end, size, disparities)
 
 
 def _jacobian(homography: Matrix, point: Points) -> Matrix:
-    """(2, 2) derivative of a homography at a point."""
+    """(2, 2) derivative of a homography at a point (2,)."""
     step = np.array([[0.5, 0], [0, 0.5]])
     return (project(homography, point + step) - project(homography, point - step)).T
 
 
-def _is_gentle(to_start: Matrix, to_end: Matrix, box: Points, scale: float) -> bool:
-    jacobians = np.array([_jacobian(side, corner) for side in (to_start, to_end) for corner in box])
+def _is_gentle(to_start: Matrix, to_end: Matrix, corners: Points, scale: float) -> bool:
+    """Whether two homographies that enlarge `scale` times stretch the overlap's corners at most `MAX_STRETCH` times."""
+    jacobians = np.array([_jacobian(homography, corner) for homography in (to_start, to_end) for corner in corners])
     if not np.isfinite(jacobians).all():  # a corner lies at the horizon or behind it
         return False
     stretch = np.linalg.svd(jacobians, compute_uv=False) / scale
-    return bool(stretch.max() < MOST_STRETCH and stretch.min() > 1 / MOST_STRETCH)
+    return bool(stretch.max() < MAX_STRETCH and stretch.min() > 1 / MAX_STRETCH)
 
 
-def _disparity(left: NDArray[np.uint8], right: NDArray[np.uint8], disparities: int) -> NDArray[np.float32]:
-    """(h, w) px; semi-global matching (Hirschmueller 2008), three-way variant; about -1 where invalid."""
+def _disparity(left: Grey, right: Grey, disparities: int) -> NDArray[np.float32]:
+    """(h, w) px: left x - right x, 0..disparities; about -1 where invalid."""
     matcher = cv2.StereoSGBM.create(
         0, disparities, BLOCK, P1=24 * BLOCK**2, P2=96 * BLOCK**2, disp12MaxDiff=-1, preFilterCap=31,
         mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,
@@ -138,13 +176,11 @@ def _disparity(left: NDArray[np.uint8], right: NDArray[np.uint8], disparities: i
     return np.asarray(sixteenths, np.float32) / np.float32(16)
 
 
-def _to_flow(
-    disparity: NDArray[np.float32], to_start: Matrix, to_end: Matrix, sign: int, shape: tuple[int, int]
-) -> Field:
-    """Bring a disparity map back to the pictures' own pixels as a flow (h, w, 2)."""
+def _flow_of_disparity(offset: NDArray[np.float32], to_start: Matrix, to_end: Matrix, shape: tuple[int, int]) -> Field:
+    """Flow (h, w, 2) between the pictures from offsets in x (rows, columns) between the rectified ones."""
     grid = pixel_grid(*shape)
-    places = project(to_start, grid.astype(np.float64))
-    places[np.isnan(places)] = OUTSIDE_ALL
-    places[..., 0] += sign * remap(disparity, places.astype(np.float32), cv2.INTER_NEAREST)
-    flow = project(np.linalg.inv(to_end), places) - grid
-    return np.nan_to_num(flow, nan=1e3).astype(np.float32)
+    rectified = project(to_start, grid.astype(np.float64))
+    rectified[np.isnan(rectified)] = OUTSIDE_ALL
+    rectified[..., 0] += remap(offset, rectified.astype(np.float32), cv2.INTER_NEAREST)
+    flow = project(np.linalg.inv(to_end), rectified) - grid
+    return np.nan_to_num(flow, nan=UNKNOWN_FLOW).astype(np.float32)

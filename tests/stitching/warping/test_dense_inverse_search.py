@@ -5,7 +5,7 @@ from synthetic import SIZE, paint, two_planes
 
 from stitching.geometry.pixel_maps import pixel_grid
 from stitching.io.images import to_grey
-from stitching.warping.dense_inverse_search import dense_inverse_search, fuse, nearest_match_flow, sharpen
+from stitching.warping.dense_inverse_search import dense_inverse_search, nearest_match_flow, select_best, sharpen
 
 W, H = SIZE
 INNER = slice(40, -40), slice(40, -40)
@@ -27,28 +27,23 @@ def error(flow, x, y):
     return np.linalg.norm(flow - np.float32([x, y]), axis=2)[INNER]
 
 
-@pytest.mark.parametrize("shift", [(0, 0), (5.3, -2.6), (-20, 9)])
-def test_a_shift_is_found(shift):
-    start, end = views(*shift)
-    found = error(dense_inverse_search(to_grey(start), to_grey(end)), *shift)
+@pytest.mark.parametrize("translation", [(0, 0), (5.3, -2.6), (-20, 9)])
+def test_a_translation_is_found(translation):
+    start, end = views(*translation)
+    found = error(dense_inverse_search(to_grey(start), to_grey(end)), *translation)
     assert found.mean() < 0.15
     assert np.percentile(found, 99) < 0.5
 
 
-def test_a_far_shift_is_found_from_a_first_guess_and_the_guess_stays_as_it_was():
+def test_a_large_translation_is_found_from_a_start_which_stays_as_it_was():
     start, end = views(90, 30)
-    guess = constant(88, 31)
-    flow = dense_inverse_search(to_grey(start), to_grey(end), guess)
+    initial = constant(88, 31)
+    flow = dense_inverse_search(to_grey(start), to_grey(end), initial)
     assert np.percentile(error(flow[:, :-90], 90, 30), 90) < 0.5
-    assert np.array_equal(guess, constant(88, 31))
+    assert np.array_equal(initial, constant(88, 31))
 
 
-def test_the_search_repeats_itself():
-    pair = [to_grey(p) for p in views(5.3, -2.6)]
-    assert np.array_equal(dense_inverse_search(*pair), dense_inverse_search(*pair))
-
-
-def test_sharpening_removes_what_is_left():
+def test_sharpening_removes_small_errors():
     start, end = views(7.4, 1.8)
     rough = constant(7.4, 1.8) + 0.8 * np.sin(pixel_grid(H, W) / 30)
     sharp = sharpen(to_grey(start), to_grey(end), rough.astype(np.float32))
@@ -56,15 +51,14 @@ def test_sharpening_removes_what_is_left():
     assert error(sharp, 7.4, 1.8).mean() < 0.1
 
 
-def test_sharpening_leaves_alone_what_is_far_off():
-    """Nothing within reach looks alike: no pixel may move more than 3 px."""
+def test_sharpening_moves_no_pixel_more_than_its_limit():
     start, _ = views(0, 0)
     flow = constant(120, 60)
     sharp = sharpen(to_grey(start), to_grey(start), flow)
     assert np.linalg.norm(sharp - flow, axis=2).max() <= 3.001
 
 
-# --- seeds ---
+# --- sparse matches ---
 
 
 def test_matches_are_spread_to_their_neighbourhood_and_odd_ones_left_out():
@@ -78,7 +72,7 @@ def test_matches_are_spread_to_their_neighbourhood_and_odd_ones_left_out():
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])
-def test_too_few_matches_are_no_seed(n):
+def test_too_few_matches_give_no_flow(n):
     points = np.full((n, 2), 50.0)
     assert nearest_match_flow(points, points, (H, W)) is None
 
@@ -90,14 +84,14 @@ def test_matches_outside_the_picture_are_left_out():
     assert np.abs(flow - [3, 4]).max() < 0.01
 
 
-# --- choosing ---
+# --- the best of several flows ---
 
 
 def test_of_several_flows_the_right_one_is_chosen_everywhere():
     start, end = views(12, -4)
     left, right, wrong = constant(12, -4), constant(12, -4), constant(-5, 8)
     left[:, 200:], right[:, :200] = wrong[:, 200:], wrong[:, :200]
-    fused = fuse(start, end, [wrong, left, right], [-wrong, -left, -right])
+    fused = select_best(start, end, [wrong, left, right], [-wrong, -left, -right])
     chosen = error(fused, 12, -4) < 0.01
     assert chosen[:, :150].mean() > 0.99
     assert chosen[:, 170:].mean() > 0.99
@@ -106,10 +100,10 @@ def test_of_several_flows_the_right_one_is_chosen_everywhere():
 def test_a_lone_flow_is_chosen():
     start, end = views(0, 0)
     flow = constant(3, 3)
-    assert np.array_equal(fuse(start, end, [flow], [-flow]), flow)
+    assert np.array_equal(select_best(start, end, [flow], [-flow]), flow)
 
 
-def test_seeds_bring_the_search_to_both_surfaces():
+def test_started_from_sparse_matches_the_search_finds_both_surfaces():
     scene = two_planes()
     true = scene.places - pixel_grid(H, W)
     cells = np.argwhere(scene.visible)[::97, ::-1].astype(float)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stitching.geometry.pixel_maps import pixel_grid
-from stitching.warping.occlusion import hidden_from_target, nearest_homography
+from stitching.warping.occlusion import hidden_from_target
 
 H, W = 200, 300
 EVERYWHERE = np.ones((H, W), bool)
@@ -41,17 +41,3 @@ def test_specks_hide_nothing():
 def test_what_the_target_does_not_cover_is_not_called_hidden():
     map_xy, trusted = with_a_strip(jump=24)
     assert not hidden_from_target(map_xy, trusted, trusted, 1.0).any()
-
-
-def test_the_nearest_homography_of_a_homography_is_itself():
-    map_xy = pixel_grid(H, W) * np.float32([1.1, 0.9]) + 5
-    broken = map_xy.copy()
-    broken[50:100, 50:100] += 300
-    trusted = EVERYWHERE.copy()
-    trusted[50:100, 50:100] = False
-    assert np.abs(nearest_homography(broken, trusted) - map_xy).max() < 0.01
-
-
-def test_without_trusted_places_the_nearest_homography_moves_nothing():
-    map_xy = pixel_grid(H, W) + 5
-    assert np.array_equal(nearest_homography(map_xy, ~EVERYWHERE), pixel_grid(H, W))

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from stitching.geometry.pixel_maps import pixel_grid
+from stitching.warping.placement import Placement
 from stitching.warping.relax import relax_map
 
 H, W = 240, 400
@@ -10,8 +11,9 @@ EVERYWHERE = np.ones((H, W), bool)
 SEAM = 120  # left of it the reference is shown
 
 
-def weight():
-    return np.broadcast_to(np.arange(W) < SEAM, (H, W)).astype(np.float32)
+def relaxed(map_xy, covered=EVERYWHERE, trusted=EVERYWHERE):
+    weight = np.broadcast_to(np.arange(W) < SEAM, (H, W)).astype(np.float32)
+    return relax_map(Placement(map_xy, covered, trusted, np.zeros_like(map_xy), 1.0), weight)
 
 
 def homography_map():
@@ -30,28 +32,28 @@ def bumpy(map_xy, size=6.0):
 
 def test_a_homography_stays_what_it_is():
     map_xy = homography_map()
-    calm = relax_map(map_xy, EVERYWHERE, EVERYWHERE, weight())
-    assert np.abs(calm - map_xy).max() < 0.05
+    result = relaxed(map_xy)
+    assert np.abs(result - map_xy).max() < 0.05
 
 
 def test_at_the_seam_the_dense_map_is_kept():
     map_xy = bumpy(homography_map())
-    calm = relax_map(map_xy, EVERYWHERE, EVERYWHERE, weight())
-    moved = np.abs(calm - map_xy)
+    result = relaxed(map_xy)
+    moved = np.abs(result - map_xy)
     assert moved[:, :SEAM].max() < 0.01
     assert moved[:, SEAM].max() < 0.2  # of bumps of 6 px: no step at the seam
 
 
 def test_far_from_the_seam_bumps_are_gone():
     base = homography_map()
-    calm = relax_map(bumpy(base), EVERYWHERE, EVERYWHERE, weight())
+    result = relaxed(bumpy(base))
     far = slice(SEAM + int(0.12 * np.hypot(H, W)), W - 20)
-    assert np.abs(calm - base)[20:-20, far].max() < 1
+    assert np.abs(result - base)[20:-20, far].max() < 1
 
 
 def test_in_between_the_map_neither_tears_nor_folds():
-    calm = relax_map(bumpy(homography_map(), 3.0), EVERYWHERE, EVERYWHERE, weight())
-    dx, dy = np.diff(calm, axis=1)[:-1], np.diff(calm, axis=0)[:, :-1]
+    result = relaxed(bumpy(homography_map(), 3.0))
+    dx, dy = np.diff(result, axis=1)[:-1], np.diff(result, axis=0)[:, :-1]
     area = dx[..., 0] * dy[..., 1] - dx[..., 1] * dy[..., 0]
     assert area.min() > 0.2
     assert area.max() < 2.5
@@ -66,8 +68,8 @@ def test_what_is_not_known_well_does_not_pull_the_rest(what):
     known = EVERYWHERE.copy()
     known[80:140, 300:360] = False
     masks = {"covered": EVERYWHERE, "trusted": known} if what == "trusted" else {"covered": known, "trusted": known}
-    calm = relax_map(wrong, weight=weight(), **masks)
-    assert np.abs(calm - map_xy).max() < 0.5
+    result = relaxed(wrong, **masks)
+    assert np.abs(result - map_xy).max() < 0.5
 
 
 def test_the_map_is_defined_everywhere():
@@ -77,4 +79,4 @@ def test_the_map_is_defined_everywhere():
     known[:, 350:] = False
     nothing = np.zeros((H, W), bool)
     for covered, trusted in ((known, known), (known, nothing), (nothing, nothing)):
-        assert np.isfinite(relax_map(map_xy, covered, trusted, weight())).all()
+        assert np.isfinite(relaxed(map_xy, covered, trusted)).all()

@@ -65,7 +65,7 @@ def test_the_flow_has_a_value_everywhere():
     assert all(np.isfinite(flow).all() and flow.dtype == np.float32 for flow in flows)
 
 
-# --- not where it cannot be ---
+# --- pairs that cannot be rectified ---
 
 
 def test_too_few_matches_are_not_rectified():
