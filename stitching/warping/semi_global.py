@@ -86,16 +86,17 @@ def rectify(start: Points, end: Points, overlap: Mask, scale: float) -> Rectific
     Returns:
         None where the matches fit no epipolar geometry, or the rectified overlap would be distorted too much.
     """
-    if not overlap.any():
+    inliers = _epipolar_inliers(start, end)
+    if inliers is None or not overlap.any():
         return None
-    homographies = _hartley(start, end, overlap.shape)
+    start, end = start[inliers], end[inliers]
+    homographies = _rectifying_homographies(start, end, overlap.shape)
     if homographies is None:
         return None
-    to_start, to_end, start, end = homographies
     corners = _corners(overlap)
     middle = corners.mean(axis=0)
     # A homography may have any factor: take those for which the overlap lies in front of the camera.
-    to_start, to_end = (h * np.sign(h[2, :2] @ middle + h[2, 2]) for h in (to_start, to_end))
+    to_start, to_end = (h * np.sign(h[2, :2] @ middle + h[2, 2]) for h in homographies)
     enlargement = scale / np.sqrt(abs(np.linalg.det(_jacobian(to_start, middle))))
     to_start, to_end = (np.diag([enlargement, enlargement, 1.0]) @ h for h in (to_start, to_end))
     if not _is_gentle(to_start, to_end, corners, scale):
@@ -106,19 +107,23 @@ def rectify(start: Points, end: Points, overlap: Mask, scale: float) -> Rectific
     return _framed(to_start, to_end, corners, start, end)
 
 
-def _hartley(start: Points, end: Points, shape: tuple[int, ...]) -> tuple[Matrix, Matrix, Points, Points] | None:
-    """Both rectifying homographies of pictures of a shape (h, w), and the matches that fit; None without a fit."""
+def _epipolar_inliers(start: Points, end: Points) -> NDArray[np.bool_] | None:
+    """(n,): matches that fit one fundamental matrix; None where they are fewer than `MIN_MATCHES`."""
     if len(start) < MIN_MATCHES:
         return None
     _, fits = cv2.findFundamentalMat(start, end, cv2.USAC_MAGSAC, 1.0, 0.999, 5000)
     if fits is None or fits.sum() < MIN_MATCHES:
         return None
-    start, end = start[fits.ravel() > 0], end[fits.ravel() > 0]
+    return np.asarray(fits.ravel() > 0)
+
+
+def _rectifying_homographies(start: Points, end: Points, shape: tuple[int, ...]) -> tuple[Matrix, Matrix] | None:
+    """Homographies of two pictures of a shape (h, w) from matches (n, 2) without outliers; None where none is found."""
     fundamental, _ = cv2.findFundamentalMat(start, end, cv2.FM_8POINT)
     if fundamental is None or fundamental.shape != (3, 3):
         return None
     done, to_start, to_end = cv2.stereoRectifyUncalibrated(start, end, fundamental, shape[1::-1])
-    return (to_start, to_end, start, end) if done else None
+    return (np.asarray(to_start, np.float64), np.asarray(to_end, np.float64)) if done else None
 
 
 def _corners(mask: Mask) -> Points:
