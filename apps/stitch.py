@@ -11,7 +11,7 @@ import tyro
 from apps.progress import stage_progress
 from stitching.errors import InputError
 from stitching.io.files import check_folder, check_writable
-from stitching.io.images import check_output, write_picture
+from stitching.io.picture_writer import check_output, write_picture
 from stitching.io.warp_file import save_warp
 from stitching.reporting.outputs import save_aligned, save_intermediates, save_mask
 from stitching.stitcher import Options, Stitched, stitch

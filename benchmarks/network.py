@@ -36,7 +36,7 @@ from stitch_process import describe_machine
 
 from datasets.engines import usable_cores
 from datasets.examples.windows import choose_window, coarse_alignment, draw_pair
-from stitching.io.images import to_grey
+from stitching.io.picture import to_grey
 from stitching.warping.classical import classical
 from stitching.warping.warp import CanvasPair
 

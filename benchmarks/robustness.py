@@ -56,7 +56,7 @@ from datasets.storage.charts import side_by_side
 from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Field, remap, rescale
 from stitching.io.files import replacing
-from stitching.io.images import write_picture
+from stitching.io.picture_writer import write_picture
 from stitching.stitcher import Options, Stitched, stitch
 from stitching.summary import UNSURE
 

@@ -19,7 +19,7 @@ from scene import write_pair
 
 from stitching.blending.multiband import SEAM_REACH
 from stitching.geometry.pixel_maps import Field, Mask, crop_and_resize, remap, resize_field
-from stitching.io.images import to_8_bit, to_grey
+from stitching.io.picture import to_8_bit, to_grey
 from stitching.stitcher import Stitched, stitch
 
 TILE = 96  # px of the panorama

@@ -26,7 +26,7 @@ from apps.evaluation.method_run import Limits, run_method
 from apps.evaluation.peers import Method, find_methods
 from apps.evaluation.timed_process import run_timed
 from apps.pair_folders import PairFiles, find_pairs
-from stitching.io.images import read_picture
+from stitching.io.picture_reader import read_picture
 
 TIMEOUT = 600.0  # s
 

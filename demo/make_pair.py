@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
 from stitching.errors import JobError
-from stitching.io.images import read_picture, write_picture
+from stitching.io.picture_reader import read_picture
+from stitching.io.picture_writer import write_picture
 
 CONSTRAINTS = Path(__file__).parent.parent / "constraints.txt"
 LEFT, RIGHT = "skimage/data/motorcycle_left.png", "skimage/data/motorcycle_right.png"  # 741 px wide

@@ -23,7 +23,8 @@ from stitching.blending.layers import Layers
 from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, Pixels
-from stitching.io.images import Picture, as_picture, read_mask, read_picture, shrink
+from stitching.io.picture import Picture, as_picture, shrink
+from stitching.io.picture_reader import read_mask, read_picture
 from stitching.io.warp_file import WarpField, load_warp
 from stitching.network.runtime.network_files import find_network
 from stitching.network.runtime.onnx_runtime import Device

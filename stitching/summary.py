@@ -10,7 +10,7 @@ from stitching.alignment.coarse import Alignment
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field
 from stitching.geometry.tears_and_folds import tears_and_folds
-from stitching.io.images import Picture
+from stitching.io.picture import Picture
 from stitching.selection import Candidate, is_doubtful
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stitching.io.images import Picture
+from stitching.io.picture import Picture
 from stitching.stitcher import Masks
 from stitching.summary import Summary
 

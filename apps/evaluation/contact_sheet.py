@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from apps.evaluation.scoring import Row, Value
 from apps.pair_folders import PairFiles
 from stitching.errors import InputError
-from stitching.io.images import read_picture, write_picture
+from stitching.io.picture_reader import read_picture
+from stitching.io.picture_writer import write_picture
 
 PAIRS_A_SHEET = 8
 

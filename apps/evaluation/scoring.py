@@ -26,7 +26,7 @@ from apps.evaluation.peers import Method
 from apps.pair_folders import PairFiles
 from stitching.errors import InputError
 from stitching.io.files import replacing
-from stitching.io.images import read_picture
+from stitching.io.picture_reader import read_picture
 
 Value = str | int | float | bool | None
 Row = dict[str, Value]

@@ -26,7 +26,7 @@ from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import OUTSIDE_ALL, Mask, pixel_grid
 from stitching.io.files import replacing
-from stitching.io.images import Picture, as_picture
+from stitching.io.picture import Picture, as_picture
 from stitching.warping.classical import classical
 from stitching.warping.drawing import draw_aligned_pair
 from stitching.warping.estimators import ESTIMATORS

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from stitching.io.images import to_grey
+from stitching.io.picture import to_grey
 from stitching.network.runtime.network_files import find_network
 from stitching.warping.classical import classical_on_plane
 from stitching.warping.dense_inverse_search import sharpen

@@ -30,7 +30,8 @@ from datasets.storage.reading import read_records
 from datasets.storage.records import Record, read_description
 from stitching.errors import InputError, JobError
 from stitching.io.files import check_folder, replacing
-from stitching.io.images import read_picture, to_8_bit
+from stitching.io.picture import to_8_bit
+from stitching.io.picture_reader import read_picture
 
 VALIDATION_SEED, VALIDATION_COUNT = 0x76616C, 32  # samples to validate on where no data set is given
 

@@ -10,7 +10,7 @@ from datasets.sample import Doubles, Floats, Pixels, Visibility
 from stitching.alignment.coarse import align
 from stitching.errors import InputError
 from stitching.geometry.homographies import project
-from stitching.io.images import to_grey
+from stitching.io.picture import to_grey
 from stitching.warping.warp import CanvasPair
 
 MARGIN = 0.04  # of the window's sides around the target

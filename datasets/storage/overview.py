@@ -13,7 +13,7 @@ from datasets.storage.folder import StoredSample
 from datasets.storage.reading import read_records, read_samples
 from datasets.storage.records import Record
 from stitching.errors import InputError
-from stitching.io.images import write_picture
+from stitching.io.picture_writer import write_picture
 
 SAMPLES = 40  # on the contact sheet
 QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)

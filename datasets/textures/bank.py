@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from datasets.textures.patterns import PATTERNS
 from stitching.errors import InputError
-from stitching.io.metadata import take_apart
+from stitching.io.metadata.formats import parse_picture
 
 Pixels = NDArray[np.uint8]
 
@@ -102,7 +102,7 @@ def _read(path: Path, side: int) -> Pixels:
         raise InputError(f"textures: cannot read {path}: {error.strerror}") from error
     if not encoded:
         raise InputError(f"textures: {path} is empty; copy it again or take it out of the folder")
-    take_apart(encoded, f"textures: {path}")  # says what is wrong with it, where the decoder only logs
+    parse_picture(encoded, f"textures: {path}")  # says what is wrong with it, where the decoder only logs
     flag = cv2.IMREAD_COLOR
     if len(encoded) > _LARGE:
         shortest = 8 * min(_decode(encoded, path, cv2.IMREAD_REDUCED_COLOR_8).shape[:2])

@@ -17,7 +17,7 @@ from stitching.alignment.translation import find_translation
 from stitching.errors import InputError
 from stitching.geometry.homographies import Matrix, is_plausible, project, scaling_homography
 from stitching.geometry.pixel_maps import rescale
-from stitching.io.images import Picture, shrink, to_8_bit, to_grey
+from stitching.io.picture import Picture, shrink, to_8_bit, to_grey
 
 Grey = NDArray[np.uint8]  # (h, w)
 

@@ -19,7 +19,7 @@ from stitching.geometry.pixel_maps import (
     rescale,
 )
 from stitching.geometry.rectangles import Rectangle
-from stitching.io.images import Picture
+from stitching.io.picture import Picture
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from stitching.blending.layers import Layers
 from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Mask, Pixels, resize_field
 from stitching.geometry.rectangles import Rectangle
-from stitching.io.images import write_picture
+from stitching.io.picture_writer import write_picture
 from stitching.reporting.visualize import flow_colours, heat_map, robust_limit, weight_colours
 from stitching.stitcher import Stitched
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.geometry.pixel_maps import Box, Field, bounding_box, forward_backward_error
-from stitching.io.images import to_grey
+from stitching.io.picture import to_grey
 from stitching.warping.dense_inverse_search import dense_inverse_search, nearest_match_flow, select_best, sharpen
 from stitching.warping.extrapolate import Extension, fading, planar
 from stitching.warping.semi_global import epipolar_flow

@@ -7,7 +7,7 @@ from stitching.alignment.coarse import Alignment
 from stitching.alignment.coarse_warp import CoarseWarp
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, evaluate_on_grid, inside, remap, rescale
-from stitching.io.images import Picture, shrink, to_8_bit
+from stitching.io.picture import Picture, shrink, to_8_bit
 from stitching.warping.occlusion import hidden_from_target
 from stitching.warping.placement import Placement
 from stitching.warping.warp import AlignedPair, CanvasPair

@@ -8,7 +8,7 @@ import numpy as np
 from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.pixel_maps import Field, Mask, Size, forward_map, inside, pixel_grid, push_pull, remap
-from stitching.io.images import Picture
+from stitching.io.picture import Picture
 from stitching.io.warp_file import WarpField
 from stitching.warping.splat import splat_warp
 from stitching.warping.warp import CanvasPair, Warp

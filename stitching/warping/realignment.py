@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stitching.alignment.local_correlation import local_correlation
 from stitching.geometry.homographies import is_plausible, project
 from stitching.geometry.pixel_maps import bounding_box, pixel_grid, remap
-from stitching.io.images import to_grey
+from stitching.io.picture import to_grey
 from stitching.network.runtime.onnx_runtime import Runner
 from stitching.network.runtime.window import MARGIN, SURE, NetworkWindow
 from stitching.warping.warp import CanvasPair, Estimator, Warp

@@ -20,7 +20,7 @@ from synthetic import SIZE, two_planes
 from apps.cli import main
 from apps.progress import stage_progress
 from stitching import load_warp
-from stitching.io.images import read_picture
+from stitching.io.picture_reader import read_picture
 
 ROOT = Path(__file__).parents[2]
 W, H = SIZE

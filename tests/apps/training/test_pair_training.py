@@ -23,7 +23,7 @@ from apps.training.run import score_of, train
 from datasets.examples.batch import collate_examples
 from datasets.examples.example import Example
 from stitching.errors import InputError
-from stitching.io.images import write_picture
+from stitching.io.picture_writer import write_picture
 from stitching.network.stitched_image_generating import Generated, StitchInputs
 from stitching.network.stitching_network import StitchedPair, StitchingNetwork
 

@@ -10,7 +10,7 @@ from stitching.alignment.coarse import Alignment, align
 from stitching.alignment.features import Matches
 from stitching.errors import InputError
 from stitching.geometry.homographies import is_plausible, project
-from stitching.io.images import to_grey
+from stitching.io.picture import to_grey
 
 W, H = SIZE
 CORNERS = np.array([[0, 0], [W - 1, 0], [W - 1, H - 1], [0, H - 1]], np.float64)

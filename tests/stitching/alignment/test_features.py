@@ -4,7 +4,7 @@ import pytest
 from synthetic import two_planes
 
 from stitching.alignment.features import match_features
-from stitching.io.images import to_grey
+from stitching.io.picture import to_grey
 
 
 @pytest.fixture(scope="module")

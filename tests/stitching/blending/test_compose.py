@@ -11,7 +11,7 @@ from stitching.blending.layers import Layers
 from stitching.blending.multiband import SEAM_REACH
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.pixel_maps import pixel_grid, rescale
-from stitching.io.images import Picture
+from stitching.io.picture import Picture
 
 SCENE = np.ascontiguousarray(coffee()[..., ::-1])  # (400, 600, 3)
 H, W = 400, 600

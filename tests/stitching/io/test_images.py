@@ -16,7 +16,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from stitching.errors import InputError, JobError
 from stitching.io.files import check_writable, replacing
-from stitching.io.images import MIN_SIDE, Metadata, as_picture, check_output, read_mask, read_picture, write_picture
+from stitching.io.metadata.contents import Metadata
+from stitching.io.picture import MIN_SIDE, as_picture
+from stitching.io.picture_reader import read_mask, read_picture
+from stitching.io.picture_writer import check_output, write_picture
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/></x:xmpmeta>'
 # A header and an empty table of tags: what a reader needs to see an RGB profile.

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stitching.errors import JobError
-from stitching.io.images import Picture
+from stitching.io.picture import Picture
 from stitching.reporting.report import render_report, write_report
 
 VOID = {"meta", "link", "img", "input", "br"}

@@ -8,7 +8,7 @@ from stitching.alignment.coarse import align
 from stitching.alignment.coarse_warp import plan_canvas
 from stitching.geometry.pixel_maps import pixel_grid, remap, rescale
 from stitching.geometry.tears_and_folds import tears_and_folds
-from stitching.io.images import as_picture, to_grey
+from stitching.io.picture import as_picture, to_grey
 from stitching.warping.drawing import draw_canvas_pair
 from stitching.warping.estimators import ESTIMATORS
 from stitching.warping.placement import place_target

@@ -4,7 +4,7 @@ import pytest
 from synthetic import SIZE, paint, two_planes
 
 from stitching.geometry.pixel_maps import pixel_grid
-from stitching.io.images import to_grey
+from stitching.io.picture import to_grey
 from stitching.warping.dense_inverse_search import dense_inverse_search, nearest_match_flow, select_best, sharpen
 
 W, H = SIZE

@@ -18,7 +18,7 @@ from stitching.alignment.coarse import align
 from stitching.alignment.coarse_warp import plan_canvas
 from stitching.errors import JobError
 from stitching.geometry.pixel_maps import pixel_grid, remap, rescale
-from stitching.io.images import as_picture, to_grey
+from stitching.io.picture import as_picture, to_grey
 from stitching.network.inputs import PairTensors
 from stitching.warping.classical import fill_outside
 from stitching.warping.dense_inverse_search import dense_inverse_search

@@ -1,0 +1,64 @@
+"""What a picture file holds, format by format the same: pixels for the decoder, orientation, metadata."""
+
+import re
+from dataclasses import dataclass
+
+from stitching.errors import InputError
+from stitching.io.metadata.exif import orientation_of, upright_exif
+from stitching.io.metadata.tiff_tags import Directory, read_block
+
+Part = bytes | memoryview  # of a file to write: large pictures are not copied to join them with their metadata
+
+EXIF_PREFIX = b"Exif\0\0"  # before the EXIF block of a JPEG, sometimes of other formats
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is carried over from a photograph to the panorama; None where there is none.
+
+    Attributes:
+        exif: a little-endian TIFF block without the "Exif" prefix, with orientation 1 and the descriptive tags;
+            without thumbnail and pixel size, which are those of the photograph. Maker notes are copied byte for
+            byte; where they hold positions in their old file, they may no longer be readable.
+        icc: an RGB colour profile; a grey or CMYK one does not fit BGR pixels and is dropped.
+        xmp: one UTF-8 packet with orientation 1; extension packets of a JPEG (above 64 kB) are dropped.
+    """
+
+    exif: bytes | None = None
+    icc: bytes | None = None
+    xmp: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A parsed picture file.
+
+    Attributes:
+        encoded: the file for the decoder.
+        orientation: EXIF orientation 1..8 that the decoder does not apply.
+        premultiplied: whether the decoded colours are multiplied by alpha.
+        metadata: what to carry over.
+    """
+
+    encoded: bytes
+    orientation: int
+    premultiplied: bool
+    metadata: Metadata
+
+
+def contents_of(encoded: bytes, exif: bytes, icc: bytes, xmp: bytes) -> Contents:
+    """Contents of a file whose metadata blocks were found; an empty block = there is none."""
+    tags = read_block(exif.removeprefix(EXIF_PREFIX))
+    return Contents(encoded, orientation_of(tags), False, upright_metadata(tags, icc, xmp))
+
+
+def upright_metadata(tags: Directory, icc: bytes, xmp: bytes) -> Metadata:
+    """Metadata for upright BGR pixels: orientation 1, and no colour profile but an RGB one (ICC.1, section 7.2)."""
+    rgb_profile = len(icc) > 128 and icc[36:40] == b"acsp" and icc[16:20] == b"RGB "
+    upright_xmp = re.sub(rb"(tiff:Orientation(?:>|\s*=\s*[\"']))\s*[2-8]", rb"\g<1>1", xmp)
+    return Metadata(upright_exif(tags), icc if rgb_profile else None, upright_xmp or None)
+
+
+def damaged(name: str, format_: str) -> InputError:
+    """The error for a file that ends too early or fails its checksum."""
+    return InputError(f"{name}: the {format_} file is damaged or cut short; copy or download it again")

@@ -1,0 +1,65 @@
+"""Metadata chunks of a PNG (PNG third edition; XMP part 3)."""
+
+import struct
+import zlib
+
+from stitching.io.metadata.contents import Contents, Metadata, Part, contents_of, damaged
+
+_XMP_KEYWORD = b"XML:com.adobe.xmp\0"
+_PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+_AFTER_HEADER = 33  # bytes of signature and IHDR
+_MAX_UNPACKED = 1 << 24  # bytes a compressed profile or packet may unpack to
+
+
+def parse(data: bytes, name: str) -> Contents:
+    """Read the chunks of a PNG; InputError where one is cut short or a pixel chunk fails its checksum.
+
+    The decoder gets only the chunks that make pixels: libpng prints warnings on colour profiles and text to stderr.
+    """
+    exif = icc = xmp = b""
+    view = memoryview(data)
+    pixels: list[Part] = [data[:8]]
+    at, kind = 8, b""
+    while kind != b"IEND":
+        kind, end = data[at + 4 : at + 8], at + 12 + int.from_bytes(data[at : at + 4])
+        if end > len(data):
+            raise damaged(name, "PNG")
+        body = view[at + 8 : end - 4]
+        if kind in _PIXEL_CHUNKS:
+            if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end]):
+                raise damaged(name, "PNG")
+            pixels.append(view[at:end])
+        elif kind == b"eXIf":
+            exif = bytes(body)
+        elif kind == b"iCCP":
+            icc = _unpacked(bytes(body).partition(b"\0")[2][1:])
+        elif kind == b"iTXt" and bytes(body[: len(_XMP_KEYWORD)]) == _XMP_KEYWORD:
+            xmp = _text(bytes(body[len(_XMP_KEYWORD) :]))
+        at = end
+    return contents_of(b"".join(pixels), exif, icc, xmp)
+
+
+def _text(body: bytes) -> bytes:
+    """The text of an iTXt chunk, from the bytes after its keyword."""
+    compression, text = body[:2], body[2:].split(b"\0", 2)[-1]
+    return _unpacked(text) if compression == b"\1\0" else text
+
+
+def _unpacked(packed: bytes) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(packed, _MAX_UNPACKED)
+    except zlib.error:
+        return b""
+
+
+def embed(encoded: memoryview, metadata: Metadata) -> list[Part]:
+    """Insert metadata chunks after the header chunk."""
+    chunks = []
+    if metadata.icc:
+        chunks.append(b"iCCP" + b"ICC profile\0\0" + zlib.compress(metadata.icc))
+    if metadata.exif:
+        chunks.append(b"eXIf" + metadata.exif)
+    if metadata.xmp:
+        chunks.append(b"iTXt" + _XMP_KEYWORD + b"\0\0\0\0" + metadata.xmp)
+    framed = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks]
+    return [encoded[:_AFTER_HEADER], *framed, encoded[_AFTER_HEADER:]]
