@@ -1,4 +1,4 @@
-"""The socket of the generators: from two aligned pictures to who shows what, and how bright."""
+"""What a generator gives: the share of each picture at each pixel of the panorama, and the gain of the target."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +11,7 @@ from stitching.warping.warp import AlignedPair
 
 @dataclass(frozen=True)
 class Blend:
-    """How the panorama is made from the two pictures, on the working canvas.
+    """How the panorama is made from the two pictures; fields of the working canvas.
 
     Attributes:
         weight: (h, w) float32, share of the reference, 0..1.
@@ -25,7 +25,7 @@ class Blend:
 
 
 class Generator(Protocol):
-    """Decides blend weight and gain from an aligned pair."""
+    """Generates blend weight and gain from an aligned pair."""
 
     def __call__(self, pair: AlignedPair, compensator: str) -> Blend:
-        """`compensator`: see `stitching.blending.gain.match_gain`."""
+        """The blend of `pair`; `compensator`: see `stitching.blending.gain.match_gain`."""

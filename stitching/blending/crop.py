@@ -1,36 +1,49 @@
-"""The largest rectangle without empty pixels."""
+"""The largest rectangle of a panorama without empty pixels."""
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-LONGEST = 400  # px at which the rectangle is sought; the result is exact on that grid, shrunk to be safe
+GRID_SIDE = 400  # cells on the longer side of the grid on which the rectangle is sought
 
 
 def largest_rectangle(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     """(left, top, right, bottom) of the largest axis-parallel rectangle that alpha fills.
 
+    It is the largest that consists of cells of a grid; all of `alpha` where no cell is full.
+
     Args:
-        alpha: (h, w) uint8, 255 where something was seen.
+        alpha: (h, w) uint8, 255 where the panorama has a pixel, else 0.
     """
     h, w = alpha.shape
-    shrink = max(1, -(-max(h, w) // LONGEST))  # px per cell
-    rows, columns = h // shrink, w // shrink
-    # A cell counts only if all of its pixels do.
-    blocks = alpha[: rows * shrink, : columns * shrink].reshape(rows, shrink, columns, shrink)
-    cells = blocks.min(axis=(1, 3)) > 0
-    if not cells.any():
+    step = max(1, -(-max(h, w) // GRID_SIDE))  # px a cell
+    rows, columns = h // step, w // step
+    blocks = alpha[: rows * step, : columns * step].reshape(rows, step, columns, step)  # (h', w') -> cells' pixels
+    full = blocks.min(axis=(1, 3)) > 0  # (rows, columns)
+    if not full.any():
         return 0, 0, w, h
-    best, found = 0, (0, 0, columns, rows)
-    heights = np.zeros(columns + 1, int)  # the last one stays 0 and closes every open rectangle
-    for bottom in range(rows):
-        heights[:-1] = np.where(cells[bottom], heights[:-1] + 1, 0)
-        open_at: list[tuple[int, int]] = []  # (left, height), rising heights
-        for column, height in enumerate(heights.tolist()):
-            left = column
-            while open_at and open_at[-1][1] >= height:
-                left, tall = open_at.pop()
-                if tall * (column - left) > best:
-                    best, found = tall * (column - left), (left, bottom + 1 - tall, column, bottom + 1)
-            open_at.append((left, height))
-    left, top, right, bottom = (int(edge) * shrink for edge in found)
+    best = max(_maximal_rectangles(full), key=lambda r: (r[2] - r[0]) * (r[3] - r[1]))
+    left, top, right, bottom = (edge * step for edge in best)
     return left, top, right, bottom
+
+
+def _maximal_rectangles(full: NDArray[np.bool_]) -> Iterator[tuple[int, int, int, int]]:
+    """Full rectangles that cannot be made wider or taller upwards: in each row those under the histogram above it."""
+    heights = np.zeros(full.shape[1], int)  # full cells above and in the row
+    for row, cells in enumerate(full):
+        heights = np.where(cells, heights + 1, 0)
+        for left, right, height in _under_histogram(heights.tolist()):
+            yield left, row + 1 - height, right, row + 1
+
+
+def _under_histogram(heights: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """(left, right, height) of the widest rectangle of each height that fits under a histogram."""
+    growing: list[tuple[int, int]] = []  # (left, height) of rectangles that go on to the right, rising heights
+    for column, height in enumerate([*heights, 0]):  # the last one ends all
+        left = column
+        while growing and growing[-1][1] >= height:
+            left, ended = growing.pop()
+            if ended:
+                yield left, column, ended
+        growing.append((left, height))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stitching.blending.crop import LONGEST, largest_rectangle
+from stitching.blending.crop import GRID_SIDE, largest_rectangle
 
 
 def brute_force(alpha):
@@ -36,8 +36,8 @@ def test_a_full_picture_is_not_cut():
     assert largest_rectangle(np.full((30, 50), 255, np.uint8)) == (0, 0, 50, 30)
 
 
-def test_of_a_large_picture_hardly_anything_is_lost():
-    h, w = 3 * LONGEST + 17, 2 * LONGEST
+def test_a_large_picture_loses_at_most_two_percent():
+    h, w = 3 * GRID_SIDE + 17, 2 * GRID_SIDE
     alpha = np.full((h, w), 255, np.uint8)
     alpha[:41], alpha[:, -33:] = 0, 0
     left, top, right, bottom = largest_rectangle(alpha)
@@ -46,12 +46,12 @@ def test_of_a_large_picture_hardly_anything_is_lost():
 
 
 def test_a_large_full_picture_is_not_cut_either():
-    h, w = 2 * LONGEST + 1, LONGEST + 7
+    h, w = 2 * GRID_SIDE + 1, GRID_SIDE + 7
     left, top, right, bottom = largest_rectangle(np.full((h, w), 255, np.uint8))
     assert (left, top) == (0, 0)
     assert w - right < 4
     assert h - bottom < 4
 
 
-def test_where_nothing_was_seen_the_whole_stays():
+def test_an_empty_picture_is_not_cut():
     assert largest_rectangle(np.zeros((20, 30), np.uint8)) == (0, 0, 30, 20)

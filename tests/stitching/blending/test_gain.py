@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from skimage.data import coffee
 
-from stitching.blending.gain import LARGEST_GAIN, match_gain
+from stitching.blending.gain import MAX_GAIN, match_gain
 from stitching.warping.warp import AlignedPair
 
 H, W = 200, 300
@@ -11,14 +11,14 @@ TRUE = np.array([1.25, 0.9, 1.1])  # what the target was divided by, BGR
 NONE = np.zeros((H, W), bool)
 
 
-def pair_of(divisor=TRUE, spoilt=0.0):
+def pair_of(divisor=TRUE, different=0.0):
     """The reference sees the left two thirds, the target the right two thirds, `divisor` times darker."""
     scene = cv2.resize(np.ascontiguousarray(coffee()[..., ::-1]), (W, H), interpolation=cv2.INTER_AREA)
     scene = np.clip(scene, 30, 200)
     reference_valid, target_valid = NONE.copy(), NONE.copy()
     reference_valid[:, :200], target_valid[:, 100:] = True, True
     target = (scene / divisor).round().astype(np.uint8)
-    rows = np.arange(H) < spoilt * H  # something else stands there
+    rows = np.arange(H) < different * H  # something else stands there
     target[rows] = np.random.default_rng(0).integers(20, 230, (rows.sum(), W, 3))
     return AlignedPair(
         np.where(reference_valid[..., None], scene, 0).astype(np.uint8),
@@ -35,18 +35,18 @@ def test_a_known_gain_is_found_to_two_percent(compensator):
     assert np.abs(gain / TRUE - 1).max() < 0.02
 
 
-def test_no_compensation_is_none():
+def test_without_a_compensator_the_gain_is_one():
     assert (match_gain(pair_of(), "none") == 1).all()
 
 
-def test_one_gain_is_the_same_everywhere():
+def test_the_overall_gain_is_the_same_everywhere():
     gain = match_gain(pair_of(), "gain")
     assert (gain == gain[0, 0]).all()
 
 
 @pytest.mark.parametrize("compensator", ["gain", "field"])
-def test_a_fifth_of_other_content_hardly_moves_it(compensator):
-    gain = match_gain(pair_of(spoilt=0.2), compensator)
+def test_a_fifth_of_other_content_hardly_moves_the_gain(compensator):
+    gain = match_gain(pair_of(different=0.2), compensator)
     assert np.abs(np.median(gain, axis=(0, 1)) / TRUE - 1).max() < 0.07
 
 
@@ -57,8 +57,8 @@ def test_a_field_follows_brightness_that_changes_over_the_overlap():
     assert np.abs(gain / wanted - 1)[:, 110:190].max() < 0.04
 
 
-def test_dark_and_burnt_pixels_say_nothing():
-    """The sky is white in both, the ground black in both: the middle alone tells."""
+def test_dark_and_burnt_out_pixels_are_left_out():
+    """The sky is white in both, the ground black in both."""
     pair = pair_of()
     for picture in (pair.reference, pair.target):
         picture[:60] = 255
@@ -66,12 +66,12 @@ def test_dark_and_burnt_pixels_say_nothing():
     assert np.abs(match_gain(pair, "gain") / TRUE - 1).max() < 0.02
 
 
-def test_a_gain_has_bounds():
-    assert match_gain(pair_of(divisor=np.array([15.0, 1, 1])), "gain").max() <= LARGEST_GAIN
+def test_the_gain_is_bounded():
+    assert match_gain(pair_of(divisor=np.array([15.0, 1, 1])), "gain").max() <= MAX_GAIN
 
 
 @pytest.mark.parametrize("compensator", ["gain", "field"])
-def test_without_an_overlap_there_is_nothing_to_match(compensator):
+def test_without_trusted_pixels_the_gain_is_one(compensator):
     pair = pair_of()
     pair.trusted[:] = False
     assert (match_gain(pair, compensator) == 1).all()

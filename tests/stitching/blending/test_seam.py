@@ -17,14 +17,14 @@ def pair_of(blob=None, hidden=None, holes=None):
     target = scene.copy()
     if blob is not None:
         target[blob] = 255 - target[blob]
-    trusted, behind = np.ones((H, W), bool), np.zeros((H, W), bool)
+    trusted, occluded = np.ones((H, W), bool), np.zeros((H, W), bool)
     if hidden is not None:
-        behind[hidden], trusted[hidden] = True, False
+        occluded[hidden], trusted[hidden] = True, False
     if holes is not None:
         reference_valid[holes], target_valid[holes] = False, False
     return AlignedPair(
         np.where(reference_valid[..., None], scene, 0), np.where(target_valid[..., None], target, 0),
-        reference_valid, target_valid, trusted & target_valid, behind,
+        reference_valid, target_valid, trusted & target_valid, occluded,
     )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def test_what_is_hidden_from_the_target_is_shown_by_the_reference():
     assert (weight[84:156, 154:226] > 0.99).all()
 
 
-def test_holes_belong_to_nobody():
+def test_a_hole_in_both_pictures_does_not_disturb_the_cut():
     pair = pair_of(holes=(slice(100, 140), slice(160, 200)))
     weight = seam(pair, "none").weight
     assert np.isfinite(weight).all()
