@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[str, float], None]
-STAGES = ("read", "align", "warp", "generate", "compose", "write")
+STAGES = ("read", "align", "warp", "blend", "compose", "write")
 
 
 @contextmanager

@@ -13,8 +13,10 @@ from stitching.errors import InputError
 from stitching.io.files import check_folder, check_writable
 from stitching.io.picture_writer import check_output, write_picture
 from stitching.io.warp_file import save_warp
+from stitching.options import Options
 from stitching.reporting.outputs import save_aligned, save_intermediates, save_mask
-from stitching.stitcher import Options, Stitched, stitch
+from stitching.result import Stitched
+from stitching.stitcher import stitch
 
 
 @dataclass(frozen=True)

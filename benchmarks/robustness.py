@@ -57,8 +57,10 @@ from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Field, remap, rescale
 from stitching.io.files import replacing
 from stitching.io.picture_writer import write_picture
-from stitching.stitcher import Options, Stitched, stitch
-from stitching.summary import UNSURE
+from stitching.options import Options
+from stitching.result import Stitched
+from stitching.stitcher import stitch
+from stitching.summary import MIN_CONFIDENCE
 
 WRONG = 0.05  # of the picture's width: a larger median error on OV is no stitch of these pictures
 STEP = 8  # px of the forward map between which stretch is measured
@@ -139,7 +141,7 @@ def outcome(condition: str, method: str, name: str, case: Case, options: Options
     middle = float(np.median(errors))
     return Outcome(
         condition, method, name, seconds, wrong=middle > WRONG * case.reference.shape[1],
-        warned=bool(summary.warnings) or summary.confidence < UNSURE, confidence=summary.confidence,
+        warned=bool(summary.warnings) or summary.confidence < MIN_CONFIDENCE, confidence=summary.confidence,
         ov=float(errors.mean()), ov_median=middle, over_3=float((errors > OFF).mean()),
         stretch=stretch(stitched.warp.forward), tears=summary.tears, folds=summary.folds,
     )  # fmt: skip

@@ -20,7 +20,8 @@ from scene import write_pair
 from stitching.blending.multiband import SEAM_REACH
 from stitching.geometry.pixel_maps import Field, Mask, crop_and_resize, remap, resize_field
 from stitching.io.picture import to_8_bit, to_grey
-from stitching.stitcher import Stitched, stitch
+from stitching.result import Stitched
+from stitching.stitcher import stitch
 
 TILE = 96  # px of the panorama
 
@@ -43,7 +44,7 @@ def main() -> None:
 def unchanged_reference(stitched: Stitched) -> float:
     """Share of the pixels that equal the reference's, of all farther from a seam than blending reaches."""
     size = stitched.panorama.shape[1], stitched.panorama.shape[0]
-    shown = (stitched.weight == 1) & stitched.masks.reference
+    shown = (stitched.blend.weight == 1) & stitched.aligned.reference_valid
     alone = (resize_field(shown.astype(np.float32), size) == 1).astype(np.uint8)
     left, top = stitched.canvas.origin
     w, h = stitched.reference.size
@@ -56,8 +57,8 @@ def unchanged_reference(stitched: Stitched) -> float:
 def slope_ratios(stitched: Stitched) -> list[tuple[float, float]]:
     """For every tile that shows the target alone: slope of the panorama, and of linear interpolation."""
     warp, panorama = stitched.warp, to_grey(to_8_bit(stitched.panorama)).astype(np.float32)
-    target = to_grey(to_8_bit(stitched.target.pixels)).astype(np.float32) * stitched.gain.mean()
-    alone = np.isfinite(warp.map[..., 0]) & ~stitched.masks.reference & (stitched.weight == 0)
+    target = to_grey(to_8_bit(stitched.target.pixels)).astype(np.float32) * stitched.blend.gain.mean()
+    alone = np.isfinite(warp.map[..., 0]) & ~stitched.aligned.reference_valid & (stitched.blend.weight == 0)
     ratios = []
     for top in range(0, panorama.shape[0] - TILE + 1, TILE):
         for left in range(0, panorama.shape[1] - TILE + 1, TILE):

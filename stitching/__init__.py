@@ -6,12 +6,14 @@ from stitching.errors import InputError, JobError
 
 if TYPE_CHECKING:
     from stitching.io.warp_file import WarpField, load_warp, save_warp
-    from stitching.stitcher import Options, Stitched, stitch
+    from stitching.options import Options
+    from stitching.result import Stitched
+    from stitching.stitcher import stitch
 
 __all__ = ["InputError", "JobError", "Options", "Stitched", "WarpField", "load_warp", "save_warp", "stitch"]
 
 _HOME = {
-    "Options": "stitcher", "Stitched": "stitcher", "stitch": "stitcher",
+    "Options": "options", "Stitched": "result", "stitch": "stitcher",
     "WarpField": "io.warp_file", "load_warp": "io.warp_file", "save_warp": "io.warp_file",
 }  # fmt: skip
 

@@ -1,6 +1,20 @@
-"""Choosing among several warps and blends of one pair: the passage from picture to picture that shows least."""
+"""`auto`: which of several candidate stitches of a pair is taken.
 
-from collections.abc import Iterator
+The rules, with the limits below:
+
+1. The candidates are tried in the order classical, network, homography. A candidate is accepted, and no further one
+   is tried, if its cost is at most `MAX_ACCEPTED_COST` and `MIN_CONSISTENT_SHARE` of the overlap is forward-backward
+   consistent.
+2. A later candidate replaces the best one so far if its cost is below `REPLACING_COST_RATIO` of that one's.
+3. It also replaces a best one of which less than `MIN_CONSISTENT_SHARE` is consistent, if it is at least as
+   consistent and the best one's cost is not below `REPLACING_COST_RATIO` of its own.
+4. Once rule 3 was applied the coarse alignment is in doubt: an unchecked warp, which is the coarse alignment alone,
+   does not replace anything any more.
+
+The limits were chosen on 22 photographed pairs: docs/results.md.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,121 +24,180 @@ from numpy.typing import NDArray
 from stitching.alignment.local_correlation import local_correlation, local_moments
 from stitching.blending.blend import Blend
 from stitching.blending.seam_cost import seam_cost
-from stitching.geometry.pixel_maps import Field, push_pull
+from stitching.geometry.pixel_maps import Field, Mask, push_pull
 from stitching.warping.placement import Placement
 from stitching.warping.warp import AlignedPair
 
-# Chosen on 22 photographed pairs: docs/results.md.
-ENOUGH = 100.0  # cost up to which a stitch is taken as it is
-CLEARLY = 0.6  # of the cost of what was tried before: so much less another one must cost
-DOUBTFUL = 0.5  # share of the overlap: warps that are sure of less were wrong by 13 px and more
-BROKEN = 6.0  # cost of a thousandth of the squared diagonal that looks like neither picture
-RIM, ROOM = 4.0, 8.0  # times as much shows within so many px of a picture's rim, where bands have no room to pass
+MAX_ACCEPTED_COST = 100.0
+REPLACING_COST_RATIO = 0.6
+MIN_CONSISTENT_SHARE = 0.5  # of the overlap; warps with less were wrong by 13 px and more
+
+DISTORTION_WEIGHT = 6.0  # cost of a thousandth of the squared diagonal that looks like neither picture
+RIM_WIDTH = 8.0  # px beside the end of a picture in which the pyramid bands have no room to blend
+RIM_WEIGHT = 4.0  # how many times as much a difference costs there
 WINDOW = 15  # px over which pictures are compared
-ALIKE, TEXTURED = 0.8, 6.0  # correlation of what is the same; grey levels of deviation from which on that says anything
-SMOOTH = 0.02  # of the diagonal, sigma: a warp that is as smooth keeps the shapes of things
-FEW = 0.02  # share of what is around that must be trusted, to take its mean
+MIN_CORRELATION = 0.8  # of two pictures that show the same
+MIN_DEVIATION = 6.0  # grey levels in the window, below which a correlation says nothing
+NATURAL_SIGMA = 0.02  # of the diagonal; a warp that is as smooth keeps the shapes of things
+MIN_TRUSTED_WEIGHT = 0.02  # share of the neighbourhood that must be trusted to take its mean
+
+
+@dataclass(frozen=True)
+class VisibleCost:
+    """How visible a stitch is.
+
+    Attributes:
+        seam: difference of the two pictures (grey levels) times the change of the blend weight, summed over the
+            overlap's pixels and divided by the canvas diagonal in px.
+        distortion: textured area of the overlap that resembles neither the reference nor the target in its natural
+            shape, in thousandths of the squared canvas diagonal.
+    """
+
+    seam: float
+    distortion: float
+
+    @property
+    def total(self) -> float:
+        """Both in the unit of `seam`."""
+        return self.seam + DISTORTION_WEIGHT * self.distortion
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A pair as one warp places it and one generator blends it, on the working canvas.
+    """A stitch of the pair on the working canvas, with one warp and one blend.
 
     Attributes:
-        warp, blend: their names.
-        placement, aligned, made: what they gave.
-        cost: how much of it shows, see `visible_cost`.
-        sure: share of the overlap in which the warp found its way back, 0..1; None where that was not asked for.
+        warp_name, blend_name: the methods.
+        placement: where the warp puts the target.
+        aligned: both pictures after the warp.
+        blend: weight and gain.
+        cost: how visible it is.
+        consistent_share: share 0..1 of the overlap that is forward-backward consistent; None where the warp was not
+            checked that way (homography, loaded from a file).
+        device: where it was computed, "cpu" or "cuda".
     """
 
-    warp: str
-    blend: str
+    warp_name: str
+    blend_name: str
     placement: Placement
     aligned: AlignedPair
-    made: Blend
-    cost: float
-    sure: float | None = None
+    blend: Blend
+    cost: VisibleCost
+    consistent_share: float | None = None
+    device: str = "cpu"
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the warp may be wrong, however little is visible."""
+        return self.consistent_share is not None and self.consistent_share < MIN_CONSISTENT_SHARE
+
+    @property
+    def is_acceptable(self) -> bool:
+        """Rule 1."""
+        return self.cost.total <= MAX_ACCEPTED_COST and not self.is_doubtful
 
 
-def visible_cost(pair: AlignedPair, blend: Blend, natural: NDArray[np.uint8]) -> float:
-    """How much of a stitch shows: of its passages from picture to picture, and of what a warp has torn or bent.
+def best_candidate(tried: Sequence[Candidate]) -> Candidate:
+    """Rules 2 to 4 applied to candidates (at least one) in the order in which they were tried."""
+    best, alignment_in_doubt = tried[0], False
+    for candidate in tried[1:]:
+        safer = _is_safer(candidate, best)
+        alignment_in_doubt |= safer
+        unchecked = candidate.consistent_share is None
+        cheaper = candidate.cost.total < REPLACING_COST_RATIO * best.cost.total
+        if safer or (cheaper and not (unchecked and alignment_in_doubt)):
+            best = candidate
+    return best
 
-    The change of the blend weight times how the pictures differ there, grey levels, summed and divided by the
-    diagonal, `RIM` times that near a rim; and `BROKEN` times the textured part of the overlap, thousandths of the
-    squared diagonal, that looks neither like the reference nor like the target in its natural shape.
+
+def _is_safer(candidate: Candidate, best: Candidate) -> bool:
+    """Rule 3."""
+    if best.consistent_share is None or candidate.consistent_share is None or not best.is_doubtful:
+        return False
+    affordable = REPLACING_COST_RATIO * candidate.cost.total <= best.cost.total
+    return affordable and candidate.consistent_share >= best.consistent_share
+
+
+def explain_choice(tried: Sequence[Candidate], chosen: Candidate) -> str:
+    """One sentence for the summary: what was taken, and the cost of all that was tried."""
+    costs = ", ".join(_cost_in_words(one) + (": chosen" if one is chosen and len(tried) > 1 else "") for one in tried)
+    return f"{chosen.warp_name} warp, {chosen.blend_name} blend; visible-seam cost: {costs}"
+
+
+def _cost_in_words(candidate: Candidate) -> str:
+    share = f" ({candidate.consistent_share:.0%} of the overlap consistent)" if candidate.is_doubtful else ""
+    return f"{candidate.warp_name} {candidate.cost.total:.0f}{share}"
+
+
+def visible_cost(pair: AlignedPair, blend: Blend, natural_target: NDArray[np.uint8]) -> VisibleCost:
+    """How visible a stitch is: along its seam, and where the warp has torn or bent things.
 
     Args:
-        pair: both pictures in their places.
-        blend: what is made of them.
-        natural: (h, w, 3) the target placed by `smooth_map_xy`.
+        pair: both pictures after the warp.
+        blend: weight and gain.
+        natural_target: (h, w, 3) the target drawn by `natural_map_xy`.
     """
-    both = pair.reference_valid & pair.target_valid
-    diagonal = float(np.hypot(*both.shape))
-    reference, target, unbent = (
-        np.clip(p, 0, 255).astype(np.float32) for p in (pair.reference, pair.target * blend.gain, natural * blend.gain)
+    overlap = pair.reference_valid & pair.target_valid
+    reference, target, natural = _comparable_pictures(pair, overlap, blend.gain, natural_target)
+    weight = blend.weight[..., None]
+    shown = weight * reference + (1 - weight) * target
+    diagonal = float(np.hypot(*overlap.shape))
+    return VisibleCost(
+        seam=_seam_difference(reference, target, blend.weight, overlap) / diagonal,
+        distortion=1000 * _distorted_pixels(shown, reference, natural, overlap) / diagonal**2,
     )
-    # Where one alone is seen all show it: the black beyond a picture's rim differs from nothing.
-    here, there = ((valid & ~both)[..., None] for valid in (pair.reference_valid, pair.target_valid))
-    target, unbent = np.where(here, reference, target), np.where(here, reference, unbent)
-    reference = np.where(there, target, reference)
-    change = cv2.morphologyEx(blend.weight, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    along = np.where(_from_rim(both) < ROOM, RIM, 1) * change * seam_cost(reference, target, np.ones_like(both))
-    passage = float(along[both].sum()) / diagonal
-    share = blend.weight[..., None]
-    shown, one, other = (_grey(p) for p in (share * reference + (1 - share) * target, reference, unbent))
-    alike = np.maximum(local_correlation(shown, one, WINDOW), local_correlation(shown, other, WINDOW))
-    inner = cv2.erode(both.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0) > 0
-    broken = inner & (local_moments(shown, WINDOW)[1] > TEXTURED**2) & (alike < ALIKE)
-    return passage + BROKEN * 1000 * float(broken.sum()) / diagonal**2
 
 
-def smooth_map_xy(placement: Placement) -> Field:
-    """(h, w, 2) canvas -> full-size target px: a placement without what bends things, from where it is trusted."""
-    known = placement.trusted.astype(np.float32)
-    sigma = SMOOTH * float(np.hypot(*known.shape))
-    share = cv2.GaussianBlur(known, (0, 0), sigma)[..., None]
-    mean = cv2.GaussianBlur(placement.map_xy * known[..., None], (0, 0), sigma) / np.maximum(share, 1e-6)
-    return np.asarray(np.where(share > FEW, mean, push_pull(placement.map_xy, known)), np.float32)
+def _comparable_pictures(
+    pair: AlignedPair, overlap: Mask, gain: NDArray[np.float32], natural_target: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Reference, target and natural target, (h, w, 3) float32; alike where only one picture is valid.
 
-
-def choose(candidates: Iterator[Candidate]) -> tuple[Candidate, str]:
-    """The first one that is good enough, of which clearly less shows or that is surer than what came before.
-
-    Returns: it, and why, in words.
+    The black beyond a picture's rim must not count as a difference.
     """
-    best, misaligned = next(candidates), False
-    told = [_told(best)]
-    while (best.cost > ENOUGH or is_doubtful(best)) and (other := next(candidates, None)) is not None:
-        told.append(_told(other))
-        surer = _is_surer(other, best)
-        misaligned |= surer  # what is not checked stands and falls with the coarse alignment
-        if surer or (other.cost < CLEARLY * best.cost and not (misaligned and other.sure is None)):
-            best = other
-    return best, f"{best.warp} warp, {best.blend} blend: what shows of the passage is {', '.join(told)}"
+    reference, target, natural = (
+        np.clip(p, 0, 255).astype(np.float32) for p in (pair.reference, pair.target * gain, natural_target * gain)
+    )
+    reference_only, target_only = ((valid & ~overlap)[..., None] for valid in (pair.reference_valid, pair.target_valid))
+    target, natural = np.where(reference_only, reference, target), np.where(reference_only, reference, natural)
+    return np.where(target_only, target, reference), target, natural
 
 
-def _is_surer(other: Candidate, best: Candidate) -> bool:
-    """Whether a warp is to stand in for a doubtful one: as sure at least, and not clearly more of it shows."""
-    if best.sure is None or best.sure >= DOUBTFUL or other.sure is None:
-        return False
-    return other.sure >= best.sure and CLEARLY * other.cost <= best.cost
+def _seam_difference(
+    reference: NDArray[np.float32], target: NDArray[np.float32], weight: NDArray[np.float32], overlap: Mask
+) -> float:
+    """Difference of the pictures where the blend weight (h, w) changes, grey levels times px."""
+    change = cv2.morphologyEx(weight, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    rim_weight = np.where(_distance_to_rim(overlap) < RIM_WIDTH, RIM_WEIGHT, 1)
+    along_seam = rim_weight * change * seam_cost(reference, target, np.ones_like(overlap))
+    return float(along_seam[overlap].sum())
 
 
-def is_doubtful(candidate: Candidate) -> bool:
-    """Whether the warp may be wrong, whatever shows."""
-    return candidate.sure is not None and candidate.sure < DOUBTFUL
+def _distorted_pixels(
+    shown: NDArray[np.float32], reference: NDArray[np.float32], natural: NDArray[np.float32], overlap: Mask
+) -> float:
+    """How many textured pixels of the overlap resemble neither the reference nor the natural target."""
+    shown, reference, natural = (_mean_of_channels(picture) for picture in (shown, reference, natural))
+    correlation = np.maximum(local_correlation(shown, reference, WINDOW), local_correlation(shown, natural, WINDOW))
+    inner = cv2.erode(overlap.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0) > 0
+    textured = local_moments(shown, WINDOW)[1] > MIN_DEVIATION**2
+    return float((inner & textured & (correlation < MIN_CORRELATION)).sum())
 
 
-def _told(candidate: Candidate) -> str:
-    sure = f", sure of {candidate.sure:.0%}" if is_doubtful(candidate) else ""
-    return f"{candidate.cost:.0f} ({candidate.warp}, {candidate.blend}{sure})"
-
-
-def _from_rim(both: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _distance_to_rim(overlap: Mask) -> NDArray[np.float32]:
     """(h, w) px from where one of the pictures ends; the canvas's own border is no rim."""
-    wide = cv2.copyMakeBorder(both.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.distanceTransform(wide, cv2.DIST_L2, 3)[1:-1, 1:-1], np.float32)
+    padded = cv2.copyMakeBorder(overlap.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1], np.float32)
 
 
-def _grey(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+def _mean_of_channels(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(cv2.transform(picture, np.full((1, 3), 1 / 3, np.float32)), np.float32)
+
+
+def natural_map_xy(placement: Placement) -> Field:
+    """(h, w, 2) canvas -> full-size target px: the placement so smooth that things keep their natural shape."""
+    trusted = placement.trusted.astype(np.float32)
+    sigma = NATURAL_SIGMA * float(np.hypot(*trusted.shape))
+    weight = cv2.GaussianBlur(trusted, (0, 0), sigma)[..., None]
+    mean = cv2.GaussianBlur(placement.map_xy * trusted[..., None], (0, 0), sigma) / np.maximum(weight, 1e-6)
+    return np.asarray(np.where(weight > MIN_TRUSTED_WEIGHT, mean, push_pull(placement.map_xy, trusted)), np.float32)

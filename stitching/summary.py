@@ -1,23 +1,21 @@
 """What a stitch did, in numbers, with warnings in words."""
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from stitching.alignment.coarse import Alignment
 from stitching.geometry.canvas import Canvas
-from stitching.geometry.pixel_maps import Field
+from stitching.geometry.pixel_maps import Mask
 from stitching.geometry.tears_and_folds import tears_and_folds
 from stitching.io.picture import Picture
-from stitching.selection import Candidate, is_doubtful
+from stitching.selection import Candidate
+from stitching.warping.warp import AlignedPair
 
-if TYPE_CHECKING:
-    from stitching.stitcher import Masks
-
-UNSURE = 0.3  # of confidence
-SMALL_OVERLAP = 0.15  # of the smaller picture
+MIN_CONFIDENCE = 0.3  # of the coarse alignment
+MIN_OVERLAP = 0.15  # of the target
 PARALLAX_WIDTH = 512  # px: parallax is stated for a reference of this width
 
 
@@ -26,17 +24,19 @@ class Summary:
     """What was done to a pair. Shares are 0..1, sizes (w, h) px, parallax px at 512 px width.
 
     Attributes:
-        warp, blend: what was used; warp "loaded" where it was.
-        choice: why, and what else was tried: what of the passage from picture to picture shows with each.
+        reference, target: the pictures' names.
+        projection, origin: of the canvas: "plane" or "cylinder", and canvas pixel (0, 0) on that surface, px.
+        warp, blend: methods that made the panorama; warp "loaded" where it was read from a file.
+        choice: the visible-seam cost of every method that was tried, and which was chosen.
         alignment: "homography", "affine", "similarity", "translation", or "loaded".
-        matches: trusted ones.
-        planes: how many explain them.
+        matches: trusted feature matches.
+        planes: how many planes explain the matches.
         confidence: of the coarse alignment, 0..1.
         overlap: share of the target that the reference sees too.
         parallax_median, parallax_p90: length of the residual in the overlap; None where the warp was loaded.
         holes: share of the canvas enclosed by both pictures that neither shows.
-        tears, folds: shares of the overlap.
-        device: where it was computed.
+        tears, folds: shares of the overlap in which the warp enlarges areas more than 4 times, or turns over.
+        device: where it was computed, "cpu" or "cuda".
         seconds: by stage.
         warnings: one line each.
     """
@@ -72,54 +72,80 @@ class Summary:
 
 
 def summarize(
-    reference: Picture, target: Picture, canvas: Canvas, alignment: Alignment | None, masks: "Masks",
-    residual: Field, alpha: NDArray[np.uint8], chosen: Candidate, why: str, device: str,
+    pictures: tuple[Picture, Picture],
+    canvas: Canvas,
+    alignment: Alignment | None,
+    chosen: Candidate,
+    choice: str,
+    panorama_size: tuple[int, int],
     seconds: dict[str, float],
-) -> Summary:  # fmt: skip
-    """Count what the stages gave; `residual` in canvas px."""
-    both = masks.reference & masks.target
-    lengths = np.linalg.norm(residual[both], axis=1) * PARALLAX_WIDTH / reference.size[0]
+) -> Summary:
+    """Put what the stages gave into numbers.
+
+    Args:
+        pictures: reference and target, as read.
+        canvas: the full canvas.
+        alignment: the coarse alignment, full-size px; None where the warp was loaded.
+        chosen: the stitch that was taken.
+        choice: why, in one sentence.
+        panorama_size: (w, h) px.
+        seconds: by stage.
+    """
+    reference, target = pictures
+    aligned, placement = chosen.aligned, chosen.placement
+    residual = placement.residual / np.float32(placement.scale)
+    overlap = aligned.reference_valid & aligned.target_valid
+    lengths = np.linalg.norm(residual[overlap], axis=1) * PARALLAX_WIDTH / reference.size[0]
     known = lengths[np.isfinite(lengths)]
     median, p90 = (round(float(np.percentile(known, q)), 2) if known.size else None for q in (50, 90))
-    tears, folds = tears_and_folds(residual, both)
-    overlap = float(both.sum() / max(masks.target.sum(), 1))
+    tears, folds = tears_and_folds(residual, overlap)
+    overlap_share = float(overlap.sum() / max(aligned.target_valid.sum(), 1))
     confidence = 1.0 if alignment is None else alignment.confidence
     return Summary(
         reference=reference.name,
         target=target.name,
         reference_size=reference.size,
         target_size=target.size,
-        panorama_size=(alpha.shape[1], alpha.shape[0]),
+        panorama_size=panorama_size,
         projection=canvas.projection,
         origin=canvas.origin,
         canvas_size=canvas.size,
-        warp=chosen.warp,
-        blend=chosen.blend,
-        choice=why,
+        warp=chosen.warp_name,
+        blend=chosen.blend_name,
+        choice=choice,
         alignment=alignment.method if alignment else "loaded",
         matches=len(alignment.matches) if alignment else 0,
         planes=alignment.planes if alignment else 0,
         confidence=round(confidence, 3),
-        overlap=round(overlap, 4),
+        overlap=round(overlap_share, 4),
         parallax_median=median,
         parallax_p90=p90,
-        holes=round(float(masks.holes.mean()), 5),
+        holes=round(float(hole_mask(aligned).mean()), 5),
         tears=round(tears, 5),
         folds=round(folds, 5),
-        device=device,
+        device=chosen.device,
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
-        warnings=_warnings(alignment, overlap, confidence, chosen),
+        warnings=_warnings(alignment, overlap_share, confidence, chosen),
     )
+
+
+def hole_mask(pair: AlignedPair) -> Mask:
+    """(h, w): enclosed by valid pixels, but valid in neither picture."""
+    valid = (pair.reference_valid | pair.target_valid).astype(np.uint8)
+    filled = cv2.copyMakeBorder(valid, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    cv2.floodFill(filled, np.zeros((0, 0), np.uint8), (0, 0), 1)  # what the outside reaches is no hole
+    return np.asarray(filled[1:-1, 1:-1] == 0)
 
 
 def _warnings(alignment: Alignment | None, overlap: float, confidence: float, chosen: Candidate) -> list[str]:
     warnings = []
     if alignment is not None and alignment.method == "translation":
-        warnings.append("too few features match: the target is only translated, check the result")
-    elif confidence < UNSURE:
-        warnings.append(f"the alignment is unsure (confidence {confidence:.2f}): look twice")
-    if is_doubtful(chosen):
-        warnings.append(f"the warp is sure of only {chosen.sure:.0%} of the overlap: look twice")
-    if overlap < SMALL_OVERLAP:
-        warnings.append(f"the pictures share only {overlap:.0%} of the target; more gives a better warp")
+        warnings.append("too few features match: the pictures were aligned by a translation alone; check the panorama")
+    elif confidence < MIN_CONFIDENCE:
+        warnings.append(f"the coarse alignment is uncertain (confidence {confidence:.2f}); check the panorama")
+    if chosen.is_doubtful:
+        share = f"{chosen.consistent_share:.0%}"
+        warnings.append(f"the warp is forward-backward consistent on only {share} of the overlap; check the panorama")
+    if overlap < MIN_OVERLAP:
+        warnings.append(f"the pictures share only {overlap:.0%} of the target; more overlap gives a better warp")
     return warnings

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stitching.io.picture import Picture
-from stitching.stitcher import Masks
 from stitching.summary import Summary
+from stitching.warping.warp import AlignedPair
 
 
 class MakeStitched(Protocol):
@@ -47,10 +47,16 @@ def _stitched(*, holes: bool = False, size: tuple[int, int] = (600, 320), **chan
         "canvas": SimpleNamespace(origin=(0, 0), size=size, projection="plane"),
         "alignment": SimpleNamespace(method="homography"),
         "warp": SimpleNamespace(forward=np.stack([x + w // 3, y], axis=-1), scale=0.5, forward_scale=1.0),
-        "aligned_reference": pixels * red,
-        "aligned_target": pixels * blue,
-        "masks": Masks(by_reference & ~hole, by_target & ~hole, hole),
-        "weight": np.broadcast_to(columns < w // 4, (h // 2, w // 2)).astype(np.float32),
+        "aligned": AlignedPair(
+            pixels * red,
+            pixels * blue,
+            by_reference & ~hole,
+            by_target & ~hole,
+            by_target & ~hole,
+            np.zeros_like(hole),
+        ),
+        "holes": hole,
+        "blend": SimpleNamespace(weight=np.broadcast_to(columns < w // 4, (h // 2, w // 2)).astype(np.float32)),
         "residual": residual,
         "layers": SimpleNamespace(size=size),
         "crop": (0, 0, w, h),
@@ -71,7 +77,7 @@ def _summary(reference: Picture, target: Picture, size: tuple[int, int]) -> Summ
         canvas_size=size,
         warp="classical",
         blend="seam",
-        choice="classical warp, seam blend: what shows of the passage is 12 (classical, seam)",
+        choice="classical warp, seam blend; visible-seam cost: classical 12",
         alignment="homography",
         matches=431,
         planes=2,

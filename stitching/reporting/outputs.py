@@ -14,12 +14,13 @@ from stitching.geometry.pixel_maps import Mask, Pixels, resize_field
 from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture_writer import write_picture
 from stitching.reporting.visualize import flow_colours, heat_map, robust_limit, weight_colours
-from stitching.stitcher import Stitched
+from stitching.result import Stitched
+from stitching.warping.warp import CanvasPair
 
 
 def save_mask(stitched: Stitched, path: Path) -> None:
     """Write the panorama's alpha as a grey picture: 255 = seen."""
-    write_picture(path, _grey(stitched.alpha))
+    write_picture(path, _as_bgr(stitched.alpha))
 
 
 def save_aligned(stitched: Stitched, folder: Path) -> None:
@@ -32,11 +33,11 @@ def save_aligned(stitched: Stitched, folder: Path) -> None:
     make_folder(folder)
     layers = stitched.layers
     for number, draw in ((1, layers.draw_reference), (2, layers.draw_target)):
-        pixels, valid = _whole(layers, draw)
+        pixels, valid = _draw_tiles(layers, draw)
         if number == 2:
-            valid[_enlarged(stitched.trusted, layers.size) < 0.5] = 0
+            valid[_enlarged(stitched.aligned.trusted, layers.size) < 0.5] = 0
         write_picture(folder / f"warp{number}.png", pixels)
-        write_picture(folder / f"mask{number}.png", _grey(valid))
+        write_picture(folder / f"mask{number}.png", _as_bgr(valid))
     left, top, right, bottom = stitched.crop
     width, height = layers.size
     margins = top, height - bottom, left, width - right
@@ -66,31 +67,29 @@ def make_folder(folder: Path) -> None:
 
 
 def _stages(stitched: Stitched) -> Iterator[tuple[str, Pixels]]:
-    pair = stitched.pair
+    pair = stitched.coarse_pair
     if pair is not None:
-        yield "matches", _drawn_matches(stitched)
+        yield "matches", _draw_matches(pair)
         yield "coarse_reference", pair.reference
         yield "coarse_target", pair.target
         yield "coarse_overlay", _overlay(pair.reference, pair.target, pair.reference_valid, pair.target_valid)
-    masks = stitched.masks
+    aligned = stitched.aligned
     lengths = np.linalg.norm(np.nan_to_num(stitched.residual), axis=2)
     yield "residual", flow_colours(-stitched.residual)
-    yield "parallax", heat_map(lengths, masks.target, robust_limit(lengths, masks.target))
-    yield "warped_target", stitched.aligned_target
+    yield "parallax", heat_map(lengths, aligned.target_valid, robust_limit(lengths, aligned.target_valid))
+    yield "warped_target", aligned.target
     yield (
         "warped_overlay",
-        _overlay(stitched.aligned_reference, stitched.aligned_target, masks.reference, masks.target),
+        _overlay(aligned.reference, aligned.target, aligned.reference_valid, aligned.target_valid),
     )
-    yield "trusted", _grey(stitched.trusted * np.uint8(255))
-    yield "gain", np.clip(stitched.gain * 127, 0, 255).astype(np.uint8)
-    yield "weight", weight_colours(stitched.weight)
+    yield "trusted", _as_bgr(stitched.aligned.trusted * np.uint8(255))
+    yield "gain", np.clip(stitched.blend.gain * 127, 0, 255).astype(np.uint8)
+    yield "weight", weight_colours(stitched.blend.weight)
     yield "panorama", stitched.panorama
 
 
-def _drawn_matches(stitched: Stitched) -> Pixels:
+def _draw_matches(pair: CanvasPair) -> Pixels:
     """Where each trusted match lies on the working canvas: reference green, target red, a line between."""
-    assert stitched.pair is not None
-    pair = stitched.pair
     drawn = _overlay(pair.reference, pair.target, pair.reference_valid, pair.target_valid)
     ends = (points.round().astype(int).tolist() for points in (pair.reference_points, pair.target_points))
     for place, other in zip(*ends, strict=True):
@@ -106,7 +105,7 @@ def _overlay(first: NDArray[np.uint8], second: NDArray[np.uint8], first_valid: M
     return np.where(both, cv2.addWeighted(first, 0.5, second, 0.5, 0), cv2.max(first, second)).astype(np.uint8)
 
 
-def _whole(layers: Layers, draw: Callable[[Rectangle], tuple[Pixels, Mask]]) -> tuple[Pixels, NDArray[np.uint8]]:
+def _draw_tiles(layers: Layers, draw: Callable[[Rectangle], tuple[Pixels, Mask]]) -> tuple[Pixels, NDArray[np.uint8]]:
     """All tiles of one picture, (H, W, 3), zero where it has nothing, and its mask (H, W), 255 or 0."""
     width, height = layers.size
     pixels = np.zeros((height, width, 3), layers.reference.pixels.dtype)
@@ -122,5 +121,5 @@ def _enlarged(mask: Mask, size: tuple[int, int]) -> NDArray[np.float32]:
     return resize_field(mask.astype(np.float32), size)
 
 
-def _grey(values: NDArray[np.uint8]) -> Pixels:
+def _as_bgr(values: NDArray[np.uint8]) -> Pixels:
     return np.repeat(values[..., None], 3, axis=2)

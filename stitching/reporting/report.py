@@ -1,7 +1,5 @@
 """A stitch as one HTML page to look at: the panorama, how well the pictures line up, what the warp did."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Mapping
 from html import escape
@@ -9,7 +7,6 @@ from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -18,10 +15,8 @@ import numpy.typing as npt
 from stitching.geometry.pixel_maps import Mask, Pixels, Size
 from stitching.io.files import replacing
 from stitching.reporting import visualize
+from stitching.result import Stitched
 from stitching.summary import PARALLAX_WIDTH
-
-if TYPE_CHECKING:
-    from stitching.stitcher import Stitched
 
 PANORAMA_SIDE = 1600  # longest sides of the page's pictures, px: sharp on a laptop, about 1 MB in all
 ALIGNED_SIDE = 1280
@@ -65,7 +60,7 @@ def _texts(stitched: Stitched) -> dict[str, str]:
         "target_size": _value(target.size) + " px",
         "reference": _encoded(reference.pixels, reference.valid, INPUT_SIDE),
         "target": _encoded(target.pixels, target.valid, INPUT_SIDE),
-        "verdict": _verdict(len(summary.warnings), bool(stitched.masks.holes.any() and (stitched.alpha == 0).any())),
+        "verdict": _verdict(len(summary.warnings), bool(stitched.holes.any() and (stitched.alpha == 0).any())),
         "verdict_class": "care" if summary.warnings else "good",
         "warnings": _warnings(summary.warnings),
         "fields_note": "" if stitched.alignment else LOADED,
@@ -77,12 +72,12 @@ def _texts(stitched: Stitched) -> dict[str, str]:
 def _panorama(stitched: Stitched) -> dict[str, str]:
     """The panorama, and what can be drawn over it."""
     shown = _shrunk_size(stitched.alpha, PANORAMA_SIDE)
-    masks = stitched.masks
+    aligned = stitched.aligned
     reference, target, holes = (
         _on_panorama(mask.astype(np.float32), stitched, shown) > 0.5
-        for mask in (masks.reference, masks.target, masks.holes)
+        for mask in (aligned.reference_valid, aligned.target_valid, stitched.holes)
     )
-    weight = _on_panorama(stitched.weight, stitched, shown)
+    weight = _on_panorama(stitched.blend.weight, stitched, shown)
     half = max(1, round(shown[0] / 800))  # px: as strong on large panoramas
     core, line = (visualize.seam(weight, reference, target, thickness) for thickness in (half, half + 1))
     dark = np.zeros((*line.shape, 3), np.uint8)  # a dark rim keeps the white line readable on a bright sky
@@ -125,16 +120,16 @@ def _view_box(stitched: Stitched) -> str:
 
 def _comparison(stitched: Stitched) -> dict[str, str]:
     """The two aligned pictures, their difference, and where the divider stands at first."""
-    masks = stitched.masks
-    both = masks.reference & masks.target
-    apart = visualize.difference(stitched.aligned_reference, stitched.aligned_target, both)
+    aligned = stitched.aligned
+    both = aligned.reference_valid & aligned.target_valid
+    apart = visualize.difference(aligned.reference, aligned.target, both)
     width, height = _shrunk_size(both, ALIGNED_SIDE)
-    middle = _middle(both if both.any() else masks.reference | masks.target)
+    middle = _middle(both if both.any() else aligned.reference_valid | aligned.target_valid)
     pictures = {
-        "reference": _encoded(stitched.aligned_reference, masks.reference, ALIGNED_SIDE),
-        "target": _encoded(stitched.aligned_target, masks.target, ALIGNED_SIDE),
+        "reference": _encoded(aligned.reference, aligned.reference_valid, ALIGNED_SIDE),
+        "target": _encoded(aligned.target, aligned.target_valid, ALIGNED_SIDE),
     }
-    left, right = pictures if _middle(masks.reference) <= _middle(masks.target) else reversed(pictures)
+    left, right = pictures if _middle(aligned.reference_valid) <= _middle(aligned.target_valid) else reversed(pictures)
     return {
         "left": pictures[left],
         "right": pictures[right],
@@ -157,22 +152,22 @@ def _middle(mask: Mask) -> float:
 
 def _fields(stitched: Stitched) -> dict[str, str]:
     """What the warp and the blend did, each pixel by a colour, shaded by the pictures themselves."""
-    masks = stitched.masks
+    aligned = stitched.aligned
     moves = -stitched.residual * (PARALLAX_WIDTH / stitched.reference.size[0])  # target -> canvas
-    valid, both = masks.reference | masks.target, masks.reference & masks.target
+    valid, both = aligned.reference_valid | aligned.target_valid, aligned.reference_valid & aligned.target_valid
     length = np.asarray(np.hypot(moves[..., 0], moves[..., 1]), np.float32)
-    moved = np.isfinite(length) & masks.target
+    moved = np.isfinite(length) & aligned.target_valid
     warp_limit, parallax_limit = visualize.robust_limit(length, moved), visualize.robust_limit(length, both)
-    photo = np.where(masks.reference[..., None], stitched.aligned_reference, stitched.aligned_target)
+    photo = np.where(aligned.reference_valid[..., None], aligned.reference, aligned.target)
     wheel, disc = visualize.flow_legend(116)
     ramp = np.linspace(0, 1, 264, dtype=np.float32)[None]  # (1, 264)
     everywhere = np.ones(ramp.shape, bool)
 
     def picture(colours: visualize.Pixels, where: Mask) -> str:
         field = visualize.within(visualize.shaded(colours, photo), where, photo)
-        return _encoded(field, valid | masks.holes, FIELD_SIDE)
+        return _encoded(field, valid | stitched.holes, FIELD_SIDE)
 
-    coverage = visualize.coverage_colours(masks.reference, masks.target, masks.holes)
+    coverage = visualize.coverage_colours(aligned.reference_valid, aligned.target_valid, stitched.holes)
     return {
         "flow": picture(visualize.flow_colours(moves, warp_limit), moved),
         "warp_limit": f"{warp_limit:g} px",
@@ -181,9 +176,9 @@ def _fields(stitched: Stitched) -> dict[str, str]:
         "parallax_limit": f"{parallax_limit:g}",
         "parallax_width": str(PARALLAX_WIDTH),
         "ramp": _encoded(visualize.heat_map(ramp, everywhere, 1.0), None, FIELD_SIDE),
-        "weight": picture(visualize.weight_colours(stitched.weight), valid),
+        "weight": picture(visualize.weight_colours(stitched.blend.weight), valid),
         "weight_ramp": _encoded(visualize.weight_colours(ramp), None, FIELD_SIDE),
-        "coverage": picture(coverage, valid | masks.holes),
+        "coverage": picture(coverage, valid | stitched.holes),
     }
 
 

@@ -1,7 +1,5 @@
 """Choosing among warps and blends: what costs, and who is taken."""
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, cast
 
 import cv2
@@ -12,7 +10,17 @@ from skimage.data import coffee
 
 from stitching.blending.blend import Blend
 from stitching.geometry.pixel_maps import Field, pixel_grid, remap
-from stitching.selection import CLEARLY, DOUBTFUL, ENOUGH, Candidate, choose, smooth_map_xy, visible_cost
+from stitching.selection import (
+    MAX_ACCEPTED_COST,
+    MIN_CONSISTENT_SHARE,
+    REPLACING_COST_RATIO,
+    Candidate,
+    VisibleCost,
+    best_candidate,
+    explain_choice,
+    natural_map_xy,
+    visible_cost,
+)
 from stitching.warping.placement import Placement
 from stitching.warping.warp import AlignedPair
 
@@ -44,7 +52,7 @@ def cut_at(column: int, gain: float = 1.0) -> Blend:
 
 def cost(target: Picture, blend: Blend, natural: Picture | None = None) -> float:
     """Of the scene and a target on the same canvas; `natural`: in the shape that it should have."""
-    return visible_cost(pair_of(scene(), target), blend, target if natural is None else natural)
+    return visible_cost(pair_of(scene(), target), blend, target if natural is None else natural).total
 
 
 def bent(picture: Picture, height: float, length: float = 40) -> Picture:
@@ -59,7 +67,7 @@ def bent(picture: Picture, height: float, length: float = 40) -> Picture:
 
 def test_what_fits_costs_nothing() -> None:
     for column in (FIRST, 121, 180, 239, LAST):  # at the rim of a picture, too
-        assert cost(scene(), cut_at(column)) < 0.01 * ENOUGH
+        assert cost(scene(), cut_at(column)) < 0.01 * MAX_ACCEPTED_COST
 
 
 @pytest.mark.parametrize("shift", [4, 12])
@@ -73,7 +81,7 @@ def test_a_passage_costs_what_lies_on_it() -> None:
     target = scene()
     target[:, 190:230] = 255 - target[:, 190:230]
     natural = scene()
-    beside, through = (visible_cost(pair_of(natural, target), cut_at(column), target) for column in (150, 210))
+    beside, through = (visible_cost(pair_of(natural, target), cut_at(column), target).total for column in (150, 210))
     half = target.copy()
     half[: H // 2] = natural[: H // 2]
     assert beside < 0.1 * through
@@ -86,22 +94,22 @@ def test_a_cut_costs_less_than_a_ghost() -> None:
     ramp = np.interp(np.arange(W), (FIRST, LAST), (1, 0)).astype(np.float32)
     mixed = Blend(np.broadcast_to(ramp, (H, W)).copy(), np.ones((H, W, 3), np.float32))
     assert cost(target, cut_at(180)) < cost(target, mixed)
-    assert cost(scene(), mixed) < 0.05 * ENOUGH  # where both show the same, mixing harms nothing
+    assert cost(scene(), mixed) < 0.05 * MAX_ACCEPTED_COST  # where both show the same, mixing harms nothing
 
 
 def test_a_wavy_target_costs_more_than_a_straight_one() -> None:
     """The reference shows something else, so that no passage is better than the other."""
     other = np.ascontiguousarray(scene()[::-1])
     blend = cut_at(FIRST + 1)
-    costs = [visible_cost(pair_of(other, bent(scene(), waves)), blend, scene()) for waves in (0, 4, 8)]
+    costs = [visible_cost(pair_of(other, bent(scene(), waves)), blend, scene()).total for waves in (0, 4, 8)]
     assert costs[0] < 0.8 * costs[1]
     assert costs[1] < costs[2]
 
 
 def test_a_shape_that_the_reference_shows_is_not_broken() -> None:
     wavy = bent(scene(), 6)
-    fitting = visible_cost(pair_of(wavy, wavy), cut_at(150), scene())
-    assert fitting < 0.1 * visible_cost(pair_of(scene(), wavy), cut_at(150), scene())
+    fitting = visible_cost(pair_of(wavy, wavy), cut_at(150), scene()).total
+    assert fitting < 0.1 * visible_cost(pair_of(scene(), wavy), cut_at(150), scene()).total
 
 
 def test_brightness_that_the_gain_takes_away_does_not_show() -> None:
@@ -112,7 +120,7 @@ def test_brightness_that_the_gain_takes_away_does_not_show() -> None:
 def test_without_an_overlap_nothing_shows() -> None:
     pair = pair_of(scene(), scene())
     pair.target_valid[:, :LAST] = False
-    assert visible_cost(pair, cut_at(LAST), scene()) == 0
+    assert visible_cost(pair, cut_at(LAST), scene()).total == 0
 
 
 # --- the shape that a target should have ---
@@ -128,7 +136,7 @@ def test_a_smooth_placement_keeps_its_shape_and_waves_fade() -> None:
     wavy[..., 1] += 6 * np.sin(2 * np.pi * plain[..., 0] / 20)
     inner = slice(40, -40), slice(40, -40)
     for map_xy in (plain, wavy):
-        smooth = smooth_map_xy(placed(map_xy, np.ones((H, W), bool)))
+        smooth = natural_map_xy(placed(map_xy, np.ones((H, W), bool)))
         assert smooth.dtype == np.float32
         assert np.abs(smooth - plain)[inner].max() < 1
 
@@ -138,31 +146,49 @@ def test_only_what_is_trusted_gives_the_shape() -> None:
     map_xy = plain.copy()
     trusted[100:120, 160:200] = False
     map_xy[~trusted] = 1e4
-    assert np.abs(smooth_map_xy(placed(map_xy, trusted)) - plain)[40:-40, 40:-40].max() < 10
+    assert np.abs(natural_map_xy(placed(map_xy, trusted)) - plain)[40:-40, 40:-40].max() < 10
 
 
 def test_where_nothing_is_trusted_the_shape_is_finite() -> None:
     nothing = np.zeros((H, W), bool)
-    assert np.isfinite(smooth_map_xy(placed(pixel_grid(H, W), nothing))).all()
+    assert np.isfinite(natural_map_xy(placed(pixel_grid(H, W), nothing))).all()
 
 
-# --- who is taken ---
+# --- which candidate is taken ---
 
 
-def candidates(*costs: float) -> Iterator[Candidate]:
-    """Of warps `w0`, `w1`, ...; made when they are asked for."""
-    nothing = cast(Any, None)
-    for number, value in enumerate(costs):
-        yield Candidate(f"w{number}", "seam", nothing, nothing, nothing, value)
+def candidates(*cost_and_share: tuple[float, float | None]) -> list[Candidate]:
+    """Candidates `w0`, `w1`, ... of these costs and consistent shares."""
+    unused = cast(Any, None)
+    return [
+        Candidate(f"w{number}", "seam", unused, unused, unused, VisibleCost(cost, 0.0), share)
+        for number, (cost, share) in enumerate(cost_and_share)
+    ]
 
 
-@pytest.mark.parametrize("value", [0, 0.5 * ENOUGH, ENOUGH])
-def test_the_first_that_is_good_enough_is_taken_and_no_other_is_made(value: float) -> None:
-    asked = candidates(value, 0)
-    chosen, why = choose(asked)
-    assert chosen.warp == "w0"
-    assert "w1" not in why
-    assert next(asked).warp == "w1"  # still there
+def chosen_of(*cost_and_share: tuple[float, float | None]) -> str:
+    return best_candidate(candidates(*cost_and_share)).warp_name
+
+
+@pytest.mark.parametrize(
+    ("cost", "share", "acceptable"),
+    [
+        (0.0, None, True),
+        (MAX_ACCEPTED_COST, 1.0, True),
+        (MAX_ACCEPTED_COST, MIN_CONSISTENT_SHARE, True),
+        (1.01 * MAX_ACCEPTED_COST, 1.0, False),
+        (0.0, 0.99 * MIN_CONSISTENT_SHARE, False),
+    ],
+)
+def test_a_candidate_is_accepted_by_its_cost_and_its_consistency(
+    cost: float, share: float | None, acceptable: bool
+) -> None:
+    (candidate,) = candidates((cost, share))
+    assert candidate.is_acceptable == acceptable
+
+
+def test_distortion_counts_in_the_total_cost() -> None:
+    assert VisibleCost(10.0, 2.0).total > VisibleCost(10.0, 0.0).total == 10
 
 
 @pytest.mark.parametrize(
@@ -170,56 +196,49 @@ def test_the_first_that_is_good_enough_is_taken_and_no_other_is_made(value: floa
     [
         ((2.0,), "w0"),
         ((2.0, 1.9, 2.1), "w0"),
-        ((2.0, 2.0 * CLEARLY), "w0"),  # not clearly
-        ((2.0, 1.99 * CLEARLY, 1.9 * CLEARLY), "w1"),
-        ((9.0, 8.0 * CLEARLY, 7.0 * CLEARLY**2), "w2"),
+        ((2.0, 2.0 * REPLACING_COST_RATIO), "w0"),
+        ((2.0, 1.99 * REPLACING_COST_RATIO, 1.9 * REPLACING_COST_RATIO), "w1"),
+        ((9.0, 8.0 * REPLACING_COST_RATIO, 7.0 * REPLACING_COST_RATIO**2), "w2"),
         ((9.0, 0.0, 0.0), "w1"),
     ],
 )
-def test_a_later_one_is_taken_only_where_it_is_clearly_better(costs: tuple[float, ...], taken: str) -> None:
-    chosen, _ = choose(candidates(*(ENOUGH * value for value in costs)))
-    assert chosen.warp == taken
+def test_a_later_candidate_is_taken_only_where_its_cost_is_clearly_lower(costs: tuple[float, ...], taken: str) -> None:
+    assert chosen_of(*((MAX_ACCEPTED_COST * cost, None) for cost in costs)) == taken
 
 
 @pytest.mark.parametrize(
-    ("sure", "taken"),
+    ("shares", "taken"),
     [
         ((0.9, 1.0), "w0"),
-        ((0.9 * DOUBTFUL, DOUBTFUL), "w1"),
-        ((0.3, 0.3), "w1"),  # as sure, and it may see more
+        ((0.9 * MIN_CONSISTENT_SHARE, MIN_CONSISTENT_SHARE), "w1"),
+        ((0.3, 0.3), "w1"),  # as consistent, and its overlap may be larger
         ((0.4, 0.3), "w0"),
         ((0.0, None), "w0"),
-        ((0.3, None), "w0"),  # nobody has checked it: it would have to show clearly less
+        ((0.3, None), "w0"),  # unchecked: its cost would have to be clearly lower
         ((None, 1.0), "w0"),
         ((0.2, 0.3, 0.9), "w2"),
-        ((0.2, 0.6, 0.9), "w1"),  # sure enough: no other is asked for
+        ((0.2, 0.6, 0.9), "w1"),
     ],
 )
-def test_where_the_first_may_be_wrong_a_surer_one_is_taken(sure: tuple[float | None, ...], taken: str) -> None:
-    chosen, why = choose(replace(one, sure=it) for one, it in zip(candidates(*[0.1 * ENOUGH] * 3), sure, strict=False))
-    assert chosen.warp == taken
-    assert ("sure of" in why) == (sure[0] is not None and sure[0] < DOUBTFUL)
+def test_a_doubtful_warp_gives_way_to_a_more_consistent_one(shares: tuple[float | None, ...], taken: str) -> None:
+    assert chosen_of(*((0.1 * MAX_ACCEPTED_COST, share) for share in shares)) == taken
 
 
-def tried(*cost_and_sure: tuple[float, float | None]) -> Iterator[Candidate]:
-    costs = [cost for cost, _ in cost_and_sure]
-    return (replace(it, sure=sure) for it, (_, sure) in zip(candidates(*costs), cost_and_sure, strict=True))
+def test_a_more_consistent_one_of_a_clearly_higher_cost_is_not_taken() -> None:
+    assert chosen_of((10, 0.3), (11 / REPLACING_COST_RATIO, 0.9)) == "w0"
 
 
-def test_a_surer_one_of_which_clearly_more_shows_is_not_taken() -> None:
-    assert choose(tried((10, 0.3), (11 / CLEARLY, 0.9)))[0].warp == "w0"
+def test_once_a_more_consistent_one_was_taken_the_unchecked_one_is_not() -> None:
+    """It has the coarse alignment that the more consistent one has left."""
+    low = 0.5 * REPLACING_COST_RATIO * MAX_ACCEPTED_COST
+    assert chosen_of((MAX_ACCEPTED_COST, 0.2), (MAX_ACCEPTED_COST, 0.4), (low, None)) == "w1"
+    assert chosen_of((MAX_ACCEPTED_COST, 0.2), (MAX_ACCEPTED_COST, 0.1), (low, None)) == "w2"
 
 
-def test_where_a_surer_one_is_taken_the_unchecked_one_is_not() -> None:
-    """It has the coarse alignment that the surer one has left."""
-    less = 0.5 * CLEARLY * ENOUGH
-    assert choose(tried((ENOUGH, 0.2), (ENOUGH, 0.4), (less, None)))[0].warp == "w1"
-    assert choose(tried((ENOUGH, 0.2), (ENOUGH, 0.1), (less, None)))[0].warp == "w2"
-
-
-def test_the_words_name_who_is_taken_and_everyone_tried() -> None:
-    chosen, why = choose(candidates(*(ENOUGH * value for value in (4, 3, 1.5))))
-    assert why.startswith(f"{chosen.warp} warp, seam blend")
-    for number, value in enumerate((4, 3, 1.5)):
-        assert f"{ENOUGH * value:.0f} (w{number}, seam)" in why
-    assert "\n" not in why
+def test_the_explanation_names_the_chosen_one_and_every_cost() -> None:
+    tried = candidates((484, 0.45), (467, 0.44), (70, None))
+    assert explain_choice(tried, tried[2]) == (
+        "w2 warp, seam blend; visible-seam cost: w0 484 (45% of the overlap consistent), "
+        "w1 467 (44% of the overlap consistent), w2 70: chosen"
+    )
+    assert explain_choice(tried[2:], tried[2]) == "w2 warp, seam blend; visible-seam cost: w2 70"

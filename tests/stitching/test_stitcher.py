@@ -16,7 +16,7 @@ from stitching.geometry.pixel_maps import remap
 
 W, H = SIZE
 GREEN = np.array([0, 255, 0])
-STAGES = ["read", "align", "warp", "generate", "compose"]
+STAGES = ["read", "align", "warp", "blend", "compose"]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_alpha_is_all_or_nothing_and_nothing_is_black(stitched):
 
 def test_the_reference_keeps_its_pixels_where_it_is_shown(stitched):
     frame = frame_of(stitched)
-    weight = cv2.resize(stitched.weight, stitched.alpha.shape[::-1])
+    weight = cv2.resize(stitched.blend.weight, stitched.alpha.shape[::-1])
     alone = (cv2.distanceTransform((weight == 1).astype(np.uint8), cv2.DIST_L2, 5) > SEAM_REACH + 5)[frame]
     assert alone.sum() > 0.05 * W * H
     assert np.array_equal(stitched.panorama[frame][alone], two_planes().reference[alone])
@@ -137,7 +137,7 @@ def test_the_homography_alone_is_cheaper_and_worse(stitched):
     plain = stitch(two_planes().reference, two_planes().target, Options(warp="homography"))
     assert plain.summary.parallax_p90 == 0
     ghosts = [
-        (difference(s.aligned_reference, s.aligned_target)[s.masks.reference & s.masks.target]).mean()
+        (difference(s.aligned.reference, s.aligned.target)[s.aligned.reference_valid & s.aligned.target_valid]).mean()
         for s in (plain, stitched)
     ]
     assert ghosts[1] < 0.7 * ghosts[0]
@@ -286,7 +286,7 @@ def test_paths_and_arrays_give_the_same(tmp_path, stitched):
     assert same(stitched, stitch(str(paths[0]), two_planes().target))
 
 
-def test_pictures_without_features_are_aligned_by_a_translation_with_a_warning():
+def test_pictures_without_features_are_joined_by_a_shift_with_a_warning():
     random = np.random.default_rng(3)
     smooth = cv2.GaussianBlur(random.normal(size=(300, 400)), (0, 0), 15)
     fog = 128 + 25 * smooth / np.abs(smooth).max()
@@ -296,7 +296,7 @@ def test_pictures_without_features_are_aligned_by_a_translation_with_a_warning()
     )
     stitched = stitch(reference, target)
     assert stitched.summary.alignment == "translation"
-    assert "translated" in stitched.summary.warnings[0]
+    assert "translation" in stitched.summary.warnings[0]
     assert abs(stitched.panorama.shape[1] - 400) < 8
 
 
@@ -334,7 +334,7 @@ def test_a_warp_for_other_sizes_is_refused(stitched):
 def test_the_warp_says_where_the_scene_is(stitched):
     """Canvas -> target of the file is the inverse of what is true, away from the hidden strip."""
     scene, warp = two_planes(), stitched.warp
-    rows, columns = (some[::17] for some in np.nonzero(warp.trusted & stitched.masks.reference))
+    rows, columns = (some[::17] for some in np.nonzero(warp.trusted & stitched.aligned.reference_valid))
     canvas = (np.stack([columns, rows], axis=-1) + 0.5) / warp.scale - 0.5
     shown = warp.map[rows, columns]
     true = remap(scene.places.astype(np.float32), shown[None])[0]

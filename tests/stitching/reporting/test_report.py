@@ -155,9 +155,9 @@ def test_bars_are_as_long_as_the_seconds(make_stitched: Make) -> None:
 
 def test_picture_further_to_the_left_is_left_of_the_divider(make_stitched: Make) -> None:
     plain = Page(render_report(make_stitched()))
-    masks = make_stitched().masks
-    swapped = replace(masks, reference=masks.target, target=masks.reference)
-    mirrored = Page(render_report(make_stitched(masks=swapped)))
+    aligned = make_stitched().aligned
+    swapped = replace(aligned, reference_valid=aligned.target_valid, target_valid=aligned.reference_valid)
+    mirrored = Page(render_report(make_stitched(aligned=swapped)))
     for page, left in ((plain, "reference"), (mirrored, "target")):
         (divider,) = [control for control in page.all("input") if control["type"] == "range"]
         assert f"{left}, to the left" in divider["aria-label"]
@@ -172,7 +172,7 @@ def test_divider_starts_in_the_overlap(make_stitched: Make) -> None:
 
 def test_stitch_without_overlap_has_a_page_too(make_stitched: Make) -> None:
     stitched = make_stitched()
-    stitched.masks.target[stitched.masks.reference] = False
+    stitched.aligned.target_valid[stitched.aligned.reference_valid] = False
     stitched.residual[:] = np.nan
     stitched.warp.forward[:] = np.nan
     stitched.summary = replace(stitched.summary, seconds={}, overlap=0.0)

@@ -1,0 +1,69 @@
+"""The pictures of a pair as the stitcher takes them: read, masked, checked, of one bit depth."""
+
+from dataclasses import replace
+from os import PathLike
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.errors import InputError
+from stitching.io.picture import Picture, as_picture
+from stitching.io.picture_reader import read_mask, read_picture
+
+PictureInput = str | PathLike[str] | NDArray[Any]
+
+MAX_SIDE = 32766  # px; cv2.remap takes no more
+MIN_CONTRAST = 4  # grey levels of 255; a picture with less has nothing to match
+
+
+def read_pair(
+    reference: PictureInput,
+    target: PictureInput,
+    mask_reference: PictureInput | None = None,
+    mask_target: PictureInput | None = None,
+) -> tuple[Picture, Picture]:
+    """Read reference and target, ready to be stitched.
+
+    Args:
+        reference, target: paths, or arrays (h, w[, 3 or 4]) uint8 or uint16 in BGR(A) order.
+        mask_reference, mask_target: paths or (h, w) arrays; where zero the picture is not valid.
+
+    Returns:
+        Both pictures; where one has 16 bits a channel, the other has, too.
+
+    Raises:
+        InputError: a picture cannot be read, is too long or has one colour, or a mask does not fit.
+    """
+    first = _read(reference, mask_reference, "reference")
+    second = _read(target, mask_target, "target")
+    if first.pixels.dtype == second.pixels.dtype:
+        return first, second
+    return _sixteen_bit(first), _sixteen_bit(second)
+
+
+def _read(source: PictureInput, mask: PictureInput | None, name: str) -> Picture:
+    picture = read_picture(source) if isinstance(source, str | PathLike) else as_picture(source, name)
+    if max(picture.size) > MAX_SIDE:
+        w, h = picture.size
+        raise InputError(f"{picture.name} is {w} x {h} px; at most {MAX_SIDE} px a side, make it smaller")
+    small = cv2.resize(picture.pixels, (64, 64), interpolation=cv2.INTER_AREA)
+    contrast = np.ptp(small.astype(np.float32), axis=(0, 1)).max()
+    if contrast < MIN_CONTRAST * (257 if small.dtype == np.uint16 else 1):
+        raise InputError(f"{picture.name} shows nothing: all of it has one colour; expected a photograph")
+    return picture if mask is None else _masked(picture, mask)
+
+
+def _masked(picture: Picture, mask: PictureInput) -> Picture:
+    wanted = read_mask(mask, picture.size)
+    valid = wanted if picture.valid is None else np.minimum(wanted, picture.valid)
+    if not valid.any():
+        raise InputError(f"the mask of {picture.name} leaves nothing of it; 0 = ignore, 255 = use")
+    return replace(picture, valid=valid)
+
+
+def _sixteen_bit(picture: Picture) -> Picture:
+    if picture.pixels.dtype == np.uint16:
+        return picture
+    return replace(picture, pixels=picture.pixels.astype(np.uint16) * 257)  # 255 -> 65535

@@ -1,0 +1,76 @@
+"""How a pair is stitched: the options that Python users pass and the command line offers."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from stitching.blending.gain import COMPENSATORS
+from stitching.blending.generators import find_generator
+from stitching.errors import InputError
+from stitching.network.runtime.onnx_runtime import Device
+from stitching.warping.estimators import find_estimator
+
+AUTO_WARPS = ("classical", "network", "homography")  # that `auto` tries, in this order
+AUTO_BLEND = "seam"  # that `auto` takes: it has looked better so far
+MEGAPIX_RANGE = (0.01, 10000.0)
+MAX_WORK_MEGAPIX = 4.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a pair is stitched; the command line has the same options."""
+
+    warp: str = "auto"
+    """Estimator of the warp: classical (a dense warp for every pixel), network (the same with the trained network's
+    matches), homography (coarse alignment only), auto (the classical warp, and the others where its seam shows or where
+    it is not forward-backward consistent), network:FILE (weights that `parastitch train` or `parastitch export` wrote)
+    or ptlflow:MODEL[:FILE] (a flow network of the package ptlflow, and the file of its weights)."""
+    blend: str = "auto"
+    """Generator of the blend: seam (graph cut and pyramid bands), network or network:FILE (SIGMo), auto (seam)."""
+    device: Device = "auto"
+    """Where networks compute: cpu, cuda, auto (a GPU where the installed packages can use one)."""
+    compensator: Literal["gain", "field", "none"] = "gain"
+    """Exposure matching: gain (one factor a channel), field (it also varies over the overlap) or none."""
+    work_megapix: float = 0.4
+    """Size of the canvas on which warp and blend are estimated, Mpx."""
+    final_megapix: float | None = None
+    """Largest size of the panorama, Mpx; without it, as large as the pictures give."""
+    crop: bool = False
+    """Cut the panorama to the largest rectangle without empty pixels."""
+
+    @property
+    def warps_to_try(self) -> tuple[str, ...]:
+        """Names of the warp estimators, in the order in which they are tried."""
+        return AUTO_WARPS if self.warp == "auto" else (self.warp,)
+
+    @property
+    def blend_to_use(self) -> str:
+        """Name of the blend generator."""
+        return AUTO_BLEND if self.blend == "auto" else self.blend
+
+
+def check_options(options: Options, *, estimates_warp: bool) -> None:
+    """Refuse options that cannot be followed, before any picture is read.
+
+    Args:
+        options: what the user asked for.
+        estimates_warp: False where the warp is loaded from a file, so that no estimator is needed.
+
+    Raises:
+        InputError: unknown name, number out of range, missing package or missing file of weights.
+    """
+    if estimates_warp:
+        for name in options.warps_to_try:
+            find_estimator(name, options.device)
+    find_generator(options.blend_to_use, options.device)
+    for name, known in (("compensator", COMPENSATORS), ("device", get_args(Device))):
+        if getattr(options, name) not in known:
+            raise InputError(f"no {name} called {getattr(options, name)!r}; known: {', '.join(known)}")
+    low, high = MEGAPIX_RANGE
+    for name in ("work_megapix", "final_megapix"):
+        value = getattr(options, name)
+        if value is not None and not low <= value <= high:
+            raise InputError(f"{name.replace('_', '-')} is {value}, expected {low:g} to {high:g} Mpx")
+    if options.work_megapix > MAX_WORK_MEGAPIX:
+        raise InputError(
+            f"work-megapix is {options.work_megapix}, expected at most {MAX_WORK_MEGAPIX:g} (0.4 is usual)"
+        )

@@ -1,0 +1,67 @@
+"""What a stitch gives: the panorama, and all that reports and later stitches need."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.alignment.coarse import Alignment
+from stitching.blending.blend import Blend
+from stitching.blending.layers import Layers
+from stitching.geometry.canvas import Canvas
+from stitching.geometry.pixel_maps import Field, Mask, Pixels
+from stitching.io.picture import Picture
+from stitching.io.warp_file import WarpField
+from stitching.summary import Summary
+from stitching.warping.placement import Placement, to_warp_field
+from stitching.warping.warp import AlignedPair, CanvasPair
+
+
+@dataclass(frozen=True, eq=False)
+class Stitched:
+    """A stitched pair.
+
+    Attributes:
+        panorama: (H, W, 3) BGR uint8 or uint16, zero where neither picture is valid.
+        alpha: (H, W) uint8, 255 where one of the pictures is valid, else 0.
+        reference, target: the pictures as read.
+        canvas: the full canvas, before any crop.
+        alignment: coarse alignment, full-size px; None where the warp was loaded.
+        coarse_pair: both pictures on the working canvas, coarsely aligned; None where the warp was loaded.
+        placement: the target's place on the working canvas.
+        aligned: both pictures on the working canvas after the warp.
+        holes: (h, w), enclosed by both pictures, but shown by neither.
+        blend: weight and gain on the working canvas.
+        layers: the pictures and the estimated warp, to draw either on the full canvas again.
+        crop: (left, top, right, bottom) of the panorama on the output canvas.
+        summary: what was done, in numbers.
+    """
+
+    panorama: Pixels
+    alpha: NDArray[np.uint8]
+    reference: Picture
+    target: Picture
+    canvas: Canvas
+    alignment: Alignment | None
+    coarse_pair: CanvasPair | None
+    placement: Placement
+    aligned: AlignedPair
+    holes: Mask
+    blend: Blend
+    layers: Layers
+    crop: tuple[int, int, int, int]
+    summary: Summary
+
+    @property
+    def residual(self) -> Field:
+        """(h, w, 2) float32, the warp after coarse alignment, canvas px.
+
+        Canvas pixel -> where the coarsely aligned target has what is shown there; NaN where not covered, or loaded.
+        """
+        return self.placement.residual / np.float32(self.placement.scale)
+
+    @cached_property
+    def warp(self) -> WarpField:
+        """The estimated warp in full-size px, ready for `save_warp`."""
+        return to_warp_field(self.placement, self.canvas, self.reference.size, self.target.size)
