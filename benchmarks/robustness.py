@@ -48,7 +48,7 @@ from robust_conditions import CONDITIONS, Case, cases
 from scene import make_pair
 from stitch_process import describe_machine
 
-from apps.evaluation.truth_measures import FARTHEST, OFF
+from apps.evaluation.measures.warp_truth import BAD_ERROR, MAX_ERROR
 from datasets.engines import usable_cores
 from datasets.options import SampleOptions
 from datasets.sample import Doubles, Pixels
@@ -142,18 +142,18 @@ def outcome(condition: str, method: str, name: str, case: Case, options: Options
     return Outcome(
         condition, method, name, seconds, wrong=middle > WRONG * case.reference.shape[1],
         warned=bool(summary.warnings) or summary.confidence < MIN_CONFIDENCE, confidence=summary.confidence,
-        ov=float(errors.mean()), ov_median=middle, over_3=float((errors > OFF).mean()),
+        ov=float(errors.mean()), ov_median=middle, over_3=float((errors > BAD_ERROR).mean()),
         stretch=stretch(stitched.warp.forward), tears=summary.tears, folds=summary.folds,
     )  # fmt: skip
 
 
 def ov_errors(stitched: Stitched, case: Case) -> Doubles:
-    """(n,) px of the reference's plane, at most FARTHEST: how far what both see is from its place."""
+    """(n,) px of the reference's plane, at most MAX_ERROR: how far what both see is from its place."""
     warp = stitched.warp
     on_canvas = remap(warp.forward, rescale(case.points, warp.forward_scale))
     places = stitched.canvas.to_reference(on_canvas.astype(np.float64))
     errors = np.linalg.norm(places - case.places, axis=-1)[case.known]
-    return np.asarray(np.minimum(np.nan_to_num(errors, nan=FARTHEST), FARTHEST))
+    return np.asarray(np.minimum(np.nan_to_num(errors, nan=MAX_ERROR), MAX_ERROR))
 
 
 def stretch(forward: Field) -> float:

@@ -23,7 +23,7 @@ import cv2
 from scene import write_pair
 
 from apps.evaluation.method_run import Limits, run_method
-from apps.evaluation.peers import Method, find_methods
+from apps.evaluation.methods import StitchMethod, find_methods
 from apps.evaluation.timed_process import run_timed
 from apps.pair_folders import PairFiles, find_pairs
 from stitching.io.picture_reader import read_picture
@@ -36,7 +36,7 @@ def _stitch(reference: Path, target: Path, folder: Path) -> list[str]:
     return [*program, str(reference), str(target), "-o", str(folder / "pano.png")]
 
 
-METHODS = (Method("parastitch", _stitch), *find_methods(["opencv-pano"], None))
+METHODS = (StitchMethod("parastitch", _stitch), *find_methods(["opencv-pano"], None))
 
 
 @dataclass(frozen=True)

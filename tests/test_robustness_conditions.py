@@ -31,7 +31,7 @@ from robust_conditions import (
     plain,
     scaled,
 )
-from robustness import OFF, Outcome, options_of, outcome, ov_errors, stretch, table
+from robustness import BAD_ERROR, Outcome, options_of, outcome, ov_errors, stretch, table
 
 from datasets import generate as generate_module
 from datasets.options import SampleOptions
@@ -204,7 +204,7 @@ def test_a_stitch_is_measured_against_the_truth():
     assert found.ov is not None
     assert found.ov > errors.mean()
     assert found.over_3 is not None
-    assert found.over_3 > (errors > OFF).mean()
+    assert found.over_3 > (errors > BAD_ERROR).mean()
     wrong = replace(case, places=case.places + np.float32([30, 0]))  # 5 % of the width are 20 px
     assert outcome("base", "homography", "one", wrong, options_of("homography")).wrong
 

@@ -11,67 +11,70 @@ from numpy.typing import NDArray
 from apps.evaluation.scoring import Row, Value
 from apps.pair_folders import PairFiles
 from stitching.errors import InputError
+from stitching.io.picture import to_8_bit
 from stitching.io.picture_reader import read_picture
 from stitching.io.picture_writer import write_picture
 
-PAIRS_A_SHEET = 8
+PAIRS_PER_SHEET = 8
 
 _WIDTH, _HEIGHT, _LINE, _GAP = 320, 240, 15, 10  # px, of a picture, a line of text, the space between
 _CELL_HEIGHT = _HEIGHT + 5 * _LINE
-_UNSEEN = 200  # grey
+_LINE_LENGTH = 42  # characters
+_UNCOVERED = 200  # grey
 _BLACK, _RED = (0, 0, 0), (0, 0, 200)
 
-Canvas = NDArray[np.uint8]
+Sheet = NDArray[np.uint8]  # (h, w, 3) BGR
 
 
 def write_sheets(pairs: Sequence[PairFiles], methods: Sequence[str], rows: Sequence[Row], output: Path) -> None:
-    """Write `output`/sheets/NNN.jpg; the panoramas lie in `output`/PAIR/METHOD/pano.png."""
+    """Write `output`/sheets/NNN.jpg; the panoramas are read from `output`/PAIR/METHOD/pano.png."""
     by_name = {(row["pair"], row["method"]): row for row in rows}
     (output / "sheets").mkdir(exist_ok=True)
-    for start in range(0, len(pairs), PAIRS_A_SHEET):
-        some = pairs[start : start + PAIRS_A_SHEET]
-        height = _LINE + len(some) * (_CELL_HEIGHT + _GAP)
+    for number, start in enumerate(range(0, len(pairs), PAIRS_PER_SHEET), start=1):
+        shown = pairs[start : start + PAIRS_PER_SHEET]
+        height = _LINE + len(shown) * (_CELL_HEIGHT + _GAP)
         sheet = np.full((height, (2 + len(methods)) * (_WIDTH + _GAP), 3), 255, np.uint8)
         for column, heading in enumerate(("reference", "target", *methods)):
             _write(sheet, heading, column * (_WIDTH + _GAP), _LINE - 3)
-        for number, files in enumerate(some):
-            top = _LINE + number * (_CELL_HEIGHT + _GAP)
+        for line, files in enumerate(shown):
+            top = _LINE + line * (_CELL_HEIGHT + _GAP)
             _draw_cell(sheet, files.reference, [files.name], 0, top)
             _draw_cell(sheet, files.target, [], _WIDTH + _GAP, top)
             for column, method in enumerate(methods, start=2):
                 row = by_name[files.name, method]
                 path = output / files.name / method / "pano.png"
                 _draw_cell(sheet, path, _captions(row), column * (_WIDTH + _GAP), top, str(row["reason"]))
-        write_picture(output / "sheets" / f"{start // PAIRS_A_SHEET + 1:03d}.jpg", sheet)
+        write_picture(output / "sheets" / f"{number:03d}.jpg", sheet)
 
 
-def _draw_cell(sheet: Canvas, path: Path, captions: Sequence[str], left: int, top: int, problem: str = "") -> None:
+def _draw_cell(sheet: Sheet, path: Path, captions: Sequence[str], left: int, top: int, problem: str = "") -> None:
     picture = _thumbnail(path)
     if picture is not None:
         sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     below = top + _HEIGHT
     for number, caption in enumerate(captions, start=1):
         _write(sheet, caption, left, below + number * _LINE - 3)
-    for number, words in enumerate(wrap(problem, 42)[:2], start=len(captions) + 1):
-        _write(sheet, words, left, below + number * _LINE - 3, _RED)
+    for number, line in enumerate(wrap(problem, _LINE_LENGTH)[:2], start=len(captions) + 1):
+        _write(sheet, line, left, below + number * _LINE - 3, _RED)
 
 
-def _thumbnail(path: Path) -> Canvas | None:
-    """The picture at most as large as a cell, what is not seen in grey; None where it cannot be read."""
+def _thumbnail(path: Path) -> Sheet | None:
+    """The picture at most as large as a cell, grey where it has no content; None where it cannot be read."""
     try:
         picture = read_picture(path)
     except InputError:
         return None
-    pixels = picture.pixels if picture.pixels.dtype == np.uint8 else picture.pixels // 257
+    pixels = to_8_bit(picture.pixels)
     if picture.valid is not None:
-        pixels = np.where(picture.valid[..., None] > 0, pixels, _UNSEEN)
+        pixels = np.where(picture.valid[..., None] > 0, pixels, np.uint8(_UNCOVERED))
     width, height = picture.size
     factor = min(_WIDTH / width, _HEIGHT / height)
     size = max(int(width * factor), 1), max(int(height * factor), 1)
-    return np.asarray(cv2.resize(pixels.astype(np.uint8), size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _captions(row: Row) -> list[str]:
+    """Lines of numbers; those that were not measured are left out."""
     lines = (
         ("kept {kept_reference:.2f} {kept_target:.2f}", "new {kept_new:.2f}", "{seconds:.1f} s"),
         ("ghost {ghost:.3f}", "seam {seam:.3f}", "stretch {stretch_target:.2f}"),
@@ -86,9 +89,9 @@ def _filled(template: str, values: Mapping[str, Value]) -> str:
     try:
         return template.format_map(values)
     except KeyError:
-        return ""  # not measured
+        return ""
 
 
-def _write(sheet: Canvas, text: str, left: int, baseline: int, colour: tuple[int, int, int] = _BLACK) -> None:
-    plain = text.encode("ascii", "replace").decode()  # OpenCV's fonts hold nothing else
+def _write(sheet: Sheet, text: str, left: int, baseline: int, colour: tuple[int, int, int] = _BLACK) -> None:
+    plain = text.encode("ascii", "replace").decode()  # OpenCV's fonts have ASCII only
     cv2.putText(sheet, plain, (left, baseline), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, 1, cv2.LINE_AA)

@@ -7,8 +7,8 @@ import signal
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from apps.evaluation.peers import Method
-from apps.evaluation.timed_process import Cost, run_timed
+from apps.evaluation.methods import StitchMethod
+from apps.evaluation.timed_process import ProcessCost, run_timed
 from apps.pair_folders import PairFiles
 from stitching.errors import InputError, JobError
 
@@ -30,7 +30,7 @@ class Status:
     Attributes:
         ok: the method ended well and left a panorama.
         error: why not, one line; empty = ok.
-        seconds, cpu_s, peak_mb: of the whole process, see `timed_process.Cost`.
+        seconds, cpu_s, peak_mb: of the whole process, see `timed_process.ProcessCost`.
         inputs: digest of the pair's files.
         threads: that it was allowed.
     """
@@ -44,7 +44,7 @@ class Status:
     threads: int
 
 
-def run_method(method: Method, files: PairFiles, folder: Path, limits: Limits, again: bool) -> Status:
+def run_method(method: StitchMethod, files: PairFiles, folder: Path, limits: Limits, again: bool) -> Status:
     """Run a method on a pair, its outputs and `status.json` in `folder`; a finished run is only read.
 
     Finished means: with the same pictures and threads. `again` runs it in any case.
@@ -76,7 +76,7 @@ def run_method(method: Method, files: PairFiles, folder: Path, limits: Limits, a
     return status
 
 
-def _status(cost: Cost, folder: Path, limits: Limits, inputs: str) -> Status:
+def _status(cost: ProcessCost, folder: Path, limits: Limits, inputs: str) -> Status:
     error = ""
     if cost.timed_out:
         error = f"took longer than {limits.timeout:g} s"

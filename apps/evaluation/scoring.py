@@ -11,41 +11,41 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.evaluation.measures import (
-    OverlapMeasures,
-    Pair,
-    PanoramaMeasures,
-    WarpErrors,
-    measure_overlap,
-    measure_panorama,
-    measure_warp,
-    prepare,
-)
+from apps.evaluation.measures.backward_map import WarpErrors, measure_warp
+from apps.evaluation.measures.overlap import OverlapMeasures, measure_overlap
+from apps.evaluation.measures.panorama import PanoramaMeasures, SourcePair, measure_panorama, prepare
 from apps.evaluation.method_run import Status
-from apps.evaluation.peers import Method
+from apps.evaluation.methods import StitchMethod
 from apps.pair_folders import PairFiles
 from stitching.errors import InputError
 from stitching.io.files import replacing
+from stitching.io.picture import to_8_bit
 from stitching.io.picture_reader import read_picture
 
 Value = str | int | float | bool | None
-Row = dict[str, Value]
+Row = dict[str, Value]  # of a table of results, by column
 
 _KINDS = (PanoramaMeasures, OverlapMeasures, WarpErrors)
 _MEASURED = ("good", "reason", *(f.name for kind in _KINDS for f in fields(kind) if f.name != "reason"))
 COLUMNS = ("pair", "method", "ok", *_MEASURED[:2], "seconds", "cpu_seconds", "peak_mb", *_MEASURED[2:])
 
 
-def prepare_pair(files: PairFiles) -> Pair:
+def prepare_pair(files: PairFiles) -> SourcePair:
     """Read a pair and prepare it for measuring. Raises InputError where a picture cannot be read."""
     return prepare(_eight_bits(files.reference)[0], _eight_bits(files.target)[0])
 
 
-def measured_row(files: PairFiles, method: Method, folder: Path, status: Status, pair: Callable[[], Pair]) -> Row:
+def measured_row(
+    files: PairFiles, method: StitchMethod, folder: Path, status: Status, pair: Callable[[], SourcePair]
+) -> Row:
     """The row of results.csv for one run, its keys are `COLUMNS`; None = not measured.
 
-    What was measured is kept in `folder`/measures.json and only read the next time. `pair` gives what
-    `prepare_pair` returns; it is called only where something is to be measured.
+    Args:
+        files: the pair.
+        method: what ran.
+        folder: its outputs. What was measured is kept in measures.json there and only read the next time.
+        status: how it ended.
+        pair: gives what `prepare_pair` returns; called only where something is to be measured.
     """
     cost: Row = {"seconds": status.seconds, "cpu_seconds": status.cpu_s, "peak_mb": status.peak_mb}
     measures: Row = {"good": False, "reason": f"run: {status.error}"}
@@ -70,23 +70,23 @@ def _read_measures(path: Path) -> Row:
     return measures if tuple(measures) == _MEASURED else {}
 
 
-def _measure(files: PairFiles, folder: Path, alpha: bool, pair: Callable[[], Pair]) -> Row:
+def _measure(files: PairFiles, folder: Path, alpha: bool, pair: Callable[[], SourcePair]) -> Row:
     try:
         panorama, valid = _eight_bits(folder / "pano.png")
         if valid is None and alpha:
             valid = np.full(panorama.shape[:2], 255, np.uint8)
         measured = measure_panorama(pair(), panorama, valid)
         row: Row = asdict(measured) | {"good": measured.good}
-        row |= asdict(_overlap(folder)) | asdict(_warp(files.truth, folder / "map.npz"))
+        row |= asdict(_overlap(folder)) | asdict(_warp_errors(files.truth, folder / "map.npz"))
     except (InputError, cv2.error, np.linalg.LinAlgError) as error:
         row = {"good": False, "reason": f"not measured: {error}".strip()}
     return {key: _rounded(row.get(key)) for key in _MEASURED}
 
 
 def _eight_bits(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Pixels (h, w, 3) and mask (h, w) of a picture file."""
     picture = read_picture(path)
-    pixels = picture.pixels
-    return (pixels // 257).astype(np.uint8) if pixels.dtype == np.uint16 else pixels, picture.valid
+    return to_8_bit(picture.pixels), picture.valid
 
 
 def _overlap(folder: Path) -> OverlapMeasures:
@@ -102,7 +102,7 @@ def _overlap(folder: Path) -> OverlapMeasures:
     return measure_overlap(reference, mask1[..., 0] > 127, target, mask2[..., 0] > 127)
 
 
-def _warp(truth: Path | None, warp: Path) -> WarpErrors:
+def _warp_errors(truth: Path | None, warp: Path) -> WarpErrors:
     if truth is None or not warp.exists():
         return WarpErrors()
     known, found = _arrays(truth), _arrays(warp)

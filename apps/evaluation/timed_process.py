@@ -19,7 +19,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Cost:
+class ProcessCost:
     """What a command cost.
 
     Attributes:
@@ -37,11 +37,17 @@ class Cost:
     timed_out: bool
 
 
-def run_timed(command: Sequence[str], log: Path, timeout: float, environment: Mapping[str, str]) -> Cost:
-    """Run a command to its end, its output going to the file `log`; it ends when we do, however that happens.
+def run_timed(command: Sequence[str], log: Path, timeout: float, environment: Mapping[str, str]) -> ProcessCost:
+    """Run a command to its end, on Linux or macOS; it is killed when this process ends, however that happens.
 
-    timeout: seconds, after which the command and its children are killed. Linux and macOS only.
-    Raises JobError where the small process itself was ended.
+    Args:
+        command: program and arguments.
+        log: file for what it prints.
+        timeout: seconds after which the command and its children are killed.
+        environment: its environment variables.
+
+    Raises:
+        JobError: the small process was killed.
     """
     starter = [sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(timeout), str(log), *command]
     with subprocess.Popen(starter, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(environment)) as process:
@@ -51,12 +57,11 @@ def run_timed(command: Sequence[str], log: Path, timeout: float, environment: Ma
         from stitching.errors import JobError  # not above: the small process has only the standard library
 
         raise JobError(f"the process that was to start {command[0]} ended with {process.returncode}")
-    return Cost(**json.loads(output))
+    return ProcessCost(**json.loads(output))
 
 
-def _start(timeout: float, log: str, command: Sequence[str]) -> Cost:
-    """What the small process does."""
-    expired = threading.Event()
+def _start(timeout: float, log: str, command: Sequence[str]) -> ProcessCost:
+    """What the small process does: start the command, wait for it, measure it."""
     started = time.perf_counter()
     with Path(log).open("wb") as output:
         try:
@@ -65,27 +70,20 @@ def _start(timeout: float, log: str, command: Sequence[str]) -> Cost:
             )
         except OSError as error:
             output.write(f"cannot start {command[0]}: {error.strerror}\n".encode())
-            return Cost(127, 0.0, 0.0, 0.0, False)
-
-    def kill() -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # a session of its own: the children too
+            return ProcessCost(127, 0.0, 0.0, 0.0, False)
+    threading.Thread(target=_kill_with_parent, args=[process.pid], daemon=True).start()
+    expired = threading.Event()
 
     def expire() -> None:
         expired.set()
-        kill()
+        _kill(process.pid)
 
-    def outlive_nobody() -> None:
-        os.read(0, 1)  # returns when whoever runs us closes the pipe or is gone
-        kill()
-
-    threading.Thread(target=outlive_nobody, daemon=True).start()
     timer = threading.Timer(timeout, expire)
     timer.start()
     try:
         _, status, usage = os.wait4(process.pid, 0)
     except BaseException:
-        kill()
+        _kill(process.pid)
         raise
     finally:
         timer.cancel()
@@ -93,7 +91,17 @@ def _start(timeout: float, log: str, command: Sequence[str]) -> Cost:
     process.returncode = os.waitstatus_to_exitcode(status)
     peak_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     cpu_seconds = usage.ru_utime + usage.ru_stime
-    return Cost(process.returncode, seconds, cpu_seconds, peak_bytes / 2**20, expired.is_set())
+    return ProcessCost(process.returncode, seconds, cpu_seconds, peak_bytes / 2**20, expired.is_set())
+
+
+def _kill(session: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(session, signal.SIGKILL)  # the command and its children
+
+
+def _kill_with_parent(session: int) -> None:
+    os.read(0, 1)  # returns when the process that reads our output closes our standard input or is gone
+    _kill(session)
 
 
 if __name__ == "__main__":

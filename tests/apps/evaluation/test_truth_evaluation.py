@@ -13,15 +13,14 @@ from fake_renderer import FakeRenderer, open_fake
 from numpy.typing import NDArray
 
 from apps.cli import main
-from apps.evaluation.truth_evaluation import evaluate_truth, find_blend, tables
-from apps.evaluation.truth_measures import StitchTruth, WarpTruth
-from apps.evaluation.truth_methods import find_method
+from apps.evaluation.measures.stitch_truth import StitchTruth
+from apps.evaluation.measures.warp_truth import WarpTruth
+from apps.evaluation.truth_evaluation import evaluate_truth
 from datasets import generate as module
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
 from datasets.sample import Sample, View, Visibility
 from stitching.errors import InputError
-from stitching.warping.warp import CanvasPair
 
 
 class PlanesRenderer(FakeRenderer):
@@ -105,49 +104,12 @@ def test_classical_is_no_worse_than_the_homography(pairs: Path, tmp_path: Path) 
     assert "psnr" not in homography
 
 
-@pytest.mark.parametrize(("shift", "found"), [(2, 2), (8, 0)])
-def test_dis_moves_what_is_nearly_right(shift: int, found: float) -> None:
-    picture = cv2.resize(np.random.default_rng(2).integers(0, 256, (40, 60, 3), np.uint8), (240, 160))
-    valid, reference_valid = np.ones((160, 240), bool), np.ones((160, 240), bool)
-    reference_valid[:, 180:] = False
-    none = np.zeros((0, 2))
-    pair = CanvasPair(np.roll(picture, shift, axis=1), picture, reference_valid, valid, none, none)
-    residual = find_method("homography+dis")(pair).residual
-    assert np.median(residual[20:140, 20:160], axis=(0, 1)) == pytest.approx([found, 0], abs=0.1)
-    assert not residual[:, 180:].any()  # nothing to match there
-
-
 def test_limit_counts_samples_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "run_local", lambda task, indices, processes: map(task, indices))
     job = GenerateJob(tmp_path / "part", 4, index_range=(2, 4))
     generate(SampleOptions(size=synthetic.SIZE), job, open_planes)
     found = evaluate_truth(tmp_path / "part", tmp_path / "out", ["homography"], [], limit=1)
     assert [row["sample"] for row in found] == ["000002"]
-
-
-def test_means_are_told_apart_by_how_far_the_homography_is_off() -> None:
-    rows = [
-        {"warp": "network:runs/flow/best.safetensors", "homography error": off, "ov": error}
-        for off, error in ((1.0, 2.0), (20.0, 4.0), (None, None))
-    ]
-    found = tables(rows)
-    assert found["all pairs"][0] == ["warp", "blend", "pairs", "OV"]
-    assert found["all pairs"][1] == ["network:flow/best.safetensors", "-", "3", "3.00"]
-    assert found["homography off by 0 to 3 px"][1][2:] == ["1", "2.00"]
-    assert found["homography off by more than 15 px"][1][2:] == ["1", "4.00"]
-    assert "homography off by 3 to 8 px" not in found
-
-
-@pytest.mark.parametrize("name", ["optical-flow", "classical+sharp", "wrong+dis", "network:", "pwm:no/such.file"])
-def test_unknown_warps_are_refused(name: str) -> None:
-    with pytest.raises(InputError):
-        find_method(name)
-
-
-@pytest.mark.parametrize("name", ["graphcut", "network:", "seam:FILE", "network:no/such.file"])
-def test_unknown_blends_are_refused(name: str) -> None:
-    with pytest.raises(InputError):
-        find_blend(name)
 
 
 def test_wrong_names_end_with_code_2_before_anything_is_written(

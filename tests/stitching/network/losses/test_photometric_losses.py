@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from apps.evaluation.similarity import ssim_map
+from apps.evaluation.measures.similarity import ssim_map
 from stitching.network.losses.photometric import seam_loss, stitch_loss, warp_photometric_loss
 
 B, H, W = 2, 48, 64

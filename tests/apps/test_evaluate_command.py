@@ -1,13 +1,8 @@
-"""`parastitch evaluate` on small folders, with OpenCV's stitcher and with made-up methods."""
+"""`parastitch evaluate` on small folders of pairs, with OpenCV's stitcher and with scripts as methods."""
 
 import csv
 import json
-import os
-import re
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,9 +15,7 @@ from skimage.data import coffee
 from apps import evaluate as command
 from apps.cli import main
 from apps.evaluate import evaluate
-from apps.evaluation.peers import NAMES, Method, find_methods
-from apps.evaluation.timed_process import run_timed
-from apps.pair_folders import find_pairs
+from apps.evaluation.methods import NAMES, StitchMethod
 from stitching.errors import InputError
 
 # Leaves the true panorama, of which `scene.png` is beside the pairs, and counts how often it ran.
@@ -38,11 +31,11 @@ with open(top / "runs.txt", "a") as runs:
 """
 
 
-def _method(name: str, code: str, collect: Callable[[Path], None] | None = None) -> Method:
+def _method(name: str, code: str, collect: Callable[[Path], None] | None = None) -> StitchMethod:
     def run(reference: Path, target: Path, folder: Path) -> list[str]:
         return [sys.executable, "-c", code, str(reference), str(target), str(folder)]
 
-    return Method(name, run, collect=collect)
+    return StitchMethod(name, run, collect=collect)
 
 
 @pytest.fixture
@@ -231,90 +224,3 @@ def test_method_that_is_not_installed_is_skipped_with_a_line(
     assert "openstitching: skipped, give --openstitching-python" in said
     with pytest.raises(InputError, match="no method to run"):
         evaluate(folder, tmp_path / "out", ("hugin",))
-
-
-def test_methods_of_ours_run_parastitch_and_every_method_is_documented(tmp_path: Path) -> None:
-    text = (Path(command.__file__).parents[1] / "docs" / "evaluate.md").read_text()
-    (section,) = re.findall(r"^## Methods\n(.*?)(?=^## )", text, re.DOTALL | re.MULTILINE)
-    lines = re.findall(r"^\| (`.*?) \| (.*)", section, re.MULTILINE)
-    rows = {name: what for names, what in lines for name in re.findall(r"`([\w-]+)`", names)}
-    assert {*rows} == {*NAMES}
-    for name in ("auto", "classical", "network", "sigmo", "homography"):
-        (method,) = find_methods([name], None)
-        run = method.command(tmp_path / "1.png", tmp_path / "2.png", tmp_path)
-        assert "stitch" in run
-        said = re.findall(r"--(?:warp|blend) \S+", rows[name].replace("`", " "))
-        assert said == re.findall(r"--(?:warp|blend) \S+", " ".join(run)), name
-
-
-def test_environment_without_the_other_package_is_noticed() -> None:
-    for python in (sys.executable, "/nowhere/python"):  # ours has no module stitching.cli
-        (method,) = find_methods(["openstitching"], python)
-        assert python in method.missing
-
-
-def test_both_layouts_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("b/1.jpg", "b/1.png", "b/2.JPG", "a/1.tif", "a/2.tif", "a/gt.npz", "half/1.jpg", "x/y.txt"):
-        (tmp_path / "named" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "named" / name).touch()
-    first, second = find_pairs(tmp_path / "named")
-    assert (first.name, first.truth) == ("a", tmp_path / "named" / "a" / "gt.npz")
-    assert (second.reference.name, second.target.name, second.truth) == ("1.png", "2.JPG", None)
-    assert "half: passed over" in capsys.readouterr().err
-    assert find_pairs(tmp_path / "named", limit=1) == [first]
-    for name in ("input1/000002.jpg", "input1/000001.jpg", "input2/000001.jpg", "input2/000002.jpg"):
-        (tmp_path / "udis" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "udis" / name).touch()
-    found = find_pairs(tmp_path / "udis")
-    assert [pair.name for pair in found] == ["000001", "000002"]
-    assert found[1].target == tmp_path / "udis" / "input2" / "000002.jpg"
-
-
-def test_memory_is_that_of_the_command_not_ours(tmp_path: Path) -> None:
-    ours = np.ones(40_000_000)  # 305 MiB
-    little, much = (
-        run_timed([sys.executable, "-c", code], tmp_path / "log.txt", 60, {})
-        for code in ("pass", "x = b'1' * 120_000_000")
-    )
-    assert ours.nbytes / 2**20 > 300
-    assert little.peak_mb < 60
-    assert 114 < much.peak_mb < 200
-
-
-def test_time_of_children_counts(tmp_path: Path) -> None:
-    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'sum(range(10**7))'])"
-    alone, child = (run_timed([sys.executable, "-c", text], tmp_path / "log.txt", 60, {}) for text in ("pass", code))
-    assert child.cpu_seconds > alone.cpu_seconds + 0.03
-    assert run_timed(["/nowhere/tool"], tmp_path / "log.txt", 60, {}).exit_code == 127
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_command_ends_when_we_do(tmp_path: Path, how: signal.Signals) -> None:
-    started = tmp_path / "pid"
-    sleeper = f"import os, time; open({str(started)!r}, 'x').write(str(os.getpid()) + '.'); time.sleep(60)"
-    log = tmp_path / "log.txt"
-    ours = (
-        "import pathlib, signal, sys; from apps.evaluation.timed_process import run_timed;"
-        "signal.signal(signal.SIGINT, signal.default_int_handler);"
-        f"run_timed([sys.executable, '-c', {sleeper!r}], pathlib.Path({str(log)!r}), 60, {{}})"
-    )
-    with subprocess.Popen([sys.executable, "-c", ours], stderr=subprocess.DEVNULL) as process:
-        _wait(lambda: started.exists() and started.read_text().endswith("."))
-        process.send_signal(how)
-    _wait(lambda: not _alive(int(started.read_text()[:-1])))
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _wait(condition: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        time.sleep(0.02)
-    pytest.fail("waited 20 s")

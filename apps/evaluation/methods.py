@@ -1,4 +1,4 @@
-"""What `parastitch evaluate` can run: our own methods, and other programs behind one small interface."""
+"""The methods that `parastitch evaluate` runs on pairs of photographs: our own, and other stitchers (peers)."""
 
 import shutil
 import subprocess
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.evaluation import hugin_peer
+from apps.evaluation.peers import hugin
 from stitching.errors import InputError
 
 OPENSTITCHING_VARIABLE = "PARASTITCH_OPENSTITCHING_PYTHON"
@@ -16,15 +16,15 @@ Command = Callable[[Path, Path, Path], list[str]]
 
 
 @dataclass(frozen=True)
-class Method:
+class StitchMethod:
     """One way to stitch a pair.
 
     Attributes:
         name: as on the command line.
-        command: (reference, target, folder), absolute, to the command that leaves `pano.png` in the folder,
-            and what else of the stitch it can.
+        command: (reference, target, folder), absolute paths, to the command that leaves `pano.png` in the folder, and
+            where it can `warp1 mask1 warp2 mask2.png` and `map.npz`.
         missing: why it cannot run here and what to do; empty = it can.
-        alpha: marks what is not seen by alpha; otherwise by black.
+        alpha: the panorama's alpha says where it has content; otherwise black does.
         collect: called with the folder after the timed command, where a program writes other formats.
     """
 
@@ -35,7 +35,7 @@ class Method:
     collect: Callable[[Path], None] | None = None
 
 
-def find_methods(names: Iterable[str], openstitching_python: str | None) -> list[Method]:
+def find_methods(names: Iterable[str], openstitching_python: str | None) -> list[StitchMethod]:
     """The methods of these names, each once.
 
     openstitching_python: the interpreter of the environment that holds the package `stitching`.
@@ -48,34 +48,34 @@ def find_methods(names: Iterable[str], openstitching_python: str | None) -> list
     return [_openstitching(openstitching_python) if name == "openstitching" else _BUILDERS[name]() for name in names]
 
 
-def _own(name: str, *options: str) -> Method:
+def _own(name: str, *options: str) -> StitchMethod:
     def command(reference: Path, target: Path, folder: Path) -> list[str]:
         outputs = ["-o", str(folder / "pano.png"), "--save-aligned", str(folder)]
         outputs += ["--save-warp", str(folder / "map.npz"), "--quiet"]
         program = [sys.executable, "-m", "apps.cli", "stitch"]
         return [*program, str(reference), str(target), *outputs, *options]
 
-    return Method(name, command)
+    return StitchMethod(name, command)
 
 
-def _opencv(name: str, mode: str) -> Method:
+def _opencv(name: str, mode: str) -> StitchMethod:
     def command(reference: Path, target: Path, folder: Path) -> list[str]:
-        program = [sys.executable, "-m", "apps.evaluation.opencv_peer", mode]
+        program = [sys.executable, "-m", "apps.evaluation.peers.opencv", mode]
         return [*program, str(reference), str(target), str(folder / "pano.png")]
 
-    return Method(name, command, alpha=False)
+    return StitchMethod(name, command, alpha=False)
 
 
-def _hugin() -> Method:
+def _hugin() -> StitchMethod:
     def command(reference: Path, target: Path, folder: Path) -> list[str]:
-        return [sys.executable, "-m", "apps.evaluation.hugin_peer", str(reference), str(target), str(folder)]
+        return [sys.executable, "-m", "apps.evaluation.peers.hugin", str(reference), str(target), str(folder)]
 
-    absent = [tool for tool in hugin_peer.TOOLS if shutil.which(tool) is None]
+    absent = [tool for tool in hugin.TOOLS if shutil.which(tool) is None]
     missing = f"{absent[0]} is not on PATH; install hugin-tools and enblend" if absent else ""
-    return Method("hugin", command, missing, collect=hugin_peer.collect)
+    return StitchMethod("hugin", command, missing, collect=hugin.collect)
 
 
-def _openstitching(python: str | None) -> Method:
+def _openstitching(python: str | None) -> StitchMethod:
     # -I: without the current folder and PYTHONPATH, where a package of ours has the same name. -u: the
     # exception, which says why, comes last in the log.
     program = [python or "python", "-I", "-u", "-m", "stitching.cli.stitch"]
@@ -89,7 +89,7 @@ def _openstitching(python: str | None) -> Method:
         missing = f"give --openstitching-python or set {OPENSTITCHING_VARIABLE}, see docs/evaluate.md"
     elif not _runs([python, "-I", "-c", "import stitching.cli"]):
         missing = f"{python} does not run or has no package 'stitching'; see docs/evaluate.md"
-    return Method("openstitching", command, missing, alpha=False)
+    return StitchMethod("openstitching", command, missing, alpha=False)
 
 
 def _runs(command: list[str]) -> bool:
@@ -99,7 +99,7 @@ def _runs(command: list[str]) -> bool:
         return False
 
 
-_BUILDERS: dict[str, Callable[[], Method]] = {
+_BUILDERS: dict[str, Callable[[], StitchMethod]] = {
     "auto": lambda: _own("auto"),
     "classical": lambda: _own("classical", "--warp", "classical", "--blend", "seam"),
     "network": lambda: _own("network", "--warp", "network", "--blend", "seam"),

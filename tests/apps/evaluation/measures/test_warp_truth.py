@@ -1,20 +1,16 @@
-"""Measures against the truth: what is right scores nothing, what is wrong by so much scores so much."""
+"""Measures of warps whose errors are known."""
 
-import math
-from collections.abc import Callable
-
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from apps.evaluation.truth_measures import FARTHEST, StitchTruth, WarpTruth, measure_stitch_truth, measure_warp_truth
-from datasets.examples.windows import PairTruth, Window, WindowTruth
+from apps.evaluation.measures.warp_truth import MAX_ERROR, WarpTruth, measure_warp_truth
+from datasets.examples.windows import PairTruth, Window
 from datasets.sample import Visibility
 from stitching.geometry.pixel_maps import Field
 from stitching.warping.warp import CanvasPair, Warp
 
-W, H = 96, 64  # px of the made-up target
+W, H = 96, 64  # px of the synthetic target
 SIZE = (W + 16, H + 16)  # of its window
 SIDEWAYS = np.array([[0, 0, 0], [0, 0, -1], [0, 1, 0]], np.float64)  # F of cameras side by side: lines are rows
 
@@ -24,7 +20,7 @@ def bent(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     return 2 + 0.05 * x - 0.03 * y
 
 
-class MadeUp:
+class SyntheticPair:
     """A target whose true warp is known everywhere; `scale`: window px in a px of the reference."""
 
     def __init__(self, scale: float = 1.0) -> None:
@@ -56,12 +52,12 @@ class MadeUp:
 
 
 @pytest.fixture(scope="module")
-def made_up() -> MadeUp:
-    return MadeUp()
+def pair() -> SyntheticPair:
+    return SyntheticPair()
 
 
-def test_the_true_warp_has_no_errors(made_up: MadeUp) -> None:
-    found = made_up.measure(made_up.residual)
+def test_the_true_warp_has_no_errors(pair: SyntheticPair) -> None:
+    found = pair.measure(pair.residual)
     errors = [found.ov, found.ov_median, found.occluded, found.nov, found.consistent, found.epipolar, found.line]
     assert errors == pytest.approx([0] * len(errors), abs=1e-3)
     assert (found.over_3, found.tears, found.folds) == (0, 0, 0)
@@ -69,7 +65,7 @@ def test_the_true_warp_has_no_errors(made_up: MadeUp) -> None:
 
 @pytest.mark.parametrize("scale", [1.0, 0.5])
 def test_a_shifted_warp_is_off_by_the_shift_in_px_of_the_reference(scale: float) -> None:
-    pair = MadeUp(scale)
+    pair = SyntheticPair(scale)
     found = pair.measure(pair.residual + scale * np.array([3, 4], np.float32))
     errors = [found.ov, found.ov_median, found.occluded, found.nov, found.consistent]
     assert errors == pytest.approx([5] * len(errors), abs=1e-3)
@@ -78,11 +74,11 @@ def test_a_shifted_warp_is_off_by_the_shift_in_px_of_the_reference(scale: float)
     assert found.line == pytest.approx(0, abs=1e-3)
 
 
-def test_each_kind_of_pixel_counts_in_its_own_column(made_up: MadeUp) -> None:
+def test_each_kind_of_pixel_counts_in_its_own_column(pair: SyntheticPair) -> None:
     def worse_in(code: Visibility) -> WarpTruth:
         there = np.zeros(SIZE[::-1], bool)
-        there[8 : 8 + H, 8 : 8 + W] = made_up.truth.mask == code
-        return made_up.measure(made_up.residual + np.where(there[..., None], np.float32([5, 0]), 0))
+        there[8 : 8 + H, 8 : 8 + W] = pair.truth.mask == code
+        return pair.measure(pair.residual + np.where(there[..., None], np.float32([5, 0]), 0))
 
     for code, column in ((Visibility.VISIBLE, "ov"), (Visibility.OCCLUDED, "occluded"), (Visibility.OUTSIDE, "nov")):
         found = worse_in(code)
@@ -90,22 +86,22 @@ def test_each_kind_of_pixel_counts_in_its_own_column(made_up: MadeUp) -> None:
         assert errors == pytest.approx(dict.fromkeys(errors, 0) | {column: 5}, abs=1e-3)
 
 
-def test_what_is_sure_is_measured_where_the_classical_warp_is_trusted(made_up: MadeUp) -> None:
+def test_what_is_sure_is_measured_where_the_classical_warp_is_trusted(pair: SyntheticPair) -> None:
     left = np.zeros(SIZE[::-1], bool)
     left[:, :40] = True
-    worse = made_up.residual + np.where(left[..., None], 0, np.float32([6, 0]))
-    found = made_up.measure(worse, left)
+    worse = pair.residual + np.where(left[..., None], 0, np.float32([6, 0]))
+    found = pair.measure(worse, left)
     assert found.consistent == pytest.approx(0, abs=1e-3)
     assert found.ov is not None
     assert found.ov > 2
-    assert made_up.measure(worse, np.zeros_like(left)).consistent is None
+    assert pair.measure(worse, np.zeros_like(left)).consistent is None
 
 
 def test_edges_are_bent_in_px_of_the_reference() -> None:
     def bent_by_a_wave(scale: float) -> float:
         y = (np.arange(SIZE[1], dtype=np.float32)[:, None] - 8) / scale
         wave = np.stack([np.broadcast_to(3 * scale * np.sin(y / 8), SIZE[::-1]), np.zeros(SIZE[::-1])], axis=-1)
-        pair = MadeUp(scale)
+        pair = SyntheticPair(scale)
         found = pair.measure(pair.residual + wave).line
         assert found is not None
         return found
@@ -114,7 +110,7 @@ def test_edges_are_bent_in_px_of_the_reference() -> None:
     assert bent_by_a_wave(0.5) == pytest.approx(bent_by_a_wave(1), rel=0.05)
 
 
-def test_tears_and_folds_are_shares_of_the_target(made_up: MadeUp) -> None:
+def test_tears_and_folds_are_shares_of_the_target(pair: SyntheticPair) -> None:
     x = np.arange(SIZE[0], dtype=np.float32)
     half = np.float32(8 + W / 2)
     stretched = np.where(x > half, 5 * (x - half), 0)  # six times as wide
@@ -123,82 +119,17 @@ def test_tears_and_folds_are_shares_of_the_target(made_up: MadeUp) -> None:
     def along_x(residual: NDArray[np.float32]) -> Field:
         return np.stack([np.broadcast_to(residual, SIZE[::-1]), np.zeros(SIZE[::-1], np.float32)], axis=-1)
 
-    torn, upside_down = made_up.measure(along_x(stretched)), made_up.measure(along_x(folded))
+    torn, upside_down = pair.measure(along_x(stretched)), pair.measure(along_x(folded))
     assert (torn.tears, torn.folds) == (pytest.approx(0.5, abs=0.03), 0)
     assert (upside_down.tears, upside_down.folds) == (0, pytest.approx(0.5, abs=0.03))
 
 
-def test_places_beyond_the_horizon_count_as_far_not_as_infinite(made_up: MadeUp) -> None:
-    assert made_up.measure(made_up.residual + np.float32(1e7)).ov == FARTHEST
+def test_places_beyond_the_horizon_count_as_far_not_as_infinite(pair: SyntheticPair) -> None:
+    assert pair.measure(pair.residual + np.float32(1e7)).ov == MAX_ERROR
 
 
-def test_nothing_to_measure_is_none(made_up: MadeUp) -> None:
-    pair = MadeUp()
+def test_nothing_to_measure_is_none(pair: SyntheticPair) -> None:
+    pair = SyntheticPair()
     pair.truth.mask[:] = Visibility.BEHIND
     found = pair.measure(pair.residual)
     assert (found.ov, found.over_3, found.occluded, found.nov, found.epipolar) == (None,) * 5
-
-
-def stitch_truth() -> WindowTruth:
-    """A picture of 96 x 64 px: the reference left, the target right, a hole that neither sees."""
-    picture = cv2.resize(np.random.default_rng(1).integers(0, 256, (16, 24, 3), np.uint8), (W, H))
-    valid = np.full((H, W), 4, np.uint8)
-    valid[:, :60] |= 1
-    valid[:, 40:] |= 2
-    valid[20:40, 45:50] &= ~np.uint8(2)  # hidden from the target
-    valid[20:40, 70:75] &= ~np.uint8(2)  # seen by neither
-    zero = np.zeros((H, W), np.uint8)
-    return WindowTruth(np.zeros((H, W, 2), np.float32), zero, picture, valid, SIDEWAYS, np.zeros((0, 2, 2), np.float32))
-
-
-def measure_stitch(change: Callable[[NDArray[np.uint8]], object]) -> StitchTruth:
-    truth = stitch_truth()
-    panorama = truth.stitched.copy()
-    change(panorama)
-    return measure_stitch_truth(panorama, np.ones((H, W), bool), truth)
-
-
-PARTS = ("psnr_overlap", "psnr_nov", "psnr_occlusions", "psnr_holes")
-
-
-def test_the_true_stitch_is_perfect() -> None:
-    found = measure_stitch(lambda panorama: None)
-    assert min(getattr(found, name) for name in ("psnr", *PARTS)) > 80
-    assert (found.ssim, found.gradient, found.uncovered) == (pytest.approx(1), 1, 0)
-
-
-def test_psnr_has_its_usual_meaning() -> None:
-    def lighter(panorama: NDArray[np.uint8]) -> None:
-        np.add(panorama, np.where(panorama > 127, -10, 10), out=panorama, casting="unsafe")
-
-    assert measure_stitch(lighter).psnr == pytest.approx(20 * math.log10(255 / 10))
-
-
-@pytest.mark.parametrize(
-    ("rows", "columns", "harmed"),
-    [
-        (slice(50, 60), slice(42, 58), {"psnr_overlap"}),
-        (slice(50, 60), slice(80, 90), {"psnr_nov"}),
-        (slice(25, 35), slice(46, 49), {"psnr_occlusions"}),
-        (slice(25, 35), slice(71, 74), {"psnr_holes"}),
-    ],
-)
-def test_each_part_of_the_stitch_counts_in_its_own_column(rows: slice, columns: slice, harmed: set[str]) -> None:
-    found = measure_stitch(lambda panorama: panorama[rows, columns].fill(0))
-    assert {name for name in PARTS if getattr(found, name) < 80} == harmed
-
-
-def test_blur_beside_the_reference_lowers_the_gradient() -> None:
-    def blur(panorama: NDArray[np.uint8]) -> None:
-        panorama[:, 60:] = cv2.blur(panorama[:, 60:], (5, 5))
-
-    found = measure_stitch(blur)
-    assert found.gradient is not None
-    assert found.gradient < 0.8
-
-
-def test_what_the_panorama_does_not_show_is_uncovered() -> None:
-    truth = stitch_truth()
-    valid = np.ones((H, W), bool)
-    valid[: H // 2] = False
-    assert measure_stitch_truth(truth.stitched, valid, truth).uncovered == pytest.approx(0.5, abs=0.01)

@@ -1,4 +1,4 @@
-"""Hugin's tools and enblend as one process, for `parastitch evaluate`: REFERENCE TARGET FOLDER."""
+"""Hugin's tools and enblend as one process: python -m apps.evaluation.peers.hugin REFERENCE TARGET FOLDER."""
 
 import re
 import subprocess
@@ -7,11 +7,11 @@ from pathlib import Path
 
 TOOLS = ("pto_gen", "cpfind", "cpclean", "autooptimiser", "pano_modify", "nona", "enblend")
 
-_LARGEST_CANVAS = 100e6  # px; a degenerate solution asks for a canvas that fills the disk
+_MAX_CANVAS = 100e6  # px; a degenerate solution asks for a canvas that fills the disk
 
 
 def main(reference: str, target: str, folder: str) -> int:
-    """Stitch as Hugin's assistant does, leaving pano.tif and the warped pictures in `folder`; 0 = done."""
+    """Stitch as Hugin's assistant does, leaving pano.tif and the warped pictures in `folder`. Returns the exit code."""
     for command in (
         ["pto_gen", "-o", "project.pto", reference, target],
         ["cpfind", "-o", "project.pto", "project.pto"],
@@ -21,7 +21,7 @@ def main(reference: str, target: str, folder: str) -> int:
     ):
         subprocess.run(command, cwd=folder, check=True)
     line = re.search(r"^p .*?\bw(\d+) h(\d+)", (Path(folder) / "project.pto").read_text(), re.MULTILINE)
-    if line is None or int(line[1]) * int(line[2]) > _LARGEST_CANVAS:
+    if line is None or int(line[1]) * int(line[2]) > _MAX_CANVAS:
         print(f"degenerate canvas: {line[1]} x {line[2]} px" if line else "no canvas in the project file")
         return 1
     subprocess.run(["nona", "-m", "TIFF_m", "-o", "warped", "project.pto"], cwd=folder, check=True)

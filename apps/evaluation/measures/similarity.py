@@ -1,10 +1,13 @@
-"""How alike are two aligned pictures: SSIM, PSNR, and the brightness fits that take exposure out."""
+"""How alike are two aligned pictures: SSIM, PSNR, and the brightness fits that take exposure out.
+
+SSIM is scikit-image's, which is not in the base install.
+"""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_WINDOW = 7
+_WINDOW = 7  # px
 
 
 def ssim_map(first: NDArray[np.generic], second: NDArray[np.generic]) -> NDArray[np.float64]:

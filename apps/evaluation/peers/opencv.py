@@ -1,14 +1,17 @@
-"""OpenCV's own Stitcher as one process, for `parastitch evaluate`: MODE REFERENCE TARGET OUTPUT."""
+"""OpenCV's own Stitcher as one process: python -m apps.evaluation.peers.opencv MODE REFERENCE TARGET OUTPUT."""
 
 import sys
 
 import cv2
 
-_REASONS = {1: "not enough matches (ERR_NEED_MORE_IMGS)", 2: "no homography (ERR_HOMOGRAPHY_EST_FAIL)"}
+_REASONS = {
+    cv2.STITCHER_ERR_NEED_MORE_IMGS: "not enough matches (ERR_NEED_MORE_IMGS)",
+    cv2.STITCHER_ERR_HOMOGRAPHY_EST_FAIL: "no homography (ERR_HOMOGRAPHY_EST_FAIL)",
+}
 
 
 def main(mode: str, reference: str, target: str, output: str) -> int:
-    """Stitch with mode "panorama" or "scans" at OpenCV's defaults; 0 = written."""
+    """Stitch with mode "panorama" or "scans" at OpenCV's defaults. Returns the exit code."""
     stitcher = cv2.Stitcher.create(cv2.STITCHER_PANORAMA if mode == "panorama" else cv2.STITCHER_SCANS)
     pictures = [picture for path in (reference, target) if (picture := cv2.imread(path)) is not None]
     status, panorama = stitcher.stitch(pictures)
