@@ -11,10 +11,10 @@ import numpy as np
 
 from stitching.io.picture import to_grey
 from stitching.network.runtime.network_files import find_network
-from stitching.warping.classical import classical_on_plane
-from stitching.warping.dense_inverse_search import sharpen
+from stitching.warping.classical import classical
+from stitching.warping.dense_inverse_search import refine
 from stitching.warping.estimators import find_estimator
-from stitching.warping.extrapolate import planar
+from stitching.warping.extrapolate import extrapolate_on_plane
 from stitching.warping.network import ExtendingEstimator, NetworkEstimator
 from stitching.warping.realignment import RealigningEstimator
 from stitching.warping.warp import CanvasPair, Estimator, Warp
@@ -35,7 +35,7 @@ def find_method(name: str) -> Estimator:
     if name.endswith(DIS):
         return partial(_sharpened, find_method(name.removesuffix(DIS)))
     if name == "planar":
-        return classical_on_plane
+        return partial(classical, extrapolation=extrapolate_on_plane)
     kind, _, file = name.partition(":")
     return _pwm(name, file) if kind == "pwm" and name != "pwm:" else find_estimator(name)
 
@@ -43,7 +43,7 @@ def find_method(name: str) -> Estimator:
 def _sharpened(estimator: Estimator, pair: CanvasPair) -> Warp:
     """The estimator's warp, moved by at most 3 px where both pictures are seen and the warp is sure."""
     warp = estimator(pair)
-    better = sharpen(to_grey(pair.target), to_grey(pair.reference), warp.residual)
+    better = refine(to_grey(pair.target), to_grey(pair.reference), warp.residual)
     confident = (pair.overlap & (warp.confidence > 0.5))[..., None]
     return replace(warp, residual=np.where(confident, better, warp.residual))
 
@@ -53,7 +53,7 @@ def _pwm(name: str, file: str) -> Estimator:
 
     def estimate(pair: CanvasPair) -> Warp:
         runner = opened()
-        estimator = ExtendingEstimator(runner, NetworkEstimator(runner, planar))
+        estimator = ExtendingEstimator(runner, NetworkEstimator(runner, extrapolate_on_plane))
         return RealigningEstimator(runner, estimator)(pair)
 
     return estimate

@@ -17,7 +17,8 @@ from datasets.examples.windows import (
 )
 from datasets.sample import Doubles, Floats, Pixels, Sample
 from datasets.storage.folder import StoredSample
-from stitching.warping.classical import classical_on_plane
+from stitching.warping.classical import classical
+from stitching.warping.extrapolate import extrapolate_on_plane
 from stitching.warping.warp import forward_backward_consistent
 
 JITTERED_SHARE, MAX_JITTER = (
@@ -58,7 +59,7 @@ def make_example(
         homography = jittered(homography, target_size, MAX_JITTER, rng)
     window = choose_window(homography, target_size, size)
     pair = draw_pair(reference, target, window, (matches[0], matches[1]))
-    start = classical_on_plane(pair)
+    start = classical(pair, extrapolate_on_plane)
     return Example(
         pair.reference, pair.target, pair.reference_valid, pair.target_valid, start.residual,
         forward_backward_consistent(start, pair), window.plane,

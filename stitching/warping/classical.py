@@ -1,113 +1,74 @@
-"""The classical warp: dense candidates, the best for every pixel, checked both ways, extended smoothly."""
-
-from collections.abc import Callable
+"""The classical warp, without learning: flow by several searches, of which the best is taken at each pixel."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Box, Field, bounding_box, forward_backward_error
+from stitching.geometry.pixel_maps import Box
 from stitching.io.picture import to_grey
-from stitching.warping.dense_inverse_search import dense_inverse_search, nearest_match_flow, select_best, sharpen
-from stitching.warping.extrapolate import Extension, fading, planar
+from stitching.warping.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine, select_best
+from stitching.warping.extrapolate import Extrapolation, extrapolate_fading
+from stitching.warping.flow_warp import BidirectionalFlow, warp_from_flow
 from stitching.warping.semi_global import epipolar_flow
 from stitching.warping.warp import CanvasPair, Warp
 
-CONSISTENT = 1.5  # px of round-trip error up to which a pixel is trusted
-MARGIN = 32  # px around the overlap in which flow is estimated
-OUTSIDE_CONFIDENCE = 0.9  # of pixels that the reference cannot see: they give way to those that it does see
-TEXTURE_WINDOW = 15  # px
-FLAT = 0.5  # grey levels per px: slopes of a picture that has nothing to match
-EPIPOLAR_AREA = 0.2e6  # px, the size at which semi-global matching works
-NEAR = 12.0  # px around a flow that is nearly right
-GAINS = 0.3, 3.0  # least and largest factor that makes the target as bright as the reference
+EPIPOLAR_AREA = 0.2e6  # px of the overlap at which semi-global matching works
+MAX_INITIAL_ERROR = 12.0  # px that an initial flow is off at most, where it is corrected alone
+GAIN_LIMITS = 0.3, 3.0  # of the factors that make the target as bright as the reference
 
-FlowPair = tuple[Field, Field]  # target -> reference and reference -> target, (h, w, 2) px
+Grey = NDArray[np.uint8]  # (h, w)
 
 
-def classical(pair: CanvasPair) -> Warp:
-    """Estimate the warp without learning.
-
-    Candidates are dense inverse search from nothing, the same seeded by sparse matches, and semi-global
-    matching along epipolar lines, both ways; the best of them at every pixel goes on to `warp_of_flows`.
-    """
-    return warp_of_flows(pair, classical_flows)
-
-
-def classical_on_plane(pair: CanvasPair) -> Warp:
-    """The classical warp on a canvas that is the reference's plane everywhere, extended as `planar` does it.
-
-    Truer there than `classical`; on a canvas that leaves the plane beside the reference, as panoramas have, that
-    keeps straight what this bends.
-    """
-    return warp_of_flows(pair, classical_flows, planar)
-
-
-def warp_of_flows(
-    pair: CanvasPair, flows: Callable[[CanvasPair, Box], FlowPair], extension: Extension = fading
-) -> Warp:
-    """The warp that a method of dense flow gives.
-
-    Pixels of the overlap that do not find their way back are hidden, or wrong: they take their warp from their
-    neighbours.
+def classical(pair: CanvasPair, extrapolation: Extrapolation = extrapolate_fading) -> Warp:
+    """Estimate the warp by `classical_flow`.
 
     Args:
         pair: what to warp.
-        flows: gives the flows target -> reference and reference -> target, (h, w, 2) px, inside a box of the
-            canvas; it is not called where nothing overlaps.
-        extension: fills the rest.
+        extrapolation: fills what the flow does not tell. `extrapolate_on_plane` is truer on a canvas that is the
+            reference's plane everywhere; panoramas leave that plane beside the reference, and it would bend straight
+            lines there.
     """
-    box = bounding_box(pair.overlap, MARGIN)
-    residual = np.zeros((*pair.target_valid.shape, 2), np.float32)
-    trusted = np.zeros(pair.target_valid.shape, bool)
-    if pair.overlap.any():
-        there, back = flows(pair, box)
-        residual[box], trusted[box] = there, forward_backward_error(there, back) < CONSISTENT
-    known = trusted & pair.overlap
-    weight = known * _texture(pair.target)
-    confidence = np.where(pair.overlap, known, OUTSIDE_CONFIDENCE).astype(np.float32)
-    return Warp(extension(residual, weight, pair.overlap), confidence)
+    return warp_from_flow(pair, classical_flow, extrapolation)
 
 
-def classical_flows(pair: CanvasPair, box: Box, near: FlowPair | None = None) -> FlowPair:
-    """Flows inside the box: the best of `classical`'s candidates, and of searches from and around flows `near` them."""
+def classical_flow(pair: CanvasPair, box: Box, initial: BidirectionalFlow | None = None) -> BidirectionalFlow:
+    """Flow target -> reference and back inside a box of the canvas: the best of these candidates at each pixel.
+
+    - dense inverse search from no displacement: what the coarse alignment has brought near its place;
+    - the same from the nearest sparse match: large displacements, where features are found;
+    - semi-global matching along epipolar lines: large displacements of thin things, in a still scene;
+    - with an `initial` flow of another method, dense inverse search from it, and what corrects it by a few px.
+    """
     reference, target = fill_outside(pair, box)
     reference_grey, target_grey = to_grey(reference), to_grey(target)
-    offset = np.array([box[1].start, box[0].start], np.float64)
-    reference_points, target_points = pair.reference_points - offset, pair.target_points - offset
-    there = [dense_inverse_search(target_grey, reference_grey)]
-    back = [dense_inverse_search(reference_grey, target_grey)]
-    shape = target_grey.shape[0], target_grey.shape[1]
-    sparse = (
-        nearest_match_flow(target_points, reference_points, shape),
-        nearest_match_flow(reference_points, target_points, shape),
-    )
-    for start, back_start in (sparse, near or (None, None)):
-        if start is not None and back_start is not None:
-            there.append(dense_inverse_search(target_grey, reference_grey, start))
-            back.append(dense_inverse_search(reference_grey, target_grey, back_start))
-    if near is not None:
-        there.append(sharpen(target_grey, reference_grey, near[0], NEAR))
-        back.append(sharpen(reference_grey, target_grey, near[1], NEAR))
+    origin = np.array([box[1].start, box[0].start], np.float64)
+    reference_points, target_points = pair.reference_points - origin, pair.target_points - origin
+    candidates = [_search(target_grey, reference_grey)]
+    if (sparse := _nearest_matches(target_points, reference_points, target_grey)) is not None:
+        candidates.append(_search(target_grey, reference_grey, sparse))
+    if initial is not None:
+        candidates.append(_search(target_grey, reference_grey, initial))
+        candidates.append(_refine(target_grey, reference_grey, initial, MAX_INITIAL_ERROR))
     scale = min(1.0, float(np.sqrt(EPIPOLAR_AREA / max(pair.overlap.sum(), 1))))
-    both = epipolar_flow(target_grey, reference_grey, pair.overlap[box], target_points, reference_points, scale)
-    if both is not None:
-        there.append(both[0])
-        back.append(both[1])
-    flow = sharpen(target_grey, reference_grey, select_best(target, reference, there, back))
-    back_flow = sharpen(reference_grey, target_grey, select_best(reference, target, back, there))
-    return flow, back_flow
+    epipolar = epipolar_flow(target_grey, reference_grey, pair.overlap[box], target_points, reference_points, scale)
+    if epipolar is not None:
+        candidates.append(epipolar)
+    forward, backward = [c.forward for c in candidates], [c.backward for c in candidates]
+    best = BidirectionalFlow(
+        select_best(target, reference, forward, backward), select_best(reference, target, backward, forward)
+    )
+    return _refine(target_grey, reference_grey, best)
 
 
 def fill_outside(pair: CanvasPair, box: Box) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Both pictures cropped, the target as bright as the reference, each filled where it sees nothing.
+    """Reference and target inside a box, the target as bright as the reference, each filled where it has no pixels.
 
-    The filling is the other picture: a border of nothing would pull the flow along it.
+    The filling is the other picture: a black border would pull the flow along it.
     """
     overlap = pair.overlap[box]
     reference, target = pair.reference[box].copy(), pair.target[box]
     means = [np.asarray(cv2.mean(p, overlap.astype(np.uint8))[:3]) for p in (reference, target)]
-    gain = np.clip(means[0] / np.maximum(means[1], 1), *GAINS)
+    gain = np.clip(means[0] / np.maximum(means[1], 1), *GAIN_LIMITS)
     target = np.clip(target * gain.astype(np.float32), 0, 255).astype(np.uint8)
     only_target = ~pair.reference_valid[box] & pair.target_valid[box]
     only_reference = ~pair.target_valid[box] & pair.reference_valid[box]
@@ -116,9 +77,24 @@ def fill_outside(pair: CanvasPair, box: Box) -> tuple[NDArray[np.uint8], NDArray
     return reference, target
 
 
-def _texture(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(h, w) 0..1: how far a pixel's neighbourhood has anything to match; clear sky has not."""
-    dx, dy = (slope.astype(np.float32) / 8 for slope in cv2.spatialGradient(to_grey(picture)))
-    energy = cv2.blur(dx * dx + dy * dy, (TEXTURE_WINDOW, TEXTURE_WINDOW))
-    result: NDArray[np.float32] = energy / (energy + FLAT**2)
-    return result
+def _search(first: Grey, second: Grey, initial: BidirectionalFlow | None = None) -> BidirectionalFlow:
+    if initial is None:
+        return BidirectionalFlow(dense_inverse_search(first, second), dense_inverse_search(second, first))
+    return BidirectionalFlow(
+        dense_inverse_search(first, second, initial.forward), dense_inverse_search(second, first, initial.backward)
+    )
+
+
+def _refine(first: Grey, second: Grey, flow: BidirectionalFlow, max_correction: float = 3.0) -> BidirectionalFlow:
+    return BidirectionalFlow(
+        refine(first, second, flow.forward, max_correction), refine(second, first, flow.backward, max_correction)
+    )
+
+
+def _nearest_matches(
+    first: NDArray[np.float64], second: NDArray[np.float64], picture: Grey
+) -> BidirectionalFlow | None:
+    """Flow of the nearest matches (n, 2) between pictures as large as `picture`; None where they are too few."""
+    shape = picture.shape[0], picture.shape[1]
+    forward, backward = nearest_match_flow(first, second, shape), nearest_match_flow(second, first, shape)
+    return None if forward is None or backward is None else BidirectionalFlow(forward, backward)

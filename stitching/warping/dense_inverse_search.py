@@ -45,7 +45,7 @@ def dense_inverse_search(start: Grey, end: Grey, initial: Field | None = None, f
     return np.asarray(search.calc(start, end, first), np.float32)  # type: ignore[arg-type]
 
 
-def sharpen(start: Grey, end: Grey, flow: Field, max_correction: float = 3.0) -> Field:
+def refine(start: Grey, end: Grey, flow: Field, max_correction: float = 3.0) -> Field:
     """Add to a flow what dense inverse search still finds after it, where that is at most `max_correction` px.
 
     Args:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from stitching.geometry.pixel_maps import Box, Field, Mask, bounding_box, push_pull
 from stitching.network.runtime.onnx_runtime import Runner
 from stitching.network.runtime.window import MARGIN, SURE, NetworkWindow
-from stitching.warping.classical import OUTSIDE_CONFIDENCE, FlowPair, classical_flows, warp_of_flows
-from stitching.warping.extrapolate import Extension, fading
+from stitching.warping.classical import classical_flow
+from stitching.warping.extrapolate import Extrapolation, extrapolate_fading
+from stitching.warping.flow_warp import OUTSIDE_CONFIDENCE, BidirectionalFlow, warp_from_flow
 from stitching.warping.warp import CanvasPair, Estimator, Warp, forward_backward_consistent
 
 
@@ -23,15 +24,15 @@ class NetworkEstimator:
     """
 
     runner: Runner
-    extension: Extension = fading
+    extrapolation: Extrapolation = extrapolate_fading
 
     def __call__(self, pair: CanvasPair) -> Warp:
         """The warp of the target in `pair`."""
 
-        def flows(pair: CanvasPair, box: Box) -> FlowPair:
-            return classical_flows(pair, box, matched_flows(self.runner, pair, box))
+        def flows(pair: CanvasPair, box: Box) -> BidirectionalFlow:
+            return classical_flow(pair, box, matched_flows(self.runner, pair, box))
 
-        return warp_of_flows(pair, flows, self.extension)
+        return warp_from_flow(pair, flows, self.extrapolation)
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,13 @@ class ExtendingEstimator:
         return Warp(residual, confidence)
 
 
-def matched_flows(runner: Runner, pair: CanvasPair, box: Box) -> FlowPair:
+def matched_flows(runner: Runner, pair: CanvasPair, box: Box) -> BidirectionalFlow:
     """Flows target -> reference and back inside a box of the canvas, (h, w, 2) px, from the network's matches alone."""
     window = NetworkWindow.of(pair, box)
     names = ("matches", "match_confidence"), ("back_matches", "back_confidence")
     found = runner([name for both in names for name in both], window.pictures)
     there, back = (_spread(found[moves], found[sure]) for moves, sure in names)
-    return window.enlarged(there) / window.scale, window.enlarged(back) / window.scale
+    return BidirectionalFlow(window.enlarged(there) / window.scale, window.enlarged(back) / window.scale)
 
 
 def _spread(moves: NDArray[np.float32], sure: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -20,7 +20,8 @@ from torch.nn import functional
 from stitching.errors import InputError, JobError
 from stitching.geometry.pixel_maps import Box, Field
 from stitching.network.inputs import PairTensors, to_tensor
-from stitching.warping.classical import GAINS, warp_of_flows
+from stitching.warping.classical import GAIN_LIMITS
+from stitching.warping.flow_warp import BidirectionalFlow, warp_from_flow
 from stitching.warping.warp import CanvasPair, Warp
 
 SMALLEST = 256  # px: the coarsest levels of some networks, at 1/64 or 1/128, are empty or divide by zero on less
@@ -88,7 +89,7 @@ def flow_warp(pair: CanvasPair, warping: nn.Module) -> Warp:
     """
     warping.eval()
 
-    def flows(pair: CanvasPair, box: Box) -> tuple[Field, Field]:
+    def flows(pair: CanvasPair, box: Box) -> BidirectionalFlow:
         reference, target, reference_valid, target_valid = (
             to_tensor(part[box]) for part in (pair.reference, pair.target, pair.reference_valid, pair.target_valid)
         )
@@ -101,10 +102,15 @@ def flow_warp(pair: CanvasPair, warping: nn.Module) -> Warp:
             raise JobError(f"the flow network failed ({_line(error)}); use another one") from error
         if not (there.isfinite().all() and back.isfinite().all()):
             raise InputError("the flow network gives no finite flow: its weights are broken; use other ones")
-        there_field, back_field = (flow[0].permute(1, 2, 0).contiguous().numpy() for flow in (there, back))
-        return there_field, back_field
+        return BidirectionalFlow(_to_field(there), _to_field(back))
 
-    return warp_of_flows(pair, flows)
+    return warp_from_flow(pair, flows)
+
+
+def _to_field(flow: Tensor) -> Field:
+    """(1, 2, h, w) -> (h, w, 2)."""
+    field: Field = flow[0].permute(1, 2, 0).contiguous().numpy()
+    return field
 
 
 def create_network(model: str, checkpoint: str | None = None) -> nn.Module:
@@ -207,7 +213,7 @@ def _filled(pair: PairTensors) -> tuple[Tensor, Tensor]:
     overlap = pair.reference_valid * pair.target_valid
     count = overlap.sum((2, 3), keepdim=True).clamp_min(1)
     means = [(p * overlap).sum((2, 3), keepdim=True) / count for p in (pair.reference, pair.target)]  # (b, 3, 1, 1)
-    gain = (means[0] / means[1].clamp_min(1 / 255)).clamp(*GAINS)
+    gain = (means[0] / means[1].clamp_min(1 / 255)).clamp(*GAIN_LIMITS)
     target = (pair.target * gain).clamp(0, 1)
     only_target = (1 - pair.reference_valid) * pair.target_valid
     only_reference = (1 - pair.target_valid) * pair.reference_valid

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stitching.geometry.homographies import Matrix, project
 from stitching.geometry.pixel_maps import OUTSIDE_ALL, Field, Mask, Points, pixel_grid, remap
+from stitching.warping.flow_warp import BidirectionalFlow
 
 Grey = NDArray[np.uint8]  # (h, w)
 
@@ -43,7 +44,7 @@ class Rectification:
 
 def epipolar_flow(
     start: Grey, end: Grey, overlap: Mask, start_points: Points, end_points: Points, scale: float
-) -> tuple[Field, Field] | None:
+) -> BidirectionalFlow | None:
     """Flow both ways between two views of a still scene.
 
     Args:
@@ -53,7 +54,7 @@ def epipolar_flow(
         scale: size of the rectified pictures, 1 = as large as the overlap.
 
     Returns:
-        start -> end and end -> start, each (h, w, 2) px; None where the epipolar geometry is not good enough (few
+        Flow start -> end and back; None where the epipolar geometry is not good enough (few
         matches, a camera that only turned, an epipole in the picture, a very large range).
     """
     rectification = rectify(start_points, end_points, overlap, scale)
@@ -69,9 +70,8 @@ def epipolar_flow(
     mirrored = _disparity(right[:, ::-1], left[:, ::-1], rectification.disparities)
     backward = np.ascontiguousarray(mirrored[:, ::-1])
     shape = overlap.shape[0], overlap.shape[1]
-    return (
-        _flow_of_disparity(-forward, to_start, to_end, shape),
-        _flow_of_disparity(backward, to_end, to_start, shape),
+    return BidirectionalFlow(
+        _flow_of_disparity(-forward, to_start, to_end, shape), _flow_of_disparity(backward, to_end, to_start, shape)
     )
 
 

@@ -5,7 +5,7 @@ from synthetic import SIZE, paint, two_planes
 
 from stitching.geometry.pixel_maps import pixel_grid
 from stitching.io.picture import to_grey
-from stitching.warping.dense_inverse_search import dense_inverse_search, nearest_match_flow, select_best, sharpen
+from stitching.warping.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine, select_best
 
 W, H = SIZE
 INNER = slice(40, -40), slice(40, -40)
@@ -43,19 +43,19 @@ def test_a_large_translation_is_found_from_a_start_which_stays_as_it_was():
     assert np.array_equal(initial, constant(88, 31))
 
 
-def test_sharpening_removes_small_errors():
+def test_refining_removes_small_errors():
     start, end = views(7.4, 1.8)
     rough = constant(7.4, 1.8) + 0.8 * np.sin(pixel_grid(H, W) / 30)
-    sharp = sharpen(to_grey(start), to_grey(end), rough.astype(np.float32))
+    refined = refine(to_grey(start), to_grey(end), rough.astype(np.float32))
     assert error(rough, 7.4, 1.8).mean() > 0.5
-    assert error(sharp, 7.4, 1.8).mean() < 0.1
+    assert error(refined, 7.4, 1.8).mean() < 0.1
 
 
-def test_sharpening_moves_no_pixel_more_than_its_limit():
+def test_refining_moves_no_pixel_more_than_its_limit():
     start, _ = views(0, 0)
     flow = constant(120, 60)
-    sharp = sharpen(to_grey(start), to_grey(start), flow)
-    assert np.linalg.norm(sharp - flow, axis=2).max() <= 3.001
+    refined = refine(to_grey(start), to_grey(start), flow)
+    assert np.linalg.norm(refined - flow, axis=2).max() <= 3.001
 
 
 # --- sparse matches ---

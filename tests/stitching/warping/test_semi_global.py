@@ -38,14 +38,14 @@ def test_the_flow_of_both_surfaces_is_found_both_ways(scale):
     scene = two_planes()
     start, end = true_matches()
     greys = to_grey(scene.target), to_grey(scene.reference)
-    there, back = epipolar_flow(*greys, EVERYWHERE, start, end, scale)
+    flow = epipolar_flow(*greys, EVERYWHERE, start, end, scale)
     true = scene.places - pixel_grid(H, W)
-    error = np.linalg.norm(there - true, axis=2)
+    error = np.linalg.norm(flow.forward - true, axis=2)
     for surface in (scene.on_box, ~scene.on_box):
         assert np.median(error[scene.visible & surface]) < 1
         assert (error[scene.visible & surface] < 3).mean() > 0.97
     cells = scene.places.round().astype(int)[scene.visible]
-    round_trip = true[scene.visible] + back[cells[:, 1], cells[:, 0]]
+    round_trip = true[scene.visible] + flow.backward[cells[:, 1], cells[:, 0]]
     assert (np.linalg.norm(round_trip, axis=1) < 3).mean() > 0.95
 
 
@@ -53,16 +53,16 @@ def test_the_borders_of_the_pictures_are_matched_like_the_rest():
     """There the other surface lies outside of what both rectified pictures share."""
     scene = two_planes()
     greys = to_grey(scene.target), to_grey(scene.reference)
-    there, _ = epipolar_flow(*greys, EVERYWHERE, *true_matches(), 1.0)
-    right = np.linalg.norm(there - (scene.places - pixel_grid(H, W)), axis=2) < 3
+    flow = epipolar_flow(*greys, EVERYWHERE, *true_matches(), 1.0)
+    right = np.linalg.norm(flow.forward - (scene.places - pixel_grid(H, W)), axis=2) < 3
     for columns in (slice(0, 30), slice(W - 80, W)):
         assert right[:, columns][scene.visible[:, columns]].mean() > 0.95
 
 
 def test_the_flow_has_a_value_everywhere():
     scene = two_planes()
-    flows = epipolar_flow(to_grey(scene.target), to_grey(scene.reference), EVERYWHERE, *true_matches(), 1.0)
-    assert all(np.isfinite(flow).all() and flow.dtype == np.float32 for flow in flows)
+    flow = epipolar_flow(to_grey(scene.target), to_grey(scene.reference), EVERYWHERE, *true_matches(), 1.0)
+    assert all(np.isfinite(way).all() and way.dtype == np.float32 for way in (flow.forward, flow.backward))
 
 
 # --- pairs that cannot be rectified ---
@@ -103,11 +103,11 @@ def test_a_camera_that_only_turned_gives_nothing_or_the_homography(angle):
     random = np.random.default_rng(3)
     start = random.uniform(20, [W - 20, H - 20], (300, 2))
     end = start @ turn[:, :2].T + turn[:, 2] + random.normal(0, 0.2, start.shape)
-    flows = epipolar_flow(to_grey(scene.reference), to_grey(turned), EVERYWHERE, start, end, 1.0)
-    if flows is not None:
+    flow = epipolar_flow(to_grey(scene.reference), to_grey(turned), EVERYWHERE, start, end, 1.0)
+    if flow is not None:
         grid = pixel_grid(H, W)
         true = grid @ turn[:, :2].T + turn[:, 2] - grid
-        error = np.linalg.norm(flows[0] - true, axis=2)[40:-40, 40:-40]
+        error = np.linalg.norm(flow.forward - true, axis=2)[40:-40, 40:-40]
         assert np.median(error) < 2
 
 

@@ -1,0 +1,71 @@
+"""From dense flow to a warp, alike for every method of flow: forward-backward check, confidence, extrapolation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.geometry.pixel_maps import Box, Field, bounding_box, forward_backward_error
+from stitching.io.picture import to_grey
+from stitching.warping.extrapolate import Extrapolation, extrapolate_fading
+from stitching.warping.warp import CanvasPair, Warp
+
+MAX_ROUND_TRIP_ERROR = 1.5  # px of forward-backward error up to which a pixel is trusted
+FLOW_MARGIN = 32  # px around the overlap in which flow is estimated too: filters look beyond its border
+OUTSIDE_CONFIDENCE = 0.9  # of pixels outside the reference's view: splatting puts those that it sees on top of them
+TEXTURE_WINDOW = 15  # px
+FLAT_GRADIENT = 0.5  # grey levels per px: mean gradient of a picture that has nothing to match
+
+
+@dataclass(frozen=True, eq=False)
+class BidirectionalFlow:
+    """Flow between two pictures of one size, px.
+
+    Attributes:
+        forward: (h, w, 2) from the first picture (here always the target) to the second (the reference).
+        backward: (h, w, 2) from the second to the first.
+    """
+
+    forward: Field
+    backward: Field
+
+
+FlowMethod = Callable[[CanvasPair, Box], BidirectionalFlow]  # estimates the flow inside a box of the canvas
+
+
+def warp_from_flow(pair: CanvasPair, method: FlowMethod, extrapolation: Extrapolation = extrapolate_fading) -> Warp:
+    """The warp that a method of dense flow gives.
+
+    Pixels of the overlap that the flow does not bring back to where they began (Sundaram et al. 2010) are occluded or
+    wrong; they and what lies outside the overlap get their residual by extrapolation, in which textured pixels count
+    more than flat ones.
+
+    Args:
+        pair: what to warp.
+        method: gives the flow target -> reference and back inside a box of the canvas; it is not called where nothing
+            overlaps.
+        extrapolation: fills what the flow does not tell.
+
+    Returns:
+        The warp; its confidence is 1 at consistent pixels of the overlap, 0 at the others.
+    """
+    box = bounding_box(pair.overlap, FLOW_MARGIN)
+    residual = np.zeros((*pair.target_valid.shape, 2), np.float32)
+    consistent = np.zeros(pair.target_valid.shape, bool)
+    if pair.overlap.any():
+        flow = method(pair, box)
+        residual[box] = flow.forward
+        consistent[box] = forward_backward_error(flow.forward, flow.backward) < MAX_ROUND_TRIP_ERROR
+    known = consistent & pair.overlap
+    confidence = np.where(pair.overlap, known, OUTSIDE_CONFIDENCE).astype(np.float32)
+    return Warp(extrapolation(residual, known * _texture(pair.target), pair.overlap), confidence)
+
+
+def _texture(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(h, w) 0..1: how much a pixel's neighbourhood has to match; a clear sky has nothing."""
+    dx, dy = (slope.astype(np.float32) / 8 for slope in cv2.spatialGradient(to_grey(picture)))
+    energy = cv2.blur(dx * dx + dy * dy, (TEXTURE_WINDOW, TEXTURE_WINDOW))
+    result: NDArray[np.float32] = energy / (energy + FLAT_GRADIENT**2)
+    return result
