@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 
+from stitching.alignment.canvas_planning import plan_canvas
 from stitching.alignment.coarse import Alignment, align_pictures
-from stitching.alignment.coarse_warp import plan_canvas
 from stitching.blending.compose import compose
 from stitching.blending.crop import largest_rectangle
 from stitching.blending.generators import find_generator

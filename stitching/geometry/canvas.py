@@ -1,9 +1,4 @@
-"""The canvas (the reference's plane, or a cylinder around its camera, enlarged) and the coarse warp on it.
-
-Far outside the overlap a homography stretches; there the coarse warp passes smoothly to a similarity
-(the idea of SPHP, Chang et al. 2014, and AANAP, Lin et al. 2015), stated here for the backward map, which stays
-finite where the homography itself runs off to its horizon.
-"""
+"""The surface that a panorama is painted on, the reference's plane or a cylinder, and the canvas: the part it shows."""
 
 from dataclasses import dataclass
 
@@ -14,10 +9,10 @@ from stitching.geometry.pixel_maps import Points, Size
 
 @dataclass(frozen=True)
 class Surface:
-    """What the panorama is painted on: the reference's plane, or the cylinder that touches it in its centre.
+    """The reference's plane, or the cylinder around its camera that touches the plane in the reference's centre.
 
-    Surface coordinates are reference px on the plane; on the cylinder they are reference px in its centre and
-    arc length / height (in px) elsewhere.
+    Surface coordinates are px: on the plane those of the reference, on the cylinder arc length and height, which
+    are those of the reference in its centre.
 
     Attributes:
         focal: radius of the cylinder, px; None = plane.
@@ -57,9 +52,9 @@ class Canvas:
     """The part of the surface that the panorama shows.
 
     Attributes:
-        surface: what it is cut from.
+        surface: what it is a part of.
         origin: (x, y) of canvas pixel (0, 0), surface px (= reference px on the plane), whole numbers.
-        size: (w, h), canvas px; as large as reference px.
+        size: (w, h), canvas px, which are as large as reference px.
     """
 
     surface: Surface

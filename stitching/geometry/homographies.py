@@ -4,54 +4,101 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Field, Mask, pixel_grid
+from stitching.geometry.pixel_maps import Field, Mask, Points, Size, even_grid, pixel_grid
 
 Matrix = NDArray[np.float64]
 
-LARGEST_AREA_CHANGE = 5.0
+MIN_DEPTH_RATIO = 0.1  # of the smallest to the largest depth of a target's corner; at 0 the horizon goes through it
+MIN_OVERLAP = 0.01  # of the reference's area
+MAX_AREA_CHANGE = 5.0  # of the overlap, both ways
+USUAL_FIELD_OF_VIEW = 60.0  # degrees along the longer side
 _FIT_STEP = 16  # px between the points that a homography is fitted to
 
 
-def is_plausible(homography: Matrix, target_shape: tuple[int, ...], reference_shape: tuple[int, ...]) -> bool:
-    """Whether a homography could come from two photographs of one scene.
-
-    Refused: horizon inside the target, mirrored or folded outline, area changed more than
-    `LARGEST_AREA_CHANGE` times where the pictures overlap, no overlap.
-    """
-    if not np.isfinite(homography).all():
-        return False
-    h, w = target_shape[:2]
-    corners = np.array([[0, 0], [w - 1, 0], [w - 1, h - 1], [0, h - 1]], np.float64)
-    depth = homography[2, :2] @ corners.T + homography[2, 2]  # (4,)
-    if (depth <= 0.1 * depth.max()).any():
-        return False
-    outline = project(homography, corners)
-    edges = np.roll(outline, -1, axis=0) - outline
-    turns = edges[:, 0] * np.roll(edges[:, 1], -1) - edges[:, 1] * np.roll(edges[:, 0], -1)
-    if (turns <= 0).any():
-        return False
-    rh, rw = reference_shape[:2]
-    frame = np.array([[0, 0], [rw - 1, 0], [rw - 1, rh - 1], [0, rh - 1]], np.float32)
-    shared_area, shared = cv2.intersectConvexConvex(outline.astype(np.float32), frame)
-    if shared_area < 0.01 * rw * rh:
-        return False
-    source = project(np.linalg.inv(homography), np.asarray(shared, np.float64).reshape(-1, 2))  # (k, 2)
-    change = shared_area / max(cv2.contourArea(source.astype(np.float32)), 1e-6)
-    return bool(1 / LARGEST_AREA_CHANGE < change < LARGEST_AREA_CHANGE)
-
-
-def project(homography: NDArray[np.floating], points: NDArray[np.float64]) -> NDArray[np.float64]:
+def project(homography: NDArray[np.floating], points: Points) -> Points:
     """Map (..., 2) points; those on or behind the horizon become NaN."""
     mapped = points @ homography[:, :2].T + homography[:, 2]  # (..., 3)
     depth = np.where(mapped[..., 2:] > 1e-9, mapped[..., 2:], np.nan)
-    result: NDArray[np.float64] = mapped[..., :2] / depth
+    result: Points = mapped[..., :2] / depth
     return result
 
 
-def scaling_homography(factor: float) -> Matrix:
-    """Enlarges pixel coordinates (centres at integers) by `factor`."""
-    shift = (factor - 1) / 2
-    return np.array([[factor, 0, shift], [0, factor, shift], [0, 0, 1]], np.float64)
+def scaling_homography(x: float, y: float | None = None) -> Matrix:
+    """The homography of enlarging a picture `x` times in width and `y` (None: as much) in height.
+
+    The same as `pixel_maps.rescale`, as a matrix.
+    """
+    y = x if y is None else y
+    return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]], np.float64)
+
+
+def is_plausible(homography: Matrix, target_shape: tuple[int, ...], reference_shape: tuple[int, ...]) -> bool:
+    """Whether a homography, target px -> reference px, could come from two photographs of one scene.
+
+    Refused: horizon in the target; mirrored or folded target; pictures that hardly overlap; area of the overlap
+    changed more than `MAX_AREA_CHANGE` times. Shapes are (h, w[, c]).
+    """
+    if not np.isfinite(homography).all() or _has_horizon(homography, target_shape):
+        return False
+    outline = project(homography, _corners(target_shape))
+    if not _is_convex(outline):
+        return False
+    area, overlap = cv2.intersectConvexConvex(outline.astype(np.float32), _corners(reference_shape).astype(np.float32))
+    if area < MIN_OVERLAP * reference_shape[1] * reference_shape[0]:
+        return False
+    source = project(np.linalg.inv(homography), np.asarray(overlap, np.float64).reshape(-1, 2))  # (k, 1, 2) -> (k, 2)
+    change = area / max(cv2.contourArea(source.astype(np.float32)), 1e-6)
+    return 1 / MAX_AREA_CHANGE < change < MAX_AREA_CHANGE
+
+
+def _has_horizon(homography: Matrix, shape: tuple[int, ...]) -> bool:
+    """Whether points that the homography maps to infinity, or behind the camera, lie in or near the picture."""
+    depth = homography[2, :2] @ _corners(shape).T + homography[2, 2]  # (4,)
+    return bool((depth <= MIN_DEPTH_RATIO * depth.max()).any())
+
+
+def _is_convex(outline: Points) -> bool:
+    """Whether the four corners (4, 2), given clockwise, are a convex quadrilateral and still clockwise."""
+    edges = np.roll(outline, -1, axis=0) - outline
+    turns = edges[:, 0] * np.roll(edges[:, 1], -1) - edges[:, 1] * np.roll(edges[:, 0], -1)
+    return bool((turns > 0).all())
+
+
+def _corners(shape: tuple[int, ...]) -> Points:
+    """(4, 2): centres of the corner pixels, clockwise."""
+    h, w = shape[:2]
+    return np.array([[0, 0], [w - 1, 0], [w - 1, h - 1], [0, h - 1]], np.float64)
+
+
+def size_variation(homography: Matrix, size: Size) -> float:
+    """Ratio of the largest to the smallest magnification of lengths over a picture (95th to 5th percentile)."""
+    points = even_grid((0, 0), (size[0] - 1, size[1] - 1))
+    depth = points @ homography[2, :2] + homography[2, 2]
+    area = np.abs(np.linalg.det(homography)) / np.maximum(depth, 1e-9) ** 3
+    low, high = np.percentile(area, [5, 95])
+    return float(np.sqrt(high / max(low, 1e-12)))
+
+
+def focal_length(homography: Matrix, reference_size: Size, target_size: Size) -> float:
+    """Focal length of the reference camera, px, if the camera only turned; that of a usual lens where this fails.
+
+    Szeliski & Shum 1997, section 4: the rows of R = K^-1 H K are orthogonal and of equal length.
+    """
+    longer_side = max(reference_size)
+    usual = longer_side / (2 * np.tan(np.deg2rad(USUAL_FIELD_OF_VIEW / 2)))
+    (rw, rh), (tw, th) = reference_size, target_size
+    to_centre = np.array([[1, 0, -(rw - 1) / 2], [0, 1, -(rh - 1) / 2], [0, 0, 1]])
+    from_centre = np.array([[1, 0, (tw - 1) / 2], [0, 1, (th - 1) / 2], [0, 0, 1]])
+    m = to_centre @ homography @ from_centre
+    estimates = []  # (how well conditioned, focal length)
+    for numerator, denominator in (
+        (-(m[0, 2] * m[1, 2]), m[0, 0] * m[1, 0] + m[0, 1] * m[1, 1]),
+        (m[0, 2] ** 2 - m[1, 2] ** 2, m[1, 0] ** 2 + m[1, 1] ** 2 - m[0, 0] ** 2 - m[0, 1] ** 2),
+    ):
+        if abs(denominator) > 1e-9 and numerator / denominator > 0:
+            estimates.append((abs(denominator), float(np.sqrt(numerator / denominator))))
+    focal = max(estimates)[1] if estimates else usual
+    return float(focal) if 0.4 < focal / longer_side < 5 else float(usual)
 
 
 def nearest_homography_map(map_xy: Field, known: Mask) -> Field:

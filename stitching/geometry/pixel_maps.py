@@ -1,6 +1,6 @@
-"""Fields: (h, w, 2) float32 arrays of places or displacements, px, and what is often done to them."""
+"""Maps of pixels: (h, w, 2) float32 arrays of positions or displacements, px; sampling, composing, inverting them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import cv2
@@ -17,8 +17,8 @@ Box = tuple[slice, slice]  # rows and columns of a part
 Raster = TypeVar("Raster", NDArray[np.uint8], NDArray[np.uint16], NDArray[np.float32])
 Coordinates = TypeVar("Coordinates", NDArray[np.float32], NDArray[np.float64])
 
-GRID_STEP = 8  # px between the nodes of a smooth map that is interpolated linearly in between
-OUTSIDE_ALL = -1e5  # px; stands for NaN inside cv2.remap, far outside of every picture
+GRID_STEP = 8  # px between the nodes at which a smooth function is evaluated
+OUTSIDE_ALL = -1e5  # px; far outside of every picture: stands for NaN, which cv2.remap does not take
 
 
 def pixel_grid(height: int, width: int) -> Field:
@@ -30,12 +30,24 @@ def pixel_grid(height: int, width: int) -> Field:
 
 
 def rescale(points: Coordinates, scale: float) -> Coordinates:
-    """Coordinates after the picture was enlarged `scale` times (pixel centres at .5)."""
+    """The coordinates that points of a picture have after it is enlarged `scale` times."""
     return (points + 0.5) * scale - 0.5
 
 
+def even_grid(low: Sequence[float] | Points, high: Sequence[float] | Points, count: int = 48) -> Points:
+    """(count, count, 2) points spread evenly from `low` to `high`, the (x, y) of two opposite corners."""
+    x, y = np.meshgrid(*(np.linspace(start, stop, count) for start, stop in zip(low, high, strict=True)))
+    return np.stack([x, y], axis=-1)
+
+
+def box_outline(low: Sequence[float] | Points, high: Sequence[float] | Points) -> Points:
+    """(n, 2) points spread evenly along the border of a box with the corners `low` and `high`, (x, y)."""
+    grid = even_grid(low, high)
+    return np.concatenate([grid[0], grid[-1], grid[:, 0], grid[:, -1]])
+
+
 def evaluate_on_grid(function: Callable[[Points], Points], size: Size, scale: float, offset: Size = (0, 0)) -> Field:
-    """A smooth function of canvas px, drawn on a grid of `scale` px per canvas px.
+    """Evaluate a smooth function of canvas px on a grid of `scale` px per canvas px.
 
     Args:
         function: (..., 2) canvas px -> (..., 2) px of some picture.
@@ -44,7 +56,8 @@ def evaluate_on_grid(function: Callable[[Points], Points], size: Size, scale: fl
         offset: (x, y) of the result's first pixel on that grid.
 
     Returns:
-        (h, w, 2) float32, exact on a lattice of `GRID_STEP` px, linear in between.
+        (h, w, 2) float32; exact on a lattice of `GRID_STEP` px, interpolated linearly in between; `OUTSIDE_ALL`
+        where the function is NaN.
     """
     x, y = (_nodes(start, length, GRID_STEP) for start, length in zip(offset, size, strict=True))
     nodes = np.stack(np.meshgrid(x, y), axis=-1)  # (rows, columns, 2)
@@ -55,13 +68,13 @@ def evaluate_on_grid(function: Callable[[Points], Points], size: Size, scale: fl
 def crop_and_resize(
     field: NDArray[np.float32], scale: float, size: Size, offset: Size = (0, 0), lattice: int | None = None
 ) -> NDArray[np.float32]:
-    """A part of a field, enlarged; places are exact, where `cv2.remap` rounds them to 1/32 px of the field.
+    """A part of a field, enlarged. Positions are exact, while `cv2.remap` rounds them to 1/32 px of the field.
 
     Args:
-        field: (h, w[, c]); values do not change, its border goes on.
+        field: (h, w[, c]); values do not change; beyond the border they are those of the border.
         scale: field px per result px.
         size, offset: (w, h) and (x, y) of the part, result px.
-        lattice: result px between looked-up values, linear in between; None = about as dense as the field.
+        lattice: result px between sampled values, linear in between; None = about as dense as the field.
 
     Returns:
         (h', w'[, c]) float32 of `size`.
@@ -75,7 +88,7 @@ def crop_and_resize(
 
 
 def _nodes(start: int, length: int, lattice: int) -> Points:
-    """Middles of the cells of `lattice` px from one before pixel `start` to one after the last pixel."""
+    """Centres of the cells of `lattice` px, from the cell before pixel `start` to the cell after the last pixel."""
     cells = np.arange(start // lattice - 1, (start + length - 1) // lattice + 2, dtype=np.float64)
     return cells * lattice + (lattice - 1) / 2
 
@@ -83,13 +96,13 @@ def _nodes(start: int, length: int, lattice: int) -> Points:
 def _between_nodes(values: NDArray[np.float32], lattice: int, size: Size, offset: Size) -> NDArray[np.float32]:
     """Linear interpolation between values (rows, columns[, c]) at the `_nodes` of `size` and `offset`."""
     rows, columns = values.shape[:2]
-    drawn = resize_field(values, (columns * lattice, rows * lattice))
+    dense = resize_field(values, (columns * lattice, rows * lattice))
     left, top = (start % lattice + lattice for start in offset)
-    return drawn[top : top + size[1], left : left + size[0]]
+    return dense[top : top + size[1], left : left + size[0]]
 
 
 def _interpolated(values: NDArray[np.float32], at: Points, axis: int) -> NDArray[np.float32]:
-    """Linear interpolation at (n,) places along an axis, which gets the length n; the border goes on."""
+    """Linear interpolation at (n,) positions along an axis, which gets the length n; constant beyond the border."""
     last = values.shape[axis] - 1
     at = np.clip(at, 0, last)
     low = at.astype(np.intp)
@@ -102,14 +115,15 @@ def _interpolated(values: NDArray[np.float32], at: Points, axis: int) -> NDArray
     return result
 
 
-def inside(map_xy: Field, size: Size) -> Mask:
-    """(h, w): which (h, w, 2) places lie in a picture of `size`; NaN does not."""
+def inside(points: Coordinates, size: Size) -> Mask:
+    """(...): which (..., 2) points lie in a picture of `size`, its last pixels included; NaN does not."""
     low, high = np.array([-0.5, -0.5]), np.array([size[0] - 0.5, size[1] - 0.5])
-    return np.asarray(cv2.inRange(map_xy, low, high) > 0)
+    found = cv2.inRange(points.reshape(1, -1, 2), low, high) > 0  # (..., 2) -> (1, n, 2)
+    return np.asarray(found).reshape(points.shape[:-1])  # (1, n) -> (...)
 
 
 def remap(picture: Raster, map_xy: Field, interpolation: int = cv2.INTER_LINEAR) -> Raster:
-    """Sample a picture or field (h, w[, c]) at (h', w', 2) places; outside, its nearest border pixel."""
+    """Sample a picture or field (h, w[, c]) at (h', w', 2) points; outside, its nearest border pixel."""
     # OpenCV's stubs do not know that the second map may be missing.
     sampled: Raster = cv2.remap(  # type: ignore[call-overload]
         picture, map_xy, None, interpolation, borderMode=cv2.BORDER_REPLICATE
@@ -117,49 +131,49 @@ def remap(picture: Raster, map_xy: Field, interpolation: int = cv2.INTER_LINEAR)
     return sampled
 
 
-def compose_flows(first: Field, then: Field) -> Field:
-    """Displacement of moving by `first` and from there by `then`; both (h, w, 2) px on one grid."""
+def compose_flows(first: Field, second: Field) -> Field:
+    """Displacement of moving by `first` and from there by `second`; all (h, w, 2) px on one grid."""
     h, w = first.shape[:2]
-    return first + remap(then, pixel_grid(h, w) + first)
+    return first + remap(second, pixel_grid(h, w) + first)
 
 
-def forward_backward_error(there: Field, back: Field) -> NDArray[np.float32]:
-    """(h, w): how far from its start a pixel ends that moves by `there` and then by `back`, px."""
-    total = compose_flows(there, back)
+def forward_backward_error(forward: Field, backward: Field) -> NDArray[np.float32]:
+    """(h, w): distance from a pixel to where it ends when it moves by `forward` and then by `backward`, px."""
+    total = compose_flows(forward, backward)
     return np.asarray(cv2.magnitude(total[..., 0], total[..., 1]), np.float32)
 
 
 def push_pull(field: Field, known: NDArray[np.float32]) -> Field:
-    """Fill the unknown smoothly from the known: push-pull interpolation (Gortler et al. 1996, section 3.4).
+    """Fill unknown values smoothly from known ones: push-pull interpolation (Gortler et al. 1996, section 3.4).
 
     Args:
         field: (h, w, 2).
-        known: (h, w) weights 0..1; where 1 the field stays as it is.
+        known: (h, w) weights 0..1; where 1 the field does not change.
 
     Returns:
-        (h, w, 2); zeros where nothing at all is known.
+        (h, w, 2); zeros if nothing is known.
     """
     levels = [(field * known[..., None], known)]
     while max(levels[-1][1].shape) > 1:
         values, weights = (np.asarray(cv2.pyrDown(level), np.float32) for level in levels[-1])
-        full = np.minimum(4 * weights, 1)  # a quarter of known pixels is enough to know the coarse one
-        rise = full / np.maximum(weights, 1e-6)
-        levels.append((values * rise[..., None], full))
+        saturated = np.minimum(4 * weights, 1)  # a coarse pixel is known where a quarter of its fine pixels are
+        gain = saturated / np.maximum(weights, 1e-6)
+        levels.append((values * gain[..., None], saturated))
     values, weights = levels[-1]
     filled: Field = np.asarray(values / np.maximum(weights, 1e-6)[..., None], np.float32)
     for values, weights in levels[-2::-1]:
-        below = resize_field(filled, (weights.shape[1], weights.shape[0]))
-        filled = values + (1 - weights)[..., None] * below
+        coarser = resize_field(filled, (weights.shape[1], weights.shape[0]))
+        filled = values + (1 - weights)[..., None] * coarser
     return filled
 
 
 def resize_field(field: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
-    """Resample a field (values unchanged) to `size`; pixel centres at .5."""
+    """Interpolate a field (h, w[, c]) linearly to `size` (w, h); values are not scaled."""
     return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def bounding_box(mask: Mask, margin: int = 0) -> Box:
-    """Rows and columns that hold all True pixels, and `margin` more on each side; all where none is True."""
+    """Rows and columns of all True pixels and of `margin` more on each side; all of the mask if none is True."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if len(rows) == 0:
         return slice(0, mask.shape[0]), slice(0, mask.shape[1])
@@ -170,14 +184,16 @@ def bounding_box(mask: Mask, margin: int = 0) -> Box:
 
 
 def forward_map(backward: Field, scale: float, target_size: Size) -> tuple[Field, float]:
-    """Invert a backward map: target px -> canvas px for every target pixel.
+    """Invert a backward map: for every target pixel its position on the canvas.
 
     Args:
         backward: (h, w, 2) canvas grid of `scale` px per canvas px -> target px, NaN where not covered.
+        scale: px of the grid per canvas px.
+        target_size: (w, h), px.
 
     Returns:
-        (ht, wt, 2) float32 and its px per target px (at most `scale`). Target pixels that no canvas pixel
-        shows (hidden ones, a cropped rim) get their place from their neighbours.
+        (h', w', 2) float32, target grid -> canvas px, and the grid's px per target px (at most `scale`, at most 1).
+        Target pixels that no canvas pixel shows (hidden ones, for example) are filled from their neighbours.
     """
     tw, th = target_size
     grid_scale = min(1.0, scale)

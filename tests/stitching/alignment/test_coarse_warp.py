@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from stitching.alignment.canvas_planning import MAX_REACH, plan_canvas
 from stitching.alignment.coarse import Alignment
-from stitching.alignment.coarse_warp import FARTHEST, focal_length, plan_canvas
 from stitching.alignment.features import Matches
 from stitching.geometry.canvas import Surface
-from stitching.geometry.homographies import is_plausible, project
+from stitching.geometry.homographies import focal_length, is_plausible, project
 from stitching.geometry.pixel_maps import evaluate_on_grid, inside
 
 SIZE = (640, 480)  # (w, h)
@@ -155,7 +155,7 @@ def test_the_canvas_is_bounded_whatever_the_homography():
         plausible = is_plausible(homography, SIZE[::-1], SIZE[::-1])
         valid += plausible
         # Area changes at most 5 times in the overlap, so no picture is more than a few diagonals long.
-        most = (2 * FARTHEST * (5 if plausible else 100) + 2) * np.hypot(*SIZE)
+        most = (2 * MAX_REACH * (5 if plausible else 100) + 2) * np.hypot(*SIZE)
         assert max(canvas.size) < most, homography
         assert min(canvas.size) >= 1
     assert valid > 30

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from synthetic import SIZE, two_planes
 
+from stitching.alignment.canvas_planning import plan_canvas
 from stitching.alignment.coarse import align
-from stitching.alignment.coarse_warp import plan_canvas
 from stitching.geometry.pixel_maps import pixel_grid, remap, rescale
 from stitching.geometry.tears_and_folds import tears_and_folds
 from stitching.io.picture import as_picture, to_grey

@@ -14,8 +14,8 @@ from synthetic import SIZE, two_planes
 from torch import nn
 
 from stitching import InputError, Options, stitch
+from stitching.alignment.canvas_planning import plan_canvas
 from stitching.alignment.coarse import align
-from stitching.alignment.coarse_warp import plan_canvas
 from stitching.errors import JobError
 from stitching.geometry.pixel_maps import pixel_grid, remap, rescale
 from stitching.io.picture import as_picture, to_grey
