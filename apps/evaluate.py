@@ -45,16 +45,17 @@ def evaluate(
         pairs: folder with NAME/1.jpg and NAME/2.jpg (NAME/gt.npz: ground truth), or with input1/NAME.jpg and
             input2/NAME.jpg as in UDIS-D. 1 is the reference.
         output: folder for the results; created where it is missing.
-        methods: some of auto, classical, network, sigmo, homography, opencv-pano, opencv-scans, hugin, openstitching.
+        methods: some of auto, classical, matches, sigmo, homography, opencv-pano, opencv-scans, hugin, openstitching.
             One that is not installed is skipped. On a generated data set: warps, of homography, classical,
-            planar, network[:FILE], pwm[:FILE], ptlflow:MODEL[:FILE]; each also with +dis, a last dense inverse search.
+            planar, matches[:WEIGHTS], pwm[:WEIGHTS], ptlflow:MODEL[:FILE]; each also with +dis, a last dense inverse
+            search.
         limit: only the first so many pairs.
         again: run again what is finished.
         threads: that each method may use.
         timeout: seconds after which a run counts as failed.
         openstitching_python: interpreter of the environment that holds the PyPI package "stitching"; default:
             the environment variable PARASTITCH_OPENSTITCHING_PYTHON.
-        blends: on a generated data set, of seam and network[:FILE]; each blends every warp.
+        blends: on a generated data set, of seam and network[:WEIGHTS]; each blends every warp.
     """
     _check(limit, threads, timeout)
     if (pairs / DESCRIPTION).exists():

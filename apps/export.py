@@ -1,4 +1,4 @@
-"""`parastitch export`: trained weights as a file that needs no torch."""
+"""`parastitch export`: trained weights as files that need no torch."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,27 +14,26 @@ def export_command(
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     precision: Literal["fp32", "fp16"] = "fp32",
 ) -> None:
-    """Turn trained weights into an ONNX file, checked against torch before it is there.
+    """Turn trained weights into three ONNX files (matching, pwm, sigmo), each checked against torch before it is there.
 
     Args:
         weights: .safetensors file that parastitch train wrote.
-        output: .onnx file to write.
-        precision: how weights are stored: fp16 halves the file. It computes in fp32 either way.
+        output: folder to write the files to.
+        precision: how weights are stored: fp16 halves the files. They compute in fp32 either way.
     """
-    if output.suffix != ".onnx":
-        raise InputError(f"cannot write {output}: expected a name that ends in .onnx")
     if missing := [package for package in ("torch", "safetensors", "onnx") if find_spec(package) is None]:
         raise InputError(f"export needs {', '.join(missing)}: pip install 'parastitch[train]'")
-    from stitching.io.files import check_writable
     from stitching.network.runtime.export import export_network
     from stitching.network.stitching_network import StitchingNetwork
     from stitching.network.weights import load_into, load_weights
 
-    check_writable(output)
     checkpoint, network = load_weights(weights), StitchingNetwork()
     load_into(network, checkpoint)
     differences = export_network(network, output, checkpoint.architecture, precision)
     print("largest differences from torch, px or shares:")
-    for name, difference in differences.items():
-        print(f"  {name:16} {difference:.1e}")
-    print(f"written: {output} ({output.stat().st_size / 1e6:.1f} MB)")
+    for graph, outputs in differences.items():
+        for name, difference in outputs.items():
+            print(f"  {graph}: {name:20} {difference:.1e}")
+    for graph in differences:
+        path = output / f"{graph}.onnx"
+        print(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB)")

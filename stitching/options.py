@@ -6,10 +6,10 @@ from typing import Literal, get_args
 from stitching.blending.gain import COMPENSATORS
 from stitching.blending.generators import find_generator
 from stitching.errors import InputError
-from stitching.network.runtime.onnx_runtime import Device
+from stitching.network.interface import Device
 from stitching.warping.estimators import find_estimator
 
-AUTO_WARPS = ("classical", "network", "homography")  # that `auto` tries, in this order
+AUTO_WARPS = ("classical", "matches", "homography")  # that `auto` tries, in this order
 AUTO_BLEND = "seam"  # that `auto` takes: it has looked better so far
 MEGAPIX_RANGE = (0.01, 10000.0)
 MAX_WORK_MEGAPIX = 4.0
@@ -20,12 +20,12 @@ class Options:
     """How a pair is stitched; the command line has the same options."""
 
     warp: str = "auto"
-    """Estimator of the warp: classical (a dense warp for every pixel), network (the same with the trained network's
+    """Estimator of the warp: classical (a dense warp for every pixel), matches (the same with the trained network's
     matches), homography (coarse alignment only), auto (the classical warp, and the others where its seam shows or where
-    it is not forward-backward consistent), network:FILE (weights that `parastitch train` or `parastitch export` wrote)
-    or ptlflow:MODEL[:FILE] (a flow network of the package ptlflow, and the file of its weights)."""
+    it is not forward-backward consistent), matches:WEIGHTS (a .safetensors file of `parastitch train` or a folder of
+    `parastitch export`) or ptlflow:MODEL[:FILE] (a flow network of the package ptlflow, the file of its weights)."""
     blend: str = "auto"
-    """Generator of the blend: seam (graph cut and pyramid bands), network or network:FILE (SIGMo), auto (seam)."""
+    """Generator of the blend: seam (graph cut and pyramid bands), network or network:WEIGHTS (SIGMo), auto (seam)."""
     device: Device = "auto"
     """Where networks compute: cpu, cuda, auto (a GPU where the installed packages can use one)."""
     compensator: Literal["gain", "field", "none"] = "gain"

@@ -2,7 +2,7 @@
 
 The rules, with the limits below:
 
-1. The candidates are tried in the order classical, network, homography. A candidate is accepted, and no further one
+1. The candidates are tried in the order classical, matches, homography. A candidate is accepted, and no further one
    is tried, if its cost is at most `MAX_ACCEPTED_COST` and `MIN_CONSISTENT_SHARE` of the overlap is forward-backward
    consistent.
 2. A later candidate replaces the best one so far if its cost is below `REPLACING_COST_RATIO` of that one's.

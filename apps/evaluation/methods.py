@@ -102,7 +102,7 @@ def _runs(command: list[str]) -> bool:
 _BUILDERS: dict[str, Callable[[], StitchMethod]] = {
     "auto": lambda: _own("auto"),
     "classical": lambda: _own("classical", "--warp", "classical", "--blend", "seam"),
-    "network": lambda: _own("network", "--warp", "network", "--blend", "seam"),
+    "matches": lambda: _own("matches", "--warp", "matches", "--blend", "seam"),
     "sigmo": lambda: _own("sigmo", "--warp", "classical", "--blend", "network"),
     "homography": lambda: _own("homography", "--warp", "homography", "--blend", "seam"),
     "opencv-pano": lambda: _opencv("opencv-pano", "panorama"),

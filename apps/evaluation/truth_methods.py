@@ -10,12 +10,14 @@ from functools import partial
 import numpy as np
 
 from stitching.io.picture import to_grey
-from stitching.network.runtime.network_files import find_network
+from stitching.network.interface import MATCHING, PWM
+from stitching.network.runtime.network_files import graph_file, load_runtime
 from stitching.warping.classical import classical
 from stitching.warping.dense_inverse_search import refine
 from stitching.warping.estimators import find_estimator
 from stitching.warping.extrapolate import extrapolate_on_plane
-from stitching.warping.network import ExtendingEstimator, NetworkEstimator
+from stitching.warping.matches import MatchesEstimator
+from stitching.warping.pwm import PwmEstimator
 from stitching.warping.realignment import RealigningEstimator
 from stitching.warping.warp import CanvasPair, Estimator, Warp
 
@@ -25,19 +27,19 @@ DIS = "+dis"  # a name's ending: a last dense inverse search after the warp
 def find_method(name: str) -> Estimator:
     """The warp estimator called `name`.
 
-    `planar`: the classical warp, extrapolated on the plane that most of the overlap follows. `pwm[:FILE]`: the warp of
-    the network's matches, extrapolated likewise and then refined by PWM. Others: as `find_estimator`. Each may end in
+    `planar`: the classical warp, extrapolated on the plane that most of the overlap follows. `pwm[:WEIGHTS]`: the warp
+    of the network's matches, extrapolated likewise and then by PWM. Others: as `find_estimator`. Each may end in
     "+dis".
 
     Raises:
-        InputError: there is no such method, a package is not installed, or the weights are a file that is missing.
+        InputError: there is no such method, a package is not installed, or the weights are missing.
     """
     if name.endswith(DIS):
         return partial(_sharpened, find_method(name.removesuffix(DIS)))
     if name == "planar":
         return partial(classical, extrapolation=extrapolate_on_plane)
-    kind, _, file = name.partition(":")
-    return _pwm(name, file) if kind == "pwm" and name != "pwm:" else find_estimator(name)
+    kind, _, weights = name.partition(":")
+    return _pwm(weights) if kind == "pwm" and name != "pwm:" else find_estimator(name)
 
 
 def _sharpened(estimator: Estimator, pair: CanvasPair) -> Warp:
@@ -48,12 +50,13 @@ def _sharpened(estimator: Estimator, pair: CanvasPair) -> Warp:
     return replace(warp, residual=np.where(confident, better, warp.residual))
 
 
-def _pwm(name: str, file: str) -> Estimator:
-    opened = find_network(name, file, "auto")
+def _pwm(weights: str) -> Estimator:
+    for graph in (MATCHING, PWM):
+        graph_file(graph, weights)  # missing weights are reported before any work is done
 
     def estimate(pair: CanvasPair) -> Warp:
-        runner = opened()
-        estimator = ExtendingEstimator(runner, NetworkEstimator(runner, extrapolate_on_plane))
-        return RealigningEstimator(runner, estimator)(pair)
+        matching, pwm = load_runtime(MATCHING, weights), load_runtime(PWM, weights)
+        start = MatchesEstimator(matching, extrapolate_on_plane)
+        return RealigningEstimator(matching, PwmEstimator(pwm, start))(pair)
 
     return estimate

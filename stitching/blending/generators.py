@@ -3,29 +3,29 @@
 from stitching.blending.blend import Blend, Generator
 from stitching.blending.seam import seam
 from stitching.errors import InputError
-from stitching.network.runtime.network_files import find_network
-from stitching.network.runtime.onnx_runtime import Device
+from stitching.network.interface import SIGMO, Device
+from stitching.network.runtime.network_files import graph_file, load_runtime
 from stitching.warping.warp import AlignedPair
 
 
 def find_generator(name: str, device: Device = "auto") -> Generator:
-    """The generator called `name`: `seam`, or `network` or `network:FILE`, SIGMo of a trained network.
+    """The generator called `name`: `seam`, or `network` or `network:WEIGHTS`, SIGMo; see `graph_file`.
 
     Nothing heavy is imported before the generator is called.
 
     Raises:
-        InputError: there is none, a package is not installed, or the weights are a file that is missing.
+        InputError: there is none, a package is not installed, or the weights are missing.
     """
     if name == "seam":
         return seam
-    kind, _, file = name.partition(":")
+    kind, _, weights = name.partition(":")
     if kind != "network" or name == "network:":
-        raise InputError(f"no blend called {name!r}; known: seam, network, network:FILE")
-    opened = find_network(name, file, device)
+        raise InputError(f"no blend called {name!r}; known: seam, network, network:WEIGHTS")
+    graph_file(SIGMO, weights)  # missing weights are reported before any work is done
 
     def generate(pair: AlignedPair, compensator: str) -> Blend:
-        from stitching.blending.sigmo import NetworkGenerator
+        from stitching.blending.sigmo import SigmoGenerator
 
-        return NetworkGenerator(opened())(pair, compensator)
+        return SigmoGenerator(load_runtime(SIGMO, weights, device))(pair, compensator)
 
     return generate

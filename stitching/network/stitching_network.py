@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from stitching.network.backbone import Backbone, Features
 from stitching.network.inputs import PairTensors, Start, check_window
 from stitching.network.pixelwise_warping import PixelwiseWarp, PixelwiseWarping
-from stitching.network.splatting import Splatted, splat
+from stitching.network.splatting import splat
 from stitching.network.stitched_image_generating import Generated, StitchedImageGenerating, StitchInputs
 
 WARP, STITCH = "warp", "stitch"  # the backbone's normalisations
@@ -48,14 +48,14 @@ class StitchingNetwork(nn.Module):
             residual: where the target's pixels go.
             importance: (b, 1, h, w) of pixels that land on one place, as `splat`.
         """
-        return self.generate(pair, splat(pair.target, residual, importance, pair.target_valid))
+        splatted = splat(pair.target, residual, importance, pair.target_valid)
+        inputs = StitchInputs(pair.reference, splatted.values, pair.reference_valid, splatted.coverage.clamp_max(1))
+        return StitchedPair(inputs, self.generate(inputs))
 
-    def generate(self, pair: PairTensors, moved: Splatted) -> StitchedPair:
-        """The second part of `stitch`: of targets that were splatted."""
-        valid = moved.coverage.clamp_max(1)
-        reference, target = self._features((pair.reference, moved.values), (pair.reference_valid, valid), STITCH)
-        inputs = StitchInputs(pair.reference, moved.values, pair.reference_valid, valid)
-        return StitchedPair(inputs, self.generating(inputs, reference, target))
+    def generate(self, inputs: StitchInputs) -> Generated:
+        """SIGMo on pictures that are in their places. Raises InputError for sizes that it cannot work on."""
+        pictures, valid = (inputs.reference, inputs.target), (inputs.reference_valid, inputs.target_valid)
+        return self.generating(inputs, *self._features(pictures, valid, STITCH))  # type: ignore[no-any-return]
 
     def warp_features(self, pair: PairTensors) -> tuple[Features, Features]:
         """Of reference and target, as `warp` uses them."""

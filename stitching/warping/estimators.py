@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from stitching.errors import InputError
-from stitching.network.runtime.network_files import find_network
-from stitching.network.runtime.onnx_runtime import Device, Runner
+from stitching.network.interface import MATCHING, Device
+from stitching.network.runtime.network_files import graph_file, load_runtime
 from stitching.warping.classical import classical
 from stitching.warping.warp import CanvasPair, Estimator, Warp
 
@@ -24,33 +24,37 @@ ESTIMATORS: dict[str, Estimator] = {"classical": classical, "homography": homogr
 def find_estimator(name: str, device: Device = "auto") -> Estimator:
     """The estimator called `name`.
 
-    One of `ESTIMATORS`; `network`, the trained network that ships, or `network:FILE`, one that `parastitch train` or
-    `parastitch export` wrote; or `ptlflow:MODEL[:WEIGHTS]`, see `ptlflow.ptlflow_warp`. Nothing heavy is imported
-    before the estimator is called.
+    One of `ESTIMATORS`; `matches`, with the trained network that ships, or `matches:WEIGHTS`, see `graph_file`; or
+    `ptlflow:MODEL[:WEIGHTS]`, see `ptlflow.ptlflow_warp`. Nothing heavy is imported before the estimator is called.
 
     Raises:
-        InputError: there is none, a package is not installed, or the weights are a file that is missing.
+        InputError: there is none, a package is not installed, or the weights are missing.
     """
     kind, _, rest = name.partition(":")
     if name in ESTIMATORS:
         return ESTIMATORS[name]
-    if kind == "network" and name != "network:":
-        opened = find_network(name, rest, device)
-        return lambda pair: _network(opened())(pair)
+    if kind == "matches" and name != "matches:":
+        return _matches(rest, device)
     model, _, weights = rest.partition(":")
     if kind == "ptlflow" and model:
         return _ptlflow(name, model, weights)
     known = ", ".join(ESTIMATORS)
     raise InputError(
-        f"no warp called {name!r}; known: {known}, network, network:FILE, ptlflow:MODEL or ptlflow:MODEL:FILE"
+        f"no warp called {name!r}; known: {known}, matches, matches:WEIGHTS, ptlflow:MODEL or ptlflow:MODEL:FILE"
     )
 
 
-def _network(runner: Runner) -> Estimator:
-    from stitching.warping.network import NetworkEstimator
-    from stitching.warping.realignment import RealigningEstimator
+def _matches(weights: str, device: Device) -> Estimator:
+    graph_file(MATCHING, weights)  # missing weights are reported before any work is done
 
-    return RealigningEstimator(runner, NetworkEstimator(runner))
+    def estimate(pair: CanvasPair) -> Warp:
+        from stitching.warping.matches import MatchesEstimator
+        from stitching.warping.realignment import RealigningEstimator
+
+        matching = load_runtime(MATCHING, weights, device)
+        return RealigningEstimator(matching, MatchesEstimator(matching))(pair)
+
+    return estimate
 
 
 def _ptlflow(name: str, model: str, weights: str) -> Estimator:

@@ -1,4 +1,4 @@
-"""A second coarse alignment: where the network's matches agree on another homography than the one that was found."""
+"""A second coarse alignment, where the network's matches agree on another homography than the one that was found."""
 
 from dataclasses import dataclass, replace
 
@@ -10,67 +10,68 @@ from stitching.alignment.local_correlation import local_correlation
 from stitching.geometry.homographies import is_plausible, project
 from stitching.geometry.pixel_maps import bounding_box, pixel_grid, remap
 from stitching.io.picture import to_grey
-from stitching.network.runtime.onnx_runtime import Runner
-from stitching.network.runtime.window import MARGIN, SURE, NetworkWindow
+from stitching.network.interface import MULTIPLE, Runtime
+from stitching.network.runtime.window import MARGIN
+from stitching.warping.matches import MIN_CONFIDENCE, window_of
 from stitching.warping.warp import CanvasPair, Estimator, Warp
 
-NEAR = 1.0  # cells from where a homography puts them that matches may lie
-BETTER = 1.15  # times as many matches as the present alignment must another one explain
-FEWEST = 20  # matches
-WINDOW = 25  # px over which pictures are compared: near the right place they are alike, parallax or not
-WORSE = 0.03  # correlation that may be lost: much of the pictures shows other planes
-TIMES = 2  # that a target is moved: after the first time more is seen of what both show
+MAX_DISTANCE = 1.0  # cells between a match and where a homography puts it, up to which it is explained
+MIN_IMPROVEMENT = 1.15  # times as many matches as the present alignment another one must explain
+MIN_MATCHES = 20
+CORRELATION_WINDOW = 25  # px; near the right place pictures correlate, parallax or not
+MAX_LOST_CORRELATION = 0.03  # much of the pictures lies on other planes
+MAX_ITERATIONS = 2  # once the target is moved, more of what both show can be matched
 
 Homography = NDArray[np.float64]  # (3, 3) px of the canvas
 
 
 @dataclass(frozen=True)
 class RealigningEstimator:
-    """Another estimator's warp, after the target was moved to where the network's matches have most of it."""
+    """Another estimator's warp, after the target was moved to where the network's matches put most of it."""
 
-    runner: Runner
+    matching: Runtime  # of `stitching.network.interface.MATCHING`
     estimator: Estimator
-    times: int = TIMES
+    iterations: int = MAX_ITERATIONS
 
     def __call__(self, pair: CanvasPair) -> Warp:
         """The warp of the target in `pair`."""
-        homography = second_alignment(self.runner, pair) if self.times else None
+        homography = second_alignment(self.matching, pair) if self.iterations else None
         if homography is None:
             return self.estimator(pair)
-        there = moved(pair, homography)
-        if agreement(there) < agreement(pair) - WORSE:  # matches may agree with each other and be wrong
+        realigned = moved(pair, homography)
+        if (
+            agreement(realigned) < agreement(pair) - MAX_LOST_CORRELATION
+        ):  # matches may agree with each other and be wrong
             return self.estimator(pair)
-        return composed(replace(self, times=self.times - 1)(there), homography)
+        return composed(replace(self, iterations=self.iterations - 1)(realigned), homography)
 
 
-def second_alignment(runner: Runner, pair: CanvasPair) -> Homography | None:
+def second_alignment(matching: Runtime, pair: CanvasPair) -> Homography | None:
     """What moves the coarsely aligned target to where most of the network's matches are; None where it is there."""
     box = bounding_box(pair.target_valid, MARGIN)
-    window = NetworkWindow.of(pair, box)
-    found = runner(("matches", "match_confidence"), window.pictures)
-    sure = found["match_confidence"][0, 0]
-    rows, columns = np.nonzero(sure > SURE)
-    if len(rows) < FEWEST:
+    window = window_of(pair, box)
+    found = matching(window.pictures)
+    rows, columns = np.nonzero(found["forward_confidence"][0, 0] > MIN_CONFIDENCE)
+    if len(rows) < MIN_MATCHES:
         return None
-    cell = window.cell
-    start = (np.stack([columns, rows], axis=-1) + 0.5) * cell / window.scale - 0.5  # (n, 2) of the part
+    start = (np.stack([columns, rows], axis=-1) + 0.5) * MULTIPLE / window.scale - 0.5  # (n, 2) px of the part
     start = start + np.array([box[1].start, box[0].start])
-    moves = found["matches"][0, :, rows, columns] / window.scale  # (n, 2)
-    tolerance = NEAR * cell / float(window.scale.min())
-    homography, inliers = cv2.findHomography(start, start + moves, cv2.USAC_MAGSAC, tolerance, maxIters=5000)
-    present = int((np.linalg.norm(moves, axis=1) < tolerance).sum())
-    if homography is None or inliers.sum() < max(FEWEST, BETTER * present):
+    displacement = found["forward_matches"][0, :, rows, columns] / window.scale  # (n, 2)
+    tolerance = MAX_DISTANCE * MULTIPLE / float(window.scale.min())
+    homography, inliers = cv2.findHomography(start, start + displacement, cv2.USAC_MAGSAC, tolerance, maxIters=5000)
+    present = int((np.linalg.norm(displacement, axis=1) < tolerance).sum())
+    if homography is None or inliers.sum() < max(MIN_MATCHES, MIN_IMPROVEMENT * present):
         return None
     shape = pair.target_valid.shape
     return np.asarray(homography, np.float64) if is_plausible(homography, shape, shape) else None
 
 
 def agreement(pair: CanvasPair) -> float:
-    """Mean local correlation of the pictures of a pair where both are seen, -1 .. 1; -1 where nothing is."""
+    """Mean local correlation of the pictures of a pair in their overlap, -1 .. 1; -1 without an overlap."""
     if not pair.overlap.any():
         return -1.0
     reference, target = (to_grey(picture).astype(np.float32) for picture in (pair.reference, pair.target))
-    return float(local_correlation(reference, target, WINDOW)[pair.overlap].mean())
+    return float(local_correlation(reference, target, CORRELATION_WINDOW)[pair.overlap].mean())
 
 
 def moved(pair: CanvasPair, homography: Homography) -> CanvasPair:
@@ -83,7 +84,8 @@ def moved(pair: CanvasPair, homography: Homography) -> CanvasPair:
 
 
 def composed(warp: Warp, homography: Homography) -> Warp:
-    """The warp of a target, from the warp of what `moved` made of it."""
+    """The warp of a target, from the warp of the same target after `moved`."""
     grid = pixel_grid(*warp.confidence.shape)
     map_xy = np.nan_to_num(project(homography, grid.astype(np.float64)), nan=-1e4).astype(np.float32)
-    return Warp(map_xy + remap(warp.residual, map_xy) - grid, remap(warp.confidence, map_xy))
+    residual = map_xy + remap(warp.residual, map_xy) - grid
+    return replace(warp, residual=residual, confidence=remap(warp.confidence, map_xy))

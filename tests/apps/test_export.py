@@ -6,22 +6,35 @@ import numpy as np
 import pytest
 
 from apps.cli import main
-from stitching.network.runtime import export as exporting
-from stitching.network.runtime.onnx_runtime import OUTPUTS, open_runner
+from stitching.network.interface import GRAPHS, MATCHING
+from stitching.network.runtime.network_files import load_runtime
+from stitching.network.runtime.sealed_file import SHIPPED
 
-TRAINED = Path(exporting.__file__).parents[2] / "weights" / "network.safetensors"
+TRAINED = SHIPPED / "network.safetensors"
 
 
-def test_writes_a_file_that_runs_and_says_how_far_it_is_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "network.onnx"
-    assert main(["export", str(TRAINED), "-o", str(path), "--precision", "fp16"]) == 0
+def test_writes_files_that_run_and_says_how_far_they_are_off(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "exported"
+    assert main(["export", str(TRAINED), "-o", str(folder), "--precision", "fp16"]) == 0
     printed = capsys.readouterr()
-    assert all(f"  {name} " in printed.out for name in OUTPUTS)
-    assert f"written: {path} (8.1 MB)" in printed.out
+    assert all(f"  {graph.name}: {name} " in printed.out for graph in GRAPHS for name in graph.outputs)
+    assert f"written: {folder / 'matching.onnx'} (1.4 MB)" in printed.out
     assert not printed.err
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]
-    picture = np.full((1, 3, 32, 48), 0.5, np.float32)
-    assert open_runner(path, "cpu")(["warp"], {"target": picture})["warp"].shape == (1, 2, 32, 48)
+    assert {file.name for file in folder.iterdir()} == {f"{graph.name}.onnx" for graph in GRAPHS}
+    planes = {name: np.full((1, channels, 32, 48), 0.5, np.float32) for name, channels in MATCHING.inputs.items()}
+    assert load_runtime(MATCHING, str(folder), "cpu")(planes)["forward_matches"].shape == (1, 2, 4, 6)
+
+
+def test_the_weights_that_ship_are_one_network() -> None:
+    """The exported files differ from the .safetensors file by the rounding of half precision."""
+    window = np.random.default_rng(0)
+    for graph in GRAPHS:
+        planes = {name: window.random((1, c, 64, 96), np.float32) for name, c in graph.inputs.items()}
+        exported, trained = (load_runtime(graph, weights, "cpu")(planes) for weights in ("", str(TRAINED)))
+        for name in graph.outputs:
+            assert np.median(np.abs(exported[name] - trained[name])) < 1e-3, name
 
 
 def test_bad_input_is_refused_in_one_line_and_leaves_no_file(
@@ -29,14 +42,12 @@ def test_bad_input_is_refused_in_one_line_and_leaves_no_file(
 ) -> None:
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(TRAINED.read_bytes()[:-1])
-    old = tmp_path / "old.onnx"
-    old.write_bytes(b"old")
+    folder = tmp_path / "folder"
     cases = [
-        ((TRAINED, tmp_path / "network.pt"), "expected a name that ends in .onnx"),
-        ((tmp_path / "none.safetensors", old), "No such file"),
-        ((cut, old), "damaged or cut short"),
-        ((TRAINED, tmp_path / "none" / "network.onnx"), "does not exist; create it first"),
-        ((TRAINED, old, "--precision", "int8"), "int8"),
+        ((tmp_path / "none.safetensors", folder), "No such file"),
+        ((cut, folder), "damaged or cut short"),
+        ((TRAINED, cut), "is no folder that can be written to"),
+        ((TRAINED, folder, "--precision", "int8"), "int8"),
     ]
     for (weights, output, *more), words in cases:
         assert main(["export", str(weights), "-o", str(output), *more]) == 2
@@ -44,13 +55,12 @@ def test_bad_input_is_refused_in_one_line_and_leaves_no_file(
         assert words in printed.err
         assert printed.err.count("\n") == 1
         assert not printed.out
-    assert old.read_bytes() == b"old"
-    assert {file.name for file in tmp_path.iterdir()} == {cut.name, old.name}
+    assert {file.name for file in tmp_path.iterdir()} == {cut.name}
 
 
 def test_packages_that_are_missing_are_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("apps.export.find_spec", lambda package: None if package == "onnx" else package)
-    assert main(["export", str(TRAINED), "-o", "network.onnx"]) == 2
+    assert main(["export", str(TRAINED), "-o", "folder"]) == 2
     assert "export needs onnx: pip install 'parastitch[train]'" in capsys.readouterr().err

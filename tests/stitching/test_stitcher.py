@@ -179,9 +179,9 @@ def test_a_darker_target_is_brightened(compensator):
     "options",
     [
         Options(warp="networks"),
-        Options(warp="network:no/such.onnx"),
+        Options(warp="matches:no/such"),
         Options(blend="best"),
-        Options(blend="network:no/such.onnx"),
+        Options(blend="network:no/such"),
         Options(work_megapix=0),
         Options(work_megapix=50),
         Options(final_megapix=0.0),

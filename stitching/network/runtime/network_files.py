@@ -1,35 +1,61 @@
-"""Trained networks by name: the one that ships, or a file."""
+"""Trained weights by name: those that ship, an exported folder, or a file of a training."""
 
-from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from stitching.errors import InputError
-from stitching.network.runtime.exported_file import SHIPPED, how_to_get_back
-from stitching.network.runtime.onnx_runtime import Device, Runner, open_runner
+from stitching.network.interface import Device, GraphInterface, Runtime
+from stitching.network.runtime.sealed_file import SHIPPED, restore_advice
 
 
-def find_network(name: str, file: str, device: Device) -> Callable[[], Runner]:
-    """What opens the network of a file, once, when it is needed; without a file, the one that ships.
+def graph_file(graph: GraphInterface, weights: str = "") -> Path:
+    """The file that holds a graph.
 
     Args:
-        name: what the user wrote, for messages.
-        file: an .onnx or .safetensors file; "" = the one that ships.
-        device: as for `open_runner`.
+        graph: one of `stitching.network.interface.GRAPHS`.
+        weights: a folder that `parastitch export` wrote, a .safetensors file that `parastitch train` wrote, or "": the
+            weights that ship.
 
     Raises:
-        InputError: the file is missing, or a package that it needs.
+        InputError: there is no such file, or it needs a package that is not installed.
     """
-    path = Path(file).expanduser() if file else SHIPPED  # behind a colon no shell does it
-    if not path.is_file():
-        wanted = "expected a file that `parastitch train` or `parastitch export` wrote"
-        raise InputError(f"no weights at {path}: {how_to_get_back(path) if path == SHIPPED else wanted}")
-    if path.suffix != ".onnx" and find_spec("torch") is None:
-        raise InputError(f"{name} needs the package torch: pip install 'parastitch[train]'")
-    return lambda: _opened(path, device, path.stat().st_mtime_ns)
+    path = Path(weights).expanduser() if weights else SHIPPED  # the shell leaves a ~ behind a colon as it is
+    if path.suffix == ".safetensors" and path.is_file():
+        if find_spec("torch") is None:
+            raise InputError(f"{path} needs the package torch: pip install 'parastitch[train]'")
+        return path
+    file = path / f"{graph.name}.onnx"
+    if file.is_file():
+        return file
+    if path == SHIPPED:
+        raise InputError(f"no weights at {file}: {restore_advice(file)}")
+    raise InputError(
+        f"no weights at {path}: expected a .safetensors file that `parastitch train` wrote, or a folder with "
+        f"{file.name} that `parastitch export` wrote"
+    )
 
 
-@lru_cache(maxsize=4)  # a stitch may use one for the warp and another for the blend, an evaluation more
-def _opened(path: Path, device: Device, _: int) -> Runner:
-    return open_runner(path, device)
+def load_runtime(graph: GraphInterface, weights: str = "", device: Device = "auto") -> Runtime:
+    """A graph ready to compute; opened once, then kept.
+
+    Args:
+        graph, weights: as for `graph_file`.
+        device: auto: a GPU where there is one that the installed packages can use.
+
+    Raises:
+        InputError: as `graph_file`; the file is damaged, or holds something else; the device cannot be used.
+    """
+    path = graph_file(graph, weights)
+    return _opened(graph, path, device, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=6)  # three graphs of two networks: an evaluation compares one for the warp with one for the blend
+def _opened(graph: GraphInterface, path: Path, device: Device, _modified: int) -> Runtime:
+    if path.suffix == ".onnx":
+        from stitching.network.runtime.onnx_runtime import OnnxRuntime
+
+        return OnnxRuntime.open(graph, path, device)
+    from stitching.network.runtime.torch_runtime import TorchRuntime  # torch, seconds
+
+    return TorchRuntime.open(graph, path, device)

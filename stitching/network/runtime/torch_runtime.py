@@ -1,6 +1,6 @@
-"""The networks in torch, used as the exported ones are."""
+"""Graphs of weights in torch, run as exported ones are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,39 +9,36 @@ from numpy.typing import NDArray
 
 from stitching.errors import InputError, JobError
 from stitching.io.files import AnyPath
-from stitching.network.runtime.export import ExportedNetwork
-from stitching.network.runtime.onnx_runtime import Device, Fields, complete, one_line
+from stitching.network.interface import Device, GraphInterface, Planes
+from stitching.network.runtime.onnx_runtime import one_line
+from stitching.network.runtime.torch_graphs import TorchGraph, torch_graph
 from stitching.network.weights import open_network
 
 
 @dataclass(frozen=True, eq=False)
-class TorchRunner:
-    """A `stitching.network.runtime.onnx_runtime.Runner` of weights that `parastitch train` wrote."""
+class TorchRuntime:
+    """A `stitching.network.interface.Runtime` of a file that `parastitch train` wrote."""
 
-    network: ExportedNetwork
-    place: torch.device
+    module: TorchGraph
+    device: str  # cpu or cuda
 
     @classmethod
-    def open(cls, path: AnyPath, device: Device = "auto") -> "TorchRunner":
-        """Read a file; see `open_runner`."""
-        there = torch.cuda.is_available()
-        if device == "cuda" and not there:
+    def open(cls, graph: GraphInterface, path: AnyPath, device: Device = "auto") -> "TorchRuntime":
+        """Read a file. Raises InputError as `open_network`, and where there is no such device."""
+        cuda = torch.cuda.is_available()
+        if device == "cuda" and not cuda:
             raise InputError("--device cuda: this machine has no such device; use --device cpu")
-        chosen = torch.device("cuda" if there and device != "cpu" else "cpu")
-        return cls(ExportedNetwork(open_network(path)).to(chosen), chosen)
+        chosen = "cuda" if cuda and device != "cpu" else "cpu"
+        return cls(torch_graph(graph, open_network(path)).to(chosen), chosen)
 
-    @property
-    def device(self) -> str:
-        """As `Runner`."""
-        return self.place.type
-
-    def __call__(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[np.float32]]) -> Fields:
-        """As `Runner`."""
-        given = complete(outputs, inputs)
+    def __call__(self, inputs: Mapping[str, NDArray[np.float32]]) -> Planes:
+        """All outputs of the graph, by name. Raises InputError for wrong inputs, JobError where computing fails."""
+        graph = self.module.interface
+        graph.check(inputs)
         try:
             with torch.inference_mode():
-                planes = [torch.from_numpy(plane).to(self.place) for plane in given.values()]
-                found = self.network.fields(outputs, planes)
-                return {name: found[name].cpu().numpy() for name in outputs}
+                planes = [torch.from_numpy(np.ascontiguousarray(inputs[name])).to(self.device) for name in graph.inputs]
+                outputs = self.module(*planes)
+                return {name: plane.cpu().numpy() for name, plane in zip(graph.outputs, outputs, strict=True)}
         except RuntimeError as error:  # out of memory, mostly
             raise JobError(f"the network failed on {self.device} ({one_line(error)})") from error

@@ -15,7 +15,7 @@ def test_methods_of_ours_run_parastitch_and_every_method_is_documented(tmp_path:
     lines = re.findall(r"^\| (`.*?) \| (.*)", section, re.MULTILINE)
     rows = {name: what for names, what in lines for name in re.findall(r"`([\w-]+)`", names)}
     assert {*rows} == {*NAMES}
-    for name in ("auto", "classical", "network", "sigmo", "homography"):
+    for name in ("auto", "classical", "matches", "sigmo", "homography"):
         (method,) = find_methods([name], None)
         run = method.command(tmp_path / "1.png", tmp_path / "2.png", tmp_path)
         assert "stitch" in run

@@ -21,7 +21,7 @@ def test_dis_moves_what_is_nearly_right(shift: int, found: float) -> None:
     assert not residual[:, 180:].any()  # nothing to match there
 
 
-@pytest.mark.parametrize("name", ["optical-flow", "classical+sharp", "wrong+dis", "network:", "pwm:no/such.file"])
+@pytest.mark.parametrize("name", ["optical-flow", "classical+sharp", "wrong+dis", "matches:", "pwm:no/such.file"])
 def test_unknown_warps_are_refused(name: str) -> None:
     with pytest.raises(InputError):
         find_method(name)

@@ -1,6 +1,7 @@
-"""SIGMo as a generator: with the network that ships, and with one made up here."""
+"""SIGMo as a generator: with the weights that ship, and with a constant one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -10,10 +11,11 @@ from skimage.data import coffee
 
 from stitching.blending.gain import COMPENSATORS, match_gain
 from stitching.blending.generators import find_generator
-from stitching.blending.sigmo import NetworkGenerator
+from stitching.blending.sigmo import SigmoGenerator
 from stitching.errors import InputError
-from stitching.network.runtime.exported_file import SHIPPED
-from stitching.network.runtime.onnx_runtime import Fields, complete, open_runner
+from stitching.network.interface import SIGMO, Planes
+from stitching.network.runtime.network_files import load_runtime
+from stitching.network.runtime.sealed_file import SHIPPED
 from stitching.warping.warp import AlignedPair
 
 
@@ -31,20 +33,25 @@ def pair_of(h: int = 150, w: int = 205, hidden: tuple[slice, slice] | None = Non
     )  # fmt: skip
 
 
-def constant(outputs: Sequence[str], inputs: Mapping[str, NDArray[np.float32]]) -> Fields:
-    """A runner: the reference's share is a quarter, the gain two."""
-    shape = complete(outputs, inputs)["target_valid"].shape
-    found = {"weight": np.full(shape, 0.25, np.float32), "gain": np.full((1, 3, *shape[2:]), 2, np.float32)}
-    return {name: found[name] for name in outputs}
+@dataclass(frozen=True)
+class Constant:
+    """A runtime: the reference's share is a quarter, the gain two."""
+
+    device: str = "cuda"
+
+    def __call__(self, inputs: Mapping[str, NDArray[np.float32]]) -> Planes:
+        SIGMO.check(inputs)
+        h, w = inputs["target_valid"].shape[2:]
+        return {"weight": np.full((1, 1, h, w), 0.25, np.float32), "gain": np.full((1, 3, h, w), 2, np.float32)}
 
 
 @pytest.fixture(scope="module")
-def shipped() -> NetworkGenerator:
-    return NetworkGenerator(open_runner(SHIPPED, "cpu"))
+def shipped() -> SigmoGenerator:
+    return SigmoGenerator(load_runtime(SIGMO, "", "cpu"))
 
 
 @pytest.mark.parametrize(("h", "w"), [(150, 205), (96, 128), (20, 300), (7, 9)])
-def test_where_one_picture_alone_is_seen_it_is_shown(shipped: NetworkGenerator, h: int, w: int) -> None:
+def test_where_one_picture_alone_is_seen_it_is_shown(shipped: SigmoGenerator, h: int, w: int) -> None:
     pair = pair_of(h, w)
     blend = shipped(pair, "gain")
     assert blend.weight.shape == (h, w)
@@ -56,13 +63,13 @@ def test_where_one_picture_alone_is_seen_it_is_shown(shipped: NetworkGenerator, 
     assert blend.weight.max() <= 1
 
 
-def test_what_is_hidden_from_the_target_is_shown_by_the_reference(shipped: NetworkGenerator) -> None:
+def test_what_is_hidden_from_the_target_is_shown_by_the_reference(shipped: SigmoGenerator) -> None:
     hidden = slice(40, 90), slice(80, 120)
     blend = shipped(pair_of(hidden=hidden), "gain")
     assert (blend.weight[hidden] == 1).all()
 
 
-def test_the_gain_is_between_a_quarter_and_four(shipped: NetworkGenerator) -> None:
+def test_the_gain_is_between_a_quarter_and_four(shipped: SigmoGenerator) -> None:
     gain = shipped(pair_of(), "gain").gain
     assert np.isfinite(gain).all()
     assert gain.min() >= 0.25
@@ -73,20 +80,21 @@ def test_the_compensator_says_whose_gain_it_is() -> None:
     """`gain`: SIGMo's; the others: as with the seam. The weight is SIGMo's in any case."""
     pair = pair_of()
     for compensator in COMPENSATORS:
-        blend = NetworkGenerator(constant)(pair, compensator)
+        blend = SigmoGenerator(Constant())(pair, compensator)
         expected = 2 if compensator == "gain" else match_gain(pair, compensator)
         assert (blend.gain == expected).all(), compensator
         assert (blend.weight == 0.25).all()
-    assert (NetworkGenerator(constant)(pair, "none").gain == 1).all()
+        assert blend.device == "cuda"
+    assert (SigmoGenerator(Constant())(pair, "none").gain == 1).all()
 
 
-def test_by_name_it_is_the_network_that_ships_or_a_file(shipped: NetworkGenerator) -> None:
+def test_the_name_selects_the_weights_that_ship_or_others(shipped: SigmoGenerator) -> None:
     pair = pair_of()
     expected = shipped(pair, "gain").weight
     for name in ("network", f"network:{SHIPPED}"):
         assert np.array_equal(find_generator(name, "cpu")(pair, "gain").weight, expected)
 
 
-def test_a_file_that_is_none_is_refused_before_anything_is_done() -> None:
+def test_missing_weights_are_refused_before_anything_is_done() -> None:
     with pytest.raises(InputError, match="no weights at"):
-        find_generator("network:no/such.onnx")
+        find_generator("network:no/such")

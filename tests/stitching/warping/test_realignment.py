@@ -1,6 +1,6 @@
 """A second coarse alignment from a network's matches; the network is made up here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -10,10 +10,16 @@ from numpy.typing import NDArray
 
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import pixel_grid
-from stitching.network.interface import MULTIPLE
-from stitching.network.runtime.onnx_runtime import Fields, complete
+from stitching.network.interface import MATCHING, MULTIPLE, Planes
 from stitching.warping.estimators import homography as no_residual
-from stitching.warping.realignment import FEWEST, TIMES, RealigningEstimator, composed, moved, second_alignment
+from stitching.warping.realignment import (
+    MAX_ITERATIONS,
+    MIN_MATCHES,
+    RealigningEstimator,
+    composed,
+    moved,
+    second_alignment,
+)
 from stitching.warping.warp import CanvasPair, Warp
 
 W, H = 320, 240
@@ -31,24 +37,27 @@ def pair_of(off: NDArray[np.float64] = TRUE) -> CanvasPair:
 
 @dataclass
 class Matching:
-    """A runner that matches cells as `homography` says, less what the target has been moved by already."""
+    """A runtime that matches cells as `homography` says, whatever the pictures show."""
 
     homography: NDArray[np.float64]
     noise: float = 0.0  # px
-    sure: int | None = None  # how many cells it is sure of; None = all
-    asked: int = 0
+    confident: int | None = None  # cells that have a match; None = all
+    calls: int = 0
+    device: str = "cuda"
 
-    def __call__(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[np.float32]]) -> Fields:
-        """As `stitching.network.runtime.onnx_runtime.Runner`."""
-        self.asked += 1
-        h, w = (side // MULTIPLE for side in complete(outputs, inputs)["target"].shape[2:])
-        places = (pixel_grid(h, w) + 0.5) * MULTIPLE - 0.5
-        moves = project(self.homography, places.astype(np.float64)) - places
-        moves += np.random.default_rng(1).normal(0, self.noise, moves.shape)
-        sure = np.ones(h * w, np.float32)
-        sure[self.sure :] = 0 if self.sure is not None else 1
-        found = {"matches": moves.transpose(2, 0, 1)[None], "match_confidence": sure.reshape(1, 1, h, w)}
-        return {name: found[name].astype(np.float32) for name in outputs}
+    def __call__(self, inputs: Mapping[str, NDArray[np.float32]]) -> Planes:
+        MATCHING.check(inputs)
+        self.calls += 1
+        h, w = (side // MULTIPLE for side in inputs["target"].shape[2:])
+        points = (pixel_grid(h, w) + 0.5) * MULTIPLE - 0.5
+        matches = project(self.homography, points.astype(np.float64)) - points
+        matches += np.random.default_rng(1).normal(0, self.noise, matches.shape)
+        confidence = np.ones(h * w, np.float32)
+        confidence[self.confident :] = 0 if self.confident is not None else 1
+        return {
+            "forward_matches": matches.transpose(2, 0, 1)[None].astype(np.float32),
+            "forward_confidence": confidence.reshape(1, 1, h, w),
+        }
 
 
 def distance(found: NDArray[np.float64] | None, true: NDArray[np.float64]) -> float:
@@ -64,19 +73,19 @@ def test_what_most_matches_agree_on_is_found(noise: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "runner",
+    "runtime",
     [
         Matching(np.eye(3)),  # it is where it should be
         Matching(np.eye(3), noise=2),
         Matching(TRUE, noise=500),  # they agree on nothing
-        Matching(TRUE, sure=FEWEST - 1),
+        Matching(TRUE, confident=MIN_MATCHES - 1),
         Matching(np.diag([-1.0, 1, 1])),  # a mirror is no camera
     ],
 )
-def test_otherwise_the_pair_stays_as_it_is(runner: Matching) -> None:
+def test_otherwise_the_pair_stays_as_it_is(runtime: Matching) -> None:
     pair = pair_of()
-    assert second_alignment(runner, pair) is None
-    warp = RealigningEstimator(runner, no_residual)(pair)
+    assert second_alignment(runtime, pair) is None
+    warp = RealigningEstimator(runtime, no_residual)(pair)
     assert not warp.residual.any()
 
 
@@ -102,13 +111,13 @@ def test_the_warp_of_the_moved_target_is_one_of_the_target() -> None:
 
 
 def test_every_move_counts_and_there_are_not_many() -> None:
-    """A network that always asks for the same move gets it `TIMES` times."""
+    """A network that always asks for the same move gets it `MAX_ITERATIONS` times."""
     step, whole = np.eye(3), np.eye(3)
-    step[0, 2], whole[0, 2] = 20, 20 * TIMES
-    runner = Matching(step)
-    warp = RealigningEstimator(runner, no_residual)(pair_of(whole))
-    assert runner.asked == TIMES
-    assert np.abs(warp.residual - [20 * TIMES, 0]).max() < 0.5
+    step[0, 2], whole[0, 2] = 20, 20 * MAX_ITERATIONS
+    runtime = Matching(step)
+    warp = RealigningEstimator(runtime, no_residual)(pair_of(whole))
+    assert runtime.calls == MAX_ITERATIONS
+    assert np.abs(warp.residual - [20 * MAX_ITERATIONS, 0]).max() < 0.5
 
 
 def test_matches_that_agree_on_a_wrong_place_move_nothing() -> None:

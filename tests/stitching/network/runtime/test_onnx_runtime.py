@@ -1,4 +1,4 @@
-"""Files of exported networks, without torch: what is opened, what is refused, what a runner is asked."""
+"""Files of exported graphs, without torch: what is opened, what is refused, where it computes."""
 
 import hashlib
 import os
@@ -9,127 +9,95 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from stitching.errors import InputError
-from stitching.network.runtime import exported_file as onnx_file
-from stitching.network.runtime import onnx_runtime as running
-from stitching.network.runtime.exported_file import FORMAT, VERSION, read_model, sealed
-from stitching.network.runtime.onnx_runtime import INPUTS, OUTPUTS, PARTS, OnnxRunner, complete, open_runner, parts_of
-
-Planes = dict[str, NDArray[np.float32]]
+from stitching.network.interface import MATCHING, SIGMO, Planes
+from stitching.network.runtime import network_files, sealed_file
+from stitching.network.runtime.onnx_runtime import FORMAT, VERSION, OnnxRuntime, _session_options
+from stitching.network.runtime.sealed_file import CHECKSUMS, read_sealed, seal
 
 
 def small_model(**metadata: str) -> bytes:
-    """Every output is a picture of threes where its part was asked for, else empty: a graph of the right names."""
-    nodes, inputs, outputs = [], [], []
-    for name, channels in INPUTS.items():
-        inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, "h", "w"]))
-    for part, names in PARTS.items():
-        inputs.append(helper.make_tensor_value_info(part, TensorProto.BOOL, []))
-        nodes.append(helper.make_node("Cast", [part], [f"{part}/n"], to=TensorProto.FLOAT))
-        nodes += [helper.make_node("Add", ["target", f"{part}/n"], [name]) for name in names]
-        outputs += [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, "h", "w"]) for name in names]
+    """A graph with SIGMo's names: its weight is the target's mask plus 1, its gain the target plus 2."""
+    nodes = [
+        helper.make_node("Constant", [], ["one"], value=helper.make_tensor("", TensorProto.FLOAT, (), [1])),
+        helper.make_node("Constant", [], ["two"], value=helper.make_tensor("", TensorProto.FLOAT, (), [2])),
+        helper.make_node("Add", ["target", "two"], ["gain"]),
+        helper.make_node("Add", ["target_valid", "one"], ["weight"]),
+    ]
+    inputs, outputs = (
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, c, "h", "w"]) for name, c in planes.items()]
+        for planes in (SIGMO.inputs, dict(reversed(SIGMO.outputs.items())))
+    )
     graph = helper.make_graph(nodes, "small", inputs, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-    helper.set_model_props(model, {"format": FORMAT, "version": VERSION, **metadata})
+    helper.set_model_props(model, {"format": FORMAT, "version": VERSION, "graph": "sigmo", **metadata})
     return bytes(model.SerializeToString())
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    path = tmp_path / "network.onnx"
-    path.write_bytes(sealed(small_model(step="7")))
+    path = tmp_path / "sigmo.onnx"
+    path.write_bytes(seal(small_model(step="7")))
     return path
 
 
-def ship(path: Path, monkeypatch: pytest.MonkeyPatch, digest: str | None = None) -> None:
-    """Make it the file that ships, with that hash beside it or its own."""
-    monkeypatch.setattr(onnx_file, "SHIPPED", path)
-    digest = digest or hashlib.sha256(path.read_bytes()).hexdigest()
-    path.with_suffix(".sha256").write_text(f"{digest}  network.onnx\n")
+def ship(folder: Path, monkeypatch: pytest.MonkeyPatch, digest: str = "") -> None:
+    """Make it the folder that ships, with that hash beside each file or its own."""
+    for module in (sealed_file, network_files):
+        monkeypatch.setattr(module, "SHIPPED", folder)
+    lines = [
+        f"{digest or hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
+        for path in folder.glob("*.onnx") if path.is_file()
+    ]  # fmt: skip
+    (folder / CHECKSUMS).write_text("".join(lines))
 
 
 def planes(h: int = 32, w: int = 40) -> Planes:
-    return {name: np.ones((1, channels, h, w), np.float32) for name, channels in INPUTS.items()}
+    return {name: np.ones((1, channels, h, w), np.float32) for name, channels in SIGMO.inputs.items()}
 
 
-def test_a_sealed_file_is_whole_onnx_and_says_what_it_is(file: Path) -> None:
+def test_a_sealed_file_is_valid_onnx_and_describes_itself(file: Path) -> None:
     onnx.checker.check_model(onnx.load(file))
-    runner = open_runner(file, "cpu")
-    assert isinstance(runner, OnnxRunner)
-    assert runner.facts["step"] == "7"
-    assert runner.facts["sha256"] == hashlib.sha256(small_model(step="7")).hexdigest()
+    facts = OnnxRuntime.open(SIGMO, file, "cpu").facts
+    assert facts["step"] == "7"
+    assert facts["sha256"] == hashlib.sha256(small_model(step="7")).hexdigest()
 
 
-def test_only_parts_that_are_needed_are_switched_on(file: Path) -> None:
-    """A part's outputs are the target plus 1 where it was switched on."""
-    runner = open_runner(file, "cpu")
-    assert runner(["weight", "matches"], planes()).keys() == {"weight", "matches"}
-    assert (runner(["weight"], planes())["weight"] == 2).all()
-    assert parts_of(["weight"]) == {"move", "splat", "blend"}
-    assert parts_of(["coverage", "back_matches"]) == {"move", "splat", "match_back"}
-    assert parts_of(["free"]) == {"move"}
-    assert parts_of(OUTPUTS) == {*PARTS}
-    assert runner([], planes()) == {}
-    assert runner(["fill", "fill"], planes()).keys() == {"fill"}
+def test_outputs_are_matched_by_name(file: Path) -> None:
+    """The file has them in another order than the interface."""
+    found = OnnxRuntime.open(SIGMO, file, "cpu")(planes())
+    assert list(found) == ["weight", "gain"]
+    assert (found["weight"] == 2).all()
+    assert (found["gain"] == 3).all()
 
 
-def test_what_is_left_out_is_zero(file: Path) -> None:
-    """A target of zeros plus 1."""
-    runner = open_runner(file, "cpu")
-    assert (runner(["warp"], {"reference_valid": planes()["reference_valid"]})["warp"] == 1).all()
-    filled = complete([], {"start": planes()["start"]})
-    assert filled.keys() == INPUTS.keys()
-    assert not filled["target"].any()
-    assert filled["target"].shape == (1, 3, 32, 40)
-
-
-@pytest.mark.parametrize(
-    ("outputs", "change", "words"),
-    [
-        (["warp", "depth"], {}, "no output 'depth'; known: matches, "),
-        (["warp"], {"mask": np.ones((1, 1, 32, 40), np.float32)}, "no input 'mask'; known: reference, "),
-        (["warp"], {"start": np.ones((1, 3, 32, 40), np.float32)}, r"start: .*\(1, 3, 32, 40\); .*\(1, 2, 32, 40\)"),
-        (["warp"], {"target": np.ones((1, 3, 40, 40), np.float32)}, r"target: .*\(1, 3, 40, 40\); .*\(1, 3, 32, 40\)"),
-        (["warp"], {"target": np.ones((1, 3, 32, 40), np.uint8)}, "target: uint8 .* expected float32"),
-        (["warp"], {"reference": np.ones((1, 3, 33, 40), np.float32)}, "40 x 33 px: .* multiples of 8"),
-        (["warp"], {"reference": np.ones((3,), np.float32)}, r"reference: .*\(3,\); expected .*\(1, 3, h, w\)"),
-    ],
-)
-def test_wrong_requests_are_refused_with_what_is_expected(
-    file: Path, outputs: list[str], change: Planes, words: str
-) -> None:
-    with pytest.raises(InputError, match=words):
-        open_runner(file, "cpu")(outputs, planes() | change)
-
-
-def test_no_inputs_are_refused(file: Path) -> None:
-    with pytest.raises(InputError, match="no input; expected some of reference, "):
-        open_runner(file, "cpu")(["warp"], {})
+def test_wrong_inputs_are_refused(file: Path) -> None:
+    with pytest.raises(InputError, match="sigmo: inputs reference; expected reference, target"):
+        OnnxRuntime.open(SIGMO, file, "cpu")({"reference": planes()["reference"]})
 
 
 def bad_files(folder: Path) -> dict[str, str]:
-    """Files that are no exported network, and what is said about them."""
-    whole = sealed(small_model())
-    flipped = bytearray(whole)
-    flipped[len(whole) // 2] ^= 1
+    """Files that are no exported graph, and what is reported about them."""
+    good = seal(small_model())
+    flipped = bytearray(good)
+    flipped[len(good) // 2] ^= 1
     contents = {
-        "short": (whole[:-9], "damaged or cut short"),
-        "head": (whole[: len(whole) // 2], "damaged or cut short"),
+        "short": (good[:-9], "damaged or cut short"),
+        "head": (good[: len(good) // 2], "damaged or cut short"),
         "empty": (b"", "damaged or cut short"),
         "flipped": (bytes(flipped), "its content has changed"),
-        "seal": (whole[:-1] + bytes([whole[-1] ^ 1]), "its content has changed"),
-        "foreign": (small_model(), r"no network that `parastitch export` wrote"),
-        "text": (sealed(b"no graph"), "ONNX Runtime cannot use it"),
-        "other": (sealed(small_model(format="x")), f"format x, version 1; .* {FORMAT}, version 1"),
-        "newer": (sealed(small_model(version="2")), "version 2; this program reads"),
+        "seal": (good[:-1] + bytes([good[-1] ^ 1]), "its content has changed"),
+        "foreign": (small_model(), r"not a file that `parastitch export` wrote"),
+        "text": (seal(b"no graph"), "ONNX Runtime cannot use it"),
+        "other": (seal(small_model(format="x")), f"format x, version 2; .* {FORMAT}, version 2"),
+        "older": (seal(small_model(version="1")), "version 1; this program reads"),
     }
     for name, (content, _) in contents.items():
         (folder / f"{name}.onnx").write_bytes(content)
     (folder / "folder.onnx").mkdir()
-    words = {name: said for name, (_, said) in contents.items()}
+    words = {name: message for name, (_, message) in contents.items()}
     return words | {"missing": "No such file", "folder": "cannot read .*directory"}
 
 
@@ -137,13 +105,13 @@ def bad_files(folder: Path) -> dict[str, str]:
 def test_bad_files_are_refused_with_how_to_get_them_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], ships: bool
 ) -> None:
-    for name, words in bad_files(tmp_path).items():
+    words_of = bad_files(tmp_path)
+    if ships:
+        ship(tmp_path, monkeypatch)
+    for name, words in words_of.items():
         path = tmp_path / f"{name}.onnx"
-        if ships and path.is_file():
-            ship(path, monkeypatch)
-        monkeypatch.setattr(onnx_file, "SHIPPED", path if ships else None)
         with pytest.raises(InputError, match=words) as caught:
-            open_runner(path, "cpu")
+            OnnxRuntime.open(SIGMO, path, "cpu")
         message = str(caught.value)
         assert str(path) in message
         assert ("reinstall parastitch" if ships else "parastitch export") in message
@@ -151,35 +119,37 @@ def test_bad_files_are_refused_with_how_to_get_them_back(
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_file_that_ships_must_have_its_hash(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ship(file, monkeypatch)
-    assert read_model(file) == file.read_bytes()
-    ship(file, monkeypatch, digest="0" * 64)
-    with pytest.raises(InputError, match="not the file that belongs to this version; reinstall"):
-        read_model(file)
-    file.with_suffix(".sha256").write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match=r"cannot read .*: damaged; reinstall"):
-        read_model(file)
-    file.with_suffix(".sha256").write_text("")
-    with pytest.raises(InputError, match="not the file that belongs to this version; reinstall"):
-        read_model(file)
-    file.with_suffix(".sha256").unlink()
-    with pytest.raises(InputError, match=r"cannot read .*network\.sha256: No such file.*; reinstall"):
-        read_model(file)
+def test_a_file_with_another_graph_is_refused(file: Path) -> None:
+    with pytest.raises(InputError, match=r"sigmo\.onnx: holds the graph sigmo; expected matching"):
+        OnnxRuntime.open(MATCHING, file, "cpu")
+
+
+def test_files_that_ship_must_have_their_hash(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ship(file.parent, monkeypatch)
+    assert read_sealed(file) == file.read_bytes()
+    ship(file.parent, monkeypatch, digest="0" * 64)
+    checksums = file.with_name(CHECKSUMS)
+    for content in (checksums.read_bytes(), b"\xff\xfe", b""):
+        checksums.write_bytes(content)
+        with pytest.raises(InputError, match="not the file that belongs to this version; reinstall"):
+            read_sealed(file)
+    checksums.unlink()
+    with pytest.raises(InputError, match=r"cannot read .*SHA256SUMS: No such file.*; reinstall"):
+        read_sealed(file)
 
 
 def test_a_gpu_that_is_not_there_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import onnxruntime
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(InputError, match=r"--device cuda: .*onnxruntime-gpu.* or use --device cpu"):
-        open_runner(file, "cuda")
-    runner = open_runner(file, "auto")
-    assert runner.device == "cpu"
-    assert runner(["gain"], planes())
+    with pytest.raises(InputError, match=r"^--device cuda: .*onnxruntime-gpu.* or use --device cpu"):
+        OnnxRuntime.open(SIGMO, file, "cuda")
+    runtime = OnnxRuntime.open(SIGMO, file, "auto")
+    assert runtime.device == "cpu"
+    assert runtime(planes())
 
 
-def test_a_gpu_counts_where_it_is_used_not_where_it_could_be(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_device_is_the_one_that_is_used_not_one_that_could_be(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package knows CUDA, the machine has none: ONNX Runtime goes on with the CPU."""
     import onnxruntime
 
@@ -190,27 +160,29 @@ def test_a_gpu_counts_where_it_is_used_not_where_it_could_be(file: Path, monkeyp
         onnxruntime, "InferenceSession",
         lambda content, options, providers: session(content, options, providers=["CPUExecutionProvider"]),
     )  # fmt: skip
-    assert open_runner(file, "auto").device == "cpu"
+    assert OnnxRuntime.open(SIGMO, file, "auto").device == "cpu"
     with pytest.raises(InputError, match="--device cuda: ONNX Runtime finds no GPU"):
-        open_runner(file, "cuda")
+        OnnxRuntime.open(SIGMO, file, "cuda")
 
 
 def test_as_many_threads_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert running._options().intra_op_num_threads == 3
+    assert _session_options().intra_op_num_threads == 3
     monkeypatch.setattr("cv2.getNumThreads", lambda: 5)
     for nothing in ("", "0", "many"):
         monkeypatch.setenv("OMP_NUM_THREADS", nothing)
-        assert running._options().intra_op_num_threads == 5
+        assert _session_options().intra_op_num_threads == 5
 
 
 def test_an_exported_network_runs_without_torch(file: Path) -> None:
     script = f"""if True:
         import sys, numpy as np
-        from stitching.network.runtime.onnx_runtime import open_runner
+        from stitching.network.interface import SIGMO
+        from stitching.network.runtime.network_files import load_runtime
         assert "onnxruntime" not in sys.modules
-        runner = open_runner({str(file)!r}, "cpu")
-        assert runner(["warp"], {{"target": np.zeros((1, 3, 32, 32), np.float32)}})["warp"].any()
+        runtime = load_runtime(SIGMO, {str(file.parent)!r}, "cpu")
+        planes = {{name: np.zeros((1, c, 32, 32), np.float32) for name, c in SIGMO.inputs.items()}}
+        assert runtime(planes)["weight"].all()
         assert "onnxruntime" in sys.modules
         print(*{{"torch", "onnx", "safetensors", "scipy"}} & {{*sys.modules}})
     """

@@ -1,0 +1,59 @@
+"""The classical warp with a dense inverse search from a trained network's matches among its candidates."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.geometry.pixel_maps import Box, push_pull
+from stitching.network.interface import Planes, Runtime
+from stitching.network.runtime.window import NetworkWindow
+from stitching.warping.classical import classical_flow
+from stitching.warping.extrapolate import Extrapolation, extrapolate_fading
+from stitching.warping.flow_warp import BidirectionalFlow, warp_from_flow
+from stitching.warping.warp import CanvasPair, Warp
+
+MIN_CONFIDENCE = 0.3  # probability of a match from which on it is used
+
+
+@dataclass(frozen=True)
+class MatchesEstimator:
+    """A `stitching.warping.warp.Estimator`.
+
+    The network finds large displacements where sparse features fail, to a few pixels; the search makes them exact, and
+    the pictures decide at every pixel which candidate is right.
+    """
+
+    matching: Runtime  # of `stitching.network.interface.MATCHING`
+    extrapolation: Extrapolation = extrapolate_fading
+
+    def __call__(self, pair: CanvasPair) -> Warp:
+        """The warp of the target in `pair`."""
+
+        def flows(pair: CanvasPair, box: Box) -> BidirectionalFlow:
+            return classical_flow(pair, box, matched_flows(self.matching, pair, box))
+
+        return replace(warp_from_flow(pair, flows, self.extrapolation), device=self.matching.device)
+
+
+def window_of(pair: CanvasPair, box: Box) -> NetworkWindow:
+    """A box of the canvas as the networks take it."""
+    return NetworkWindow.of(
+        pair.reference[box], pair.target[box], pair.reference_valid[box], pair.target_valid[box]
+    )  # fmt: skip
+
+
+def matched_flows(matching: Runtime, pair: CanvasPair, box: Box) -> BidirectionalFlow:
+    """Flows target -> reference and back inside a box of the canvas, (h, w, 2) px, from the network's matches alone."""
+    window = window_of(pair, box)
+    found = matching(window.pictures)
+    forward, backward = (window.enlarged(_filled(found, side)) / window.scale for side in ("forward", "backward"))
+    return BidirectionalFlow(forward, backward)
+
+
+def _filled(found: Planes, side: str) -> NDArray[np.float32]:
+    """(1, 2, rows, columns) matches, those below `MIN_CONFIDENCE` replaced by what is around them."""
+    confidence = found[f"{side}_confidence"][0, 0]
+    weight = np.where(confidence > MIN_CONFIDENCE, confidence, 0)
+    matches = np.ascontiguousarray(found[f"{side}_matches"][0].transpose(1, 2, 0))  # (rows, columns, 2)
+    return push_pull(matches, weight).transpose(2, 0, 1)[None]

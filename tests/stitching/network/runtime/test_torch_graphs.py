@@ -1,0 +1,201 @@
+"""The exported graphs compute what torch does, whatever the window; what their outputs mean."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from stitching.errors import InputError, JobError
+from stitching.network.interface import GRAPHS, MATCHING, PWM, SIGMO, GraphInterface, Planes, Runtime
+from stitching.network.runtime import export
+from stitching.network.runtime.export import export_network
+from stitching.network.runtime.network_files import load_runtime
+from stitching.network.runtime.onnx_runtime import OnnxRuntime
+from stitching.network.runtime.torch_graphs import torch_graph
+from stitching.network.runtime.torch_runtime import TorchRuntime
+from stitching.network.stitching_network import StitchingNetwork
+from stitching.network.weights import open_network
+
+TRAINED = Path(export.__file__).parents[2] / "weights" / "network.safetensors"
+FILES = {f"{graph.name}.onnx" for graph in GRAPHS}
+
+Graphs = Mapping[GraphInterface, tuple[Runtime, Runtime]]  # graph -> in torch, exported
+
+
+def random_network() -> StitchingNetwork:
+    """Random weights, those of the output heads too, which are almost zero at first."""
+    torch.manual_seed(0)
+    network = StitchingNetwork()
+    with torch.no_grad():
+        for head in (network.warping.move, network.warping.see, *list(network.generating.children())[-3:]):
+            head.weight.normal_(std=0.05)
+    return network
+
+
+@pytest.fixture(scope="module", params=["random", "trained"])
+def graphs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Graphs:
+    network = open_network(TRAINED) if request.param == "trained" else random_network()
+    folder = tmp_path_factory.mktemp("exported") / "new folder"
+    export_network(network, folder, {"weights": request.param})
+    return {
+        graph: (TorchRuntime(torch_graph(graph, network), "cpu"), load_runtime(graph, str(folder), "cpu"))
+        for graph in GRAPHS
+    }
+
+
+def window(graph: GraphInterface, h: int, w: int, seed: int = 0) -> Planes:
+    """A random picture and the same moved, each with a side that is not valid; a start, trusted in spots."""
+    noise = np.random.default_rng(seed)
+
+    def smooth(channels: int, cell: int) -> NDArray[np.float32]:
+        small = noise.random((h // cell, w // cell, channels), np.float32)
+        return cv2.resize(small, (w, h)).reshape(h, w, channels).transpose(2, 0, 1)[None]
+
+    picture = 0.7 * smooth(3, 8) + 0.3 * smooth(3, 3)
+    reference_valid, target_valid = np.ones((2, 1, 1, h, w), np.float32)
+    reference_valid[..., 2 * w // 3 :], target_valid[..., : w // 5] = 0, 0
+    planes = {
+        "reference": picture * reference_valid,
+        "target": 0.8 * np.roll(picture, (2, -4), (2, 3)) * target_valid,
+        "reference_valid": reference_valid,
+        "target_valid": target_valid,
+        "start": 9 * smooth(2, 8) - 4,
+        "trusted": (smooth(1, 8) > 0.5).astype(np.float32),
+    }
+    return {name: np.ascontiguousarray(planes[name], np.float32) for name in graph.inputs}
+
+
+def check_same(graphs: Graphs, graph: GraphInterface, planes: Planes) -> None:
+    expected, found = (runtime(planes) for runtime in graphs[graph])
+    assert found.keys() == expected.keys() == graph.outputs.keys()
+    for name in graph.outputs:
+        assert np.isfinite(found[name]).all(), name
+        off = np.abs(found[name] - expected[name])
+        if graph is MATCHING:
+            assert np.median(off) < 1e-3, name
+            assert (off > 1e-2).mean() < 0.01, name  # of two matches as good as each other, rounding chooses
+        else:
+            assert off.max() < 1e-3, name
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=lambda graph: graph.name)
+@pytest.mark.parametrize(("h", "w"), [(72, 104), (104, 56), (32, 128), (256, 320)])
+def test_files_compute_what_torch_does(graphs: Graphs, graph: GraphInterface, h: int, w: int) -> None:
+    """At other sizes than the traced one, upright ones and odd numbers of cells too."""
+    check_same(graphs, graph, window(graph, h, w, seed=h))
+
+
+@pytest.mark.parametrize("name", ["reference_valid", "target_valid", "trusted"])
+def test_masks_may_be_empty(graphs: Graphs, name: str) -> None:
+    for graph in GRAPHS:
+        planes = window(graph, 72, 88)
+        if name in planes:
+            planes[name][:] = 0
+            check_same(graphs, graph, planes)
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=lambda graph: graph.name)
+def test_shapes_and_ranges_are_as_documented(graphs: Graphs, graph: GraphInterface) -> None:
+    found = graphs[graph][1](window(graph, 40, 72))
+    for name, field in found.items():
+        assert field.shape == (1, graph.outputs[name], 40 // graph.stride, 72 // graph.stride), name
+        assert field.dtype == np.float32
+        if "confidence" in name or name == "weight":
+            assert 0 <= field.min() <= field.max() <= 1 + 1e-6, name
+
+
+def test_pwm_extrapolates_the_start_and_does_not_put_it_back(graphs: Graphs) -> None:
+    planes = window(PWM, 72, 88)
+    residual = graphs[PWM][1](planes)["residual"]
+    assert np.abs(residual - planes["start"]).max() > 0.1
+    planes["start"] += 100
+    assert np.median(graphs[PWM][1](planes)["residual"] - residual) == pytest.approx(100, abs=20)
+
+
+def test_backward_matches_are_forward_matches_of_the_exchanged_pictures(graphs: Graphs) -> None:
+    planes = window(MATCHING, 72, 88)
+    exchanged = {
+        a + suffix: planes[b + suffix]
+        for a, b in (("reference", "target"), ("target", "reference")) for suffix in ("", "_valid")
+    }  # fmt: skip
+    forward, backward = graphs[MATCHING][1](exchanged), graphs[MATCHING][1](planes)
+    assert np.abs(forward["forward_confidence"] - backward["backward_confidence"]).max() < 1e-4
+    assert np.median(np.abs(forward["forward_matches"] - backward["backward_matches"])) < 1e-3
+
+
+def test_sigmo_shows_the_one_picture_that_is_valid(graphs: Graphs) -> None:
+    planes = window(SIGMO, 64, 80)
+    weight = graphs[SIGMO][1](planes)["weight"]
+    reference, target = planes["reference_valid"] > 0, planes["target_valid"] > 0
+    assert (weight[reference & ~target] == 1).all()
+    assert (weight[target & ~reference] == 0).all()
+
+
+# --- writing ---
+
+
+def test_half_precision_halves_the_files_and_the_network_stays_as_it_is(tmp_path: Path) -> None:
+    network = random_network()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    differences = export_network(network, tmp_path, {"step": 7}, "fp16")
+    assert {file.name for file in tmp_path.iterdir()} == FILES
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 11e6
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert {name: {*off} for name, off in differences.items()} == {g.name: {*g.outputs} for g in GRAPHS}
+    assert 1e-5 < differences["pwm"]["residual"] < 0.1  # px: weights are rounded
+    runtime = OnnxRuntime.open(PWM, tmp_path / "pwm.onnx", "cpu")
+    assert runtime.facts["precision"] == "fp16"
+    assert runtime.facts["architecture"] == '{"step": 7}'
+    with torch.no_grad():
+        network.warping.move.weight[0, 0, 0, 0] = 1e6
+    with pytest.raises(InputError, match=r"warping\.move\.weight does not fit into half precision; use .* fp32"):
+        export_network(network, tmp_path, {}, "fp16")
+
+
+@pytest.mark.parametrize("broken", ["limit", "nan"])
+def test_where_one_graph_computes_something_else_none_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    network = random_network()
+    for name in FILES:
+        (tmp_path / name).write_bytes(b"old")
+    if broken == "limit":
+        monkeypatch.setattr(export, "MAX_DIFFERENCE", 1e-9)
+    else:
+        with torch.no_grad():
+            network.warping.move.weight.fill_(torch.nan)
+    with pytest.raises(JobError, match=r"\.onnx: not written, it would differ from torch by .*'"):
+        export_network(network, tmp_path, {})
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == dict.fromkeys(FILES, b"old")
+
+
+# --- weights in torch ---
+
+
+def test_weights_of_a_training_run_in_torch(tmp_path: Path) -> None:
+    planes = window(SIGMO, 64, 80)
+    expected = TorchRuntime(torch_graph(SIGMO, open_network(TRAINED)), "cpu")(planes)
+    assert np.array_equal(load_runtime(SIGMO, str(TRAINED), "cpu")(planes)["weight"], expected["weight"])
+    with pytest.raises(InputError, match="No such file"):
+        TorchRuntime.open(SIGMO, tmp_path / "none.safetensors")
+
+
+def test_a_failure_in_torch_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = TorchRuntime(torch_graph(SIGMO, StitchingNetwork()), "cpu")
+
+    def fails(*_: object) -> None:
+        raise torch.OutOfMemoryError("no room\nfor 9 GB")
+
+    monkeypatch.setattr(runtime.module.network, "generate", fails)
+    with pytest.raises(JobError, match=r"the network failed on cpu \(no room for 9 GB\)"):
+        runtime(window(SIGMO, 32, 32))
+
+
+def test_a_gpu_that_torch_does_not_find_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="--device cuda: this machine has no such device"):
+        load_runtime(SIGMO, str(TRAINED), "cuda")
