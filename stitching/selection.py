@@ -25,6 +25,7 @@ from stitching.alignment.local_correlation import local_correlation, local_momen
 from stitching.blending.blend import Blend
 from stitching.blending.seam_cost import seam_cost
 from stitching.geometry.pixel_maps import Field, Mask, push_pull
+from stitching.io.picture import channel_mean
 from stitching.warping.placement import Placement
 from stitching.warping.warp import AlignedPair
 
@@ -177,7 +178,7 @@ def _distorted_pixels(
     shown: NDArray[np.float32], reference: NDArray[np.float32], natural: NDArray[np.float32], overlap: Mask
 ) -> float:
     """How many textured pixels of the overlap resemble neither the reference nor the natural target."""
-    shown, reference, natural = (_mean_of_channels(picture) for picture in (shown, reference, natural))
+    shown, reference, natural = (channel_mean(picture) for picture in (shown, reference, natural))
     correlation = np.maximum(local_correlation(shown, reference, WINDOW), local_correlation(shown, natural, WINDOW))
     inner = cv2.erode(overlap.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0) > 0
     textured = local_moments(shown, WINDOW)[1] > MIN_DEVIATION**2
@@ -188,10 +189,6 @@ def _distance_to_rim(overlap: Mask) -> NDArray[np.float32]:
     """(h, w) px from where one of the pictures ends; the canvas's own border is no rim."""
     padded = cv2.copyMakeBorder(overlap.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1], np.float32)
-
-
-def _mean_of_channels(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(cv2.transform(picture, np.full((1, 3), 1 / 3, np.float32)), np.float32)
 
 
 def natural_map_xy(placement: Placement) -> Field:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from datasets.sample import Doubles, Floats, Pixels, Visibility
 from stitching.alignment.coarse import align
 from stitching.errors import InputError
-from stitching.geometry.homographies import project
+from stitching.geometry.homographies import project, scaling_homography
 from stitching.io.picture import to_grey
 from stitching.warping.warp import CanvasPair
 
@@ -147,7 +147,7 @@ def _draw(picture: Pixels, homography: Doubles, window: Window) -> tuple[Pixels,
     size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
     small = picture if scale >= 1 else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     x, y = picture.shape[1] / small.shape[1], picture.shape[0] / small.shape[0]
-    enlarge = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
+    enlarge = scaling_homography(x, y)
     pixels = cv2.warpPerspective(small, homography @ enlarge, window.size, borderMode=cv2.BORDER_REPLICATE)
     whole = np.full(small.shape[:2], 255, np.uint8)
     valid = cv2.warpPerspective(whole, homography @ enlarge, window.size, flags=cv2.INTER_NEAREST) > 0

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.geometry.pixel_maps import Mask
+from stitching.io.picture import channel_mean
 
 GRADIENT_WEIGHT = 2.0  # of a difference of gradients against one of colours
 UNTRUSTED_COST = 60.0  # grey levels added where the target's place is not known
@@ -20,12 +21,9 @@ def seam_cost(reference: NDArray[np.float32], target: NDArray[np.float32], trust
     Returns:
         (h, w) grey levels.
     """
-    colours = cv2.transform(cv2.absdiff(reference, target), _CHANNEL_MEAN)
-    grey = [cv2.transform(picture, _CHANNEL_MEAN) for picture in (reference, target)]
+    colours = channel_mean(cv2.absdiff(reference, target))
+    grey = [channel_mean(picture) for picture in (reference, target)]
     slopes = [cv2.spatialGradient(np.clip(p, 0, 255).astype(np.uint8)) for p in grey]
     gradients = sum(np.abs(a.astype(np.float32) - b) for a, b in zip(*slopes, strict=True)) / 8
     cost = cv2.blur(colours + GRADIENT_WEIGHT * gradients, (3, 3))
     return np.asarray(np.where(trusted, cost, cost + UNTRUSTED_COST), np.float32)
-
-
-_CHANNEL_MEAN = np.full((1, 3), 1 / 3, np.float32)

@@ -103,5 +103,10 @@ def to_8_bit(pixels: Pixels) -> NDArray[np.uint8]:
 
 
 def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(h, w, 3) BGR -> (h, w) luma of ITU-R BT.601."""
+    """(h, w, 3) BGR -> (h, w): luma of ITU-R BT.601."""
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+def channel_mean(values: NDArray[Any]) -> NDArray[Any]:
+    """(h, w, 3) -> (h, w) of the same dtype: the mean of the channels; that of uint8 is rounded."""
+    return cv2.transform(values, np.full((1, 3), 1 / 3, np.float32))

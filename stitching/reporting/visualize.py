@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stitching.geometry.pixel_maps import Field, Mask
+from stitching.io.picture import to_grey
 
 Pixels = npt.NDArray[np.uint8]  # (h, w, 3) BGR
 Values = npt.NDArray[np.float32]  # (h, w)
@@ -85,13 +86,13 @@ def coverage_colours(reference: Mask, target: Mask, holes: Mask) -> Pixels:
 
 def shaded(colours: Pixels, picture: Pixels, strength: float = 0.5) -> Pixels:
     """`colours` (h, w, 3) darkened where `picture` (h, w, 3) is dark: shows what a field lies on."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)[..., None] / 255.0
+    grey = to_grey(picture)[..., None] / 255.0
     return _bytes(colours * (1 - strength * (1 - grey)))
 
 
 def within(field: Pixels, mask: Mask, picture: Pixels) -> Pixels:
     """`field` (h, w, 3) inside `mask` (h, w), `picture` (h, w, 3) faint and grey around it."""
-    around = 70 + 0.35 * cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)[..., None]
+    around = 70 + 0.35 * to_grey(picture)[..., None]
     return _bytes(np.where(mask[..., None], field, around))
 
 
@@ -102,8 +103,8 @@ def difference(reference: Pixels, target: Pixels, both: Mask) -> Pixels:
     """
     if not both.any():
         return np.zeros_like(reference)
-    first = cv2.cvtColor(reference, cv2.COLOR_BGR2GRAY).astype(np.float32)
-    second = cv2.cvtColor(target, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    first = to_grey(reference).astype(np.float32)
+    second = to_grey(target).astype(np.float32)
     second *= first[both].mean() / max(float(second[both].mean()), 1.0)
     apart = np.where(both, np.clip(2 * np.abs(first - second), 0, 255), 0)  # doubled: small errors matter
     return np.repeat(_bytes(apart)[..., None], 3, axis=2)

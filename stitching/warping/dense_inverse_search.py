@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.geometry.pixel_maps import Field, Points, compose_flows, forward_backward_error, pixel_grid, remap
+from stitching.io.picture import channel_mean
 
 Grey = NDArray[np.uint8]  # (h, w)
 
@@ -126,7 +127,7 @@ def _matching_cost(start: NDArray[np.uint8], end: NDArray[np.uint8], flow: Field
     """(h, w) grey levels, mean of a window around each pixel."""
     h, w = flow.shape[:2]
     difference = cv2.absdiff(start, remap(end, pixel_grid(h, w) + flow))
-    mean = cv2.transform(difference, np.full((1, 3), 1 / 3)).astype(np.float32)
+    mean = channel_mean(difference).astype(np.float32)
     colour = np.minimum(mean, MAX_COLOUR_COST)
     round_trip = np.minimum(forward_backward_error(flow, back), MAX_ROUND_TRIP_COST)
     return cv2.blur(colour + ROUND_TRIP_WEIGHT * round_trip, (WINDOW, WINDOW)).astype(np.float32)
