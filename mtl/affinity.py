@@ -2,18 +2,15 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Normalise = Literal["full", "released"]
-
-_DAMPINGS = (0.5, 0.7, 0.9)  # tried in turn until the clustering settles
+_DAMPINGS = (0.5, 0.7, 0.9)  # tried in turn until the clustering converges
 
 
 class Affinity:
-    """A running K x K table: row = the task whose group was updated, column = the task that was watched.
+    """A running K x K table: row = the task whose group was updated, column = the task whose loss was watched.
 
     An update for group G that changes the loss of task k from l to l' has the proximal affinity 1 - l' / l to k, in
     which k's own parameters have moved, too, if k is in G. It goes with the weight `decay` into the running means
@@ -27,59 +24,53 @@ class Affinity:
         self.table: NDArray[np.float64] = np.zeros((len(tasks), len(tasks)))
 
     def observe(self, group: Sequence[str], before: Mapping[str, float], after: Mapping[str, float]) -> None:
-        """Note what an update for `group` did to all tasks' losses; a task whose loss was not above 0 is left out.
+        """Enter what an update for `group` did to all tasks' losses; a task whose loss was not above 0 is left out.
 
-        Within a group nobody knows whose gradient helped. A member that gains from its own group's update keeps that
+        Within a group it is unknown whose gradient helped. A member that gains from its own group's update keeps that
         as its own affinity (a loss is ignored); two members are given each other's change if both gained or both lost,
-        else minus the larger one: they are at odds.
+        else minus the larger one: they conflict.
         """
-        change = {t: (1 - after[t] / before[t]) / len(group) for t in self.tasks if before[t] > 0}
+        gains = {t: (1 - after[t] / before[t]) / len(group) for t in self.tasks if before[t] > 0}
         for source in group:
-            for watched, gain in change.items():
+            for watched, gain in gains.items():
                 if watched not in group:
-                    self._move(source, watched, gain)
+                    self._average_in(source, watched, gain)
                 elif watched == source:
                     if gain >= 0:
-                        self._move(source, source, gain)
-                elif source in change:
-                    own = change[source]
-                    self._move(source, watched, gain if own * gain >= 0 else -max(own, gain))
+                        self._average_in(source, source, gain)
+                elif source in gains:
+                    source_gain = gains[source]
+                    agree = source_gain * gain >= 0
+                    self._average_in(source, watched, gain if agree else -max(source_gain, gain))
 
-    def _move(self, source: str, watched: str, gain: float) -> None:
-        place = self.tasks.index(source), self.tasks.index(watched)
-        self.table[place] += self.decay * (gain - self.table[place])
+    def _average_in(self, source: str, watched: str, gain: float) -> None:
+        entry = self.tasks.index(source), self.tasks.index(watched)
+        self.table[entry] += self.decay * (gain - self.table[entry])
 
-    def normalised(self, how: Normalise = "full") -> NDArray[np.float64]:
-        """(K, K) symmetric: each column over the watched task's affinity to itself, then the mean of both directions.
+    def relative(self) -> NDArray[np.float64]:
+        """(K, K) each column divided by the watched task's affinity to itself."""
+        return self.table / np.maximum(np.diag(self.table), 1e-12)
 
-        how: "released" divides only what lies on and above the diagonal, as the authors' code does by an oversight.
-        """
-        own = np.diag(self.table)
-        scale = np.maximum(own, 1e-12)[None] * np.ones_like(self.table)
-        if how == "released":
-            scale[np.tril_indices_from(scale, -1)] = 1
-        divided = self.table / scale
-        return np.asarray((divided + divided.T) / 2)
+    def groups(self, preference: float | None = None) -> tuple[tuple[str, ...], ...] | None:
+        """Tasks that help each other: affinity propagation (Frey & Dueck 2007) on the mean of both directions.
 
-    def groups(self, how: Normalise = "full", preference: float | None = None) -> tuple[tuple[str, ...], ...] | None:
-        """Tasks that help each other: affinity propagation (Frey & Dueck 2007) on the normalised table.
+        preference: of each task for a group of its own; None: the median of all entries. At 0, tasks that hurt each
+            other are never put together.
 
-        how: as for `normalised`.
-        preference: for a group of one's own; None: the median of all entries. At 0, tasks that hurt each other are
-            never put together.
-
-        Returns None while some task has no affinity to itself yet, and where the clustering does not settle.
+        Returns None while some task has no affinity to itself yet, and where the clustering does not converge.
         """
         if (np.diag(self.table) <= 0).any():
             return None
-        labels = _clusters(self.normalised(how), preference)
+        relative = self.relative()
+        labels = _cluster((relative + relative.T) / 2, preference)
         if labels is None:
             return None
         members = [[task for task, label in zip(self.tasks, labels, strict=True) if label == k] for k in set(labels)]
         return tuple(sorted((tuple(group) for group in members), key=lambda group: self.tasks.index(group[0])))
 
 
-def _clusters(similarity: NDArray[np.float64], preference: float | None) -> list[int] | None:
+def _cluster(similarity: NDArray[np.float64], preference: float | None) -> list[int] | None:
+    """The cluster of each task; None where no damping makes it converge."""
     from sklearn.cluster import AffinityPropagation
     from sklearn.exceptions import ConvergenceWarning
 

@@ -37,18 +37,18 @@ def find_layers(model: nn.Module, run: Callable[[], object]) -> list[Layer]:
 
     Raises ValueError where no layer is found.
     """
-    made_by: dict[int, tuple[str, nn.Module]] = {}  # id of an output -> who made it
-    kept: list[object] = []  # outputs, so that their ids stay theirs
+    producers: dict[int, tuple[str, nn.Module]] = {}  # id of an output -> name and module that computed it
+    kept: list[object] = []  # outputs must live on, or an id could be used again
     found: list[Layer] = []
 
     def watch(name: str, module: nn.Module) -> Callable[[nn.Module, tuple[object, ...], object], None]:
         def note(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-            before, maker = made_by.get(id(inputs[0]), ("", None))
-            if isinstance(module, LINEAR) and _has_norms(maker, nn.LayerNorm):
-                found.append(_layer(name, module, maker))
-            elif _has_norms(module, *BATCH_NORMS) and isinstance(maker, LINEAR):
-                found.append(_layer(before, maker, module))
-            made_by[id(output)] = name, module
+            producer_name, producer = producers.get(id(inputs[0]), ("", None))
+            if isinstance(module, LINEAR) and _has_norms(producer, nn.LayerNorm):
+                found.append(_layer(name, module, producer))
+            elif _has_norms(module, *BATCH_NORMS) and isinstance(producer, LINEAR):
+                found.append(_layer(producer_name, producer, module))
+            producers[id(output)] = name, module
             kept.extend((inputs, output))
 
         return note
@@ -60,9 +60,9 @@ def find_layers(model: nn.Module, run: Callable[[], object]) -> list[Layer]:
     finally:
         for hook in hooks:
             hook.remove()
-    layers = list({id(layer.weight): layer for layer in found}.values())  # some run several times
+    layers = list({id(layer.weight): layer for layer in found}.values())  # a layer may run several times
     if not layers:
-        raise ValueError("no shared layer has a norm for each task beside it; see mtl.task_norm.convert")
+        raise ValueError("no shared layer has a norm for each task beside it; see mtl.task_norm.convert_to_task_norms")
     return layers
 
 
@@ -90,7 +90,7 @@ def connection_strength(layer: Layer, task: str) -> Tensor:
 
 
 def top_tasks(layer: Layer, tasks: Sequence[str]) -> Tensor:
-    """(out,) int64: for each output channel the place in `tasks` of the one that is connected most strongly."""
+    """(out,) int64: for each output channel the index in `tasks` of the one that is connected most strongly."""
     return torch.stack([connection_strength(layer, task) for task in tasks]).argmax(0)
 
 
@@ -116,7 +116,7 @@ def _layer(name: str, module: nn.Module, norm: nn.Module | None) -> Layer:
 
 
 def _scale(norm: nn.Module) -> Tensor:
-    """Of a norm without one it is 1."""
+    """The norm's weight; ones where it has none."""
     scale = norm.weight
     if isinstance(scale, Tensor):
         return scale.detach().float()

@@ -1,4 +1,4 @@
-"""How good a multi-task network is beside networks for one task each."""
+"""delta_m: how good a multi-task network is, compared with networks for one task each."""
 
 from collections.abc import Mapping
 from math import isfinite

@@ -6,8 +6,8 @@ from math import nan
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_APART = 2.75  # standard deviations between two groups; in small trainings on right labels alone 2.6 at most
-_FEWEST = 10  # scores that can be told apart into two groups
+_MIN_SEPARATION = 2.75  # of two groups, standard deviations; in small trainings on right labels alone 2.6 at most
+_MIN_SCORES = 10  # from which two groups can be told apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ def rank(scores: ArrayLike) -> NDArray[np.int64]:
 
 
 def flag(scores: ArrayLike, seed: int = 0) -> Flags:
-    """Decide which instances are corrupt, without being told how many.
+    """Decide which instances are corrupt; their number need not be known.
 
     A mixture of two Gaussians of one width is fitted to the scores; corrupt is what more likely belongs to the higher
     one. Instances of the lowest score are left out of the fit and never flagged: log sigma piles up at its limit.
@@ -53,11 +53,11 @@ def flag(scores: ArrayLike, seed: int = 0) -> Flags:
     from sklearn.mixture import GaussianMixture
 
     values = _checked(scores)
-    inside = values[values > values.min()]
-    nothing = Flags(np.zeros(len(values), bool), np.zeros(len(values)))
-    if len(inside) < _FEWEST or np.ptp(inside) <= 1e-6 * np.abs(inside).max():
-        return nothing
-    standard = ((values - inside.mean()) / inside.std())[:, None]
+    above_lowest = values[values > values.min()]
+    none_flagged = Flags(np.zeros(len(values), bool), np.zeros(len(values)))
+    if len(above_lowest) < _MIN_SCORES or np.ptp(above_lowest) <= 1e-6 * np.abs(above_lowest).max():
+        return none_flagged
+    standard = ((values - above_lowest.mean()) / above_lowest.std())[:, None]  # (n,) -> (n, 1)
     fitted = standard[values > values.min()]
     one, two = (
         GaussianMixture(number, covariance_type="tied", reg_covar=1e-3, n_init=3, max_iter=1000, random_state=seed)
@@ -65,9 +65,9 @@ def flag(scores: ArrayLike, seed: int = 0) -> Flags:
     )
     one.fit(fitted)
     two.fit(fitted)
-    apart = np.ptp(two.means_) / np.sqrt(two.covariances_.item())
-    if one.bic(fitted) <= two.bic(fitted) or apart < _APART:
-        return nothing
+    separation = np.ptp(two.means_) / np.sqrt(two.covariances_.item())
+    if one.bic(fitted) <= two.bic(fitted) or separation < _MIN_SEPARATION:
+        return none_flagged
     probability = two.predict_proba(standard)[:, two.means_.argmax()]
     return Flags((probability > 0.5) & (values > values.min()), probability)
 

@@ -1,4 +1,4 @@
-"""How parameters are moved: gradients from losses, their length, the optimizer's step."""
+"""Losses, gradients and the optimizer's step: what all strategies are built from."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,32 +67,32 @@ class GradientNorms:
     tasks: Mapping[str, float]  # of each task's own parameters; 0 where it has none
 
 
-def _alone(values: Tensor) -> Tensor:
+def _one_process(values: Tensor) -> Tensor:
     return values
 
 
 @dataclass(frozen=True, eq=False)
-class Updates:
-    """How parameters are moved: which ones, by what optimizer, with what care.
+class ParameterUpdater:
+    """Computes gradients and moves parameters.
 
     Raises ValueError where the optimizer trains other parameters, or `clip` is not above 0.
 
     Attributes:
-        parameters: all that is trained; those that are frozen (requires_grad off) may be among them.
+        parameters: all that is trained; frozen ones (requires_grad off) may be among them.
         optimizer: of the same parameters; frozen ones may be missing.
-        clip: longest gradient, Euclidean norm over all parameters, of one update; None: any.
+        clip: largest Euclidean norm, over all parameters, of the gradient of one update; None: any.
         backward: called with a loss and perhaps retain_graph=True.
         average: the mean of a tensor over the processes that train together, so that all of them decide alike.
-        once: one backward pass for each forward pass, as DistributedDataParallel asks; the network then runs once for
-            each task whose gradient is wanted apart.
+        separate_forwards: one forward pass for each backward pass, as DistributedDataParallel requires; the network
+            then runs once for each task whose gradient is wanted alone.
     """
 
     parameters: Parameters
     optimizer: Optimizer
     clip: float | None = None
     backward: Backward = Tensor.backward
-    average: Callable[[Tensor], Tensor] = _alone
-    once: bool = False
+    average: Callable[[Tensor], Tensor] = _one_process
+    separate_forwards: bool = False
 
     def __post_init__(self) -> None:
         if self.clip is not None and not self.clip > 0:
@@ -105,16 +105,16 @@ class Updates:
                 f"{len(moved - listed)} others; give it the shared ones and those of every task"
             )
 
-    def clear(self) -> None:
+    def clear_gradients(self) -> None:
         """Set every gradient to None; a zero would let momentum and weight decay move what no loss has reached."""
         for parameter in self.parameters:
             parameter.grad = None
 
-    def compute(self, closure: Closure, tasks: Sequence[str]) -> tuple[dict[str, Tensor], dict[str, float]]:
+    def compute_losses(self, closure: Closure, tasks: Sequence[str]) -> tuple[dict[str, Tensor], dict[str, float]]:
         """The losses of `tasks`, each the mean over its instances, (), and their values, averaged over processes.
 
         Raises ValueError where the closure gives other tasks, another shape, or a loss that depends on no parameter;
-        NotFinite where a loss is NaN or infinite.
+        NonFiniteError where a loss is NaN or infinite.
         """
         losses = closure(tasks)
         check_names(tasks, losses, "losses")
@@ -134,54 +134,56 @@ class Updates:
                 raise NonFiniteError(f"loss of task {task!r} is {value}; no parameter was changed", task)
         return means, values
 
-    def measure(self, closure: Closure, tasks: Sequence[str]) -> dict[str, float]:
-        """The values of the losses as the network is now, without gradients; raises as `compute`."""
+    def measure_losses(self, closure: Closure, tasks: Sequence[str]) -> dict[str, float]:
+        """The values of the losses as the network is now, without gradients; raises as `compute_losses`."""
         with torch.no_grad():
-            return self.compute(closure, tasks)[1]
+            return self.compute_losses(closure, tasks)[1]
 
-    def gradients(
-        self, closure: Closure, parts: Sequence[Sequence[str]], apart: bool = False
+    def compute_gradients(
+        self, closure: Closure, groups: Sequence[Sequence[str]], separate_forwards: bool = False
     ) -> tuple[list[Gradients], dict[str, float]]:
-        """For each part of the tasks the gradient of the sum of their losses, and the values of all losses.
+        """For each group of tasks the gradient of the sum of their losses, and the values of all losses.
 
-        apart: run the network for each part alone, even where one forward pass would do: that takes less memory.
-        Raises as `compute`.
+        separate_forwards: run the network for each group alone, even where one forward pass would do: that takes less
+            memory.
+        Raises as `compute_losses`.
         """
         values: dict[str, float] = {}
-        found: list[Gradients] = []
+        gradients: list[Gradients] = []
         losses: dict[str, Tensor] = {}
-        apart = apart or self.once
-        for number, part in enumerate(parts):
-            self.clear()
-            if apart or not number:
-                losses, new = self.compute(closure, part if apart else [task for some in parts for task in some])
-                values |= new
-            keep = not apart and number < len(parts) - 1
-            total = added(losses, part)
-            self.backward(total, retain_graph=True) if keep else self.backward(total)
-            found.append([parameter.grad for parameter in self.parameters])
-        self.clear()
-        return found, values
+        separate = separate_forwards or self.separate_forwards
+        for place, group in enumerate(groups):
+            self.clear_gradients()
+            if separate or not place:
+                tasks = group if separate else [task for some in groups for task in some]
+                losses, new_values = self.compute_losses(closure, tasks)
+                values |= new_values
+            total = sum_losses(losses, group)
+            retain_graph = not separate and place < len(groups) - 1
+            self.backward(total, retain_graph=True) if retain_graph else self.backward(total)
+            gradients.append([parameter.grad for parameter in self.parameters])
+        self.clear_gradients()
+        return gradients, values
 
-    def put(self, gradients: Gradients) -> None:
-        """Make these the gradients that `apply` uses."""
+    def set_gradients(self, gradients: Gradients) -> None:
+        """Make these the gradients that `apply_gradients` uses."""
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
 
-    def apply(self, tasks: Sequence[str]) -> GradientNorms:
+    def apply_gradients(self, tasks: Sequence[str]) -> GradientNorms:
         """Clip the gradients that the losses of `tasks` left, and step the optimizer.
 
-        Raises ValueError where no gradient reached the parameters, or a task's own ones; NotFinite where a gradient is
-        NaN or infinite.
+        Raises ValueError where no gradient reached the parameters, or a task's own ones; NonFiniteError where a
+        gradient is NaN or infinite.
         """
-        shared = _reached(self.parameters.shared)
-        own = {task: _reached(group) for task, group in self.parameters.tasks.items()}
+        shared = _gradients_of(self.parameters.shared)
+        own = {task: _gradients_of(group) for task, group in self.parameters.tasks.items()}
         for task in tasks:
             if not own[task] and any(parameter.requires_grad for parameter in self.parameters.tasks[task]):
                 raise ValueError(f"the loss of task {task!r} reaches none of the task's own parameters")
         groups = {owner: group for owner, group in ((None, shared), *own.items()) if group}
         if not groups:
-            raise ValueError(f"the losses of {listed(tasks)} reach no parameter")
+            raise ValueError(f"the losses of {quoted(tasks)} reach no parameter")
         norms = torch.stack([get_total_norm(group) for group in groups.values()])
         total = get_total_norm([norms])
         lengths = dict(zip(groups, norms.tolist(), strict=True))
@@ -194,25 +196,34 @@ class Updates:
         self.optimizer.step()
         return GradientNorms(total.item(), lengths.get(None, 0.0), {task: lengths.get(task, 0.0) for task in own})
 
-    def update(self, closure: Closure, tasks: Sequence[str]) -> tuple[dict[str, float], GradientNorms]:
-        """One ordinary update with the sum of the losses of `tasks`; their values before it. Raises as the others."""
-        self.clear()
-        losses, values = self.compute(closure, tasks)
-        self.backward(added(losses, tasks))
-        return values, self.apply(tasks)
+    def update(
+        self, closure: Closure, tasks: Sequence[str], watched: Sequence[str] = ()
+    ) -> tuple[dict[str, float], GradientNorms]:
+        """Move the parameters once along the gradient of the summed losses of `tasks`.
+
+        The optimizer does not touch what these losses do not reach: other tasks' own parameters keep still.
+
+        watched: tasks whose losses are computed in the same forward pass, too.
+        Returns the values of the losses before the update, of `tasks` and `watched`, and the norms of the gradient.
+        Raises as `compute_losses` and `apply_gradients`.
+        """
+        self.clear_gradients()
+        losses, values = self.compute_losses(closure, [*tasks, *(task for task in watched if task not in tasks)])
+        self.backward(sum_losses(losses, tasks))
+        return values, self.apply_gradients(tasks)
 
 
-def added(losses: Losses, tasks: Sequence[str]) -> Tensor:
+def sum_losses(losses: Losses, tasks: Sequence[str]) -> Tensor:
     """The sum () of the losses of `tasks`, each ()."""
     first, *others = (losses[task] for task in tasks)
     return sum(others, first)
 
 
-def add_gradients(found: Sequence[Gradients]) -> Gradients:
-    """For each parameter the sum over those that reach it; None where none does."""
+def sum_gradients(by_task: Sequence[Gradients]) -> Gradients:
+    """For each parameter the sum over the tasks that reach it; None where none does."""
     summed: Gradients = []
-    for parts in zip(*found, strict=True):
-        reached = [part for part in parts if part is not None]
+    for gradients in zip(*by_task, strict=True):
+        reached = [gradient for gradient in gradients if gradient is not None]
         summed.append(torch.stack(reached).sum(0) if reached else None)  # (tasks, ...) -> (...)
     return summed
 
@@ -221,15 +232,15 @@ def check_names(tasks: Sequence[str], given: Mapping[str, Any], what: str) -> No
     """Raise ValueError where `given` lacks a task or has others."""
     missing, unknown = [task for task in tasks if task not in given], [name for name in given if name not in tasks]
     if missing or unknown:
-        parts = [f"no {what} for {listed(missing)}"] if missing else []
-        parts += [f"{what} for unknown {listed(unknown)}"] if unknown else []
-        raise ValueError(f"{', '.join(parts)}; the tasks are {listed(tasks)}")
+        parts = [f"no {what} for {quoted(missing)}"] if missing else []
+        parts += [f"{what} for unknown {quoted(unknown)}"] if unknown else []
+        raise ValueError(f"{', '.join(parts)}; the tasks are {quoted(tasks)}")
 
 
-def listed(names: Sequence[str] | Mapping[str, Any]) -> str:
-    """Names for a message."""
+def quoted(names: Sequence[str] | Mapping[str, Any]) -> str:
+    """Names for a message, each in quotation marks."""
     return ", ".join(map(repr, names))
 
 
-def _reached(parameters: Sequence[nn.Parameter]) -> list[Tensor]:
+def _gradients_of(parameters: Sequence[nn.Parameter]) -> list[Tensor]:
     return [parameter.grad for parameter in parameters if parameter.grad is not None]

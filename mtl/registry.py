@@ -1,74 +1,79 @@
-"""Strategies by name, as a command line or a configuration gives them."""
+"""Strategies by name, as a command line or a configuration gives them.
+
+A new strategy gets a line in `_STRATEGIES`, a new weighting of the losses one in `_WEIGHTINGS`.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from inspect import signature
+from functools import partial
+from typing import Any
 
-from mtl.aggregation import aggregator_names, make_aggregation
 from mtl.connection_strength import Layer
-from mtl.dynamic_weights import DynamicWeights
-from mtl.equal_weights import EqualWeights
-from mtl.gradient_norms import EqualGradientNorms
-from mtl.instance_weights import Form, InstanceWeights
-from mtl.optimization import listed
+from mtl.optimization import quoted
+from mtl.strategies.aggregation import aggregator_names, make_aggregation
+from mtl.strategies.equal_weights import EqualWeights
+from mtl.strategies.gradient_norms import EqualGradientNorms
+from mtl.strategies.task_groups import TaskGroups
+from mtl.strategies.task_priority import TaskPriority
 from mtl.strategy import Strategy, check_tasks
-from mtl.task_groups import TaskGroups
-from mtl.task_priority import TaskPriority
-from mtl.uncertainty import UncertaintyWeights
-from mtl.weighting import StaticWeights
+from mtl.weightings.dynamic_weights import DynamicWeights
+from mtl.weightings.instance_weights import InstanceWeights, LossForm
+from mtl.weightings.static_weights import StaticWeights
+from mtl.weightings.uncertainty_weights import UncertaintyWeights
 
-Value = int | float | bool | str
-Options = dict[str, Value]
+Options = dict[str, Any]  # by name: an int, a float or a word
 
 
 @dataclass(frozen=True, eq=False)
-class Training:
+class TrainingContext:
     """What strategies may need to know about the training; each takes what it needs.
 
     Attributes:
         layers: shared layers with a norm for each task, as `connection_strength.find_layers` gives them.
-        steps: batches of the whole training.
-        epoch: batches in an epoch; 1 where there are no epochs.
-        instances: size of the training set; None: endless.
-        forms: what kind of loss each task has; missing: "l1".
+        total_steps: batches of the whole training.
+        steps_per_epoch: batches in an epoch; 1 where there are no epochs.
+        dataset_size: instances in the training set; None: endless.
+        loss_forms: what kind of loss each task has; missing: "l1".
         seed: of all random decisions.
     """
 
     layers: Sequence[Layer] = ()
-    steps: int = 1
-    epoch: int = 1
-    instances: int | None = None
-    forms: Mapping[str, Form] = field(default_factory=dict)
+    total_steps: int = 1
+    steps_per_epoch: int = 1
+    dataset_size: int | None = None
+    loss_forms: Mapping[str, LossForm] = field(default_factory=dict)
     seed: int = 0
 
 
-def make_strategy(spec: str, tasks: Sequence[str], training: Training) -> Strategy:
-    """The strategy that a text describes.
+def make_strategy(spec: str, tasks: Sequence[str], context: TrainingContext) -> Strategy:
+    """Make the strategy that a text describes.
 
     Args:
         spec: `NAME`, `NAME:OPTION=VALUE,OPTION=VALUE`, or several joined by `+`: all but the last one weigh losses,
             from left to right, the last one updates; where that weighs losses too, their sum is updated. Names: see
             strategy_names; options: the keyword arguments of the classes, for `static` the weight of each task.
         tasks: in order.
-        training: what the strategies need to know.
+        context: what the strategies need to know.
 
-    Raises ValueError where a name or option is unknown or not possible, or the training lacks what is needed.
+    Raises ValueError where a name or option is unknown or not possible, or the context lacks what is needed.
     """
     check_tasks(tasks)
-    *outer, last = (_parse(part) for part in spec.split("+"))
-    if last[0] in _WEIGHTINGS:
-        outer, last = [*outer, last], ("equal", {})
-    strategy = _updating(*last, tasks, training)
+    *outer, (name, options) = (_parse(part) for part in spec.split("+"))
+    if name in _WEIGHTINGS:
+        outer, name, options = [*outer, (name, options)], "equal", {}
+    if name not in _STRATEGIES:
+        raise ValueError(f"strategy {name!r}: expected one of {quoted(strategy_names())}")
+    strategy = _make(name, partial(_STRATEGIES[name], tasks, context, options))
     for name, options in reversed(outer):
         if name not in _WEIGHTINGS:
-            raise ValueError(f"strategy {spec!r}: {name!r} cannot come before +; expected {listed(_WEIGHTINGS)}")
-        strategy = _WEIGHTINGS[name](strategy, training, options)
+            raise ValueError(f"strategy {spec!r}: {name!r} cannot come before +; expected {quoted(_WEIGHTINGS)}")
+        strategy = _make(name, partial(_WEIGHTINGS[name], strategy, context, options))
     return strategy
 
 
 def strategy_names() -> tuple[str, ...]:
     """All names that make_strategy knows."""
-    return *_WEIGHTINGS, *_UPDATES, *aggregator_names()
+    return *_WEIGHTINGS, *_STRATEGIES
 
 
 def needs_task_norms(spec: str) -> bool:
@@ -92,13 +97,11 @@ def _parse(part: str) -> tuple[str, Options]:
         option, equals, value = pair.partition("=")
         if not equals:
             raise ValueError(f"strategy {part!r}: expected NAME:OPTION=VALUE,OPTION=VALUE")
-        options[option.strip()] = _value(value.strip())
+        options[option.strip()] = _parse_value(value.strip())
     return name.strip(), options
 
 
-def _value(text: str) -> Value:
-    if text in ("true", "false"):
-        return text == "true"
+def _parse_value(text: str) -> int | float | str:
     for kind in (int, float):
         try:
             return kind(text)
@@ -107,55 +110,50 @@ def _value(text: str) -> Value:
     return text
 
 
-def _called(name: str, make: Callable[..., Strategy], *known: object, **options: object) -> Strategy:
-    """`make` called; options that it does not have, that are known already, or of another type are refused."""
+def _make(name: str, make: Callable[[], Strategy]) -> Strategy:
+    """`make()`; an option that it does not have, or a word where a number belongs, becomes a ValueError."""
     try:
-        signature(make).bind(*known, **options)
-        return make(*known, **options)
-    except TypeError as error:  # a word where a number belongs, too
+        return make()
+    except TypeError as error:
         raise ValueError(f"strategy {name!r}: {error}") from error
 
 
-def _static(inner: Strategy, training: Training, weights: Options) -> Strategy:
-    numbers = {task: value for task, value in weights.items() if isinstance(value, int | float)}
-    if len(numbers) < len(weights):
+def _static(inner: Strategy, context: TrainingContext, weights: Options) -> Strategy:
+    if any(isinstance(value, str) for value in weights.values()):
         raise ValueError(f"strategy 'static': weights {weights}; expected numbers, static:TASK=WEIGHT,...")
-    return StaticWeights(inner, numbers)
+    return StaticWeights(inner, weights)
 
 
-def _uncertainty(inner: Strategy, training: Training, options: Options) -> Strategy:
-    return _called("uncertainty", UncertaintyWeights, inner, **options)
-
-
-def _dynamic(inner: Strategy, training: Training, options: Options) -> Strategy:
-    return _called("dynamic", DynamicWeights, inner, training.epoch, **options)
-
-
-def _instances(inner: Strategy, training: Training, options: Options) -> Strategy:
-    if training.instances is None:
+def _instances(inner: Strategy, context: TrainingContext, options: Options) -> Strategy:
+    if context.dataset_size is None:
         raise ValueError("strategy 'instances' needs a training set of known size; here it is endless")
-    forms = {task: training.forms.get(task, "l1") for task in inner.tasks}
-    return _called("instances", InstanceWeights, inner, training.instances, forms, **options)
+    loss_forms = {task: context.loss_forms.get(task, "l1") for task in inner.tasks}
+    return InstanceWeights(inner, context.dataset_size, loss_forms, **options)
 
 
-_WEIGHTINGS: Mapping[str, Callable[[Strategy, Training, Options], Strategy]] = {
-    "static": _static, "uncertainty": _uncertainty, "dynamic": _dynamic, "instances": _instances,
-}  # fmt: skip
-_UPDATES = ("equal", "same-steps", "gradient-norms", "task-priority", "task-groups")
+_WEIGHTINGS: Mapping[str, Callable[[Strategy, TrainingContext, Options], Strategy]] = {
+    "static": _static,
+    "uncertainty": lambda inner, context, options: UncertaintyWeights(inner, **options),
+    "dynamic": lambda inner, context, options: DynamicWeights(inner, context.steps_per_epoch, **options),
+    "instances": _instances,
+}
 
 
-def _updating(name: str, options: Options, tasks: Sequence[str], training: Training) -> Strategy:
-    if name == "equal":
-        return _called(name, EqualWeights, tasks, **options)
-    if name == "same-steps":  # as many updates as sequential methods have
-        return _called(name, EqualWeights, tasks, len(tasks), **options)
-    if name == "gradient-norms":
-        return _called(name, EqualGradientNorms, tasks, **options)
-    if name == "task-priority":
-        known = tasks, training.layers, training.steps, training.epoch, training.seed
-        return _called(name, TaskPriority, *known, **options)
-    if name == "task-groups":
-        return _called(name, TaskGroups, tasks, **{"seed": training.seed, **options})
-    if name in aggregator_names():
-        return _called(name, make_aggregation, name, tasks, **{"seed": training.seed, **options})
-    raise ValueError(f"strategy {name!r}: expected one of {listed(strategy_names())}")
+def _task_priority(tasks: Sequence[str], context: TrainingContext, options: Options) -> Strategy:
+    return TaskPriority(
+        tasks, context.layers, context.total_steps, context.steps_per_epoch, **{"seed": context.seed, **options}
+    )
+
+
+def _aggregation(name: str, tasks: Sequence[str], context: TrainingContext, options: Options) -> Strategy:
+    return make_aggregation(name, tasks, **{"seed": context.seed, **options})
+
+
+_STRATEGIES: Mapping[str, Callable[[Sequence[str], TrainingContext, Options], Strategy]] = {
+    "equal": lambda tasks, context, options: EqualWeights(tasks, **options),
+    "same-steps": lambda tasks, context, options: EqualWeights(tasks, updates=len(tasks), **options),
+    "gradient-norms": lambda tasks, context, options: EqualGradientNorms(tasks, **options),
+    "task-priority": _task_priority,
+    "task-groups": lambda tasks, context, options: TaskGroups(tasks, **{"seed": context.seed, **options}),
+    **{name: partial(_aggregation, name) for name in aggregator_names()},
+}

@@ -1,4 +1,4 @@
-"""What a multi-task optimizer is: it decides how the losses of several tasks move the parameters in one step."""
+"""The protocol of a multi-task optimizer: it decides how the losses of several tasks move the parameters in a step."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtl.optimization import Closure, GradientNorms, Updates, listed
+from mtl.optimization import Closure, GradientNorms, ParameterUpdater, quoted
 
 
 @dataclass(frozen=True)
-class Decision:
+class StepResult:
     """What happened in one step, for the log."""
 
     losses: Mapping[str, float]  # by task, unweighted, before the parameters moved
@@ -28,7 +28,7 @@ class Strategy(Protocol):
     def tasks(self) -> tuple[str, ...]:
         """The tasks that are trained, in order."""
 
-    def step(self, closure: Closure, updates: Updates, instances: Tensor | None = None) -> Decision:
+    def step(self, closure: Closure, updater: ParameterUpdater, sample_ids: Tensor | None = None) -> StepResult:
         """Train on one batch; the parameters may be moved several times.
 
         Before each update the gradients are set to None, before the closure is called for it: the optimizer moves
@@ -36,13 +36,13 @@ class Strategy(Protocol):
 
         Args:
             closure: may be called several times, for all tasks or some of them; each call runs the network anew.
-            updates: how parameters are moved.
-            instances: (b,) int64, the places of the batch's instances in the training set, for strategies that learn
+            updater: of the network's parameters.
+            sample_ids: (b,) int64, indices of the batch's instances in the training set, for strategies that learn
                 something about each instance; the losses are then one for each instance.
 
-        Raises NotFinite where a loss or a gradient is NaN or infinite, before that update: the parameters and the
+        Raises NonFiniteError where a loss or a gradient is NaN or infinite, before that update: the parameters and the
         optimizer stay as they were, but what the network itself changes in a forward pass (running statistics of
-        batch norm) has changed. Raises ValueError where tasks, losses, parameters and instances do not fit together.
+        batch norm) has changed. Raises ValueError where tasks, losses, parameters and sample ids do not fit together.
         """
 
     def report(self) -> Mapping[str, float]:
@@ -58,7 +58,7 @@ class Strategy(Protocol):
 def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
     """The tasks; ValueError where there is none or one is named twice."""
     if not tasks or len(set(tasks)) < len(tasks):
-        raise ValueError(f"tasks [{listed(tasks)}]: expected one or more, each named once")
+        raise ValueError(f"tasks [{quoted(tasks)}]: expected one or more, each named once")
     return tuple(tasks)
 
 
@@ -70,7 +70,7 @@ def check_state(state: Mapping[str, Any], kind: str, **settings: Any) -> None:
         raise ValueError(f"the saved state is of {saved}, this strategy is {expected}; resume with what was saved")
 
 
-def seeded(seed: int, step: int) -> torch.Generator:
+def step_generator(seed: int, step: int) -> torch.Generator:
     """Random numbers of one step: the same in every process and after resuming."""
     state = np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state) >> 1)

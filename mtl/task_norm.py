@@ -1,4 +1,4 @@
-"""Task-conditional normalisation: each task has statistics, scale and shift of its own in every norm it shares."""
+"""Task-conditional normalisation: each task has statistics, scale and shift of its own in every shared norm."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,23 +21,23 @@ class TaskNorm(nn.Module):
         self.task: str | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """x normalised as the task does it that was chosen with `using`. Raises RuntimeError where none was."""
+        """x normalised as the task does it that was chosen with `use_task`. Raises RuntimeError where none was."""
         if self.task is None:
-            raise RuntimeError("a network with task norms runs for one task: call it within mtl.task_norm.using")
+            raise RuntimeError("a network with task norms runs for one task: call it within mtl.task_norm.use_task")
         normalised: Tensor = self.norms[self.task](x)
         return normalised
 
 
-def convert(model: nn.Module, tasks: Sequence[str]) -> nn.Module:
+def convert_to_task_norms(model: nn.Module, tasks: Sequence[str]) -> nn.Module:
     """Give each task norms of its own: every batch or layer norm in `model` becomes a TaskNorm, in place.
 
     model: what the tasks share; any CNN or transformer. The copies begin as the norm was, trained or not.
     Returns the model; a new one where it is itself a norm. Raises ValueError where it holds no norm.
     """
-    found = [(parent, name, child) for parent in model.modules() for name, child in parent.named_children()]
-    norms = [(parent, name, child) for parent, name, child in found if isinstance(child, NORMS)]
     if isinstance(model, NORMS):
         return TaskNorm(model, tasks)
+    children = [(parent, name, child) for parent in model.modules() for name, child in parent.named_children()]
+    norms = [(parent, name, child) for parent, name, child in children if isinstance(child, NORMS)]
     if not norms:
         raise ValueError("the model has no batch or layer norm; task norms need some in what the tasks share")
     for parent, name, norm in norms:
@@ -46,10 +46,10 @@ def convert(model: nn.Module, tasks: Sequence[str]) -> nn.Module:
 
 
 @contextmanager
-def using(model: nn.Module, task: str) -> Iterator[None]:
+def use_task(model: nn.Module, task: str) -> Iterator[None]:
     """Run the network as `task` normalises it. Raises ValueError where it has no norms of that task."""
     norms = [module for module in model.modules() if isinstance(module, TaskNorm)]
-    before = [norm.task for norm in norms]
+    previous = [norm.task for norm in norms]
     for norm in norms:
         if task not in norm.norms:
             raise ValueError(f"task {task!r}: the network has norms for {', '.join(map(repr, norm.norms))}")
@@ -57,5 +57,5 @@ def using(model: nn.Module, task: str) -> Iterator[None]:
     try:
         yield
     finally:
-        for norm, was in zip(norms, before, strict=True):
-            norm.task = was
+        for norm, previous_task in zip(norms, previous, strict=True):
+            norm.task = previous_task

@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from mtl.connection_strength import find_layers
-from mtl.optimization import Parameters, Updates
-from mtl.registry import Training, make_strategy, strategy_names
-from mtl.task_norm import convert, using
+from mtl.optimization import Parameters, ParameterUpdater
+from mtl.registry import TrainingContext, make_strategy, strategy_names
+from mtl.task_norm import convert_to_task_norms, use_task
 
 TASKS = ("near", "far")
 SPECS = [
@@ -43,7 +43,7 @@ def adam(net):
 
 
 def updating(net, optimizer=None, **more):
-    return Updates(net.split(), optimizer or adam(net), **more)
+    return ParameterUpdater(net.split(), optimizer or adam(net), **more)
 
 
 def step(strategy, net, optimizer=None, closure=None, **more):
@@ -69,21 +69,23 @@ class Each(Net):
 
     def __init__(self, tasks=TASKS):
         super().__init__(tasks)
-        self.trunk = convert(nn.Sequential(nn.Linear(5, 4, bias=False), nn.BatchNorm1d(4)), tasks)
+        self.trunk = convert_to_task_norms(nn.Sequential(nn.Linear(5, 4, bias=False), nn.BatchNorm1d(4)), tasks)
 
     def losses(self, tasks):
         found = {}
         for task in tasks:
-            with using(self.trunk, task):
+            with use_task(self.trunk, task):
                 found[task] = (self.heads[task](torch.tanh(self.trunk(self.inputs))) - 2.0).square().mean(1)
         return found
 
     def facts(self):
         def run():
-            with using(self.trunk, next(iter(self.heads))):
+            with use_task(self.trunk, next(iter(self.heads))):
                 self.trunk(self.inputs)
 
-        return Training(find_layers(self.trunk, run), steps=20, epoch=2, instances=len(self.inputs), seed=3)
+        return TrainingContext(
+            find_layers(self.trunk, run), total_steps=20, steps_per_epoch=2, dataset_size=len(self.inputs), seed=3
+        )
 
     def make(self, spec):
         return make_strategy(spec, tuple(self.heads), self.facts())

@@ -37,7 +37,7 @@ class LossRecord:
 
 def instance_parameters(strategy: Strategy, task: str) -> Tensor | None:
     """(count,) log sigma of a task where the strategy, or one inside it, has instance weights."""
-    from mtl.instance_weights import InstanceWeights
+    from mtl.weightings.instance_weights import InstanceWeights
 
     for one in _layers(strategy):
         if isinstance(one, InstanceWeights):

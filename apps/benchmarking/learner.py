@@ -13,7 +13,7 @@ from apps.benchmarking.network import MultiTaskNetwork, build_network
 from apps.benchmarking.prepared import BenchmarkData
 from apps.benchmarking.settings import Method, RunSettings, read_method
 from apps.benchmarking.strategies import open_strategy
-from mtl.optimization import Closure, Updates
+from mtl.optimization import Closure, ParameterUpdater
 from mtl.registry import needs_task_norms
 
 WEIGHT_DECAY = 1e-4  # of AdamW
@@ -65,8 +65,8 @@ class Learner:
             group["lr"] = factor * group["highest"]
 
 
-def _open_updates(network: MultiTaskNetwork, method: Method, rate: float) -> Updates:
+def _open_updates(network: MultiTaskNetwork, method: Method, rate: float) -> ParameterUpdater:
     parameters = network.split()
     own = [parameter for group in parameters.tasks.values() for parameter in group]
     groups = [{"params": list(parameters.shared), "highest": rate}, {"params": own, "highest": rate * method.heads}]
-    return Updates(parameters, torch.optim.AdamW(groups, lr=rate, weight_decay=WEIGHT_DECAY, fused=True))
+    return ParameterUpdater(parameters, torch.optim.AdamW(groups, lr=rate, weight_decay=WEIGHT_DECAY, fused=True))

@@ -14,7 +14,7 @@ from apps.benchmarking.small import SmallTrunk
 from datasets.labels import Labels
 from mtl.connection_strength import Layer, find_layers
 from mtl.optimization import Parameters
-from mtl.task_norm import TaskNorm, convert, using
+from mtl.task_norm import TaskNorm, convert_to_task_norms, use_task
 
 TRUNKS: Mapping[str, Callable[[], Any]] = {"small": SmallTrunk, "segnet": SegNetTrunk, **ENCODERS}
 
@@ -25,7 +25,7 @@ class MultiTaskNetwork(nn.Module):
     def __init__(self, trunk: nn.Module, features: int, labels: Mapping[str, Labels], norms: bool) -> None:
         super().__init__()
         self.norms = norms
-        self.trunk = convert(trunk, list(labels)) if norms else trunk
+        self.trunk = convert_to_task_norms(trunk, list(labels)) if norms else trunk
         self.heads = nn.ModuleDict({task: _head(features, channels(meaning)) for task, meaning in labels.items()})
 
     def forward(self, images: Tensor, tasks: Sequence[str]) -> dict[str, Tensor]:
@@ -38,7 +38,7 @@ class MultiTaskNetwork(nn.Module):
         return answers
 
     def _features(self, images: Tensor, task: str) -> Tensor:
-        with using(self.trunk, task):
+        with use_task(self.trunk, task):
             features: Tensor = self.trunk(images)
         return features
 

@@ -22,7 +22,7 @@ from apps.training.train_log import Journal
 from apps.training.validation import Figures, validate
 from datasets.examples.batch import ExampleBatch
 from mtl.optimization import NonFiniteError
-from mtl.strategy import Decision
+from mtl.strategy import StepResult
 from stitching.errors import InputError, JobError
 from stitching.io.files import check_folder
 
@@ -96,7 +96,7 @@ def _steps(run: Run, output: Path, journal: Journal) -> Figures:
     return figures
 
 
-def _step(run: Run, batch: ExampleBatch) -> tuple[Terms, Decision]:
+def _step(run: Run, batch: ExampleBatch) -> tuple[Terms, StepResult]:
     """One batch through the strategy; what it cost, and what was decided."""
     rng = np.random.default_rng((run.options.seed, run.step))
     classical = bool(rng.random() < run.options.classical_start)

@@ -15,7 +15,7 @@ from apps.training.ema import MovingAverage
 from apps.training.objectives import MATCHING, Objectives
 from apps.training.options import TASKS, Mode, TrainOptions
 from apps.training.strategies import choose_strategy
-from mtl.optimization import Parameters, Updates
+from mtl.optimization import Parameters, ParameterUpdater
 from mtl.registry import needs_instances
 from stitching.errors import InputError
 from stitching.network.stitching_network import STITCH, WARP, StitchingNetwork
@@ -62,9 +62,9 @@ class Run:
             Objectives(self.network, self.options.precision == "bf16", needs_instances(self.options.strategy)),
             optimizer,
         )
-        self.updates = Updates(
+        self.updates = ParameterUpdater(
             self.parameters, self.optimizer, self.options.clip, self.fabric.backward, self._average,
-            once=self.fabric.world_size > 1,
+            separate_forwards=self.fabric.world_size > 1,
         )  # fmt: skip
 
     def _average(self, values: Tensor) -> Tensor:

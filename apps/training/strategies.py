@@ -9,15 +9,15 @@ from apps.training.data import training_set
 from apps.training.objectives import MATCHING
 from apps.training.options import TrainOptions
 from mtl.connection_strength import Layer, find_layers
-from mtl.instance_weights import Form
-from mtl.registry import Training, make_strategy, needs_instances, needs_task_norms
+from mtl.registry import TrainingContext, make_strategy, needs_instances, needs_task_norms
 from mtl.strategy import Strategy
+from mtl.weightings.instance_weights import LossForm
 from stitching.errors import InputError
 from stitching.network.stitching_network import STITCH, WARP, StitchingNetwork
 
 EPOCH = 250  # steps, where samples are made without end
 NORM_OF = {"warp": WARP, "geometry": WARP, "visibility": WARP, "stitch": STITCH}  # of the backbone, for each task
-FORMS: dict[str, Form] = {"visibility": "cross_entropy"}  # kind of loss; the other tasks' are "l1"
+FORMS: dict[str, LossForm] = {"visibility": "cross_entropy"}  # kind of loss; the other tasks' are "l1"
 
 
 def choose_strategy(lesson: tuple[str, ...], options: TrainOptions, network: StitchingNetwork) -> Strategy:
@@ -29,12 +29,12 @@ def choose_strategy(lesson: tuple[str, ...], options: TrainOptions, network: Sti
     if needs_instances(options.strategy) and (known is None or options.pairs is not None):
         raise InputError(f"--strategy {options.strategy}: needs --data, and no --pairs: it learns about every sample")
     spec = "equal" if lesson == MATCHING else options.strategy
-    training = Training(
+    training = TrainingContext(
         layers=_layers(network, lesson) if needs_task_norms(spec) else (),
-        steps=options.steps - options.matching_steps,
-        epoch=EPOCH if known is None else ceil(known[1] / options.batch_size / options.devices),
-        instances=None if known is None else known[0],
-        forms=FORMS,
+        total_steps=options.steps - options.matching_steps,
+        steps_per_epoch=EPOCH if known is None else ceil(known[1] / options.batch_size / options.devices),
+        dataset_size=None if known is None else known[0],
+        loss_forms=FORMS,
         seed=options.seed,
     )
     try:

@@ -13,7 +13,7 @@ from apps.training.options import TASKS
 from apps.training.state import Run, modules_of, rate_at
 from apps.training.validation import Figures
 from datasets.examples.batch import ExampleBatch
-from mtl.strategy import Decision
+from mtl.strategy import StepResult
 from stitching.network.stitching_network import StitchingNetwork
 
 SHOWN = 4  # examples whose pictures TensorBoard gets
@@ -42,7 +42,7 @@ class Journal:
         """For the next batch."""
         self._waited += seconds
 
-    def stepped(self, terms: Terms, decision: Decision) -> None:
+    def stepped(self, terms: Terms, decision: StepResult) -> None:
         """A step is done; every log_every steps a line is written."""
         for name, term in terms.items():
             self._sums[f"loss/{name}"] += float(term.detach())

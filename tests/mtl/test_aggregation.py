@@ -8,10 +8,10 @@ import torch
 from task_toys import TASKS, Net, equal, step
 from torch import nn
 
-from mtl import aggregation
-from mtl.aggregation import aggregator_names, make_aggregation, project_onto_dual_cone
-from mtl.equal_weights import EqualWeights
-from mtl.optimization import NonFiniteError, Parameters, Updates
+from mtl.optimization import NonFiniteError, Parameters, ParameterUpdater
+from mtl.strategies import aggregation
+from mtl.strategies.aggregation import aggregator_names, make_aggregation, project_onto_dual_cone
+from mtl.strategies.equal_weights import EqualWeights
 
 OPTIONS = {
     "aligned-mtl": {"scale_mode": "rmse"},
@@ -33,7 +33,9 @@ def make(name, tasks=TASKS, **more):
 def combined(strategy, rows):
     """What a step of length 1 moves a shared x by, downhill, where the task's losses are 1 + row . x + own."""
     x, own = nn.Parameter(torch.zeros(len(rows[0]))), {task: nn.Parameter(torch.zeros(())) for task in strategy.tasks}
-    updates = Updates(Parameters([x], {task: [y] for task, y in own.items()}), torch.optim.SGD([x, *own.values()], 1.0))
+    updates = ParameterUpdater(
+        Parameters([x], {task: [y] for task, y in own.items()}), torch.optim.SGD([x, *own.values()], 1.0)
+    )
 
     def closure(tasks):
         slopes = dict(zip(strategy.tasks, rows, strict=True))
@@ -87,7 +89,7 @@ def test_parameters_that_no_loss_reaches_are_left_alone(name):
     parameters = Parameters(shared, net.split().tasks)
     optimizer = torch.optim.AdamW([*net.parameters(), unused], 0.05, weight_decay=0.1)
     before = net.trunk.weight.clone()
-    make(name).step(net.losses, Updates(parameters, optimizer))
+    make(name).step(net.losses, ParameterUpdater(parameters, optimizer))
     assert unused.grad is None
     assert torch.equal(unused, torch.ones(3))
     assert not torch.equal(net.trunk.weight, before)

@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from mtl.connection_strength import channel_shares, connection_strength, find_layers, top_tasks
-from mtl.projection import project_on_priority, project_pairwise
-from mtl.task_norm import TaskNorm, convert, using
+from mtl.strategies.task_priority import project_on_priority
+from mtl.task_norm import TaskNorm, convert_to_task_norms, use_task
 
 TASKS = ("near", "far", "sky")
 
@@ -48,7 +48,7 @@ def disturbed(model, seed=0):
 
 def run(model, x):
     def once():
-        with using(model, "near"):
+        with use_task(model, "near"):
             return model(x)
 
     return once
@@ -57,7 +57,7 @@ def run(model, x):
 @pytest.fixture
 def layers():
     torch.manual_seed(0)
-    model = disturbed(convert(Block(), TASKS))
+    model = disturbed(convert_to_task_norms(Block(), TASKS))
     return find_layers(model, run(model, torch.randn(2, 3, 5, 5)))
 
 
@@ -99,7 +99,7 @@ def test_the_task_with_the_largest_scale_owns_a_channel(layers):
 
 def test_a_linear_layer_behind_a_layer_norm_is_found_and_has_the_documented_strength():
     torch.manual_seed(0)
-    model = disturbed(convert(Transformer(), TASKS))
+    model = disturbed(convert_to_task_norms(Transformer(), TASKS))
     layers = find_layers(model, run(model, torch.randn(2, 7, 4)))
     assert [layer.name for layer in layers] == ["qkv", "fc1"]
     for layer in layers:
@@ -109,7 +109,7 @@ def test_a_linear_layer_behind_a_layer_norm_is_found_and_has_the_documented_stre
 
 
 def test_norms_without_a_scale_count_as_one():
-    model = convert(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, affine=False)), TASKS)
+    model = convert_to_task_norms(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, affine=False)), TASKS)
     (layer,) = find_layers(model, run(model, torch.randn(2, 3, 5, 5)))
     energy = layer.weight.square().sum((1, 2, 3))
     strength = energy / (layer.norms["near"].running_var + 1e-5)
@@ -117,7 +117,7 @@ def test_norms_without_a_scale_count_as_one():
 
 
 def test_a_network_without_such_layers_is_refused():
-    model = convert(nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 4, 1)), TASKS)
+    model = convert_to_task_norms(nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 4, 1)), TASKS)
     with pytest.raises(ValueError, match="no shared layer has a norm for each task"):
         find_layers(model, run(model, torch.randn(2, 3, 5, 5)))
 
@@ -126,11 +126,11 @@ def test_converting_changes_no_task_at_first_and_keeps_tasks_apart_afterwards():
     torch.manual_seed(0)
     plain, x = Block(), torch.randn(4, 3, 5, 5)
     expected = plain.eval()(x)
-    model = convert(plain, TASKS).eval()
-    with using(model, "far"):
+    model = convert_to_task_norms(plain, TASKS).eval()
+    with use_task(model, "far"):
         assert torch.equal(model(x), expected)
     model.train()
-    with using(model, "far"):
+    with use_task(model, "far"):
         model(x)
     norms = model.first_norm.norms
     assert not torch.equal(norms["far"].running_mean, torch.zeros(4))
@@ -139,13 +139,13 @@ def test_converting_changes_no_task_at_first_and_keeps_tasks_apart_afterwards():
 
 
 def test_a_norm_alone_is_converted_too():
-    assert isinstance(convert(nn.BatchNorm2d(3), TASKS), TaskNorm)
+    assert isinstance(convert_to_task_norms(nn.BatchNorm2d(3), TASKS), TaskNorm)
 
 
 def test_using_puts_back_what_was_chosen_before():
-    model = convert(Block(), TASKS)
-    with using(model, "near"):
-        with pytest.raises(KeyError), using(model, "far"):
+    model = convert_to_task_norms(Block(), TASKS)
+    with use_task(model, "near"):
+        with pytest.raises(KeyError), use_task(model, "far"):
             raise KeyError
         assert model.first_norm.task == "near"
     with pytest.raises(RuntimeError, match="runs for one task"):
@@ -154,11 +154,11 @@ def test_using_puts_back_what_was_chosen_before():
 
 def test_what_has_no_norm_or_not_of_that_task_is_refused():
     with pytest.raises(ValueError, match="no batch or layer norm"):
-        convert(nn.Conv2d(3, 4, 1), TASKS)
-    model = convert(Block(), TASKS)
+        convert_to_task_norms(nn.Conv2d(3, 4, 1), TASKS)
+    model = convert_to_task_norms(Block(), TASKS)
     with (
         pytest.raises(ValueError, match="task 'fog': the network has norms for 'near', 'far', 'sky'"),
-        using(model, "fog"),
+        use_task(model, "fog"),
     ):
         pass
 
@@ -194,19 +194,3 @@ def test_projection_by_hand():
 def test_a_priority_without_gradient_changes_nothing():
     other = torch.randn(4, 3)
     assert torch.equal(project_on_priority([torch.zeros(4, 3), other], torch.zeros(4).long())[1], other)
-
-
-def test_pairwise_projection_agrees_with_torchjd():
-    pcgrad = pytest.importorskip("torchjd.aggregation").PCGrad()
-    random = torch.Generator().manual_seed(1)
-    for _ in range(20):
-        matrix = torch.randn(2, 6, generator=random)  # of two tasks, the random order does not matter
-        ours = sum(project_pairwise(list(matrix), random))
-        assert torch.allclose(ours, pcgrad(matrix), atol=1e-5)
-
-
-def test_pairwise_projection_by_hand():
-    first, second = torch.tensor([2.0, 0.0]), torch.tensor([-1.0, 1.0])
-    one, two = project_pairwise([first, second], torch.Generator())
-    assert one.tolist() == pytest.approx([1, 1])  # (2, 0) + (-1, 1)
-    assert two.tolist() == pytest.approx([0, 1])

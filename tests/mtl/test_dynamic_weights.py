@@ -3,12 +3,12 @@ import math
 import pytest
 from task_toys import TASKS
 
-from mtl.dynamic_weights import DynamicWeights
-from mtl.equal_weights import EqualWeights
+from mtl.strategies.equal_weights import EqualWeights
+from mtl.weightings.dynamic_weights import DynamicWeights
 
 
-def make(epoch=2, temperature=2.0):
-    return DynamicWeights(EqualWeights(TASKS), epoch, temperature)
+def make(steps_per_epoch=2, temperature=2.0):
+    return DynamicWeights(EqualWeights(TASKS), steps_per_epoch, temperature)
 
 
 def learned(strategy, near, far):
@@ -59,17 +59,17 @@ def test_a_run_may_be_resumed_anywhere_in_an_epoch(stop):
 
 
 @pytest.mark.parametrize(
-    ("epoch", "temperature", "words"),
+    ("steps_per_epoch", "temperature", "words"),
     [
-        (0, 2.0, "epoch of 0 batches"),
+        (0, 2.0, "steps_per_epoch 0"),
         (1, 0.0, "temperature 0"),
         (1, math.nan, "temperature nan"),
         (1, math.inf, "temperature inf"),
     ],
 )
-def test_impossible_numbers_are_refused(epoch, temperature, words):
+def test_impossible_numbers_are_refused(steps_per_epoch, temperature, words):
     with pytest.raises(ValueError, match=words):
-        make(epoch, temperature)
+        make(steps_per_epoch, temperature)
 
 
 def test_a_state_of_epochs_of_another_length_is_refused():

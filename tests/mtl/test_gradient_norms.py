@@ -5,15 +5,17 @@ import torch
 from task_toys import TASKS, Net, adam, equal, step, updating
 from torch import nn
 
-from mtl.equal_weights import EqualWeights
-from mtl.gradient_norms import EqualGradientNorms
-from mtl.optimization import NonFiniteError, Parameters, Updates
+from mtl.optimization import NonFiniteError, Parameters, ParameterUpdater
+from mtl.strategies.equal_weights import EqualWeights
+from mtl.strategies.gradient_norms import EqualGradientNorms
 
 
 def toy(**slopes):
     """Losses 1 + slope . x + y of a shared x and an own y for each task, all 0; SGD with rate 1."""
     x, own = nn.Parameter(torch.zeros(2)), {task: nn.Parameter(torch.zeros(())) for task in slopes}
-    updates = Updates(Parameters([x], {task: [y] for task, y in own.items()}), torch.optim.SGD([x, *own.values()], 1.0))
+    updates = ParameterUpdater(
+        Parameters([x], {task: [y] for task, y in own.items()}), torch.optim.SGD([x, *own.values()], 1.0)
+    )
 
     def closure(tasks):
         return {task: 1 + torch.tensor(slopes[task]) @ x + own[task] for task in tasks}
@@ -36,7 +38,7 @@ def test_weighted_lengths_are_in_proportion_to_the_training_rates(alpha):
     optimizer = adam(net)
     first = step(strategy, net, optimizer).losses
     step(strategy, net, optimizer)
-    found, losses = updating(net, optimizer).gradients(net.losses, [[task] for task in TASKS])
+    found, losses = updating(net, optimizer).compute_gradients(net.losses, [[task] for task in TASKS])
     lengths = [math.hypot(*(gradient.norm() for gradient in gradients[:2])) for gradients in found]
     weights = step(strategy, net, optimizer).weights
     near, far = (weights[task] * length for task, length in zip(TASKS, lengths, strict=True))

@@ -4,8 +4,8 @@ import pytest
 import torch
 from task_toys import TASKS, Net, adam, equal, step, train_plainly, updating
 
-from mtl.equal_weights import EqualWeights
-from mtl.optimization import NonFiniteError, Parameters, Updates
+from mtl.optimization import NonFiniteError, Parameters, ParameterUpdater
+from mtl.strategies.equal_weights import EqualWeights
 
 
 def test_the_plain_sum_trains_as_written_by_hand_bit_for_bit():
@@ -135,7 +135,7 @@ def test_losses_that_cannot_train_every_task_are_refused(change, words):
 
 def test_losses_that_reach_nothing_trained_are_refused():
     net, other = Net(), torch.ones((), requires_grad=True)
-    updates = Updates(Parameters(list(net.parameters()), {"near": []}), adam(net))
+    updates = ParameterUpdater(Parameters(list(net.parameters()), {"near": []}), adam(net))
     with pytest.raises(ValueError, match="reach no parameter"):
         EqualWeights(["near"]).step(lambda tasks: {"near": other * 2}, updates)
 
@@ -146,7 +146,7 @@ def test_tasks_may_have_no_parameters_of_their_own_and_parts_may_be_frozen():
     frozen = net.trunk.weight.clone()
     parameters = Parameters(list(net.parameters()), {task: [] for task in TASKS})
     optimizer = torch.optim.SGD(net.heads.parameters(), lr=0.1)
-    decision = EqualWeights(TASKS).step(net.losses, Updates(parameters, optimizer, clip=1.0))
+    decision = EqualWeights(TASKS).step(net.losses, ParameterUpdater(parameters, optimizer, clip=1.0))
     assert decision.norms.tasks == {"near": 0, "far": 0}
     assert decision.norms.total == pytest.approx(decision.norms.shared)
     assert torch.equal(net.trunk.weight, frozen)
@@ -185,9 +185,9 @@ def test_losses_of_each_instance_are_averaged():
         assert torch.allclose(ours, theirs, atol=1e-6)
 
 
-@pytest.mark.parametrize("apart", [True, False])
-@pytest.mark.parametrize("once", [True, False])
-def test_gradients_of_parts_are_those_of_their_losses_alone(once, apart):
+@pytest.mark.parametrize("separate", [True, False])
+@pytest.mark.parametrize("always", [True, False])
+def test_gradients_of_parts_are_those_of_their_losses_alone(always, separate):
     net, forwards = Net(["near", "far", "sky"]), []
 
     def closure(tasks):
@@ -195,8 +195,8 @@ def test_gradients_of_parts_are_those_of_their_losses_alone(once, apart):
         return net.losses(tasks)
 
     parts = [["far"], ["near", "sky"]]
-    found, values = updating(net, once=once).gradients(closure, parts, apart)
-    assert forwards == ([("far",), ("near", "sky")] if once or apart else [("far", "near", "sky")])
+    found, values = updating(net, separate_forwards=always).compute_gradients(closure, parts, separate)
+    assert forwards == ([("far",), ("near", "sky")] if always or separate else [("far", "near", "sky")])
     assert values == pytest.approx({task: loss.item() for task, loss in net.losses(net.heads).items()})
     parameters = [*net.trunk.parameters(), *net.heads.parameters()]
     for part, gradient in zip(parts, found, strict=True):
@@ -221,3 +221,16 @@ def test_more_updates_on_a_batch_are_more_steps_of_the_optimizer():
     assert equal(net, plain)
     with pytest.raises(ValueError, match="updates 0"):
         EqualWeights(TASKS, updates=0)
+
+
+def test_an_update_moves_what_its_losses_reach_and_nothing_else():
+    net, plain = Net(), Net()
+    optimizer, plain_optimizer = adam(net), adam(plain)
+    for task in ("far", "near"):  # the second update meets momentum of the first one
+        losses, _ = updating(net, optimizer).update(net.losses, [task], watched=TASKS)
+        plain_losses = plain.losses(TASKS)
+        assert losses == pytest.approx({name: loss.item() for name, loss in plain_losses.items()})
+        plain_optimizer.zero_grad()
+        plain_losses[task].backward()
+        plain_optimizer.step()
+    assert equal(net, plain)

@@ -5,7 +5,7 @@ from task_toys import SPECS, Each, adam
 from torch import distributed, multiprocessing
 from torch.nn.parallel import DistributedDataParallel
 
-from mtl.optimization import Updates
+from mtl.optimization import ParameterUpdater
 
 
 class Trained(Each):
@@ -28,7 +28,7 @@ def train(rank, folder):
         strategy, both = net.make(spec), DistributedDataParallel(net, find_unused_parameters=True)
         places = torch.arange(len(net.inputs))[rank::2]
         net.inputs = net.inputs[places]
-        updates = Updates(net.split(), adam(net), average=averaged, once=True)
+        updates = ParameterUpdater(net.split(), adam(net), average=averaged, separate_forwards=True)
         decisions = [strategy.step(both, updates, places) for _ in range(4)]
         losses, groups = [dict(made.losses) for made in decisions], [made.groups for made in decisions]
         outcome[spec] = {

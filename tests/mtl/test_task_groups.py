@@ -3,14 +3,13 @@ import copy
 import numpy as np
 import pytest
 import torch
-from task_toys import Net, adam, equal, step
+from task_toys import Net, equal, step
 from torch import nn
 
 from mtl.affinity import Affinity
-from mtl.equal_weights import EqualWeights
-from mtl.optimization import Parameters, Updates
-from mtl.sequential import update_in_turn
-from mtl.task_groups import TaskGroups
+from mtl.optimization import Parameters, ParameterUpdater
+from mtl.strategies.equal_weights import EqualWeights
+from mtl.strategies.task_groups import TaskGroups
 
 TASKS = ("a", "b", "c")  # a and b pull the shared parameters one way, c the other
 
@@ -27,7 +26,7 @@ class Opposed(nn.Module):
 
     def updates(self, rate=2e-3):
         own = {task: [self.own[task]] for task in TASKS}
-        return Updates(Parameters([self.shared], own), torch.optim.SGD(self.parameters(), lr=rate))
+        return ParameterUpdater(Parameters([self.shared], own), torch.optim.SGD(self.parameters(), lr=rate))
 
 
 def trained(steps=200, **options):
@@ -47,12 +46,6 @@ def test_affinity_has_the_signs_of_a_problem_whose_conflicts_are_known():
 
 def test_tasks_that_help_each_other_are_grouped():
     assert trained().groups == (("a", "b"), ("c",))
-
-
-def test_credited_to_the_wrong_group_as_released_the_pattern_is_lost():
-    table = trained(warm_up=1000, attribution="released").affinity.table
-    together = np.array([[1, 1, -1], [1, 1, -1], [-1, -1, 1]])
-    assert (np.sign(table) != together).any()
 
 
 def test_an_observation_by_hand():
@@ -79,14 +72,10 @@ def test_a_loss_of_zero_says_nothing():
     assert affinity.table == pytest.approx(np.array([[0.5, 0, 0], [0, 0, 0], [0, 0, 0]]))
 
 
-def test_normalised_by_hand_and_as_released():
+def test_relative_affinities_by_hand():
     affinity = Affinity(TASKS, decay=1.0)
     affinity.table = np.array([[2.0, 4.0, 1.0], [1.0, 8.0, -2.0], [4.0, 2.0, 1.0]])
-    full = np.array([[1, (0.5 + 0.5) / 2, (1 + 2) / 2], [0, 1, (-2 + 0.25) / 2], [0, 0, 1]])
-    assert np.triu(affinity.normalised()) == pytest.approx(full)
-    assert affinity.normalised() == pytest.approx(affinity.normalised().T)
-    released = np.array([[1, (0.5 + 1) / 2, (1 + 4) / 2], [0, 1, (-2 + 2) / 2], [0, 0, 1]])
-    assert np.triu(affinity.normalised("released")) == pytest.approx(released)
+    assert affinity.relative() == pytest.approx(np.array([[1, 0.5, 1], [0.5, 1, -2], [2, 0.25, 1]]))
 
 
 def test_the_groups_do_not_depend_on_the_order_of_the_tasks():
@@ -109,29 +98,6 @@ def test_without_an_affinity_to_itself_no_task_is_grouped():
     assert affinity.groups() is None
     affinity.observe(["a"], dict.fromkeys(TASKS, 1.0), dict.fromkeys(TASKS, 0.5))
     assert affinity.groups() is None
-
-
-def test_turns_move_what_their_losses_reach_and_nothing_else():
-    net, by_hand = Net(["near", "far"]), Net(["near", "far"])
-    turns = update_in_turn([["far"], ["near"]], net.losses, Updates(net.split(), adam(net)), watched=["near", "far"])
-    optimizer = adam(by_hand)
-    for number, task in enumerate(["far", "near"]):
-        losses = by_hand.losses(["near", "far"])
-        assert turns[number].before == pytest.approx({name: loss.item() for name, loss in losses.items()})
-        optimizer.zero_grad()
-        losses[task].backward()
-        optimizer.step()
-    assert equal(net, by_hand)
-
-
-def test_heads_of_other_tasks_move_only_where_they_are_not_frozen():
-    for frozen in (True, False):
-        net = Net(["near", "far"])
-        optimizer = adam(net)
-        step(EqualWeights(["near", "far"]), net, optimizer)  # momentum
-        before = net.heads["far"].weight.clone()
-        update_in_turn([["near"]], net.losses, Updates(net.split(), optimizer), frozen_heads=frozen)
-        assert torch.equal(net.heads["far"].weight, before) == frozen
 
 
 def test_one_forward_pass_more_than_there_are_groups():
@@ -157,12 +123,10 @@ def test_the_order_of_the_groups_changes_but_not_from_run_to_run():
 
 
 def test_a_single_group_is_measured_too():
-    for attribution, updates in (("correct", 1), ("released", 2)):
-        net = Opposed()
-        strategy = TaskGroups(TASKS, warm_up=0, attribution=attribution)
-        strategy.groups = (TASKS,)
-        assert strategy.step(net.losses, net.updates()).groups == (TASKS,) * updates
-        assert strategy.affinity.table.any()
+    net, strategy = Opposed(), TaskGroups(TASKS, warm_up=0)
+    strategy.groups = (TASKS,)
+    assert strategy.step(net.losses, net.updates()).groups == (TASKS,)
+    assert strategy.affinity.table.any()
 
 
 def test_one_task_is_plain_training():
@@ -195,8 +159,6 @@ def test_what_cannot_be_is_refused():
         ({"beta": 0.0}, "decay 0.0: expected above 0, up to 1"),
         ({"beta": 1.5}, "decay 1.5"),
         ({"warm_up": -1}, "warm_up -1"),
-        ({"attribution": "mine"}, "'mine': expected one of 'correct', 'released'"),
-        ({"normalise": "half"}, "'half'"),
     ):
         with pytest.raises(ValueError, match=words):
             TaskGroups(TASKS, **options)

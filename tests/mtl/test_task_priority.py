@@ -5,10 +5,9 @@ import torch
 from torch import nn
 
 from mtl.connection_strength import find_layers, top_tasks
-from mtl.optimization import Parameters, Updates
-from mtl.projection import project_on_priority
-from mtl.task_norm import convert, using
-from mtl.task_priority import TaskPriority
+from mtl.optimization import Parameters, ParameterUpdater
+from mtl.strategies.task_priority import TaskPriority, project_on_priority
+from mtl.task_norm import convert_to_task_norms, use_task
 
 TASKS = ("near", "far")
 
@@ -19,7 +18,9 @@ class Net(nn.Module):
     def __init__(self, tasks=TASKS):
         super().__init__()
         torch.manual_seed(0)
-        self.trunk = convert(nn.Sequential(nn.Conv2d(2, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 3, 1)), tasks)
+        self.trunk = convert_to_task_norms(
+            nn.Sequential(nn.Conv2d(2, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 3, 1)), tasks
+        )
         self.heads = nn.ModuleDict({task: nn.Conv2d(3, 1, 1) for task in tasks})
         self.inputs, self.wanted = torch.randn(4, 2, 8, 8), {task: torch.randn(4, 1, 6, 6) for task in tasks}
         for place, task in enumerate(tasks):
@@ -28,25 +29,31 @@ class Net(nn.Module):
     def losses(self, tasks):
         found = {}
         for task in tasks:
-            with using(self.trunk, task):
+            with use_task(self.trunk, task):
                 found[task] = (self.heads[task](self.trunk(self.inputs)) - self.wanted[task]).square().mean()
         return found
 
     def updates(self, **more):
         shared = list(self.trunk.parameters())
         own = {task: list(head.parameters()) for task, head in self.heads.items()}
-        return Updates(Parameters(shared, own), torch.optim.SGD(self.parameters(), lr=0.1), **more)
+        return ParameterUpdater(Parameters(shared, own), torch.optim.SGD(self.parameters(), lr=0.1), **more)
 
     def layers(self):
         def run():
-            with using(self.trunk, next(iter(self.heads))):
+            with use_task(self.trunk, next(iter(self.heads))):
                 self.trunk(self.inputs)
 
         return find_layers(self.trunk, run)
 
 
 def make(net, **options):
-    return TaskPriority(tuple(net.heads), net.layers(), **{"steps": 10, **options})
+    return TaskPriority(tuple(net.heads), net.layers(), **{"total_steps": 10, **options})
+
+
+def at_the_end(strategy):
+    """All epochs are done, so the next step is of phase 2; the first step of a training is of phase 1."""
+    strategy.load_state_dict({**strategy.state_dict(), "step": 10})
+    return strategy
 
 
 def same(first, second):
@@ -55,7 +62,7 @@ def same(first, second):
 
 def test_phase_one_updates_the_tasks_one_after_another():
     net = Net()
-    by_hand, strategy = copy.deepcopy(net), make(net, phases="first")
+    by_hand, strategy = copy.deepcopy(net), make(net)
     decision = strategy.step(net.losses, net.updates())
     optimizer = torch.optim.SGD(by_hand.parameters(), lr=0.1)
     for task in TASKS:
@@ -68,7 +75,7 @@ def test_phase_one_updates_the_tasks_one_after_another():
 
 def test_phase_two_projects_the_shared_layer_and_adds_the_rest():
     net = Net()
-    by_hand, strategy = copy.deepcopy(net), make(net, phases="second")
+    by_hand, strategy = copy.deepcopy(net), at_the_end(make(net))
     layer = by_hand.layers()[0]
     parameters = list(by_hand.parameters())
     gradients = []
@@ -90,9 +97,8 @@ def test_phase_two_projects_the_shared_layer_and_adds_the_rest():
 
 def test_the_first_phase_becomes_rare_in_proportion_to_the_epochs_done():
     net, steps, epoch = Net(), 4000, 40
-    strategy = make(net, steps=steps, epoch=epoch)
-    strategy._keep_priority = lambda closure, updates: 2
-    strategy._learn_priority = lambda closure, updates: 1
+    strategy = make(net, total_steps=steps, steps_per_epoch=epoch)
+    strategy._keep_priority, strategy._learn_priority = lambda *_: 2, lambda *_: 1
     phases = torch.tensor([strategy.step(net.losses, net.updates()) for _ in range(steps)])
     assert phases[:epoch].eq(1).all()  # no epoch is done
     for part in range(4):
@@ -100,28 +106,10 @@ def test_the_first_phase_becomes_rare_in_proportion_to_the_epochs_done():
         assert second == pytest.approx((part * 1000 + 480) / steps, abs=0.06)
 
 
-def test_drawn_for_each_epoch_the_phase_stays_within_it():
-    net = Net()
-    strategy = make(net, steps=60, epoch=6, draw="epoch")
-    strategy._keep_priority, strategy._learn_priority = lambda *_: 2, lambda *_: 1
-    phases = torch.tensor([strategy.step(net.losses, net.updates()) for _ in range(60)])
-    epochs = phases.view(10, 6)  # (60,) -> (10, 6)
-    assert (epochs == epochs[:, :1]).all()
-    assert len(epochs[:, 0].unique()) == 2
-
-
-def test_in_sequence_the_second_half_keeps_priority():
-    net = Net()
-    strategy = make(net, steps=4, phases="in-sequence")
-    counts = [len(strategy.step(net.losses, net.updates()).groups) for _ in range(4)]
-    assert counts == [2, 2, 1, 1]
-
-
-@pytest.mark.parametrize("owners", ["strength", "random", "pairwise"])
-@pytest.mark.parametrize("phases", ["first", "second"])
-def test_one_task_is_plain_training(phases, owners):
+@pytest.mark.parametrize("phase", [make, lambda net: at_the_end(make(net))], ids=["phase 1", "phase 2"])
+def test_one_task_is_plain_training(phase):
     net = Net(["near"])
-    plain, strategy = copy.deepcopy(net), make(net, phases=phases, owners=owners)
+    plain, strategy = copy.deepcopy(net), phase(net)
     strategy.step(net.losses, net.updates())
     optimizer = torch.optim.SGD(plain.parameters(), lr=0.1)
     plain.losses(["near"])["near"].backward()
@@ -134,7 +122,7 @@ def test_tasks_that_share_their_norms_are_trained_as_one():
     layers = net.layers()
     for layer in layers:
         layer.norms["far"] = layer.norms["near"]
-    strategy = TaskPriority(TASKS, layers, steps=10, phases="first")
+    strategy = TaskPriority(TASKS, layers, total_steps=10)
     assert strategy.step(net.losses, net.updates()).groups == (TASKS,)
 
 
@@ -146,14 +134,13 @@ def test_the_report_says_which_task_owns_which_share_of_each_layer():
     assert report["channels/far/0"] == pytest.approx((owners == 1).sum() / 6)
 
 
-@pytest.mark.parametrize("owners", ["strength", "random", "pairwise"])
-def test_a_resumed_run_goes_on_as_the_first_one(owners):
+def test_a_resumed_run_goes_on_as_the_first_one():
     net = Net()
-    strategy = make(net, owners=owners)
+    strategy = make(net)
     for _ in range(4):
         strategy.step(net.losses, net.updates())
     other = copy.deepcopy(net)
-    again = make(other, owners=owners)
+    again = make(other)
     again.load_state_dict(strategy.state_dict())
     for _ in range(6):
         first, second = strategy.step(net.losses, net.updates()), again.step(other.losses, other.updates())
@@ -164,17 +151,14 @@ def test_a_resumed_run_goes_on_as_the_first_one(owners):
 def test_what_cannot_be_is_refused():
     net = Net()
     for options, words in (
-        ({"draw": "day"}, "'day': expected one of 'step', 'epoch'"),
-        ({"phases": "third"}, "'third'"),
-        ({"owners": "me"}, "'me'"),
-        ({"steps": 0}, "steps 0, epoch 1"),
-        ({"epoch": 0}, "epoch 0"),
+        ({"total_steps": 0}, "total_steps 0, steps_per_epoch 1"),
+        ({"steps_per_epoch": 0}, "steps_per_epoch 0"),
     ):
         with pytest.raises(ValueError, match=words):
             make(net, **options)
     with pytest.raises(ValueError, match="no shared layers"):
-        TaskPriority(TASKS, [], steps=10)
+        TaskPriority(TASKS, [], total_steps=10)
     with pytest.raises(ValueError, match="no norms in layer '0' for 'sky'"):
-        TaskPriority([*TASKS, "sky"], net.layers(), steps=10)
+        TaskPriority([*TASKS, "sky"], net.layers(), total_steps=10)
     with pytest.raises(ValueError, match="the saved state is of"):
-        make(net, steps=20).load_state_dict(make(net).state_dict())
+        make(net, total_steps=20).load_state_dict(make(net).state_dict())

@@ -3,8 +3,8 @@ import math
 import pytest
 from task_toys import TASKS, Net, adam, step
 
-from mtl.equal_weights import EqualWeights
-from mtl.uncertainty import UncertaintyWeights
+from mtl.strategies.equal_weights import EqualWeights
+from mtl.weightings.uncertainty_weights import UncertaintyWeights
 
 
 def make(rate=0.025):

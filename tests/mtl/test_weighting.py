@@ -4,12 +4,12 @@ import pytest
 import torch
 from task_toys import TASKS, Net, adam, equal, step, train_plainly
 
-from mtl.aggregation import make_aggregation
-from mtl.dynamic_weights import DynamicWeights
-from mtl.equal_weights import EqualWeights
-from mtl.gradient_norms import EqualGradientNorms
-from mtl.uncertainty import UncertaintyWeights
-from mtl.weighting import StaticWeights
+from mtl.strategies.aggregation import make_aggregation
+from mtl.strategies.equal_weights import EqualWeights
+from mtl.strategies.gradient_norms import EqualGradientNorms
+from mtl.weightings.dynamic_weights import DynamicWeights
+from mtl.weightings.static_weights import StaticWeights
+from mtl.weightings.uncertainty_weights import UncertaintyWeights
 
 WEIGHTS = {"far": 0.25, "near": 3.0}
 INNER = {
@@ -20,7 +20,7 @@ INNER = {
 OUTER = {
     "static": lambda inner: StaticWeights(inner, {task: WEIGHTS[task] for task in inner.tasks}),
     "uncertainty": lambda inner: UncertaintyWeights(inner, 0.1),
-    "dynamic": lambda inner: DynamicWeights(inner, epoch=2, temperature=0.5),
+    "dynamic": lambda inner: DynamicWeights(inner, steps_per_epoch=2, temperature=0.5),
 }
 every = pytest.mark.parametrize(
     "make", [lambda tasks, o=o, i=i: OUTER[o](INNER[i](tasks)) for o in OUTER for i in INNER],

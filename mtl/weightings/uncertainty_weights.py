@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from mtl.strategy import Strategy
-from mtl.weighting import Weighting
+from mtl.weightings.weighting import Weighting
 
 
 class UncertaintyWeights(Weighting):
@@ -27,34 +27,34 @@ class UncertaintyWeights(Weighting):
         if not (isfinite(rate) and rate > 0):
             raise ValueError(f"rate {rate}: expected a finite number above 0")
         self._rate = rate
-        self._logs = torch.zeros(len(inner.tasks), dtype=torch.float64)  # s
-        self._optimizer = torch.optim.Adam([self._logs], rate)
+        self._log_variances = torch.zeros(len(inner.tasks), dtype=torch.float64)  # s, by task
+        self._optimizer = torch.optim.Adam([self._log_variances], rate)
 
     @property
     def weights(self) -> Mapping[str, float]:
-        """exp(-s)."""
-        return {task: exp(-log) for task, log in zip(self.tasks, self._logs.tolist(), strict=True)}
+        """exp(-s), by task."""
+        return {task: exp(-s) for task, s in zip(self.tasks, self._log_variances.tolist(), strict=True)}
 
     def learn(self, losses: Mapping[str, float]) -> None:
-        """Move s."""
+        """Move s by one step of Adam along its gradient, 1 - exp(-s) L."""
         values = torch.tensor([losses[task] for task in self.tasks], dtype=torch.float64)
-        self._logs.grad = 1 - torch.exp(-self._logs) * values
+        self._log_variances.grad = 1 - torch.exp(-self._log_variances) * values
         self._optimizer.step()
 
     def report(self) -> Mapping[str, float]:
         """What the inner strategy reports, and sigma of each task as "sigma/TASK"."""
-        sigmas = {f"sigma/{task}": exp(log / 2) for task, log in zip(self.tasks, self._logs.tolist(), strict=True)}
+        sigmas = {f"sigma/{task}": exp(s / 2) for task, s in zip(self.tasks, self._log_variances.tolist(), strict=True)}
         return {**super().report(), **sigmas}
 
     def settings(self) -> dict[str, Any]:
-        """The rate."""
+        """Kind and rate."""
         return {"kind": "uncertainty", "rate": self._rate}
 
-    def learned(self) -> dict[str, Any]:
-        """The logarithms and the state of Adam."""
-        return {"logs": self._logs.clone(), "adam": deepcopy(self._optimizer.state_dict())}
+    def learned_state(self) -> dict[str, Any]:
+        """s and the state of Adam."""
+        return {"log_variances": self._log_variances.clone(), "adam": deepcopy(self._optimizer.state_dict())}
 
-    def take_over(self, learned: Mapping[str, Any]) -> None:
-        """Continue with what `learned` gave."""
-        self._logs.copy_(learned["logs"])
+    def load_learned_state(self, learned: Mapping[str, Any]) -> None:
+        """Continue with what `learned_state` gave."""
+        self._log_variances.copy_(learned["log_variances"])
         self._optimizer.load_state_dict(deepcopy(learned["adam"]))

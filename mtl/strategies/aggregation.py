@@ -10,8 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mtl.optimization import Closure, Gradients, NonFiniteError, Parameters, Updates, check_names, listed
-from mtl.strategy import Decision, check_state, check_tasks
+from mtl.optimization import (
+    Closure,
+    Gradients,
+    NonFiniteError,
+    Parameters,
+    ParameterUpdater,
+    check_names,
+    quoted,
+)  # fmt: skip
+from mtl.strategy import StepResult, check_state, check_tasks
 
 Option = float | int | str
 
@@ -58,46 +66,47 @@ class Aggregation:
         self._settings: dict[str, Any] = {"kind": name, "options": dict(options or {}), "seed": seed}
         self._seed, self._steps = seed, 0
 
-    def step(self, closure: Closure, updates: Updates, instances: Tensor | None = None) -> Decision:
+    def step(self, closure: Closure, updater: ParameterUpdater, sample_ids: Tensor | None = None) -> StepResult:
         """As Strategy.step."""
-        check_names(self.tasks, updates.parameters.tasks, "parameters")
-        found, losses = updates.gradients(closure, [[task] for task in self.tasks])
-        shared = self._combine([gradients[: len(updates.parameters.shared)] for gradients in found])
-        updates.put(shared + _own(updates.parameters, dict(zip(self.tasks, found, strict=True))))
-        norms = updates.apply(self.tasks)
+        check_names(self.tasks, updater.parameters.tasks, "parameters")
+        gradients, losses = updater.compute_gradients(closure, [[task] for task in self.tasks])
+        shared = self._combine([by_parameter[: len(updater.parameters.shared)] for by_parameter in gradients])
+        own = _own_gradients(updater.parameters, dict(zip(self.tasks, gradients, strict=True)))
+        updater.set_gradients(shared + own)
+        norms = updater.apply_gradients(self.tasks)
         self._steps += 1
-        return Decision(losses, dict.fromkeys(self.tasks, 1.0), norms, (self.tasks,))
+        return StepResult(losses, dict.fromkeys(self.tasks, 1.0), norms, (self.tasks,))
 
-    def _combine(self, found: Sequence[Gradients]) -> Gradients:
-        """The gradient of the shared parameters from those of the tasks."""
-        reached = [next((g for g in gradients if g is not None), None) for gradients in zip(*found, strict=True)]
-        sizes = [0 if gradient is None else gradient.numel() for gradient in reached]
+    def _combine(self, gradients: Sequence[Gradients]) -> Gradients:
+        """One gradient of the shared parameters from those of the tasks."""
+        templates = [next((g for g in by_task if g is not None), None) for by_task in zip(*gradients, strict=True)]
+        sizes = [0 if template is None else template.numel() for template in templates]
         if not any(sizes):
-            return reached
-        combined = torch.split(self._aggregate(_matrix(found, sizes)), sizes)
+            return templates
+        combined = torch.split(self._aggregate(_gradient_matrix(gradients, sizes)), sizes)
         return [
-            None if gradient is None else part.view(gradient.shape).to(gradient.dtype)  # (size,) -> the parameter's
-            for gradient, part in zip(reached, combined, strict=True)
+            None if template is None else part.view(template.shape).to(template.dtype)  # (size,) -> the parameter's
+            for template, part in zip(templates, combined, strict=True)
         ]
 
     def _aggregate(self, matrix: Tensor) -> Tensor:
         """(tasks, n), which is changed, -> (n,)."""
-        lengths = torch.linalg.vector_norm(matrix, dim=1)
-        for task, length in zip(self.tasks, lengths.tolist(), strict=True):
-            if not isfinite(length):
+        norms = torch.linalg.vector_norm(matrix, dim=1)
+        for task, norm in zip(self.tasks, norms.tolist(), strict=True):
+            if not isfinite(norm):
                 raise NonFiniteError(
                     f"the gradient of the shared parameters by {task!r} is not finite; nothing was changed"
                 )
-        size = torch.linalg.vector_norm(lengths)
-        if not size or len(matrix) == 1:
+        frobenius_norm = torch.linalg.vector_norm(norms)
+        if not frobenius_norm or len(matrix) == 1:
             return matrix[0]
         with torch.random.fork_rng([matrix.device] if matrix.is_cuda else []):
             torch.manual_seed(int(np.random.SeedSequence((self._seed, self._steps)).generate_state(1)[0]))
-            combined: Tensor = self._aggregator(matrix.div_(size))
-        return combined.mul_(size * self._scale)
+            combined: Tensor = self._aggregator(matrix.div_(frobenius_norm))
+        return combined.mul_(frobenius_norm * self._scale)
 
     def report(self) -> Mapping[str, float]:
-        """Nothing that is of use in a log."""
+        """Empty: nothing that is of use in a log."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -115,56 +124,56 @@ class Aggregation:
         self._steps = state["steps"]
 
 
-def _matrix(found: Sequence[Gradients], sizes: list[int]) -> Tensor:
+def _gradient_matrix(gradients: Sequence[Gradients], sizes: list[int]) -> Tensor:
     """(tasks, n) float32; 0 where a task does not reach a parameter."""
-    device = next(gradient.device for gradients in found for gradient in gradients if gradient is not None)
-    matrix = torch.zeros(len(found), sum(sizes), device=device)
-    for row, gradients in zip(matrix, found, strict=True):
-        for part, gradient in zip(torch.split(row, sizes), gradients, strict=True):
+    device = next(gradient.device for by_task in gradients for gradient in by_task if gradient is not None)
+    matrix = torch.zeros(len(gradients), sum(sizes), device=device)
+    for row, by_task in zip(matrix, gradients, strict=True):
+        for part, gradient in zip(torch.split(row, sizes), by_task, strict=True):
             if gradient is not None:
                 part.copy_(gradient.flatten())
     return matrix
 
 
-def _own(parameters: Parameters, found: Mapping[str, Gradients]) -> Gradients:
-    """Of each task's own parameters, in the order of `parameters`."""
-    gradients: Gradients = []
+def _own_gradients(parameters: Parameters, gradients: Mapping[str, Gradients]) -> Gradients:
+    """The gradients of each task's own parameters by its own loss, in the order of `parameters`."""
+    own: Gradients = []
     start = len(parameters.shared)
     for task, group in parameters.tasks.items():
-        gradients += found[task][start : start + len(group)]
+        own += gradients[task][start : start + len(group)]
         start += len(group)
-    return gradients
+    return own
 
 
 @dataclass(frozen=True)
 class _Method:
-    """An aggregator of torchjd: its class there, its options with defaults, what else must be installed."""
+    """An aggregator of torchjd."""
 
-    kind: str
-    mean: bool = False  # K equal gradients give one of them rather than their sum
-    options: Mapping[str, Option] = field(default_factory=dict)
-    needs: tuple[str, ...] = ()
+    class_name: str  # in torchjd.aggregation
+    averages: bool = False  # K equal gradients give one of them rather than their sum
+    options: Mapping[str, Option] = field(default_factory=dict)  # with their defaults
+    needs: tuple[str, ...] = ()  # modules to be installed besides torchjd
 
 
 # Left out: Sum, Mean, Constant (`equal` and `static` do that), PCD (one task comes before the others), Krum and
 # TrimmedMean (made against forged gradients, they drop tasks), ExcessMTL (weights by lengths over time, which
 # scaling the matrix hides).
 _METHODS = {
-    "aligned-mtl": _Method("AlignedMTL", mean=True, options={"scale_mode": "min"}),
-    "cagrad": _Method("CAGrad", mean=True, options={"c": 0.4}, needs=("cvxpy", "clarabel")),
+    "aligned-mtl": _Method("AlignedMTL", averages=True, options={"scale_mode": "min"}),
+    "cagrad": _Method("CAGrad", averages=True, options={"c": 0.4}, needs=("cvxpy", "clarabel")),
     "config": _Method("ConFIG"),
-    "dualproj": _Method("DualProj", mean=True, needs=("scipy",)),
+    "dualproj": _Method("DualProj", averages=True, needs=("scipy",)),
     "fairgrad": _Method("FairGrad", options={"alpha": 2.0}, needs=("scipy",)),
     "graddrop": _Method("GradDrop"),
     "gradvac": _Method("GradVac", options={"beta": 0.5}),
-    "imtl-g": _Method("IMTLG", mean=True),
-    "mgda": _Method("MGDA", mean=True),
+    "imtl-g": _Method("IMTLG", averages=True),
+    "mgda": _Method("MGDA", averages=True),
     "nash-mtl": _Method("NashMTL", options={"update_weights_every": 1}, needs=("cvxpy", "ecos")),
     "pcgrad": _Method("PCGrad"),
-    "rlw": _Method("Random", mean=True),
-    "upgrad": _Method("UPGrad", mean=True, needs=("scipy",)),
+    "rlw": _Method("Random", averages=True),
+    "upgrad": _Method("UPGrad", averages=True, needs=("scipy",)),
 }
-_POSSIBLE: Mapping[str, Callable[[Any], bool]] = {
+_IS_POSSIBLE: Mapping[str, Callable[[Any], bool]] = {
     "alpha": lambda value: 0 < value < inf,
     "beta": lambda value: 0 <= value <= 1,
     "c": lambda value: 0 <= value < inf,
@@ -174,12 +183,12 @@ _POSSIBLE: Mapping[str, Callable[[Any], bool]] = {
 
 
 def aggregator_names() -> tuple[str, ...]:
-    """What make_aggregation makes."""
+    """The names that make_aggregation knows."""
     return tuple(_METHODS)
 
 
 def make_aggregation(name: str, tasks: Sequence[str], /, seed: int = 0, **options: Option) -> Aggregation:
-    """A method of torchjd by the name that its paper has.
+    """A method of torchjd by the name that its paper gives it.
 
     aligned-mtl  Senushkin et al., CVPR 2023; scale_mode: "min", "median" or "rmse" of the singular values
     cagrad       Liu et al., NeurIPS 2021; c: 0 and above, 0.4; the answer is also divided by 1 + c
@@ -199,21 +208,21 @@ def make_aggregation(name: str, tasks: Sequence[str], /, seed: int = 0, **option
     installed.
     """
     if name not in _METHODS:
-        raise ValueError(f"aggregator {name!r}: expected one of {listed(aggregator_names())}")
+        raise ValueError(f"aggregator {name!r}: expected one of {quoted(aggregator_names())}")
     method = _METHODS[name]
-    chosen = _choose(name, options)
+    all_options = _complete(name, options)
     _check_installed(name, method.needs)
     fixed: dict[str, Any] = {}
-    if method.kind in {"UPGrad", "DualProj"}:
+    if method.class_name in {"UPGrad", "DualProj"}:
         fixed["projector"] = project_onto_dual_cone
-    if method.kind == "NashMTL":
+    if method.class_name == "NashMTL":
         fixed |= {"n_tasks": len(tasks), "max_norm": 0.0}
 
     from torchjd import aggregation
 
-    aggregator: nn.Module = getattr(aggregation, method.kind)(**chosen, **fixed)
-    scale = len(tasks) if method.mean else 1
-    return Aggregation(tasks, aggregator, name, chosen, scale / (1 + float(chosen.get("c", 0))), seed)
+    aggregator: nn.Module = getattr(aggregation, method.class_name)(**all_options, **fixed)
+    scale = len(tasks) if method.averages else 1
+    return Aggregation(tasks, aggregator, name, all_options, scale / (1 + float(all_options.get("c", 0))), seed)
 
 
 def _check_installed(name: str, needs: Sequence[str]) -> None:
@@ -221,16 +230,16 @@ def _check_installed(name: str, needs: Sequence[str]) -> None:
     if "ecos" in missing:
         raise ValueError(f"{name} needs ECOS, which is under the GPL and not installed: pip install cvxpy ecos")
     if missing:
-        raise ValueError(f"{name} needs {listed(missing)}, not installed: pip install 'parastitch[mtl]'")
+        raise ValueError(f"{name} needs {quoted(missing)}, not installed: pip install 'parastitch[mtl]'")
 
 
-def _choose(name: str, options: Mapping[str, Option]) -> dict[str, Option]:
-    """All options of a method; torchjd would find out late what is wrong with them, or not at all."""
+def _complete(name: str, options: Mapping[str, Option]) -> dict[str, Option]:
+    """The options and the defaults of the others; refused here, for torchjd checks values late or not at all."""
     defaults = _METHODS[name].options
     for option, value in options.items():
         if option not in defaults:
-            raise ValueError(f"{name}: unknown option {option!r}; it has {listed(defaults) or 'none'}")
-        if isinstance(defaults[option], str) != isinstance(value, str) or not _POSSIBLE[option](value):
+            raise ValueError(f"{name}: unknown option {option!r}; it has {quoted(defaults) or 'none'}")
+        if isinstance(defaults[option], str) != isinstance(value, str) or not _IS_POSSIBLE[option](value):
             raise ValueError(f"{name}: {option} {value!r} is impossible; the default is {defaults[option]!r}")
     return {**defaults, **options}
 

@@ -1,12 +1,12 @@
-"""The plain sum of the losses: ordinary training, the baseline of all others."""
+"""The plain sum of the losses: ordinary training, the baseline of all other strategies."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 
-from mtl.optimization import Closure, Updates, check_names
-from mtl.strategy import Decision, check_state, check_tasks
+from mtl.optimization import Closure, ParameterUpdater, check_names
+from mtl.strategy import StepResult, check_state, check_tasks
 
 
 class EqualWeights:
@@ -21,16 +21,16 @@ class EqualWeights:
             raise ValueError(f"updates {updates}: expected 1 or more")
         self.tasks, self._updates = check_tasks(tasks), updates
 
-    def step(self, closure: Closure, updates: Updates, instances: Tensor | None = None) -> Decision:
+    def step(self, closure: Closure, updater: ParameterUpdater, sample_ids: Tensor | None = None) -> StepResult:
         """As Strategy.step."""
-        check_names(self.tasks, updates.parameters.tasks, "parameters")
-        values, norms = updates.update(closure, self.tasks)
+        check_names(self.tasks, updater.parameters.tasks, "parameters")
+        losses, norms = updater.update(closure, self.tasks)
         for _ in range(self._updates - 1):
-            norms = updates.update(closure, self.tasks)[1]
-        return Decision(values, dict.fromkeys(self.tasks, 1.0), norms, (self.tasks,) * self._updates)
+            _, norms = updater.update(closure, self.tasks)
+        return StepResult(losses, dict.fromkeys(self.tasks, 1.0), norms, (self.tasks,) * self._updates)
 
     def report(self) -> Mapping[str, float]:
-        """Nothing is learned."""
+        """Empty: nothing is learned."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:

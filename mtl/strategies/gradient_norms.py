@@ -1,0 +1,87 @@
+"""Weights that make the tasks' gradients of the shared parameters equally long."""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+
+from mtl.optimization import Closure, Gradients, ParameterUpdater, check_names, sum_gradients
+from mtl.strategy import StepResult, check_state, check_tasks
+
+
+class EqualGradientNorms:
+    """What GradNorm (Chen et al., ICML 2018) seeks by learning the weights, held exactly in each step.
+
+    The weight of a task's loss is chosen so that its gradient of the shared parameters gets the length c r_t^alpha;
+    c makes the K weights sum to K. r_t is the inverse training rate: loss / loss in the first step, divided by the
+    mean of that over the tasks. As GradNorm's, the weights multiply the whole loss, so they act on the tasks' own
+    parameters too; unlike there the length is that over all shared parameters, not over the last shared layer.
+    A task whose gradient is 0 gets weight 1. One forward pass, one backward pass for each task.
+
+    alpha: how much longer the gradients of slower tasks are made, 0 or above; 0: all are equally long. Above 0 the
+        losses are expected above 0; one that was not in the first step counts as unchanged, one that no longer is as 0.
+    Raises ValueError where there is no task, one is named twice, or `alpha` is below 0 or not finite.
+    """
+
+    def __init__(self, tasks: Sequence[str], alpha: float = 0.0) -> None:
+        if not (isfinite(alpha) and alpha >= 0):
+            raise ValueError(f"alpha {alpha}: expected a finite number, 0 or above")
+        self.tasks, self._alpha = check_tasks(tasks), alpha
+        self._first_losses: dict[str, float] = {}  # of the first step
+
+    def step(self, closure: Closure, updater: ParameterUpdater, sample_ids: Tensor | None = None) -> StepResult:
+        """As Strategy.step."""
+        check_names(self.tasks, updater.parameters.tasks, "parameters")
+        gradients, losses = updater.compute_gradients(closure, [[task] for task in self.tasks])
+        first_losses = self._first_losses or losses
+        norms = _norms_of_first(gradients, len(updater.parameters.shared))
+        weights = self._weights(dict(zip(self.tasks, norms, strict=True)), _training_rates(losses, first_losses))
+        weighted = [
+            [None if gradient is None else gradient * weight for gradient in by_parameter]
+            for by_parameter, weight in zip(gradients, weights.values(), strict=True)
+        ]
+        updater.set_gradients(sum_gradients(weighted))
+        applied = updater.apply_gradients(self.tasks)
+        self._first_losses = first_losses
+        return StepResult(losses, weights, applied, (self.tasks,))
+
+    def _weights(self, norms: Mapping[str, float], rates: Mapping[str, float]) -> dict[str, float]:
+        """By task, with the sum K."""
+        raw = {task: rates[task] ** self._alpha / norm for task, norm in norms.items() if norm > 0}
+        total = sum(raw.values())
+        return {task: raw[task] * len(raw) / total if task in raw and total else 1.0 for task in norms}
+
+    def report(self) -> Mapping[str, float]:
+        """Empty: the weights are in every StepResult."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The tasks, alpha, and the losses of the first step."""
+        common = {"kind": "gradient-norms", "tasks": list(self.tasks), "alpha": self._alpha}
+        return {**common, "first": dict(self._first_losses)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """As Strategy.load_state_dict."""
+        check_state(state, "gradient-norms", tasks=list(self.tasks), alpha=self._alpha)
+        self._first_losses = dict(state["first"])
+
+
+def _norms_of_first(gradients: Sequence[Gradients], count: int) -> list[float]:
+    """For each task the norm of its gradient of the first `count` parameters; 0 where it reaches none."""
+    parts = [[gradient for gradient in by_parameter[:count] if gradient is not None] for by_parameter in gradients]
+    norms = [get_total_norm(part).float() for part in parts if part]
+    # One copy from the device for all tasks.
+    values = iter(torch.stack(norms).tolist() if norms else [])
+    return [next(values) if part else 0.0 for part in parts]
+
+
+def _training_rates(losses: Mapping[str, float], first_losses: Mapping[str, float]) -> dict[str, float]:
+    """Inverse training rates (Chen et al. 2018, section 3.1), with the mean 1."""
+    ratios = {
+        task: max(loss, 0.0) / first_losses[task] if first_losses[task] > 0 else 1.0 for task, loss in losses.items()
+    }
+    mean = sum(ratios.values()) / len(ratios)
+    return {task: ratio / mean if mean else 1.0 for task, ratio in ratios.items()}

@@ -1,0 +1,91 @@
+"""Selective task-group updates (Jeong & Yoon, Selective Task Group Updates for Multi-Task Optimization, 2025)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mtl.affinity import Affinity
+from mtl.optimization import Closure, ParameterUpdater, check_names
+from mtl.strategy import StepResult, check_state, check_tasks, step_generator
+
+
+class TaskGroups:
+    """Updates groups of tasks that help each other one after another, in random order, on the same batch.
+
+    Which tasks help each other is measured by their losses before and after each update, so that one more forward pass
+    than there are groups is all it costs. The first batches update each task alone.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[str],
+        beta: float = 0.001,
+        warm_up: int = 100,
+        seed: int = 0,
+        preference: float | None = None,
+    ) -> None:
+        """Defaults as in the authors' code.
+
+        Args:
+            tasks: two or more; with one, this is plain training.
+            beta: weight of a step in the running affinity: short trainings need a larger one.
+            warm_up: batches in which each task is updated alone.
+            seed: of the order of the groups.
+            preference: as for Affinity.groups.
+
+        Raises ValueError where a number is not possible.
+        """
+        self.tasks = check_tasks(tasks)
+        if warm_up < 0:
+            raise ValueError(f"warm_up {warm_up}: expected 0 or more")
+        self.affinity = Affinity(tasks, beta)
+        self.groups: tuple[tuple[str, ...], ...] = tuple((task,) for task in self.tasks)
+        self._warm_up, self._seed, self._preference = warm_up, seed, preference
+        self._step = 0
+
+    def step(self, closure: Closure, updater: ParameterUpdater, sample_ids: Tensor | None = None) -> StepResult:
+        """As Strategy.step: an update for each group, one forward pass more than that."""
+        check_names(self.tasks, updater.parameters.tasks, "parameters")
+        if self._step >= self._warm_up:
+            self.groups = self.affinity.groups(self._preference) or self.groups
+        order = torch.randperm(len(self.groups), generator=step_generator(self._seed, self._step)).tolist()
+        groups = tuple(self.groups[place] for place in order)
+        losses: list[dict[str, float]] = []  # before each update
+        for group in groups:
+            before, norms = updater.update(closure, group, watched=self.tasks)
+            losses.append(before)
+        if len(self.tasks) > 1:
+            after = [*losses[1:], updater.measure_losses(closure, self.tasks)]
+            for group, loss_before, loss_after in zip(groups, losses, after, strict=True):
+                self.affinity.observe(group, loss_before, loss_after)
+        self._step += 1
+        return StepResult(losses[0], dict.fromkeys(self.tasks, 1.0), norms, groups)
+
+    def report(self) -> Mapping[str, float]:
+        """The relative affinities as "affinity/UPDATED on WATCHED", each task's group, and the number of groups."""
+        table = self.affinity.relative()
+        affinities = {
+            f"affinity/{source} on {watched}": float(table[i, k])
+            for i, source in enumerate(self.tasks) for k, watched in enumerate(self.tasks) if i != k
+        }  # fmt: skip
+        group_of = {f"group/{task}": float(place) for place, group in enumerate(self.groups) for task in group}
+        return affinities | group_of | {"groups": len(self.groups)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Settings, the affinities, the groups, and the number of steps done."""
+        table = torch.from_numpy(self.affinity.table.copy())
+        return {**self._settings(), "affinity": table, "groups": [list(g) for g in self.groups], "step": self._step}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """As Strategy.load_state_dict."""
+        check_state(state, **self._settings())
+        self.affinity.table = state["affinity"].double().numpy().copy()
+        self.groups, self._step = tuple(tuple(group) for group in state["groups"]), int(state["step"])
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "kind": "task-groups", "tasks": list(self.tasks), "beta": self.affinity.decay, "warm_up": self._warm_up,
+            "seed": self._seed, "preference": self._preference,
+        }  # fmt: skip
