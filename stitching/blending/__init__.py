@@ -1,1 +1,1 @@
-"""From two aligned pictures to the panorama: gain, blend weight, multi-band composition."""
+"""From two aligned pictures to the panorama: gain, blend weight, composition at full size, crop."""

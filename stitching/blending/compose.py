@@ -47,10 +47,9 @@ def compose(
 
 def split_in_tiles(width: int, height: int) -> Iterator[Rectangle]:
     """Rectangles of at most `TILE` px a side that cover a picture of this size."""
-    whole = Rectangle(0, 0, width, height)
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
-            yield Rectangle(left, top, left + TILE, top + TILE).intersect(whole)
+            yield Rectangle(left, top, left + TILE, top + TILE).intersect(Rectangle(0, 0, width, height))
 
 
 def _seams(layers: Layers, weight: NDArray[np.float32]) -> Mask:

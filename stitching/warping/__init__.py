@@ -1,1 +1,1 @@
-"""Dense warps: the estimators, their parts, and what becomes of a warp on the canvas."""
+"""Dense warps: one file an estimator, the steps that they share, and the placement of the target by a warp."""

@@ -15,7 +15,7 @@ Extrapolation = Callable[[Field, NDArray[np.float32], Mask], Field]
 
 FADING_DISTANCE = 0.3  # of the diagonal: distance from the overlap at which the residual has fallen to 1/e
 TRANSITION = 0.03  # of the diagonal: the same for the overlap's deviation from the extrapolated plane
-CROWD_WINDOW = 0.06  # of the diagonal: outside, a known pixel counts where most of a window of this side is known
+SUPPORT_WINDOW = 0.06  # of the diagonal, side: outside, a known pixel counts if most of a window around it is known
 PLANE_TOLERANCE = 0.0075  # of the diagonal: how far from a plane its pixels may be
 MIN_PLANE_PIXELS, MAX_PLANE_PIXELS = 200, 2000  # that a plane is fitted to
 
@@ -37,9 +37,9 @@ def extrapolate_on_plane(residual: Field, known: NDArray[np.float32], overlap: M
     are wrong more often.
     """
     diagonal = float(np.hypot(*overlap.shape))
-    side = round(CROWD_WINDOW * diagonal) | 1
-    crowded = cv2.blur((known > 0).astype(np.float32), (side, side)) > 0.5
-    reliable = (known * crowded).astype(np.float32)
+    side = round(SUPPORT_WINDOW * diagonal) | 1
+    supported = cv2.blur((known > 0).astype(np.float32), (side, side)) > 0.5
+    reliable = (known * supported).astype(np.float32)
     plane = _dominant_plane(residual, reliable, PLANE_TOLERANCE * diagonal)
     outside = plane + push_pull(residual - plane, reliable)
     step = push_pull(push_pull(residual, known) - outside, overlap.astype(np.float32))

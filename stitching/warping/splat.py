@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stitching.geometry.pixel_maps import Field, Mask
 
 SHARPNESS = 8.0  # of the softmax that puts trusted pixels on top: a pixel of confidence 0 still weighs e^-8
-LEAST_SUPPORT = 0.3  # summed weight below which nothing counts as landed on a canvas pixel
+MIN_SUPPORT = 0.3  # summed weight below which nothing counts as landed on a canvas pixel
 
 
 @dataclass(frozen=True)
@@ -61,4 +61,4 @@ def splat_warp(forward: Field, confidence: NDArray[np.float32], valid: Mask) -> 
     total = sum_landed(weights)
     divisor = np.maximum(total, 1e-12)
     residual = np.stack([sum_landed(weights * -move) / divisor for move in moves], axis=-1)
-    return SplattedWarp(residual.astype(np.float32), total > LEAST_SUPPORT)
+    return SplattedWarp(residual.astype(np.float32), total > MIN_SUPPORT)
