@@ -17,6 +17,7 @@ demo: .venv/base demo/out/target.png
 
 test: .venv/dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
