@@ -34,7 +34,7 @@ def test_both_surfaces_are_matched(pair):
     assert two_planes().on_box[cells[:, 1], cells[:, 0]].sum() > 50
 
 
-def test_a_point_is_matched_once(pair):
+def test_a_point_is_in_one_match(pair):
     matches = match_features(*pair)
     assert len(np.unique(matches.target.round(2), axis=0)) == len(matches)
 
@@ -63,7 +63,7 @@ def test_a_second_detector_helps_where_there_is_little_to_see():
     assert (error < 2).sum() >= 10
 
 
-def test_a_picture_of_nothing_has_no_matches(pair):
+def test_a_picture_of_one_colour_has_no_matches(pair):
     assert len(match_features(np.full((100, 120), 128, np.uint8), pair[1])) == 0
     assert len(match_features(pair[0], np.zeros((100, 120), np.uint8))) == 0
 

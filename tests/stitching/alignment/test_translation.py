@@ -26,7 +26,7 @@ def views(x, y, shape=(200, 260), **options):
 
 @pytest.mark.parametrize("shift", SHIFTS)
 @pytest.mark.parametrize("sigma", [3, 8, 14])
-def test_a_shift_is_found(shift, sigma):
+def test_a_translation_is_found(shift, sigma):
     found, similar = find_translation(*views(*shift, sigma=sigma))
     assert np.linalg.norm(np.subtract(found, shift)) < 3  # little more than a pixel of the small copies
     assert 0.55 < similar <= 1
@@ -46,13 +46,13 @@ def test_pictures_of_different_sizes_are_compared_too():
     assert similar > 0.6
 
 
-def test_another_exposure_does_not_matter():
+def test_exposure_does_not_matter():
     target, reference = views(37, 0)
     found, _ = find_translation((target * 0.6 + 40).astype(np.uint8), reference)
     assert np.linalg.norm(np.subtract(found, (37, 0))) < 2
 
 
-def test_the_sky_of_two_photographs_is_no_overlap():
+def test_two_photographs_of_different_skies_do_not_correlate():
     """A gradient and dark corners are alike in any two of them; their clouds are not."""
     y, x = np.mgrid[-1:1:200j, -1:1:260j]
     for gradient in (0, 60):
@@ -64,13 +64,13 @@ def test_the_sky_of_two_photographs_is_no_overlap():
 
 
 @pytest.mark.parametrize("other", ["flat", "the same"])
-def test_a_picture_without_details_is_like_nothing(other):
+def test_a_picture_without_details_correlates_with_no_other(other):
     flat = np.full((200, 260), 90, np.uint8)
     _, similar = find_translation(flat, flat if other == "the same" else views(0, 0)[1])
     assert similar < 0.2
 
 
-def test_masked_regions_have_no_say():
+def test_masked_regions_are_ignored():
     """A watermark that both pictures have in one place, and the scene that moved below it."""
     target, reference = views(40, 10)
     mask = np.full(target.shape, 255, np.uint8)

@@ -31,7 +31,7 @@ def wavy(points):
 # --- push-pull ---
 
 
-def test_push_pull_keeps_what_is_known():
+def test_push_pull_keeps_known_values():
     field = np.random.default_rng(1).normal(size=(50, 70, 2)).astype(np.float32)
     known = some_known((50, 70), 0.1)
     filled = push_pull(field, known)
@@ -56,7 +56,7 @@ def test_push_pull_of_half_a_slope_stays_within_the_slope():
     assert np.abs(filled[:, 31:, 0] - 29).max() < 15
 
 
-def test_push_pull_weighs_what_is_half_known():
+def test_push_pull_weighs_values_by_how_known_they_are():
     field = np.zeros((32, 32, 2), np.float32)
     known = np.ones((32, 32), np.float32)
     field[16, 16], known[16, 16] = 100, 0.5
@@ -67,25 +67,25 @@ def test_push_pull_of_nothing_is_zero():
     assert not push_pull(np.ones((9, 9, 2), np.float32), np.zeros((9, 9), np.float32)).any()
 
 
-# --- smooth maps and scales ---
+# --- grids and scales ---
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5, 0.37])
 @pytest.mark.parametrize("size", [(64, 48), (101, 77), (9, 17), (1, 1)])
-def test_a_smooth_map_is_the_function_to_a_fiftieth_of_a_pixel(size, scale):
+def test_a_function_on_a_grid_is_exact_to_a_fiftieth_of_a_pixel(size, scale):
     drawn = evaluate_on_grid(wavy, size, scale, offset=(5, 9))
     true = wavy(rescale(pixel_grid(size[1], size[0]) + np.array([5.0, 9.0]), 1 / scale))
     assert drawn.shape == (size[1], size[0], 2)
     assert np.abs(drawn - true).max() < 0.02
 
 
-def test_tiles_of_a_smooth_map_are_the_whole_map():
+def test_tiles_of_a_map_agree_with_the_map():
     whole = evaluate_on_grid(wavy, (100, 60), 0.7)
     tile = evaluate_on_grid(wavy, (30, 20), 0.7, offset=(50, 33))
     assert np.abs(tile - whole[33:53, 50:80]).max() < 0.02
 
 
-def test_where_a_smooth_map_is_undefined_it_lies_in_no_picture():
+def test_where_a_function_is_nan_its_map_lies_in_no_picture():
     def half(points):
         return np.where(points[..., :1] > 500, np.nan, points)
 
@@ -111,40 +111,43 @@ def test_enlarging_a_slope_agrees_with_rescaled_coordinates():
     assert np.allclose(large[3:-3, 3:-3], rescale(pixel_grid(60, 90), 1 / 3)[3:-3, 3:-3], atol=1e-4)
 
 
-# --- looking up and moving ---
+# --- sampling and moving ---
 
 
-def test_looking_up_at_whole_pixels_is_indexing():
+def test_sampling_at_whole_pixels_is_indexing():
     pixels = np.random.default_rng(0).integers(0, 65536, (20, 30, 3)).astype(np.uint16)
     assert np.array_equal(remap(pixels, pixel_grid(20, 30)[4:9, 7:12]), pixels[4:9, 7:12])
 
 
-def test_looking_up_outside_gives_the_border():
+def test_sampling_outside_gives_the_border():
     ramp = np.arange(30, dtype=np.float32)[None].repeat(5, axis=0)
     assert remap(ramp, np.float32([[[-7, 2], [1e5, 2]]])).tolist() == [[0, 29]]
 
 
-def test_inside_ends_at_the_borders_of_pixels():
-    map_xy = np.float32([[[-0.5, 0], [-0.6, 0], [9.5, 4.5], [9.6, 0], [np.nan, 0], [0, np.nan]]])
-    assert inside(map_xy, (10, 5)).tolist() == [[True, False, True, False, False, False]]
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_inside_ends_at_the_borders_of_pixels(dtype):
+    points = np.array([[-0.5, 0], [-0.6, 0], [9.5, 4.5], [9.6, 0], [np.nan, 0], [0, np.nan]], dtype)
+    expected = [True, False, True, False, False, False]
+    assert inside(points, (10, 5)).tolist() == expected
+    assert inside(points.reshape(2, 3, 2), (10, 5)).tolist() == [expected[:3], expected[3:]]
 
 
-def test_following_two_shifts_adds_them():
-    first, then = np.full((10, 12, 2), 1.5, np.float32), np.full((10, 12, 2), -4, np.float32)
-    assert np.allclose(compose_flows(first, then), -2.5)
+def test_composing_two_translations_adds_them():
+    first, second = np.full((10, 12, 2), 1.5, np.float32), np.full((10, 12, 2), -4, np.float32)
+    assert np.allclose(compose_flows(first, second), -2.5)
 
 
-def test_a_round_trip_error_is_zero_where_the_way_back_undoes_the_way_there():
-    there = np.zeros((40, 60, 2), np.float32)
-    there[..., 0] = 5
-    back = -there
-    back[:, 30:] += 3  # wrong by (3, 3) px for what lands right of column 30
-    error = forward_backward_error(there, back)
+def test_the_forward_backward_error_is_zero_where_the_backward_flow_undoes_the_forward_flow():
+    forward = np.zeros((40, 60, 2), np.float32)
+    forward[..., 0] = 5
+    backward = -forward
+    backward[:, 30:] += 3  # wrong by (3, 3) px for pixels that land right of column 30
+    error = forward_backward_error(forward, backward)
     assert np.allclose(error[:, :24], 0)
     assert np.allclose(error[:, 26:], np.hypot(3, 3))
 
 
-def test_a_bounding_box_holds_all_and_stays_on_the_picture():
+def test_a_bounding_box_holds_all_true_pixels_and_stays_on_the_picture():
     mask = np.zeros((20, 30), bool)
     mask[5, 7] = mask[9, 28] = True
     assert bounding_box(mask) == (slice(5, 10), slice(7, 29))

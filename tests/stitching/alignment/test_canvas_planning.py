@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+from homographies import REALISTIC, SIZE, camera_turned, grid_of, random_homographies, translated
+
+from stitching.alignment.canvas_planning import MAX_REACH, plan_canvas
+from stitching.alignment.coarse import Alignment
+from stitching.alignment.features import Matches
+from stitching.geometry.homographies import is_plausible
+from stitching.geometry.pixel_maps import inside
+
+realistic = pytest.mark.parametrize("name", REALISTIC)
+
+
+def planned(homography, target_size=SIZE):
+    nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), "none")
+    return plan_canvas(Alignment(np.asarray(homography, np.float64), nothing, "homography", 1, 1.0), SIZE, target_size)
+
+
+@realistic
+def test_both_pictures_lie_on_the_canvas(name):
+    warp = planned(REALISTIC[name])
+    canvas = warp.canvas
+    reference = canvas.from_reference(grid_of(SIZE))
+    assert inside(reference, canvas.size).all()
+    target = warp.inverse(grid_of(SIZE))
+    assert np.isfinite(target).all()
+    assert (target >= -1).all()
+    assert (target <= np.array(canvas.size)).all()
+
+
+@realistic
+def test_the_canvas_is_no_larger_than_the_pictures_need(name):
+    warp = planned(REALISTIC[name])
+    w, h = warp.canvas.size
+    reference, target = warp.canvas.from_reference(grid_of(SIZE, 4)), warp.inverse(grid_of(SIZE, 4))
+    outline = np.concatenate([reference.reshape(-1, 2), target.reshape(-1, 2)])  # (h, w, 2) -> (n, 2)
+    slack = 8  # px: the samples are 4 apart
+    assert (outline.min(axis=0) < slack).all()
+    assert (outline.max(axis=0) > np.array([w, h]) - slack).all()
+
+
+@realistic
+def test_the_origin_is_in_whole_px_so_that_the_reference_is_not_resampled(name):
+    canvas = planned(REALISTIC[name]).canvas
+    assert all(isinstance(value, int) for value in (*canvas.origin, *canvas.size))
+    if canvas.projection == "plane":
+        assert np.allclose(canvas.to_reference(np.array([0.0, 0.0])), canvas.origin)
+
+
+def test_the_canvas_of_a_translation_is_exact():
+    warp = planned(translated(250, -40))
+    assert warp.canvas.projection == "plane"
+    x, y = warp.canvas.origin
+    w, h = warp.canvas.size
+    assert (x, y) == (0, pytest.approx(-40, abs=2))
+    assert (w, h) == (pytest.approx(890, abs=3), pytest.approx(520, abs=3))
+
+
+@realistic
+def test_mapping_to_canvas_px_and_back_changes_nothing(name):
+    canvas = planned(REALISTIC[name]).canvas
+    points = grid_of(SIZE)
+    assert np.allclose(canvas.to_reference(canvas.from_reference(points)), points, atol=1e-6)
+
+
+def test_a_wide_turn_is_painted_on_a_cylinder_and_a_small_one_on_the_plane():
+    assert planned(camera_turned(5)).canvas.projection == "plane"
+    assert planned(camera_turned(45)).canvas.projection == "cylinder"
+
+
+def test_the_canvas_is_bounded_whatever_the_homography():
+    valid = 0
+    for homography in random_homographies(200):
+        if abs(np.linalg.det(homography)) < 1e-6:
+            continue
+        canvas = planned(homography).canvas
+        plausible = is_plausible(homography, SIZE[::-1], SIZE[::-1])
+        valid += plausible
+        # Area changes at most 5 times in the overlap, so no picture is more than a few diagonals long.
+        most = (2 * MAX_REACH * (5 if plausible else 100) + 2) * np.hypot(*SIZE)
+        assert max(canvas.size) < most, homography
+        assert min(canvas.size) >= 1
+    assert valid > 30
+
+
+def test_pictures_may_differ_in_size():
+    small = (200, 300)
+    warp = planned(translated(500, 100, 1.2), small)
+    assert warp.canvas.size[0] == pytest.approx(740, abs=3)
+    assert np.isfinite(warp.inverse(grid_of(small))).all()

@@ -1,0 +1,69 @@
+import os
+
+import pytest
+from picture_files import assert_one_line_with
+
+from stitching.errors import InputError, JobError
+from stitching.io.files import check_writable, replacing
+
+
+def test_paths_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "folder.png").mkdir()
+    places = {"missing/a.png": "does not exist", "folder.png": "is a folder", "a" * 300 + ".png": "too long"}
+    for name, word in places.items():
+        with pytest.raises(InputError) as caught:
+            check_writable(tmp_path / name)
+        assert_one_line_with(caught, word)
+    check_writable(tmp_path / "fine.png")
+    check_writable(tmp_path / "report.html")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(InputError) as caught:
+        check_writable(tmp_path / "report.html")
+    assert_one_line_with(caught, "no permission")
+    (tmp_path / "old.png").touch()
+    with pytest.raises(InputError) as caught:
+        check_writable(tmp_path / "old.png")
+    assert_one_line_with(caught, "write-protected")
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, ValueError, MemoryError])
+def test_an_interrupted_writer_leaves_no_file(tmp_path, stop):
+    def stopped():
+        with replacing(tmp_path / "report.html") as temporary:
+            temporary.write_text("half a rep")
+            assert not (tmp_path / "report.html").exists()
+            raise stop
+
+    with pytest.raises(stop):
+        stopped()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_that_writes_nothing_is_an_error(tmp_path):
+    with pytest.raises(JobError), replacing(tmp_path / "report.html"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_writers_of_one_file_do_not_disturb_each_other(tmp_path):
+    path = tmp_path / "fields.npz"
+    with replacing(path) as first, replacing(path) as second:
+        assert first != second
+        assert first.suffix == second.suffix == ".npz"
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_has_ordinary_permissions_and_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link.txt"
+    link.symlink_to(tmp_path / "real" / "target.txt")
+    with replacing(link) as temporary:
+        temporary.write_text("new")
+    assert link.is_symlink()
+    (tmp_path / "plain.txt").touch()
+    target = tmp_path / "real" / "target.txt"
+    assert target.read_text() == "new"
+    assert target.stat().st_mode == (tmp_path / "plain.txt").stat().st_mode

@@ -1,0 +1,201 @@
+import errno
+import os
+import struct
+import threading
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from picture_files import (
+    EXTENSIONS,
+    assert_one_line_with,
+    bytes_of,
+    exif_block,
+    half_transparent,
+    photo,
+    pillow_bytes,
+    saved,
+    stored_turned,
+    with_exif,
+)
+from PIL import Image
+
+from stitching.errors import InputError
+from stitching.io.picture import MIN_SIDE
+from stitching.io.picture_reader import read_mask, read_picture
+from stitching.io.picture_writer import write_picture
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_content_decides_not_the_extension(tmp_path, extension):
+    path = saved(tmp_path / "picture.dat", bytes_of(extension, photo()))
+    assert cv2.PSNR(read_picture(path).pixels, photo()) > 30
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_grey_becomes_three_equal_channels(tmp_path, extension):
+    pixels = read_picture(saved(tmp_path / "grey", bytes_of(extension, photo(shape=(48, 64))))).pixels
+    assert pixels.shape == (48, 64, 3)
+    np.testing.assert_array_equal(pixels[..., 0], pixels[..., 2])
+
+
+def test_pixels_are_valid_from_half_alpha_on(tmp_path):
+    pixels = np.dstack([photo(), np.full((48, 64), 127, np.uint8)])
+    pixels[:10, :, 3] = 128
+    valid = read_picture(saved(tmp_path / "soft.png", bytes_of(".png", pixels))).valid
+    assert (valid[:10] == 255).all()
+    assert (valid[10:] == 0).all()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_jpeg_pixels_are_upright(tmp_path, orientation, order):
+    content = with_exif(stored_turned(photo(), orientation), exif_block(orientation, order))
+    picture = read_picture(saved(tmp_path / "turned.jpg", content))
+    assert picture.size == (64, 48)
+    assert cv2.PSNR(picture.pixels, photo()) > 35
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format_", ["PNG", "TIFF", "WEBP"])
+def test_other_formats_are_upright_too(tmp_path, orientation, format_):
+    image = Image.fromarray(stored_turned(photo(), orientation)[..., ::-1])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    lossless = {"lossless": True} if format_ == "WEBP" else {}
+    path = saved(tmp_path / "turned", pillow_bytes(image, format_, exif=exif, **lossless))
+    np.testing.assert_array_equal(read_picture(path).pixels, photo())
+
+
+def test_the_orientation_is_applied_to_alpha(tmp_path):
+    stored = stored_turned(np.dstack([photo(), half_transparent()]), 6)
+    picture = read_picture(saved(tmp_path / "turned.png", with_exif(stored, exif_block(6), ".png")))
+    np.testing.assert_array_equal(picture.valid, half_transparent())
+
+
+def test_a_cmyk_jpeg_and_a_palette_png_are_read(tmp_path):
+    image = Image.fromarray(photo()[..., ::-1])
+    cmyk = saved(tmp_path / "cmyk.jpg", pillow_bytes(image.convert("CMYK"), "JPEG", quality=95))
+    assert cv2.PSNR(read_picture(cmyk).pixels, photo()) > 20
+    palette = saved(tmp_path / "palette.png", pillow_bytes(image.quantize(200), "PNG"))
+    assert cv2.PSNR(read_picture(palette).pixels, photo()) > 20
+
+
+def test_a_pipe_is_read_like_a_file(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(bytes_of(".png", photo()),))
+    writer.start()
+    np.testing.assert_array_equal(read_picture(pipe).pixels, photo())
+    writer.join()
+
+
+def test_missing_file_and_folder_are_named(tmp_path):
+    with pytest.raises(InputError) as caught:
+        read_picture(tmp_path / "missing.jpg")
+    assert_one_line_with(caught, "missing.jpg", "No such file")
+    with pytest.raises(InputError) as caught:
+        read_picture(tmp_path)
+    assert_one_line_with(caught, str(tmp_path), "directory")
+
+
+def test_an_unreadable_file_is_named(tmp_path, monkeypatch):
+    path = saved(tmp_path / "locked.jpg", bytes_of(".jpg", photo()))
+
+    def refuse(*_args, **_settings):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError) as caught:
+        read_picture(path)
+    assert_one_line_with(caught, "locked.jpg", "Permission denied")
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"", "empty"),
+        (b"hello, this is no picture", "JPEG, PNG, TIFF or WebP"),
+        (b"\0\0\0\x18ftypheic" + bytes(100), "HEIC"),
+        (b"\xff\xd8\xff", "cut short"),
+        (b"\xff\xd8\xff\xd9", "damaged"),
+        (b"\x89PNG\r\n\x1a\n", "cut short"),
+        (b"II*\0", "cut short"),
+        (b"RIFF\x10\0\0\0WEBP", "cut short"),
+    ],
+)
+def test_files_that_are_no_pictures_are_refused(tmp_path, content, word):
+    with pytest.raises(InputError) as caught:
+        read_picture(saved(tmp_path / "bad", content))
+    assert_one_line_with(caught, "bad", word)
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_a_file_cut_short_is_refused_without_output_of_the_decoder(tmp_path, extension, share, capfd):
+    content = bytes_of(extension, photo(shape=(200, 300, 3)))
+    with pytest.raises(InputError) as caught:
+        read_picture(saved(tmp_path / "cut", content[: int(len(content) * share)]))
+    assert_one_line_with(caught, "cut short")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_good_files_are_read_without_output_of_the_decoder(tmp_path, capfd):
+    image = Image.fromarray(photo()[..., ::-1])
+    odd_profile = saved(tmp_path / "odd.png", pillow_bytes(image, "PNG", icc_profile=b"no profile" * 20))
+    four = saved(tmp_path / "four.tif", bytes_of(".tif", np.dstack([photo(), half_transparent()])))
+    np.testing.assert_array_equal(read_picture(odd_profile).pixels, photo())
+    np.testing.assert_array_equal(read_picture(four).valid, half_transparent())
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (2000, 3), (3, 2000), (MIN_SIDE - 1, 100)])
+def test_a_picture_too_small_to_match_is_refused(tmp_path, width, height):
+    with pytest.raises(InputError) as caught:
+        read_picture(saved(tmp_path / "small.png", bytes_of(".png", np.zeros((height, width, 3), np.uint8))))
+    assert_one_line_with(caught, f"{width} x {height}", str(MIN_SIDE))
+
+
+def test_a_picture_too_large_to_decode_is_refused(tmp_path, capfd):
+    path = saved(tmp_path / "large.png", bytes_of(".png", photo()))
+    content = bytearray(path.read_bytes())
+    struct.pack_into(">II", content, 16, 60_000, 60_000)
+    struct.pack_into(">I", content, 29, zlib.crc32(content[12:29]))
+    with pytest.raises(InputError) as caught:
+        read_picture(saved(path, bytes(content)))
+    assert_one_line_with(caught, "large.png", "decoded")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_masks_of_every_type_give_the_same(tmp_path):
+    expected = half_transparent()
+    write_picture(tmp_path / "mask.png", expected)
+    write_picture(tmp_path / "mask.jpg", expected)
+    red = np.zeros((48, 64, 3), np.uint8)
+    red[..., 2] = expected
+    masks = [
+        *(expected, expected > 0, expected.astype(np.uint16) * 257, expected[..., None], red),
+        np.dstack([np.full_like(red, 255), expected]),
+        *(tmp_path / "mask.png", str(tmp_path / "mask.jpg")),
+    ]
+    for mask in masks:
+        found = read_mask(mask, (64, 48))
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_orientation_of_a_mask_is_applied(tmp_path):
+    stored = stored_turned(half_transparent()[..., None], 6)[..., 0]
+    path = saved(tmp_path / "mask.jpg", with_exif(stored, exif_block(6)))
+    np.testing.assert_array_equal(read_mask(path, (64, 48)), half_transparent())
+
+
+def test_masks_that_do_not_fit_are_refused():
+    with pytest.raises(InputError) as caught:
+        read_mask(np.full((64, 48), 255, np.uint8), (64, 48))
+    assert_one_line_with(caught, "48 x 64", "64 x 48")
+    with pytest.raises(InputError) as caught:
+        read_mask(np.ones((48, 64), np.uint8), (64, 48))
+    assert_one_line_with(caught, "ignores every pixel", "largest value is 1", "255")
