@@ -17,13 +17,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from datasets.options import SampleOptions
-from datasets.rendering.cameras import FREE, Cameras, upright
-from datasets.rendering.hits import cast_evenly, near_points
-from datasets.rendering.pairs import geometry_of, take_film
-from datasets.rendering.shading import map_shadows
-from datasets.rendering.viewpoints import Request
-from datasets.rendering.world import World, gather_world
+from datasets.rendering.batch_renderer import render
+from datasets.rendering.cameras import FREE_DISTANCE, Cameras, look_at
+from datasets.rendering.ray_hits import cast_even_grid, near_points
+from datasets.rendering.scene_batch import SceneBatch, batch_scenes
+from datasets.rendering.shadow_maps import map_shadows
+from datasets.rendering.surface_maps import geometry_of
 from datasets.sample_renderer import SampleRenderer, open_renderer
+from datasets.viewpoints.request import CameraRequest
 from stitching.errors import InputError
 from stitching.io.files import replacing
 
@@ -141,15 +142,13 @@ class MultiTaskScenes(Dataset[Item]):
 def _render(renderer: SampleRenderer, index: int) -> Arrays:
     """One picture and what is true about it."""
     options, drawn = renderer.options, renderer.draw(index)
-    world = gather_world([drawn.scene], renderer.device)
-    camera, points = _choose_camera(world, drawn.request, options.size)
-    shadows = map_shadows(world, points, torch.zeros(len(points), dtype=torch.int64, device=world.device))
-    film = take_film(
-        world, renderer.textures, shadows, camera, (renderer.options.size,), renderer.options.supersampling
-    )
-    geometry = geometry_of(world, film, 0, (slice(None), slice(None)))
+    batch = batch_scenes([drawn.scene], renderer.device)
+    camera, points = _choose_camera(batch, drawn.request, options.size)
+    shadows = map_shadows(batch, points, torch.zeros(len(points), dtype=torch.int64, device=batch.device))
+    film = render(batch, renderer.textures, shadows, camera, (renderer.options.size,), renderer.options.supersampling)
+    geometry = geometry_of(batch, film, 0)
     return {
-        "image": film.shot.pictures[0].permute(2, 0, 1).numpy(),  # (h, w, 3) -> (3, h, w)
+        "image": film.pictures[0].permute(2, 0, 1).numpy(),  # (h, w, 3) -> (3, h, w)
         "segmentation": geometry.kinds,
         "depth": 1 / geometry.depth,
         "normals": geometry.normals.transpose(2, 0, 1),
@@ -157,18 +156,18 @@ def _render(renderer: SampleRenderer, index: int) -> Arrays:
     }
 
 
-def _choose_camera(world: World, request: Request, size: tuple[int, int]) -> tuple[Cameras, Tensor]:
+def _choose_camera(batch: SceneBatch, request: CameraRequest, size: tuple[int, int]) -> tuple[Cameras, Tensor]:
     """Of the drawn views the one, not blocked, that shows most surfaces; and world points (k, 3) that it shows."""
-    eyes, looks = (torch.from_numpy(places).to(world.device) for places in (request.eyes, request.looks))
+    eyes, aims = (torch.from_numpy(places).to(batch.device) for places in (request.eyes, request.aims))
     fov = eyes.new_full((len(eyes),), request.fov)
     film = _COLUMNS, max(2, round(_COLUMNS * size[1] / size[0]))
-    scenes = torch.zeros(len(eyes), dtype=torch.int64, device=world.device)
-    tiles, hits, nearness = cast_evenly(world, upright(eyes, looks, fov, film), scenes, film)
-    found = torch.where(hits.pair < 0, 0, world.surface[tiles.triangle[hits.pair.clamp_min(0)]])
-    free = [bool((nearness[part] <= 1 / FREE).all()) for part in hits.parts]
-    shown = [len(found[part].bincount().nonzero()) if free[k] else 0 for k, part in enumerate(hits.parts)]
+    scenes = torch.zeros(len(eyes), dtype=torch.int64, device=batch.device)
+    tiles, hits, nearness = cast_even_grid(batch, look_at(eyes, aims, fov, film), scenes, film)
+    found = torch.where(hits.pair < 0, 0, batch.surface[tiles.triangle[hits.pair.clamp_min(0)]])
+    free = [bool((nearness[part] <= 1 / FREE_DISTANCE).all()) for part in hits.slices]
+    shown = [len(found[part].bincount().nonzero()) if free[k] else 0 for k, part in enumerate(hits.slices)]
     best = int(np.argmax(shown))
-    return upright(eyes[[best]], looks[[best]], fov[[best]], size), near_points(hits.film(best).points.T)
+    return look_at(eyes[[best]], aims[[best]], fov[[best]], size), near_points(hits.film(best).points.T)
 
 
 def _as_tensors(arrays: Arrays) -> dict[str, Tensor]:

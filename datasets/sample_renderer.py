@@ -11,15 +11,17 @@ import torch
 
 from datasets.options import SampleOptions
 from datasets.photometry import photograph
-from datasets.rendering.pairs import assemble, measure, take_pictures
-from datasets.rendering.shading import Textures, map_shadows
-from datasets.rendering.viewpoints import choose_viewpoints
-from datasets.rendering.world import gather_world
+from datasets.rendering.ground_truth import assemble_sample, find_correspondences
+from datasets.rendering.pair_renderer import render_pairs
+from datasets.rendering.scene_batch import batch_scenes
+from datasets.rendering.shadow_maps import map_shadows
+from datasets.rendering.texture_sampling import Textures
 from datasets.sample import Sample
 from datasets.scene_sampler import SampledScene, SceneSampler
 from datasets.scenes.mesh_file import load_mesh_scenes
 from datasets.scenes.scene import Scene
 from datasets.textures.bank import TextureBank, checksum, load_bank, make_bank
+from datasets.viewpoints.search import choose_viewpoints
 from stitching.errors import InputError
 
 
@@ -52,17 +54,18 @@ class SampleRenderer:
         """Samples that were drawn before, in whatever process."""
         with self._timed("scene"):
             requests = [one.request for one in drawn]
-            world = gather_world([one.scene for one in drawn], self.device)
+            batch = batch_scenes([one.scene for one in drawn], self.device)
         with self._timed("viewpoints"):
-            views = choose_viewpoints(world, requests, self.options.size)
+            views = choose_viewpoints(batch, requests, self.options.size)
         with self._timed("render"):
-            shadows = map_shadows(world, views.points, views.point_scene)
-            pictures = take_pictures(world, self.textures, shadows, views, self.options)
+            shadows = map_shadows(batch, views.points, views.point_scene)
+            cameras = views.reference, views.target
+            size, supersampling = self.options.size, self.options.supersampling
+            pairs = render_pairs(batch, self.textures, shadows, *cameras, size, supersampling)
         with self._timed("truth"):
-            measured = measure(world, pictures)
+            correspondences = find_correspondences(pairs)
             samples = [
-                assemble(world, pictures, measured, views, one.scene, one.request, self.options, k, one.index)
-                for k, one in enumerate(drawn)
+                assemble_sample(pairs, correspondences, k, one, self.options.geometry) for k, one in enumerate(drawn)
             ]
         if not self.options.photometry:
             return samples

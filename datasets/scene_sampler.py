@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from datasets.options import SampleOptions
-from datasets.rendering.viewpoints import Request, draw_request
 from datasets.scenes.recipes import build_scene
 from datasets.scenes.scene import Scene
 from datasets.textures.bank import TextureBank
+from datasets.viewpoints.request import CameraRequest, draw_request
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +18,7 @@ class SampledScene:
 
     index: int
     scene: Scene
-    request: Request
+    request: CameraRequest
     for_photometry: np.random.Generator  # the random numbers left for it
 
 

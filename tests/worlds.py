@@ -7,12 +7,15 @@ import torch
 from banks import small_bank
 
 from datasets.rendering.cameras import Cameras, make_intrinsics
-from datasets.rendering.pairs import assemble, measure, take_pictures
-from datasets.rendering.shading import ShadowMaps, Textures, map_shadows
-from datasets.rendering.viewpoints import Viewpoints, draw_request
-from datasets.rendering.world import World, gather_world
+from datasets.rendering.ground_truth import assemble_sample, find_correspondences
+from datasets.rendering.pair_renderer import render_pairs
+from datasets.rendering.scene_batch import SceneBatch, batch_scenes
+from datasets.rendering.shadow_maps import ShadowMaps, map_shadows
+from datasets.rendering.texture_sampling import Textures
+from datasets.scene_sampler import SampledScene
 from datasets.scenes.scene import Kind, Light, Scene, Standpoint
 from datasets.textures.bank import TextureBank, make_bank
+from datasets.viewpoints.request import draw_request
 
 CPU = torch.device("cpu")
 EDGE = 1e-4  # of a triangle: nearer to its border, rounding decides whether a ray meets it
@@ -122,21 +125,20 @@ def soft(side=64, waves=3, seed=0):
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def load(scenes: Scene | Sequence[Scene], bank: TextureBank) -> tuple[World, Textures, ShadowMaps]:
+def load(scenes: Scene | Sequence[Scene], bank: TextureBank) -> tuple[SceneBatch, Textures, ShadowMaps]:
     """Scenes ready to be rendered; shadows may fall on all of their corners."""
     scenes = [scenes] if isinstance(scenes, Scene) else list(scenes)
-    world = gather_world(scenes, CPU)
-    shadows = map_shadows(world, world.corners.flatten(0, 1), world.scene.repeat_interleave(3))
-    return world, Textures.load(bank, CPU), shadows
+    batch = batch_scenes(scenes, CPU)
+    shadows = map_shadows(batch, batch.corners.flatten(0, 1), batch.scene.repeat_interleave(3))
+    return batch, Textures.load(bank, CPU), shadows
 
 
 def make_pair(scene, reference, target, bank, options):
-    """Pictures and sample of a scene from two known cameras."""
-    world, textures, shadows = load(scene, bank)
-    views = Viewpoints(reference, target, world.corners[:, 0], world.scene)
-    pictures = take_pictures(world, textures, shadows, views, options)
+    """Rendered pair and sample of a scene from two known cameras."""
+    pairs = render_pairs(*load(scene, bank), reference, target, options.size, options.supersampling)
     request = draw_request(options, scene.standpoint, np.random.default_rng(0))
-    return pictures, assemble(world, pictures, measure(world, pictures), views, scene, request, options, 0, 0)
+    sampled = SampledScene(0, scene, request, np.random.default_rng(0))
+    return pairs, assemble_sample(pairs, find_correspondences(pairs), 0, sampled, options.geometry)
 
 
 def meet_all(corners, origins, rays):

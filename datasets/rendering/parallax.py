@@ -1,43 +1,48 @@
-"""Parallax: what is left between two views when the best homography has moved one onto the other."""
+"""Parallax: the residual between two views after the best homography.
+
+kornia's homography fits minimise an algebraic error by one SVD a view; here thousands of candidate views are fitted
+at once, robustly, from 8 x 8 normal equations.
+"""
 
 import torch
 from torch import Tensor
 
-_SHARP = 0.5  # px at 512 px width: residuals below it count squared, above it by their size
-_ROUNDS = 6
+_HUBER = 0.5  # px at 512 px width: residuals below it count squared, above it by their size
+_ITERATIONS = 6
+_MIN_MATCHES = 8
 
 
-def homography_residual(places: Tensor, matches: Tensor, weight: Tensor, width: int) -> Tensor:
-    """Distance of every match from where the pair's best homography puts it, in px of a 512 px wide picture.
+def homography_residual(points: Tensor, matches: Tensor, weight: Tensor, width: int) -> Tensor:
+    """Distance of every match from where the view's best homography maps its point, in px of a 512 px wide picture.
 
-    The homography minimises the mean distance (iteratively reweighted least squares), so a plane that most
-    pixels lie on is met and what stands off it sticks out.
+    The homography minimises the mean distance (iteratively reweighted least squares): where most pixels lie on a
+    plane it fits that plane, and the residual of other surfaces is their parallax.
 
     Args:
-        places: (v, q, 2) px in one view.
+        points: (v, q, 2) px in one view.
         matches: (v, q, 2) px in the other.
         weight: (v, q) 1 where the match counts, 0 where not.
         width: of the pictures, px.
 
     Returns:
-        (v, q) residuals, of the uncounted too. Views with fewer than 8 matches get 0.
+        (v, q) residuals, also where the weight is 0. Views with fewer than 8 matches get 0.
     """
     scale = width / 2
-    a = (places - scale) / scale
+    a = (points - scale) / scale
     b = (matches - scale) / scale
     weight = weight.to(a)
-    few = weight.sum(1) < 8
+    too_few = weight.sum(1) < _MIN_MATCHES
     share = weight.clone()
     residual = torch.zeros_like(weight)
     denominator = torch.ones_like(weight)
     first = torch.cat([a, torch.ones_like(a[..., :1])], 2).transpose(1, 2).contiguous()  # (v, 3, q)
     u, v = b.unbind(2)
-    for _ in range(_ROUNDS):
+    for _ in range(_ITERATIONS):
         moved = _solve(first, u, v, share / denominator.square()) @ first
         denominator = moved[:, 2].abs().clamp_min(0.05)
         residual = torch.hypot(moved[:, 0] / denominator - u, moved[:, 1] / denominator - v) * 256
-        share = weight / residual.clamp_min(_SHARP)
-    return torch.where(few[:, None], 0, residual)
+        share = weight / residual.clamp_min(_HUBER)
+    return torch.where(too_few[:, None], 0, residual)
 
 
 def _solve(first: Tensor, u: Tensor, v: Tensor, weight: Tensor) -> Tensor:
@@ -67,9 +72,9 @@ def _solve(first: Tensor, u: Tensor, v: Tensor, weight: Tensor) -> Tensor:
 
 
 def masked_quantiles(values: Tensor, mask: Tensor, shares: tuple[float, ...]) -> Tensor:
-    """(v, len(shares)) quantiles of values (v, q) where mask, the nearest value below; 0 where none counts."""
+    """(v, len(shares)) quantiles of values (v, q) where mask, rounded down to a value; 0 where the mask is empty."""
     ordered = torch.where(mask, values, torch.inf).sort(1).values
     count = mask.sum(1, keepdim=True)
-    at = ((count - 1).clamp_min(0) * values.new_tensor(shares)).long()
-    found = ordered.gather(1, at)
+    index = ((count - 1).clamp_min(0) * values.new_tensor(shares)).long()
+    found = ordered.gather(1, index)
     return torch.where(count > 0, found, 0)

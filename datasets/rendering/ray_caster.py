@@ -1,9 +1,9 @@
-"""Which triangle a ray meets first: exact ray casting through films cut into tiles.
+"""The ray caster: which triangle each ray hits first, for many films (image planes) at once.
 
-A ray through film place (x, y) meets a triangle where its three edge functions, affine in x and y, are not
+A ray through film point (x, y) hits a triangle where its three edge functions, affine in x and y, are not
 negative (Olano & Greer 1997, "Triangle scan conversion using 2D homogeneous coordinates"), so no clipping is
-needed and a tile of rays against a triangle is one small matrix product. Every tile keeps the triangles that
-can be seen in it; grids of rays and single rays at any place use the same lists.
+needed and a tile of rays against a triangle is one small matrix product. Films are cut into tiles, and every tile
+keeps the triangles that may be visible in it; grids of rays and single rays use the same lists.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from datasets.rendering.world import World
+from datasets.rendering.scene_batch import SceneBatch
 
 TILE = 8  # px a side
-GRID_CHUNK = {"cpu": 1 << 16, "cuda": 1 << 24}  # rays at a time: on a CPU what its caches hold
+GRID_CHUNK = {"cpu": 1 << 16, "cuda": 1 << 24}  # rays cast at a time: on a CPU as many as its caches hold
 _GROW = 1e-5  # of a triangle's size: closes the cracks that rounding leaves between neighbours
-_GRID_BLOCK, _SINGLE_BLOCK = 32, 16384  # triangles times tiles, or rays, that are worth a step
-_NEAR = 1e-3  # m; corners closer to the camera's plane have no place on the film
+_GRID_BLOCK, _SINGLE_BLOCK = 32, 16384  # least triangles times tiles, or times rays, to test in one step
+_NEAR = 1e-3  # m; corners closer to the camera's plane are not projected
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Films:
     """f films onto which scenes are projected.
 
     `projection` takes homogeneous world points to homogeneous film px (pixel centres at whole numbers);
-    `nearness`, divided by the third of those, grows towards the film: 1 / depth for a pinhole camera.
+    `nearness`, divided by the third of those, grows towards the camera: 1 / depth for a pinhole camera.
     """
 
     projection: Tensor  # (f, 3, 4) float64
@@ -37,7 +37,7 @@ class Films:
 
 @dataclass(frozen=True, eq=False)
 class Tiles:
-    """The films cut into t tiles, and p pairs of a tile and a triangle that may be seen in it, by tile."""
+    """Films cut into t tiles, and p pairs of a tile and a triangle that may be visible in it, sorted by tile."""
 
     films: Films
     film: Tensor  # (t,) int64
@@ -51,22 +51,22 @@ class Tiles:
     exact: Tensor  # (p, 3, 3) float64: the edge functions from film (x, y, 1)
 
 
-def cut(world: World, films: Films, casters_only: bool = False) -> Tiles:
-    """Cut films into tiles and find the triangles of each."""
-    film, triangle, box, exact, functions = _project(world, films, casters_only)
+def cut_into_tiles(batch: SceneBatch, films: Films, casters_only: bool = False) -> Tiles:
+    """Cut films into tiles and list the triangles of each; casters_only: only those that cast shadows."""
+    film, triangle, box, exact, functions = _project_triangles(batch, films, casters_only)
     grid = [((w + TILE - 1) // TILE, (h + TILE - 1) // TILE) for w, h in films.sizes]
-    columns, rows = torch.tensor(grid, device=world.device).unbind(1)
+    columns, rows = torch.tensor(grid, device=batch.device).unbind(1)
     film_first = torch.cumsum(columns * rows, 0) - columns * rows
-    pair, x, y = _pairs(film, box, columns, rows)
+    pair, x, y = _touched_tiles(film, box, columns, rows)
     edges = functions.index_select(0, pair)
     edges[..., 2] += edges[..., 0] * (x * TILE)[:, None] + edges[..., 1] * (y * TILE)[:, None]
     tile = film_first[film[pair]] + y * columns[film[pair]] + x
     total = sum(w * h for w, h in grid)
-    kept = _can_be_seen(edges, tile, total).nonzero()[:, 0]
+    kept = _may_be_visible(edges, tile, total).nonzero()[:, 0]
     kept = kept[torch.argsort(tile[kept], stable=True)]
     count = torch.bincount(tile[kept], minlength=total)
     tile_film = torch.repeat_interleave(columns * rows)
-    within = torch.arange(total, device=world.device) - film_first[tile_film]
+    within = torch.arange(total, device=batch.device) - film_first[tile_film]
     wide = columns[tile_film]
     return Tiles(
         films=films,
@@ -82,15 +82,20 @@ def cut(world: World, films: Films, casters_only: bool = False) -> Tiles:
     )
 
 
-def _project(world: World, films: Films, casters_only: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """What may be seen: film, triangle, box (x0, y0, x1, y1 px), edge functions (3, 3); these grown, and nearness."""
-    here = films.scene[:, None] == world.scene[None]  # (f, n)
-    film, triangle = (here & world.casts_shadow if casters_only else here).nonzero(as_tuple=True)
-    points = torch.cat([world.corners, torch.ones_like(world.corners[..., :1])], 2)
+def _project_triangles(
+    batch: SceneBatch, films: Films, casters_only: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Triangles on films: film (r,), triangle (r,), bounding box (r, 4) x0, y0, x1, y1 px, and their functions.
+
+    These are the exact edge functions (r, 3, 3), and the grown ones with nearness (r, 4, 3).
+    """
+    in_scene = films.scene[:, None] == batch.scene[None]  # (f, n)
+    film, triangle = (in_scene & batch.casts_shadow if casters_only else in_scene).nonzero(as_tuple=True)
+    points = torch.cat([batch.corners, torch.ones_like(batch.corners[..., :1])], 2)
     points = points.index_select(0, triangle)  # (r, corner, 4)
     on_film = points @ films.projection[film].transpose(1, 2)  # (r, corner, 3)
-    low, high = _box(on_film)
-    size = torch.tensor(films.sizes, device=world.device, dtype=torch.float64)[film]
+    low, high = _bounding_box(on_film)
+    size = torch.tensor(films.sizes, device=batch.device, dtype=torch.float64)[film]
     a, b, c = on_film.unbind(1)
     normal = torch.linalg.cross(b, c)
     volume = (a * normal).sum(1)
@@ -106,21 +111,21 @@ def _project(world: World, films: Films, casters_only: bool) -> tuple[Tensor, Te
     return film[kept], triangle[kept], torch.cat([low, high], 1)[kept], exact, functions
 
 
-def _box(on_film: Tensor) -> tuple[Tensor, Tensor]:
-    """Lowest and highest (r, 2) px of the parts of triangles (r, corner, 3) before the camera; inf, -inf for none."""
+def _bounding_box(on_film: Tensor) -> tuple[Tensor, Tensor]:
+    """Lowest and highest (r, 2) px of the visible parts of triangles (r, corner, 3); inf, -inf for none."""
     following = on_film.roll(-1, 1)
     depth, next_depth = on_film[..., 2:], following[..., 2:]
-    # Where an edge passes the camera's plane, it ends.
+    # An edge that passes the near plane is cut off there.
     passes = (depth < _NEAR) != (next_depth < _NEAR)
     share = (_NEAR - depth) / torch.where(passes, next_depth - depth, 1)
     ends = (on_film + share * (following - on_film))[..., :2] / _NEAR
-    places = torch.cat([on_film[..., :2] / depth.clamp_min(_NEAR), ends], 1)
+    points = torch.cat([on_film[..., :2] / depth.clamp_min(_NEAR), ends], 1)
     real = torch.cat([depth >= _NEAR, passes], 1)
-    return torch.where(real, places, torch.inf).amin(1), torch.where(real, places, -torch.inf).amax(1)
+    return torch.where(real, points, torch.inf).amin(1), torch.where(real, points, -torch.inf).amax(1)
 
 
-def _pairs(film: Tensor, box: Tensor, columns: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Every tile (x, y) that the box of every row touches."""
+def _touched_tiles(film: Tensor, box: Tensor, columns: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The tiles that each bounding box (r, 4) touches: row of the box, tile x, tile y, (p,) each."""
     first = ((box[:, :2] - 0.5) / TILE).floor().long().clamp_min(0)
     last = ((box[:, 2:] + 0.5) / TILE).floor().long()
     wide = (torch.minimum(last[:, 0], columns[film] - 1) - first[:, 0] + 1).clamp_min(0)
@@ -131,8 +136,8 @@ def _pairs(film: Tensor, box: Tensor, columns: Tensor, rows: Tensor) -> tuple[Te
     return row, first[row, 0] + within % wide[row], first[row, 1] + within // wide[row]
 
 
-def _can_be_seen(edges: Tensor, tile: Tensor, total: int) -> Tensor:
-    """Pairs that touch their tile and are not wholly behind a triangle that covers it."""
+def _may_be_visible(edges: Tensor, tile: Tensor, total: int) -> Tensor:
+    """(p,) pairs whose triangle touches the tile and is not entirely behind a triangle that covers the tile."""
     half = (TILE - 1) / 2
     middle = edges[..., 2] + half * (edges[..., 0] + edges[..., 1])
     spread = (half + 0.5) * (edges[..., 0].abs() + edges[..., 1].abs())
@@ -143,41 +148,41 @@ def _can_be_seen(edges: Tensor, tile: Tensor, total: int) -> Tensor:
     return touches & (middle[:, 3] + spread[:, 3] >= cover[tile])
 
 
-def cast_grid(tiles: Tiles, chosen: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-    """First hits of rays through the same s places, (s, 2) px from the corner, of the chosen (c,) tiles.
+def cast_grid(tiles: Tiles, chosen: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+    """First hits of rays through the points at `offsets` (s, 2) px from the corner of each of the chosen (c,) tiles.
 
     Returns the pair (c, s) int32, -1 for none, and the nearness (c, s) float32, 0 for none. `chosen` must be
     sorted by falling count of triangles.
     """
     counts = tiles.count[chosen]
-    grid = torch.cat([places.T, torch.ones_like(places.T[:1])])  # (3, r)
+    grid = torch.cat([offsets.T, torch.ones_like(offsets.T[:1])])  # (3, s)
     nearest = torch.zeros(len(chosen), grid.shape[1], device=grid.device)
     pair = torch.full(nearest.shape, -1, dtype=torch.int32, device=grid.device)
     for start, block, left in _blocks(counts, _GRID_BLOCK):
         which, real = _candidates(tiles.first[chosen[:left]], counts[:left], start, block)
         edges = tiles.edges.index_select(0, which.view(-1)).view(-1, 3)  # (left block, 4, 3) -> (left block 4, 3)
-        u, v, w, near = (edges @ grid).view(left, block, 4, -1).unbind(2)  # (left block 4, r) -> 4 axes
+        u, v, w, near = (edges @ grid).view(left, block, 4, -1).unbind(2)  # (left block 4, s) -> 4 axes
         inside = torch.minimum(torch.minimum(u, v), w) >= 0
         _keep_nearest(nearest[:left], pair[:left], near, inside, real[..., None], which.int()[..., None])
     return pair, nearest
 
 
-def cast_at(tiles: Tiles, film: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-    """First hits of single rays through places (2, q) float64 px of films (q,); places must lie on the film.
+def cast_rays(tiles: Tiles, film: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """First hits of single rays through points `pixels` (2, q) float64 px, which lie on the films (q,).
 
     Returns the pair (q,) int64, -1 for none, and its nearness (q,) float32, 0 for none.
     """
-    column, row = ((places + 0.5) / TILE).floor().long().clamp_min(0)
+    column, row = ((pixels + 0.5) / TILE).floor().long().clamp_min(0)
     tile = tiles.film_first.index_select(0, film) + row * tiles.columns.index_select(0, film) + column
     count = tiles.count.index_select(0, tile)
     if int(tiles.count.max()) < 1 << 15:
-        count = count.short()  # which sorts four times as quick
+        count = count.short()  # sorts four times as fast
     count, order = torch.sort(count, descending=True, stable=True)
     tile = tile.index_select(0, order)
-    x, y = (places.index_select(1, order) - tiles.corner.T.contiguous().index_select(1, tile)).float()
+    x, y = (pixels.index_select(1, order) - tiles.corner.T.contiguous().index_select(1, tile)).float()
     first = tiles.first.index_select(0, tile)
-    nearest = torch.zeros(len(order), device=places.device)
-    pair = torch.full((len(order),), -1, dtype=torch.int64, device=places.device)
+    nearest = torch.zeros(len(order), device=pixels.device)
+    pair = torch.full((len(order),), -1, dtype=torch.int64, device=pixels.device)
     edges = tiles.edges.flatten(1).T.contiguous()  # (p, 4, 3) -> (12, p)
     for start, block, left in _blocks(count, _SINGLE_BLOCK):
         which, real = _candidates(first[:left], count[:left], start, block)
@@ -193,7 +198,7 @@ def cast_at(tiles: Tiles, film: Tensor, places: Tensor) -> tuple[Tensor, Tensor]
 def _blocks(counts: Tensor, size: int) -> Iterator[tuple[int, int, int]]:
     """Steps through lists of falling lengths: first element, how many at once, and of how many lists.
 
-    The fewer lists are left, the more elements of each at once, so that long lists of a few cost few steps.
+    The fewer lists are left, the more elements of each are taken at once, so that a few long lists cost few steps.
     """
     longer = torch.bincount(counts, minlength=1).flip(0).cumsum(0).flip(0).tolist()  # lists of at least k elements
     start = 0
@@ -212,7 +217,7 @@ def _candidates(first: Tensor, counts: Tensor, start: int, block: int) -> tuple[
 
 
 def _keep_nearest(nearest: Tensor, pair: Tensor, nearness: Tensor, inside: Tensor, real: Tensor, which: Tensor) -> None:
-    """Put what is nearer than `nearest` (c, ...) into it and `pair`; axis 1 of the other arguments holds candidates."""
+    """Update `nearest` and `pair` (c, ...) where a candidate, on axis 1 of the other arguments, is nearer."""
     if nearness.shape[1] == 1:  # then all of them are real
         nearness, which, inside = nearness[:, 0], which[:, 0], inside[:, 0]
     else:
@@ -222,3 +227,9 @@ def _keep_nearest(nearest: Tensor, pair: Tensor, nearness: Tensor, inside: Tenso
     nearer = inside.logical_and_(nearness > nearest)
     torch.where(nearer, nearness, nearest, out=nearest)
     torch.where(nearer, which, pair, out=pair)
+
+
+def tile_pixels(device: torch.device) -> Tensor:
+    """(TILE * TILE, 2) centres of a tile's pixels, row by row, px from its corner."""
+    x = torch.arange(TILE, device=device, dtype=torch.float32)
+    return torch.stack(torch.meshgrid(x, x, indexing="xy"), 2).view(-1, 2)  # (TILE, TILE, 2) -> (TILE * TILE, 2)

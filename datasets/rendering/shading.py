@@ -1,142 +1,193 @@
-"""Colours of rays: textures through mip-maps, sun, shadow map, sky."""
+"""Shading: the colours of rays from textures, sun, shadow maps, ambient light and sky.
+
+Colours are shaded as linear light of which the square root is shown (gamma 2, close to sRGB and much faster).
+"""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from datasets.rendering.ray_caster import TILE, Films, Tiles, cast_grid, cut
-from datasets.rendering.world import World
-from datasets.textures.bank import TextureBank
+from datasets.rendering.cameras import Cameras
+from datasets.rendering.ray_caster import TILE, Tiles, tile_pixels
+from datasets.rendering.scene_batch import SceneBatch
+from datasets.rendering.shadow_maps import ShadowMaps
+from datasets.rendering.texture_sampling import Textures, sample_texture
 
-_SHADOW_SIDE = 512  # px of the light's film
-
-
-@dataclass(frozen=True, eq=False)
-class Textures:
-    """A texture bank on the device that renders."""
-
-    texels: Tensor  # (t,) int32: the four bytes of a texel
-    starts: Tensor  # (n, levels) int32
-    sides: Tensor  # (n,) int32
-    last: Tensor  # (n,) int32, level of 1 x 1
-
-    @staticmethod
-    def load(bank: TextureBank, device: torch.device) -> "Textures":
-        """Copy a bank to a device."""
-        texels = torch.from_numpy(bank.texels).view(torch.int32)[:, 0]  # (t, 4) uint8 -> (t,) int32
-        return Textures(
-            texels.to(device),
-            torch.from_numpy(bank.starts).to(device, torch.int32),
-            torch.from_numpy(bank.sides).to(device),
-            torch.from_numpy(bank.sides).log2().int().to(device),
-        )
+_LOWEST_CLOUDS = 0.02  # sine of the elevation below which the plane of the clouds would alias
 
 
 @dataclass(frozen=True, eq=False)
-class ShadowMaps:
-    """What the sun of each scene sees: an orthographic film with the nearness of the first caster."""
+class _Materials:
+    """What shading needs of p (tile, triangle) pairs, a column for each pair so that gathered rows are contiguous.
 
-    to_film: Tensor  # (b, 3, 4): world -> film x, film y, nearness (m towards the sun)
-    texel: Tensor  # (b,) m a pixel
-    nearest: Tensor  # (b, side, side), 0 where nothing casts a shadow
-
-
-@dataclass(frozen=True, eq=False)
-class Materials:
-    """What shading needs of p (tile, triangle) pairs, a column for each pair so that gathered rows lie together.
-
-    The first 12 rows are four values (texture s and t in repeats, direct light, ambient light), each over the
-    depth and affine in px from the tile's corner: factors of x, y, 1. Then tint B, G, R, and the texels of
-    level 0 that a pixel spans at depth 1 in the tile's middle.
+    The first 12 rows are four values (u and v in repeats, direct light, ambient light), each divided by the depth
+    and affine in px from the tile's corner: factors of x, y, 1. Then tint B, G, R, and the texels of level 0 that a
+    pixel spans at depth 1 in the tile's middle.
     """
 
     values: Tensor  # (16, p) float32
     texture: Tensor  # (p,) int32
 
 
-def gather_materials(world: World, tiles: Tiles, textures: Textures) -> Materials:
-    """Bake the sun's angle into the corners and spread the corners' values over the tiles' pairs."""
-    if len(tiles.triangle) == 0:  # nothing but sky; its rays look up one column all the same
-        none = torch.zeros(16, 1, device=world.device)
-        return Materials(none, none[0].int())
-    direct = (world.normals * world.to_sun[world.scene, None]).sum(2).clamp_min(0)  # (n, corner)
+@dataclass(frozen=True, eq=False)
+class _Rays:
+    """The r rays of each of c tiles."""
+
+    scene: Tensor  # (c,) int64
+    centre: Tensor  # (c, 3) the cameras' positions
+    direction: Tensor  # (c, 3, 3) from (x, y, 1), px from the tile's corner, to a world direction of depth 1
+    depth: Tensor  # (c, r) m; meaningless for the sky
+    sky: Tensor  # (c, r) bool: nothing is hit
+
+
+@dataclass(frozen=True, eq=False)
+class _Lookup:
+    """Where (c, r) rays look up their texture."""
+
+    texture: Tensor  # int32
+    u: Tensor  # repeats
+    v: Tensor
+    level: Tensor  # int32 of the mip-map, unclamped
+
+
+@dataclass(frozen=True, eq=False)
+class _Sky:
+    """What is needed to colour the sky in those t tiles that show some of it."""
+
+    tiles: Tensor  # (t,) among the c tiles
+    mask: Tensor  # (t, r) rays that hit nothing
+    zenith_share: Tensor  # (t, r) 0 horizon .. 1 zenith
+    cloudiness: Tensor  # (t, r) 0 .. 1
+
+
+class Shader:
+    """Colours of the rays of one set of tiles: r rays a tile, s a pixel; sample by sample, then pixel by pixel."""
+
+    def __init__(
+        self,
+        batch: SceneBatch,
+        textures: Textures,
+        shadows: ShadowMaps,
+        cameras: Cameras,
+        tiles: Tiles,
+        supersampling: int,
+    ) -> None:
+        self._batch, self._textures, self._shadows, self._tiles = batch, textures, shadows, tiles
+        self._materials = _gather_materials(batch, tiles, textures)
+        self._directions, self._centre = cameras.rays(), cameras.centre
+        step = (torch.arange(supersampling, device=batch.device) + 0.5) / supersampling - 0.5
+        offsets = torch.stack(torch.meshgrid(step, step, indexing="xy"), 2).view(-1, 1, 2)  # (s, 1, 2) px
+        self._samples, self._supersampling = len(offsets), supersampling
+        self.points = (tile_pixels(batch.device) + offsets).view(-1, 2)  # (s, TILE * TILE, 2) -> (r, 2)
+        self._x, self._y = self.points.unbind(1)
+        self._offset = offsets.expand(-1, TILE * TILE, 2).reshape(-1, 2)  # (s, TILE * TILE, 2) -> (r, 2)
+        # A different fraction of a mip level for each of a pixel's rays: their mean blends levels.
+        share = (torch.arange(self._samples, device=batch.device) + 0.5) / self._samples
+        self._dither = share.repeat_interleave(TILE * TILE)
+
+    def shade(self, chosen: Tensor, pair: Tensor, nearness: Tensor) -> Tensor:
+        """(c, TILE * TILE, 3) uint8 BGR from the pairs and nearness (c, r) that the rays of chosen (c,) tiles hit."""
+        rays = self._rays(chosen, pair, nearness)
+        known = pair.clamp_min(0).view(-1)
+        rows = self._materials.values.index_select(1, known).view(16, *pair.shape)  # (16, c r) -> (16, c, r)
+        u, v, direct, ambient = (self._affine(rows[k : k + 3]) * rays.depth for k in range(0, 12, 3))
+        level = torch.log2(rows[15] * rays.depth.square() / self._supersampling + 1e-9) + self._dither
+        texture = self._materials.texture.index_select(0, known).view(pair.shape)
+        lookup = _Lookup(texture, u, v, level.floor().int())
+        direct = direct * self._sunlit(rays, direct)
+        sky = self._look_up_clouds(rays, lookup)
+        colours = sample_texture(
+            self._textures, *(part.view(-1) for part in (lookup.texture, lookup.u, lookup.v, lookup.level))
+        )
+        channels = []
+        for k, colour in enumerate(colours):
+            light = direct * self._batch.sun[rays.scene, k, None] + ambient * self._batch.ambient[rays.scene, k, None]
+            channel = light.mul_(rows[12 + k]).clamp_min_(0).sqrt_().mul_(colour.view(pair.shape))
+            if sky is not None:
+                self._paint_sky(channel, sky, rays.scene[sky.tiles], k, colour.view(pair.shape)[sky.tiles])
+            channels.append(channel.view(len(chosen), self._samples, -1).mean(1))  # (c, r) -> (c, s, TILE * TILE)
+        return torch.stack(channels, 2).add(0.5).clamp(0, 255).to(torch.uint8)
+
+    def _rays(self, chosen: Tensor, pair: Tensor, nearness: Tensor) -> _Rays:
+        film = self._tiles.film[chosen]
+        corner = self._tiles.corner[chosen]
+        direction = self._directions[film].clone()
+        direction[..., 2] += direction[..., 0] * corner[:, :1] + direction[..., 1] * corner[:, 1:]
+        scene = self._tiles.films.scene[film]
+        return _Rays(scene, self._centre[film], direction, 1 / nearness.clamp_min(1e-6), pair < 0)
+
+    def _affine(self, factors: Tensor) -> Tensor:
+        """Values (..., r) of the affine functions of the rays' points with factors (3, ..., r or 1) of x, y, 1."""
+        return factors[0] * self._x + factors[1] * self._y + factors[2]
+
+    def _sunlit(self, rays: _Rays, direct: Tensor) -> Tensor:
+        """(c, r) 1 in the sun, 0 in a shadow."""
+        to_film = self._shadows.to_film[rays.scene]  # (c, 3, 4)
+        start = ((to_film[..., :3] @ rays.centre[..., None])[..., 0] + to_film[..., 3]).float()
+        step = (to_film[..., :3] @ rays.direction).float()  # (c, 3, 3)
+        column, row, nearness = (
+            start[:, k, None] + self._affine(step[:, k].T[..., None]) * rays.depth for k in range(3)
+        )
+        side = self._shadows.nearest.shape[1]
+        # Each of a pixel's rays looks up a texel next to its own: their mean is a soft edge.
+        column = (column + 1.5 * self._offset[:, 0] + 0.5).clamp(0, side - 1).int()
+        row = (row + 1.5 * self._offset[:, 1] + 0.5).clamp(0, side - 1).int()
+        index = (rays.scene[:, None].int() * side + row) * side + column
+        first = self._shadows.nearest.view(-1).index_select(0, index.view(-1)).view(rays.depth.shape)
+        bias = self._shadows.texel[rays.scene, None].float() * (1 + 2 / (direct + 0.1))
+        return (first < nearness + bias).float()
+
+    def _look_up_clouds(self, rays: _Rays, lookup: _Lookup) -> _Sky | None:
+        """Let rays that hit nothing look up the cloud texture (changes `lookup`); None where no tile shows the sky."""
+        tiles = rays.sky.any(1).nonzero()[:, 0]
+        if not len(tiles):
+            return None
+        scene, mask = rays.scene[tiles], rays.sky[tiles]
+        x, y, z = (self._affine(rays.direction[tiles, k].float().T[..., None]) for k in range(3))
+        length = torch.sqrt(x * x + y * y + z * z)
+        elevation = -y / length  # its sine
+        # Clouds lie on a plane overhead; towards the horizon the plane is held back before it aliases.
+        scale = 0.15 / (length * elevation.clamp_min(_LOWEST_CLOUDS))
+        clouds = self._batch.cloud[scene, None].int().expand_as(elevation)
+        level = -torch.log2(elevation.clamp_min(_LOWEST_CLOUDS)).int()
+        for values, new in (
+            (lookup.texture, clouds),
+            (lookup.u, x * scale),
+            (lookup.v, z * scale),
+            (lookup.level, level),
+        ):
+            values[tiles] = torch.where(mask, new, values[tiles])
+        cloudiness = self._batch.cloudiness[scene, None] * ((elevation - _LOWEST_CLOUDS) * 5).clamp(0, 1)
+        return _Sky(tiles, mask, elevation.clamp(0, 1).sqrt(), cloudiness)
+
+    def _paint_sky(self, channel: Tensor, sky: _Sky, scene: Tensor, k: int, clouds: Tensor) -> None:
+        """Put the sky's colour into channel k (c, r), 0 .. 255; scene (t,), clouds (t, r) 0 .. 255."""
+        horizon, zenith = (255 * colour[scene, k, None] for colour in (self._batch.horizon, self._batch.zenith))
+        clear = horizon + (zenith - horizon) * sky.zenith_share
+        cloudy = clear + (255 - clear) * sky.cloudiness * clouds / 255
+        channel[sky.tiles] = torch.where(sky.mask, cloudy, channel[sky.tiles])
+
+
+def _gather_materials(batch: SceneBatch, tiles: Tiles, textures: Textures) -> _Materials:
+    """Light the corners and spread their values over the tiles' pairs."""
+    if len(tiles.triangle) == 0:  # only sky; its rays look up one column all the same
+        none = torch.zeros(16, 1, device=batch.device)
+        return _Materials(none, none[0].int())
+    direct = (batch.normals * batch.to_sun[batch.scene, None]).sum(2).clamp_min(0)  # (n, corner)
     # The upper side of things sees more sky: y points down.
-    ambient = world.openness * (0.8 - 0.2 * world.normals[..., 1])
-    corners = torch.cat([world.uv, direct[..., None], ambient[..., None]], 2)  # (n, corner, 4)
+    ambient = batch.openness * (0.8 - 0.2 * batch.normals[..., 1])
+    corners = torch.cat([batch.uv, direct[..., None], ambient[..., None]], 2)  # (n, corner, 4)
     exact = tiles.exact.clone()
     corner = tiles.corner[torch.repeat_interleave(tiles.count)]
     exact[..., 2] += exact[..., 0] * corner[:, :1] + exact[..., 1] * corner[:, 1:]
     affine = (corners.index_select(0, tiles.triangle).transpose(1, 2).double() @ exact).float()  # (p, 4, 3)
     inverse_depth = exact.sum(1).float()
     middle = inverse_depth.new_tensor([(TILE - 1) / 2, (TILE - 1) / 2, 1])
-    # d(place)/dx = (place_x w - place w_x) / w^2 with w = 1 / depth; the bracket hardly changes over a tile.
-    w, place = (inverse_depth * middle).sum(1)[:, None, None], (affine[:, :2] * middle).sum(2)[..., None]
-    slope = affine[:, :2, :2] * w - place * inverse_depth[:, None, :2]  # (p, place, px axis)
-    texture = world.texture[tiles.triangle]
+    # d(uv)/dx = (uv_x w - uv w_x) / w^2 with w = 1 / depth; the bracket hardly changes over a tile.
+    w, uv = (inverse_depth * middle).sum(1)[:, None, None], (affine[:, :2] * middle).sum(2)[..., None]
+    slope = affine[:, :2, :2] * w - uv * inverse_depth[:, None, :2]  # (p, u | v, px axis)
+    texture = batch.texture[tiles.triangle]
     detail = slope.square().sum(1).amax(1).sqrt() * textures.sides[texture]
-    values = torch.cat([affine.flatten(1), world.tint[tiles.triangle], detail[:, None]], 1)  # (p, 4, 3) -> (p, 12)
-    return Materials(values.T.contiguous(), texture.int())
-
-
-def sample_texture(textures: Textures, texture: Tensor, s: Tensor, t: Tensor, level: Tensor) -> list[Tensor]:
-    """B, G, R, each (q,) 0 .. 255, bilinear on one mip level; textures wrap.
-
-    Weights are whole 256ths and two channels share an integer, which is what makes it quick on a CPU.
-    """
-    levels = textures.starts.shape[1]
-    side = textures.sides.index_select(0, texture)
-    level = torch.minimum(level.clamp_(0, levels - 1), textures.last.index_select(0, texture))
-    start = textures.starts.view(-1).index_select(0, texture * levels + level)
-    side = side >> level
-    x, y = s * side - 0.5, t * side - 0.5
-    left, top = x.floor(), y.floor()
-    across, down = ((x - left) * 256).int(), ((y - top) * 256).int()
-    mask = side - 1
-    left, top = left.int() & mask, top.int() & mask
-    right, bottom = (left + 1) & mask, start + ((top + 1) & mask) * side
-    top = start + top * side
-    lower = across * down >> 8
-    shares = (256 - across - down + lower, across - lower, down - lower, lower)
-    blue_red, green = torch.zeros_like(texture), torch.zeros_like(texture)
-    for place, share in zip((top + left, top + right, bottom + left, bottom + right), shares, strict=True):
-        texel = textures.texels.index_select(0, place)
-        blue_red += (texel & 0xFF00FF) * share
-        green += (texel >> 8 & 0xFF) * share
-    return [(channel & 0xFFFF).float() / 256 for channel in (blue_red, green, blue_red >> 16)]
-
-
-def map_shadows(world: World, points: Tensor, scene: Tensor) -> ShadowMaps:
-    """Look from each scene's sun at the places (q, 3) of scenes (q,) that cameras see."""
-    to_sun = world.to_sun.double()
-    helper = torch.where(to_sun[:, 1:2].abs() < 0.9, to_sun.new_tensor([0, 1, 0]), to_sun.new_tensor([1, 0, 0]))
-    right = torch.nn.functional.normalize(torch.linalg.cross(helper, to_sun), dim=1)
-    axes = torch.stack([right, torch.linalg.cross(to_sun, right), to_sun], 1)  # (b, 3, 3)
-    seen = (axes[scene] @ points[..., None])[..., 0]
-    count = len(to_sun)
-    index = scene[:, None].expand(-1, 3)
-    low = seen.new_full((count, 3), torch.inf).scatter_reduce(0, index, seen, "amin")
-    high = seen.new_full((count, 3), -torch.inf).scatter_reduce(0, index, seen, "amax")
-    texel = (high - low)[:, :2].amax(1).clamp_min(0.1) / (_SHADOW_SIDE - 8)
-    to_film = torch.zeros(count, 3, 4, dtype=torch.float64, device=points.device)
-    to_film[:, :2, :3] = axes[:, :2] / texel[:, None, None]
-    to_film[:, :2, 3] = 4 - low[:, :2] / texel[:, None]
-    to_film[:, 2, :3] = axes[:, 2]
-    to_film[:, 2, 3] = 1000 - low[:, 2]  # m; positive for everything within a kilometre
-    projection = to_film.clone()
-    projection[:, 2] = to_film.new_tensor([0, 0, 0, 1])
-    films = Films(projection, to_film[:, 2], torch.arange(count, device=points.device), ((_SHADOW_SIDE,) * 2,) * count)
-    tiles = cut(world, films, casters_only=True)
-    order = torch.argsort(tiles.count, descending=True)
-    nearest = torch.zeros(len(order), TILE * TILE, device=points.device)
-    for chosen in torch.split(order, 4096):
-        nearest[chosen] = cast_grid(tiles, chosen, pixel_grid(points.device))[1]
-    side = _SHADOW_SIDE // TILE
-    nearest = nearest.view(count, side, side, TILE, TILE).permute(0, 1, 3, 2, 4)  # (b, rows, tile rows, columns, ...)
-    return ShadowMaps(to_film, texel, nearest.reshape(count, _SHADOW_SIDE, _SHADOW_SIDE).contiguous())
-
-
-def pixel_grid(device: torch.device) -> Tensor:
-    """(TILE * TILE, 2) centres of a tile's pixels, row by row, px from its corner."""
-    x = torch.arange(TILE, device=device, dtype=torch.float32)
-    return torch.stack(torch.meshgrid(x, x, indexing="xy"), 2).view(-1, 2)  # (TILE, TILE, 2) -> (TILE * TILE, 2)
+    values = torch.cat([affine.flatten(1), batch.tint[tiles.triangle], detail[:, None]], 1)  # (p, 4, 3) -> (p, 12)
+    return _Materials(values.T.contiguous(), texture.int())

@@ -11,10 +11,10 @@ from worlds import CPU, make_scene, square
 from datasets import multitask
 from datasets.multitask import TASKS, Item, MultiTaskScenes
 from datasets.options import SampleOptions
-from datasets.rendering.viewpoints import Request
 from datasets.sample_renderer import SampleRenderer
 from datasets.scene_sampler import SampledScene
 from datasets.scenes.scene import Kind
+from datasets.viewpoints.request import CameraRequest
 from stitching.errors import InputError
 
 OPTIONS = SampleOptions(size=(48, 40), supersampling=1)
@@ -79,8 +79,8 @@ def test_labels_of_a_wall_are_the_walls(monkeypatch: pytest.MonkeyPatch) -> None
     """A wall 4 m away that leaves the upper half to the sky; and a view that is blocked is not taken."""
     wall = square((0, 20, 4), (40, 0, 0), (0, 20, 0))
     blocking = square((0, 0, -0.1), (1, 0, 0), (0, 1, 0))
-    looks = np.array([[0.0, 0, -9], [0, 0, 9], [0, 0, -9], [0, 0, -9]])
-    request = Request(0.5, 5, 60, 0, np.zeros((4, 3)), looks, np.ones((4, 3)), np.ones(4))
+    aims = np.array([[0.0, 0, -9], [0, 0, 9], [0, 0, -9], [0, 0, -9]])
+    request = CameraRequest(0.5, 5, 60, 0, np.zeros((4, 3)), aims, np.ones((4, 3)), np.ones(4))
     data = scenes(1)
     drawn = SampledScene(0, make_scene(wall, blocking), request, np.random.default_rng(0))
     monkeypatch.setattr(data._renderer, "draw", lambda index: drawn)

@@ -6,11 +6,10 @@ import torch
 from banks import small_bank
 from worlds import CPU, box, camera, make_scene, meet_all, square
 
-from datasets.rendering.cameras import join
-from datasets.rendering.hits import pixels
-from datasets.rendering.ray_caster import TILE, Films, cast_at, cast_grid, cut
-from datasets.rendering.shading import pixel_grid
-from datasets.rendering.world import gather_world
+from datasets.rendering.cameras import concatenate
+from datasets.rendering.ray_caster import TILE, Films, cast_grid, cast_rays, cut_into_tiles, tile_pixels
+from datasets.rendering.ray_hits import pixel_centres
+from datasets.rendering.scene_batch import batch_scenes
 from datasets.scenes.recipes import build_scene
 
 SIZE = (64, 48)
@@ -20,7 +19,7 @@ def grid_hits(tiles):
     """Triangle (-1: none) and nearness of the ray through every pixel, film by film."""
     order = torch.argsort(tiles.count, descending=True)
     found = torch.zeros(len(order), TILE * TILE, 2, dtype=torch.float64)
-    pair, nearness = cast_grid(tiles, order, pixel_grid(CPU))
+    pair, nearness = cast_grid(tiles, order, tile_pixels(CPU))
     triangle = torch.where(pair < 0, -1, tiles.triangle[pair.clamp_min(0).long()]) if len(tiles.triangle) else pair
     found[order] = torch.stack([triangle.double(), nearness.double()], 2)
     films, start = [], 0
@@ -32,9 +31,9 @@ def grid_hits(tiles):
     return [(film[:, 0].long().numpy(), film[:, 1].numpy()) for film in films]
 
 
-def single_hits(tiles, film, places):
-    """The same of single rays through places (2, q)."""
-    pair, nearness = cast_at(tiles, torch.full((places.shape[1],), film), places)
+def single_hits(tiles, film, pixels):
+    """The same of single rays through pixels (2, q)."""
+    pair, nearness = cast_rays(tiles, torch.full((pixels.shape[1],), film), pixels)
     triangle = torch.where(pair < 0, -1, tiles.triangle[pair.clamp_min(0)]) if len(tiles.triangle) else pair
     return triangle.numpy(), nearness.double().numpy()
 
@@ -54,20 +53,20 @@ def compare(corners, origins, rays, hits):
     return clear.mean()
 
 
-def rays_of(view, places):
+def rays_of(view, pixels):
     """Origins and directions, (q, 3), of depth 1."""
-    rays = view.rays()[0] @ torch.cat([places, torch.ones_like(places[:1])])
+    rays = view.rays()[0] @ torch.cat([pixels, torch.ones_like(pixels[:1])])
     return np.broadcast_to(view.centre.numpy(), rays.T.shape), rays.T.numpy()
 
 
 def check_camera(corners, view, seed=0, clear=0.9):
     """Grid and single rays of a camera against all triangles one by one."""
-    world = gather_world([make_scene(corners)], CPU)
-    tiles = cut(world, view.films(torch.tensor([0]), (SIZE,)))
+    batch = batch_scenes([make_scene(corners)], CPU)
+    tiles = cut_into_tiles(batch, view.films(torch.tensor([0]), (SIZE,)))
     rng = np.random.default_rng(seed)
     anywhere = torch.from_numpy(rng.uniform(-0.5, np.array(SIZE)[:, None] - 0.5001, (2, 2000)))
-    exact = world.corners.numpy()
-    middle, _ = pixels((SIZE,), CPU)
+    exact = batch.corners.numpy()
+    middle, _ = pixel_centres((SIZE,), CPU)
     assert compare(exact, *rays_of(view, middle), grid_hits(tiles)[0]) > clear
     assert compare(exact, *rays_of(view, anywhere), single_hits(tiles, 0, anywhere)) > clear
 
@@ -105,48 +104,48 @@ def test_finds_the_first_triangle_of_a_recipe_scene(name):
     stand = scene.standpoint
     size = (24, 16)
     view = camera(stand.eye.mean(0), stand.look_at.mean(0), 70, size)
-    world = gather_world([scene], CPU)
-    tiles = cut(world, view.films(torch.tensor([0]), (size,)))
-    places, _ = pixels((size,), CPU)
-    assert compare(world.corners.numpy(), *rays_of(view, places), grid_hits(tiles)[0]) > 0.9
-    assert compare(world.corners.numpy(), *rays_of(view, places), single_hits(tiles, 0, places)) > 0.9
+    batch = batch_scenes([scene], CPU)
+    tiles = cut_into_tiles(batch, view.films(torch.tensor([0]), (size,)))
+    pixels, _ = pixel_centres((size,), CPU)
+    assert compare(batch.corners.numpy(), *rays_of(view, pixels), grid_hits(tiles)[0]) > 0.9
+    assert compare(batch.corners.numpy(), *rays_of(view, pixels), single_hits(tiles, 0, pixels)) > 0.9
 
 
 @pytest.mark.parametrize("eye", [(0.3, -0.2, 0.1), (0.0, 0.0, 0.0), (0.95, 0.9, -0.9), (0.3, 0.98, 0.1)])
 def test_no_ray_slips_between_neighbours(eye):
     corners = box((-1, -1, -1), (1, 1, 1), parts=7)
-    world = gather_world([make_scene(corners)], CPU)
+    batch = batch_scenes([make_scene(corners)], CPU)
     looks = [(0, 0, 3), (3, 1, 3), (-3, -2, -1), (0.1, 3, 0.1), (2, -3, 0.2)]
-    cameras = join(*(camera(eye, look, 100, SIZE) for look in looks))
-    tiles = cut(world, cameras.films(torch.zeros(5, dtype=torch.int64), (SIZE,) * 5))
+    cameras = concatenate(*(camera(eye, look, 100, SIZE) for look in looks))
+    tiles = cut_into_tiles(batch, cameras.films(torch.zeros(5, dtype=torch.int64), (SIZE,) * 5))
     for triangle, nearness in grid_hits(tiles):
         assert (triangle >= 0).all()
         assert (nearness > 0).all()
     # Exactly along the edges that two triangles share, where rounding would leave a crack.
-    ends = world.corners[:, [0, 1, 1, 2, 2, 0]].view(-1, 2, 3)
+    ends = batch.corners[:, [0, 1, 1, 2, 2, 0]].view(-1, 2, 3)
     share = torch.linspace(0, 1, 21, dtype=torch.float64)[:, None]
     points = (ends[:, None, 0] * (1 - share) + ends[:, None, 1] * share).view(-1, 3)
     for number in range(5):
         on_film = cameras.projection[number] @ torch.cat([points, torch.ones_like(points[:, :1])], 1).T
-        places = on_film[:2] / on_film[2]
+        pixels = on_film[:2] / on_film[2]
         limit = torch.tensor(SIZE)[:, None] - 0.5
-        seen = (on_film[2] > 1e-3) & (places >= -0.5).all(0) & (places < limit).all(0)
-        triangle, _ = single_hits(tiles, number, places[:, seen])
+        visible = (on_film[2] > 1e-3) & (pixels >= -0.5).all(0) & (pixels < limit).all(0)
+        triangle, _ = single_hits(tiles, number, pixels[:, visible])
         assert (triangle >= 0).all()
 
 
 def test_films_without_perspective_find_what_is_highest():
     rng = np.random.default_rng(8)
     corners = soup(rng, 200, 2.0, 0.8)
-    world = gather_world([make_scene(corners)], CPU)
+    batch = batch_scenes([make_scene(corners)], CPU)
     scale, lift = 9.0, 50.0
     projection = torch.tensor([[scale, 0, 0, 32], [0, 0, scale, 24], [0, 0, 0, 1]], dtype=torch.float64)
     nearness = torch.tensor([[0, -1, 0, lift]], dtype=torch.float64)  # grows upwards
-    tiles = cut(world, Films(projection[None], nearness, torch.tensor([0]), (SIZE,)))
+    tiles = cut_into_tiles(batch, Films(projection[None], nearness, torch.tensor([0]), (SIZE,)))
     triangle, near = grid_hits(tiles)[0]
-    x, y = pixels((SIZE,), CPU)[0].numpy()
+    x, y = pixel_centres((SIZE,), CPU)[0].numpy()
     origins = np.stack([(x - 32) / scale, np.full_like(x, -lift), (y - 24) / scale], 1)
-    distances, border = meet_all(world.corners.numpy(), origins, np.tile([0.0, 1.0, 0.0], (len(x), 1)))
+    distances, border = meet_all(batch.corners.numpy(), origins, np.tile([0.0, 1.0, 0.0], (len(x), 1)))
     clear = ~border.any(1)
     assert clear.mean() > 0.9
     first = np.where(np.isinf(distances.min(1)), -1, distances.argmin(1))
@@ -159,25 +158,25 @@ def test_many_films_of_many_scenes_give_what_each_gives_alone():
     rng = np.random.default_rng(9)
     scenes = [make_scene(soup(rng, n, 3.0, 0.6)) for n in (90, 300, 5)]
     views = [camera(rng.normal(0, 0.3, 3), rng.normal((0, 0, 4), 1), 65, (40, 30), i) for i in range(4)]
-    sizes, looks = ((40, 30), (17, 50), (64, 8), (9, 9)), (2, 0, 1, 0)
-    tiles = cut(gather_world(scenes, CPU), join(*views).films(torch.tensor(looks), sizes))
+    sizes, chosen = ((40, 30), (17, 50), (64, 8), (9, 9)), (2, 0, 1, 0)
+    tiles = cut_into_tiles(batch_scenes(scenes, CPU), concatenate(*views).films(torch.tensor(chosen), sizes))
     starts = np.cumsum([0, *(len(s.corners) for s in scenes)])
     together = grid_hits(tiles)
-    for k, (view, look) in enumerate(zip(views, looks, strict=True)):
-        alone = cut(gather_world([scenes[look]], CPU), view.films(torch.tensor([0]), (sizes[k],)))
+    for k, (view, number) in enumerate(zip(views, chosen, strict=True)):
+        alone = cut_into_tiles(batch_scenes([scenes[number]], CPU), view.films(torch.tensor([0]), (sizes[k],)))
         (expected, near), (triangle, nearness) = grid_hits(alone)[0], together[k]
-        np.testing.assert_array_equal(triangle, np.where(expected < 0, -1, expected + starts[look]))
+        np.testing.assert_array_equal(triangle, np.where(expected < 0, -1, expected + starts[number]))
         np.testing.assert_allclose(nearness, near, rtol=1e-6)
-        places = torch.from_numpy(rng.uniform(-0.5, np.array(sizes[k])[:, None] - 0.5001, (2, 100)))
-        number, _ = single_hits(tiles, k, places)
-        lone, _ = single_hits(alone, 0, places)
-        np.testing.assert_array_equal(number, np.where(lone < 0, -1, lone + starts[look]))
+        pixels = torch.from_numpy(rng.uniform(-0.5, np.array(sizes[k])[:, None] - 0.5001, (2, 100)))
+        found, _ = single_hits(tiles, k, pixels)
+        lone, _ = single_hits(alone, 0, pixels)
+        np.testing.assert_array_equal(found, np.where(lone < 0, -1, lone + starts[number]))
     assert any((hits[0] >= 0).any() for hits in together)
 
 
 def test_a_film_that_sees_nothing_is_empty():
-    world = gather_world([make_scene(square((0, 0, -3), (1, 0, 0), (0, 1, 0)))], CPU)
-    tiles = cut(world, camera(size=SIZE).films(torch.tensor([0]), (SIZE,)))
+    batch = batch_scenes([make_scene(square((0, 0, -3), (1, 0, 0), (0, 1, 0)))], CPU)
+    tiles = cut_into_tiles(batch, camera(size=SIZE).films(torch.tensor([0]), (SIZE,)))
     triangle, nearness = grid_hits(tiles)[0]
     assert (triangle == -1).all()
     assert (nearness == 0).all()

@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 from worlds import DARK, ball, bank_of, camera, load, make_scene, plain, soft, square
 
-from datasets.rendering.hits import find_points, pixels
-from datasets.rendering.render import render
+from datasets.rendering.batch_renderer import render
 
 SIZE = (96, 64)
 COLOUR = (40, 120, 230)
@@ -17,11 +15,8 @@ FLOOR = square((0, 1.5, 5), (6, 0, 0), (0, 0, 6))  # its upper side up
 
 def shoot(scene, bank, view, supersampling=1, size=SIZE):
     """Picture, and the world points (h, w, 4) that its pixels show."""
-    world, textures, shadows = load(scene, bank)
-    shot = render(world, textures, shadows, view, torch.tensor([0]), (size,), supersampling)
-    places, parts = pixels((size,), world.device)
-    hits = find_points(world, shot.tiles, view, places, parts, shot.hits[0].flatten())
-    return shot.pictures[0].numpy(), hits.points.T.reshape(size[1], size[0], 4).numpy()
+    rendering = render(*load(scene, bank), view, (size,), supersampling)
+    return rendering.pictures[0].numpy(), rendering.hits.points.T.reshape(size[1], size[0], 4).numpy()
 
 
 def lit(share):

@@ -11,8 +11,8 @@ from datasets.scenes.scene import Scene
 
 
 @dataclass(frozen=True, eq=False)
-class World:
-    """The triangles of b scenes one after the other; see Scene for frames and ranges."""
+class SceneBatch:
+    """The n triangles of b scenes, one scene after the other; see Scene for frames, units and ranges."""
 
     corners: Tensor  # (n, 3, 3) float64
     normals: Tensor  # (n, 3, 3)
@@ -23,7 +23,7 @@ class World:
     surface: Tensor  # (n,) int32
     kind: Tensor  # (n,) uint8
     casts_shadow: Tensor  # (n,) bool
-    scene: Tensor  # (n,) int64, which of the b
+    scene: Tensor  # (n,) int64, 0 .. b - 1
     to_sun: Tensor  # (b, 3)
     sun: Tensor  # (b, 3)
     ambient: Tensor  # (b, 3)
@@ -34,14 +34,14 @@ class World:
 
     @property
     def device(self) -> torch.device:
-        """Where the tensors live."""
+        """Device of all tensors."""
         return self.corners.device
 
 
-def gather_world(scenes: Sequence[Scene], device: torch.device) -> World:
-    """Put scenes side by side on a device."""
+def batch_scenes(scenes: Sequence[Scene], device: torch.device) -> SceneBatch:
+    """Concatenate scenes on a device."""
 
-    def stack(name: str, dtype: torch.dtype) -> Tensor:
+    def rows(name: str, dtype: torch.dtype) -> Tensor:
         parts = np.concatenate([getattr(scene, name) for scene in scenes])
         return torch.from_numpy(parts).to(device, dtype)
 
@@ -49,16 +49,16 @@ def gather_world(scenes: Sequence[Scene], device: torch.device) -> World:
         return torch.from_numpy(np.stack([getattr(scene.light, name) for scene in scenes])).to(device, dtype)
 
     counts = [len(scene.corners) for scene in scenes]
-    return World(
-        corners=stack("corners", torch.float64),
-        normals=stack("normals", torch.float32),
-        uv=stack("uv", torch.float32),
-        openness=stack("openness", torch.float32),
-        texture=stack("texture", torch.int64),
-        tint=stack("tint", torch.float32),
-        surface=stack("surface", torch.int32),
-        kind=stack("kind", torch.uint8),
-        casts_shadow=stack("casts_shadow", torch.bool),
+    return SceneBatch(
+        corners=rows("corners", torch.float64),
+        normals=rows("normals", torch.float32),
+        uv=rows("uv", torch.float32),
+        openness=rows("openness", torch.float32),
+        texture=rows("texture", torch.int64),
+        tint=rows("tint", torch.float32),
+        surface=rows("surface", torch.int32),
+        kind=rows("kind", torch.uint8),
+        casts_shadow=rows("casts_shadow", torch.bool),
         scene=torch.repeat_interleave(torch.arange(len(scenes)), torch.tensor(counts)).to(device),
         to_sun=light("to_sun"),
         sun=light("sun"),

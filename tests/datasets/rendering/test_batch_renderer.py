@@ -7,17 +7,23 @@ import pytest
 import torch
 from worlds import CPU, DARK, WHITE, bank_of, box, camera, load, make_scene, plain, soft, square
 
-from datasets.rendering.cameras import join
-from datasets.rendering.render import render
+from datasets.rendering.batch_renderer import render
+from datasets.rendering.cameras import concatenate
 
 SIZE = (40, 30)
 WALL_LIGHT = (1.25,) * 3  # a wall sees 0.8 of the sky
 
 
 def shoot(scene, bank, view, supersampling=1, size=SIZE):
-    world, textures, shadows = load(scene, bank)
-    shot = render(world, textures, shadows, view, torch.tensor([0]), (size,), supersampling)
-    return shot.pictures[0].numpy(), shot
+    """Picture and rendering of one scene."""
+    rendering = render(*load(scene, bank), view, (size,), supersampling)
+    return rendering.pictures[0].numpy(), rendering
+
+
+def pairs_of(rendering, number=0):
+    """(h, w) pair of the ray through each pixel of a film, -1 for the sky."""
+    width, height = rendering.sizes[number]
+    return rendering.hits.film(number).pair.view(height, width).numpy()
 
 
 @pytest.mark.parametrize("supersampling", [1, 2, 3, 4])
@@ -42,8 +48,8 @@ def test_a_pixel_on_an_edge_is_the_mean_of_its_rays(supersampling):
 
 def test_pixel_centres_tell_what_a_pixel_shows_whatever_the_number_of_rays():
     scene = make_scene(box((-1, -1, 3), (1, 0.5, 4)), square((0, 0, 9), (30, 0, 0), (0, 30, 0)))
-    hits = [shoot(scene, bank_of(plain()), camera(size=SIZE), n)[1] for n in (1, 2, 3)]
-    triangles = [shot.tiles.triangle[shot.hits[0].clamp_min(0)] for shot in hits]
+    renderings = [shoot(scene, bank_of(plain()), camera(size=SIZE), n)[1] for n in (1, 2, 3)]
+    triangles = [one.tiles.triangle[one.hits.pair.clamp_min(0)] for one in renderings]
     assert torch.equal(triangles[0], triangles[1])
     assert torch.equal(triangles[0], triangles[2])
 
@@ -53,20 +59,20 @@ def test_the_sky_turns_from_the_horizon_to_the_zenith():
     scene = make_scene(below)
     light = replace(scene.light, horizon=np.float32([0.2, 0.4, 0.8]), zenith=np.float32([0.9, 0.5, 0.1]))
     view = camera((0, 0, 0), (0, -0.2, 1), 90, SIZE)
-    picture, shot = shoot(replace(scene, light=light), bank_of(plain()), view, 2)
+    picture, rendering = shoot(replace(scene, light=light), bank_of(plain()), view, 2)
     x, y = np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1]))
     rays = np.stack([x, y, np.ones_like(x)], 2) @ view.rays()[0].numpy().T
     rise = np.clip(-rays[..., 1] / np.linalg.norm(rays, axis=2), 0, 1)[..., None]
     expected = 255 * (light.horizon + (light.zenith - light.horizon) * np.sqrt(rise))
-    sky = (shot.hits[0].numpy() < 0) & (rise[..., 0] > 0.1)
+    sky = (pairs_of(rendering) < 0) & (rise[..., 0] > 0.1)
     assert sky.sum() > 300
     np.testing.assert_allclose(picture[sky], expected[sky], atol=2)
 
 
 def test_a_film_of_nothing_but_sky_is_a_picture_too():
     scene = make_scene(square((0, 0, -5), (1, 0, 0), (0, 1, 0)))
-    picture, shot = shoot(scene, bank_of(plain()), camera(size=SIZE), 2)
-    assert (shot.hits[0] == -1).all()
+    picture, rendering = shoot(scene, bank_of(plain()), camera(size=SIZE), 2)
+    assert (rendering.hits.pair == -1).all()
     assert (picture == 255).all()  # the sky of these scenes is white
 
 
@@ -81,12 +87,12 @@ def test_films_of_many_scenes_and_sizes_are_what_each_is_alone():
     ]
     bank = bank_of(soft(16), soft(16, seed=1))
     views = [camera((0.1 * i, -0.5, 0), (0.2 * i, 0.8, 5), 60, SIZE) for i in range(4)]
-    sizes, looks = (SIZE, (17, 33), (8, 8), (25, 19)), (1, 0, 2, 0)
-    together = render(*load(scenes, bank), join(*views), torch.tensor(looks), sizes, 2)
+    sizes, chosen = (SIZE, (17, 33), (8, 8), (25, 19)), (1, 0, 2, 0)
+    together = render(*load([scenes[k] for k in chosen], bank), concatenate(*views), sizes, 2)
     assert together.pictures[0].device == CPU
-    for k, look in enumerate(looks):
-        alone, shot = shoot(scenes[look], bank, views[k], 2, sizes[k])
+    for k, number in enumerate(chosen):
+        alone, rendering = shoot(scenes[number], bank, views[k], 2, sizes[k])
         found = together.pictures[k].numpy()
         assert found.shape == (sizes[k][1], sizes[k][0], 3)
         assert (np.abs(found.astype(int) - alone) <= 1).mean() > 0.998
-        np.testing.assert_array_equal(together.hits[k].numpy() < 0, shot.hits[0].numpy() < 0)
+        np.testing.assert_array_equal(pairs_of(together, k) < 0, pairs_of(rendering) < 0)

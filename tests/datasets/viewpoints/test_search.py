@@ -10,11 +10,12 @@ from worlds import CPU, box, make_scene, square
 
 from datasets.options import SampleOptions
 from datasets.rendering.cameras import fundamental_matrix
-from datasets.rendering.viewpoints import choose_viewpoints, crosses_surface, draw_request
-from datasets.rendering.world import gather_world
+from datasets.rendering.scene_batch import batch_scenes
 from datasets.sample_renderer import SampleRenderer
 from datasets.scenes.recipes import build_scene
 from datasets.scenes.scene import Standpoint
+from datasets.viewpoints.request import draw_request
+from datasets.viewpoints.search import choose_viewpoints, path_crosses_surface
 
 SIZE = (128, 96)
 OPTIONS = SampleOptions(size=SIZE, photometry=False)
@@ -31,7 +32,7 @@ def choose(options, seeds):
     """Requests and viewpoints in the hall."""
     scene = hall()
     requests = [draw_request(options, scene.standpoint, np.random.default_rng(seed)) for seed in seeds]
-    return requests, choose_viewpoints(gather_world([scene] * len(requests), CPU), requests, SIZE)
+    return requests, choose_viewpoints(batch_scenes([scene] * len(requests), CPU), requests, SIZE)
 
 
 def test_samples_have_the_overlap_and_parallax_that_was_asked_for():
@@ -56,7 +57,7 @@ def test_the_reference_is_level_and_looks_where_it_should():
         eye, forward = views.reference.centre[k].numpy(), rotation[k, 2]
         tries = np.linalg.norm(request.eyes - eye, axis=1)
         assert tries.min() < 1e-9
-        look = request.looks[tries.argmin()] - eye
+        look = request.aims[tries.argmin()] - eye
         np.testing.assert_allclose(forward, look / np.linalg.norm(look), atol=1e-9)
 
 
@@ -126,9 +127,9 @@ def test_cameras_do_not_move_through_walls():
     scenes = [build_scene(name, np.random.default_rng(k), small_bank()) for k, name in enumerate(recipes)]
     options = replace(OPTIONS, overlap=(0.3, 0.4), parallax=(20, 20))
     requests = [draw_request(options, s.standpoint, np.random.default_rng(k)) for k, s in enumerate(scenes)]
-    world = gather_world(scenes, CPU)
-    views = choose_viewpoints(world, requests, SIZE)
-    assert not crosses_surface(world, torch.arange(3), views.reference.centre, views.target.centre).any()
+    batch = batch_scenes(scenes, CPU)
+    views = choose_viewpoints(batch, requests, SIZE)
+    assert not path_crosses_surface(batch, torch.arange(3), views.reference.centre, views.target.centre).any()
 
 
 def test_the_camera_goes_the_other_way_round_a_wall_that_nobody_sees():
@@ -138,7 +139,7 @@ def test_the_camera_goes_the_other_way_round_a_wall_that_nobody_sees():
     stand = Standpoint(np.zeros((2, 3), np.float32), np.float32([[-0.2, 0, 5], [0.2, 0, 5]]))
     options = replace(OPTIONS, baseline=(1.0, 0.0, 0.0), parallax=(6, 10), fov=(50, 60))
     requests = [draw_request(options, stand, np.random.default_rng(seed)) for seed in range(6)]
-    views = choose_viewpoints(gather_world([scene] * 6, CPU), requests, SIZE)
+    views = choose_viewpoints(batch_scenes([scene] * 6, CPU), requests, SIZE)
     assert sum(request.directions[0, 0] > 0 for request in requests) > 1  # those that would go there at once
     assert all((request.directions[:, 0] < 0).any() for request in requests)
     assert (views.target.centre[:, 0] < 0.1).all()
@@ -146,11 +147,11 @@ def test_the_camera_goes_the_other_way_round_a_wall_that_nobody_sees():
 
 def test_a_way_is_free_or_not():
     near, far = (make_scene(square((0, 0, z), (1, 0, 0), (0, 1, 0))) for z in (2, 9))
-    world = gather_world([near, far], CPU)
+    batch = batch_scenes([near, far], CPU)
 
     def crosses(start, end, scene=0):
         ends = (torch.tensor([v], dtype=torch.float64) for v in (start, end))
-        return bool(crosses_surface(world, torch.tensor([scene]), *ends)[0])
+        return bool(path_crosses_surface(batch, torch.tensor([scene]), *ends)[0])
 
     assert crosses((0.3, 0.2, 0), (0.3, 0.2, 4))
     assert crosses((0.3, 0.2, 4), (0.3, 0.2, 0))  # from behind too

@@ -1,0 +1,58 @@
+"""The batch renderer: ray-casts and shades one film of each of many scenes at once, on a CPU or a GPU."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from datasets.rendering.cameras import Cameras
+from datasets.rendering.ray_caster import GRID_CHUNK, TILE, Tiles, cast_grid, cut_into_tiles, tile_pixels
+from datasets.rendering.ray_hits import RayHits, find_points, pixel_centres
+from datasets.rendering.scene_batch import SceneBatch
+from datasets.rendering.shading import Shader
+from datasets.rendering.shadow_maps import ShadowMaps
+from datasets.rendering.texture_sampling import Textures
+
+Sizes = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Rendering:
+    """A rendered film of each of b scenes, and what the rays through its pixels' centres hit."""
+
+    cameras: Cameras  # b
+    sizes: Sizes  # (width, height) px of each film
+    tiles: Tiles
+    pictures: list[Tensor]  # (h, w, 3) uint8 BGR, every pixel the mean of its rays' colours
+    hits: RayHits
+
+
+def render(
+    batch: SceneBatch, textures: Textures, shadows: ShadowMaps, cameras: Cameras, sizes: Sizes, supersampling: int
+) -> Rendering:
+    """Render one film of (width, height) px in each scene, with supersampling^2 rays a pixel."""
+    tiles = cut_into_tiles(batch, cameras.films(torch.arange(len(sizes), device=batch.device), sizes))
+    shader = Shader(batch, textures, shadows, cameras, tiles, supersampling)
+    order = torch.argsort(tiles.count, descending=True)
+    points = torch.cat([shader.points, tile_pixels(batch.device)])
+    colours = torch.empty(len(order), TILE * TILE, 3, dtype=torch.uint8, device=batch.device)
+    centre_pair = torch.empty(len(order), TILE * TILE, dtype=torch.int64, device=batch.device)
+    for chosen in torch.split(order, max(1, GRID_CHUNK[batch.device.type] // len(points))):
+        pair, nearness = cast_grid(tiles, chosen, points)
+        centre_pair[chosen] = pair[:, -TILE * TILE :].long()
+        colours[chosen] = shader.shade(chosen, pair[:, : -TILE * TILE].contiguous(), nearness[:, : -TILE * TILE])
+    pixels, slices = pixel_centres(sizes, batch.device)
+    pair = torch.cat([film.flatten() for film in _join_tiles(tiles, centre_pair)])
+    hits = find_points(batch, tiles, cameras, pixels, slices, pair)
+    return Rendering(cameras, sizes, tiles, _join_tiles(tiles, colours), hits)
+
+
+def _join_tiles(tiles: Tiles, values: Tensor) -> list[Tensor]:
+    """Films (h, w, ...) from the pixels (t, TILE * TILE, ...) of their tiles."""
+    parts = torch.split(values, [((w + TILE - 1) // TILE) * ((h + TILE - 1) // TILE) for w, h in tiles.films.sizes])
+    films = []
+    for (width, height), part in zip(tiles.films.sizes, parts, strict=True):
+        columns = (width + TILE - 1) // TILE
+        film = part.view(-1, columns, TILE, TILE, *part.shape[2:]).transpose(1, 2)  # (rows, TILE, columns, TILE, ...)
+        films.append(film.reshape(-1, columns * TILE, *part.shape[2:])[:height, :width].contiguous())
+    return films
