@@ -1,4 +1,4 @@
-"""`parastitch stitch`: one pair of pictures into a panorama, and whatever else was asked for."""
+"""`parastitch stitch`: stitch one pair of pictures, and write what else was asked for."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ from stitching.stitcher import stitch
 
 @dataclass(frozen=True)
 class Outputs:
-    """What else to write, and how to talk."""
+    """What else to read and write, and what to print."""
 
     mask_reference: Path | None = None
     """Picture of the reference's size: regions that are black are ignored."""
@@ -34,17 +34,17 @@ class Outputs:
     save_aligned: Path | None = None
     """Write both pictures on the canvas before blending, their masks and the blend into this folder."""
     save_mask: Path | None = None
-    """Write what the panorama shows: 255 = seen, 0 = nothing."""
+    """Write where the panorama is not empty: 255, else 0."""
     verbose_dir: Path | None = None
     """Write numbered pictures of every stage into this folder."""
     report: Path | None = None
-    """Write a page to look at: swipe between the pictures, warp, parallax, blend, numbers."""
+    """Write a page to inspect the result: swipe between the pictures, warp, parallax, blend, numbers."""
     json: bool = False
     """Print the summary as JSON on standard output."""
     quiet: bool = False
     """No progress and no summary; warnings and errors remain."""
     background: tuple[int, int, int] = (0, 0, 0)
-    """Red, green, blue 0..255 where nothing was seen, for JPEG (other formats get an alpha channel)."""
+    """Red, green, blue 0..255 of empty pixels, for JPEG (other formats get an alpha channel)."""
 
 
 def stitch_command(
@@ -59,7 +59,7 @@ def stitch_command(
     Args:
         reference: picture whose view is kept.
         target: picture that is warped to it.
-        output: panorama to write: .png, .tif, .webp (alpha where nothing was seen) or .jpg.
+        output: panorama to write: .png, .tif, .webp (transparent where it is empty) or .jpg.
     """
     _check_outputs(output, outputs, (reference, target))
     with stage_progress(quiet=outputs.quiet) as progress:

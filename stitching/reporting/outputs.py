@@ -19,16 +19,17 @@ from stitching.warping.warp import CanvasPair
 
 
 def save_mask(stitched: Stitched, path: Path) -> None:
-    """Write the panorama's alpha as a grey picture: 255 = seen."""
+    """Write the panorama's alpha as a grey picture: 255 where the panorama is not empty."""
     write_picture(path, _as_bgr(stitched.alpha))
 
 
 def save_aligned(stitched: Stitched, folder: Path) -> None:
     """Write both pictures on the canvas before blending, without gain, and the blend.
 
-    `warp1.png mask1.png` are the reference, `warp2.png mask2.png` the target by the estimated warp (255 = seen
-    and in its place: what one picture sees and the other cannot is no part of it), `blend.png` the panorama
-    with alpha. All have the size of the canvas at the output's scale, before any crop.
+    `warp1.png` and `mask1.png` are the reference, `warp2.png` and `mask2.png` the target after the estimated warp. A
+    mask is 255 where its picture is valid; the target's only where its warp is trusted, so that what is hidden from one
+    of the cameras is left out. `blend.png` is the panorama with alpha. All have the size of the canvas at the output's
+    scale, before any crop.
     """
     make_folder(folder)
     layers = stitched.layers
@@ -100,7 +101,7 @@ def _draw_matches(pair: CanvasPair) -> Pixels:
 
 
 def _overlay(first: NDArray[np.uint8], second: NDArray[np.uint8], first_valid: Mask, second_valid: Mask) -> Pixels:
-    """The mean where both are seen, else whichever is."""
+    """The mean where both are valid, else the one that is."""
     both = (first_valid & second_valid)[..., None]
     return np.where(both, cv2.addWeighted(first, 0.5, second, 0.5, 0), cv2.max(first, second)).astype(np.uint8)
 
