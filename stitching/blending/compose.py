@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from stitching.blending.blend import Blend
 from stitching.blending.layers import Layers
 from stitching.blending.multiband import COARSEST_PIXEL, SEAM_REACH, blend_pictures, opencv_depth
-from stitching.geometry.pixel_maps import GRID_STEP, Mask, Pixels, bounding_box, inside, rescale
-from stitching.geometry.rectangles import Rectangle
-
-TILE = 896  # px a side of a tile: bounds the memory that a panorama of any size takes while it is blended
+from stitching.blending.tiles import split_in_tiles
+from stitching.geometry.pixel_maps import GRID_STEP, Mask, Pixels, inside, rescale
+from stitching.geometry.rectangles import Rectangle, bounding_rectangle
 
 
 def compose(
@@ -43,13 +42,6 @@ def compose(
             alpha[part.slices] = valid * np.uint8(255)
         report((index + 1) / len(tiles))
     return panorama, alpha
-
-
-def split_in_tiles(width: int, height: int) -> Iterator[Rectangle]:
-    """Rectangles of at most `TILE` px a side that cover a picture of this size."""
-    for top in range(0, height, TILE):
-        for left in range(0, width, TILE):
-            yield Rectangle(left, top, left + TILE, top + TILE).intersect(Rectangle(0, 0, width, height))
 
 
 def _seams(layers: Layers, weight: NDArray[np.float32]) -> Mask:
@@ -89,9 +81,8 @@ def _area_to_blend(layers: Layers, seams: Mask, tile: Rectangle) -> Rectangle | 
     near = seams[window.top : window.bottom + 1, window.left : window.right + 1]
     if not near.any():
         return None
-    rows, columns = bounding_box(near)
-    seam_box = Rectangle(columns.start, rows.start, columns.stop, rows.stop).translated(window.left, window.top)
-    area = seam_box.scaled(1 / scale).grown(reach).intersect(surroundings)
+    seam = bounding_rectangle(near).translated(*window.origin)
+    area = seam.scaled(1 / scale).grown(reach).intersect(surroundings)
     return None if area.intersect(tile).is_empty else area.aligned_to(COARSEST_PIXEL)
 
 

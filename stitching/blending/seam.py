@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 from stitching.blending.blend import Blend
 from stitching.blending.gain import match_gain
 from stitching.blending.seam_cost import seam_cost
-from stitching.geometry.pixel_maps import Mask, bounding_box, resize_field
+from stitching.geometry.pixel_maps import Mask, resize_field
+from stitching.geometry.rectangles import bounding_rectangle
 from stitching.warping.warp import AlignedPair
 
 CUT_AREA = 0.06e6  # px: the seam is cut on a copy of the overlap of this size, as the cut takes long
+CUT_MARGIN = 8  # px around the overlap
 LENGTH_COST = 3.0  # grey levels that each px of a seam costs anywhere, so that it is short
 CENTRING = 5.0  # a seam at the rim of the overlap costs 1 + 5 times what it costs midway between the rims
 
@@ -31,7 +33,7 @@ def seam(pair: AlignedPair, compensator: str) -> Blend:
     overlap = pair.reference_valid & pair.target_valid
     only_target = pair.target_valid & ~pair.reference_valid
     if overlap.any() and only_target.any():
-        box = bounding_box(overlap, 8)
+        box = bounding_rectangle(overlap, CUT_MARGIN).slices
         cost = seam_cost(pair.reference.astype(np.float32), matched, pair.trusted)
         cost = (cost + LENGTH_COST) * (1 + CENTRING * _distance_from_middle(pair) ** 2)
         usable = pair.target_valid & ~pair.hidden

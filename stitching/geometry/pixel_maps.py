@@ -12,7 +12,6 @@ Mask = NDArray[np.bool_]  # (h, w)
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]  # (h, w, 3) BGR
 Points = NDArray[np.float64]  # (..., 2), x then y
 Size = tuple[int, int]  # (width, height)
-Box = tuple[slice, slice]  # rows and columns of a part
 
 Raster = TypeVar("Raster", NDArray[np.uint8], NDArray[np.uint16], NDArray[np.float32])
 Coordinates = TypeVar("Coordinates", NDArray[np.float32], NDArray[np.float64])
@@ -170,17 +169,6 @@ def push_pull(field: Field, known: NDArray[np.float32]) -> Field:
 def resize_field(field: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
     """Interpolate a field (h, w[, c]) linearly to `size` (w, h); values are not scaled."""
     return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_LINEAR), np.float32)
-
-
-def bounding_box(mask: Mask, margin: int = 0) -> Box:
-    """Rows and columns of all True pixels and of `margin` more on each side; all of the mask if none is True."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if len(rows) == 0:
-        return slice(0, mask.shape[0]), slice(0, mask.shape[1])
-    return (
-        slice(max(rows[0] - margin, 0), min(rows[-1] + 1 + margin, mask.shape[0])),
-        slice(max(columns[0] - margin, 0), min(columns[-1] + 1 + margin, mask.shape[1])),
-    )
 
 
 def forward_map(backward: Field, scale: float, target_size: Size) -> tuple[Field, float]:

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stitching.geometry.pixel_maps import Size
+import numpy as np
+
+from stitching.geometry.pixel_maps import Mask, Size
 
 
 @dataclass(frozen=True)
@@ -67,3 +69,13 @@ class Rectangle:
             Rectangle(inner.right, inner.top, self.right, inner.bottom),
         )
         return (part for part in parts if not part.is_empty)
+
+
+def bounding_rectangle(mask: Mask, margin: int = 0) -> Rectangle:
+    """What holds all True pixels of a mask (h, w) and `margin` px more on each side; all of it where none is True."""
+    h, w = mask.shape
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if len(rows) == 0:
+        return Rectangle(0, 0, w, h)
+    tight = Rectangle(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    return tight.grown(margin).intersect(Rectangle(0, 0, w, h))

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.blending.compose import split_in_tiles
 from stitching.blending.layers import Layers
+from stitching.blending.tiles import split_in_tiles
 from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Mask, Pixels, resize_field
 from stitching.geometry.rectangles import Rectangle

@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Box
 from stitching.io.picture import to_grey
 from stitching.warping.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine, select_best
 from stitching.warping.extrapolate import Extrapolation, extrapolate_fading
@@ -31,26 +30,25 @@ def classical(pair: CanvasPair, extrapolation: Extrapolation = extrapolate_fadin
     return warp_from_flow(pair, classical_flow, extrapolation)
 
 
-def classical_flow(pair: CanvasPair, box: Box, initial: BidirectionalFlow | None = None) -> BidirectionalFlow:
-    """Flow target -> reference and back inside a box of the canvas: the best of these candidates at each pixel.
+def classical_flow(pair: CanvasPair, initial: BidirectionalFlow | None = None) -> BidirectionalFlow:
+    """Flow target -> reference and back: the best of these candidates at each pixel.
 
     - dense inverse search from no displacement: what the coarse alignment has brought near its place;
     - the same from the nearest sparse match: large displacements, where features are found;
     - semi-global matching along epipolar lines: large displacements of thin things, in a still scene;
     - with an `initial` flow of another method, dense inverse search from it, and what corrects it by a few px.
     """
-    reference, target = fill_outside(pair, box)
+    reference, target = fill_outside(pair)
     reference_grey, target_grey = to_grey(reference), to_grey(target)
-    origin = np.array([box[1].start, box[0].start], np.float64)
-    reference_points, target_points = pair.reference_points - origin, pair.target_points - origin
+    matches = pair.target_points, pair.reference_points
     candidates = [_search(target_grey, reference_grey)]
-    if (sparse := _nearest_matches(target_points, reference_points, target_grey)) is not None:
+    if (sparse := _nearest_matches(*matches, target_grey)) is not None:
         candidates.append(_search(target_grey, reference_grey, sparse))
     if initial is not None:
         candidates.append(_search(target_grey, reference_grey, initial))
         candidates.append(_refine(target_grey, reference_grey, initial, MAX_INITIAL_ERROR))
     scale = min(1.0, float(np.sqrt(EPIPOLAR_AREA / max(pair.overlap.sum(), 1))))
-    epipolar = epipolar_flow(target_grey, reference_grey, pair.overlap[box], target_points, reference_points, scale)
+    epipolar = epipolar_flow(target_grey, reference_grey, pair.overlap, *matches, scale)
     if epipolar is not None:
         candidates.append(epipolar)
     forward, backward = [c.forward for c in candidates], [c.backward for c in candidates]
@@ -60,18 +58,17 @@ def classical_flow(pair: CanvasPair, box: Box, initial: BidirectionalFlow | None
     return _refine(target_grey, reference_grey, best)
 
 
-def fill_outside(pair: CanvasPair, box: Box) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Reference and target inside a box, the target as bright as the reference, each filled where it has no pixels.
+def fill_outside(pair: CanvasPair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Reference and target, this as bright as the reference, each filled where it has no pixels.
 
     The filling is the other picture: a black border would pull the flow along it.
     """
-    overlap = pair.overlap[box]
-    reference, target = pair.reference[box].copy(), pair.target[box]
-    means = [np.asarray(cv2.mean(p, overlap.astype(np.uint8))[:3]) for p in (reference, target)]
+    reference, target = pair.reference.copy(), pair.target
+    means = [np.asarray(cv2.mean(p, pair.overlap.astype(np.uint8))[:3]) for p in (reference, target)]
     gain = np.clip(means[0] / np.maximum(means[1], 1), *GAIN_LIMITS)
     target = np.clip(target * gain.astype(np.float32), 0, 255).astype(np.uint8)
-    only_target = ~pair.reference_valid[box] & pair.target_valid[box]
-    only_reference = ~pair.target_valid[box] & pair.reference_valid[box]
+    only_target = ~pair.reference_valid & pair.target_valid
+    only_reference = ~pair.target_valid & pair.reference_valid
     reference[only_target] = target[only_target]
     target[only_reference] = reference[only_reference]
     return reference, target

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Box, Field, bounding_box, forward_backward_error
+from stitching.geometry.pixel_maps import Field, forward_backward_error
+from stitching.geometry.rectangles import bounding_rectangle
 from stitching.io.picture import to_grey
 from stitching.warping.extrapolate import Extrapolation, extrapolate_fading
 from stitching.warping.warp import CanvasPair, Warp
@@ -32,7 +33,7 @@ class BidirectionalFlow:
     backward: Field
 
 
-FlowMethod = Callable[[CanvasPair, Box], BidirectionalFlow]  # estimates the flow inside a box of the canvas
+FlowMethod = Callable[[CanvasPair], BidirectionalFlow]  # target -> reference and back, of all of the pair
 
 
 def warp_from_flow(pair: CanvasPair, method: FlowMethod, extrapolation: Extrapolation = extrapolate_fading) -> Warp:
@@ -44,20 +45,20 @@ def warp_from_flow(pair: CanvasPair, method: FlowMethod, extrapolation: Extrapol
 
     Args:
         pair: what to warp.
-        method: gives the flow target -> reference and back inside a box of the canvas; it is not called where nothing
-            overlaps.
+        method: estimates the flow target -> reference and back; it gets the overlap and `FLOW_MARGIN` around it, and
+            is not called where nothing overlaps.
         extrapolation: fills what the flow does not tell.
 
     Returns:
         The warp; its confidence is 1 at consistent pixels of the overlap, 0 at the others.
     """
-    box = bounding_box(pair.overlap, FLOW_MARGIN)
+    part = bounding_rectangle(pair.overlap, FLOW_MARGIN)
     residual = np.zeros((*pair.target_valid.shape, 2), np.float32)
     consistent = np.zeros(pair.target_valid.shape, bool)
     if pair.overlap.any():
-        flow = method(pair, box)
-        residual[box] = flow.forward
-        consistent[box] = forward_backward_error(flow.forward, flow.backward) < MAX_ROUND_TRIP_ERROR
+        flow = method(pair.crop(part))
+        residual[part.slices] = flow.forward
+        consistent[part.slices] = forward_backward_error(flow.forward, flow.backward) < MAX_ROUND_TRIP_ERROR
     known = consistent & pair.overlap
     confidence = np.where(pair.overlap, known, OUTSIDE_CONFIDENCE).astype(np.float32)
     return Warp(extrapolation(residual, known * _texture(pair.target), pair.overlap), confidence)

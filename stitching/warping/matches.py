@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Box, push_pull
+from stitching.geometry.pixel_maps import push_pull
 from stitching.network.interface import Planes, Runtime
 from stitching.network.runtime.window import NetworkWindow
 from stitching.warping.classical import classical_flow
@@ -30,22 +30,20 @@ class MatchesEstimator:
     def __call__(self, pair: CanvasPair) -> Warp:
         """The warp of the target in `pair`."""
 
-        def flows(pair: CanvasPair, box: Box) -> BidirectionalFlow:
-            return classical_flow(pair, box, matched_flows(self.matching, pair, box))
+        def flow(pair: CanvasPair) -> BidirectionalFlow:
+            return classical_flow(pair, matched_flow(self.matching, pair))
 
-        return replace(warp_from_flow(pair, flows, self.extrapolation), device=self.matching.device)
-
-
-def window_of(pair: CanvasPair, box: Box) -> NetworkWindow:
-    """A box of the canvas as the networks take it."""
-    return NetworkWindow.of(
-        pair.reference[box], pair.target[box], pair.reference_valid[box], pair.target_valid[box]
-    )  # fmt: skip
+        return replace(warp_from_flow(pair, flow, self.extrapolation), device=self.matching.device)
 
 
-def matched_flows(matching: Runtime, pair: CanvasPair, box: Box) -> BidirectionalFlow:
-    """Flows target -> reference and back inside a box of the canvas, (h, w, 2) px, from the network's matches alone."""
-    window = window_of(pair, box)
+def window_of(pair: CanvasPair) -> NetworkWindow:
+    """A pair as the networks take it."""
+    return NetworkWindow.of(pair.reference, pair.target, pair.reference_valid, pair.target_valid)
+
+
+def matched_flow(matching: Runtime, pair: CanvasPair) -> BidirectionalFlow:
+    """Flow target -> reference and back, from the network's matches alone."""
+    window = window_of(pair)
     found = matching(window.pictures)
     forward, backward = (window.enlarged(_filled(found, side)) / window.scale for side in ("forward", "backward"))
     return BidirectionalFlow(forward, backward)

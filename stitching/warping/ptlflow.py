@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stitching.errors import InputError, JobError
-from stitching.geometry.pixel_maps import Box, Field
+from stitching.geometry.pixel_maps import Field
 from stitching.network.inputs import PairTensors, to_tensor
 from stitching.warping.classical import GAIN_LIMITS
 from stitching.warping.flow_warp import BidirectionalFlow, warp_from_flow
@@ -89,9 +89,9 @@ def flow_warp(pair: CanvasPair, warping: nn.Module) -> Warp:
     """
     warping.eval()
 
-    def flows(pair: CanvasPair, box: Box) -> BidirectionalFlow:
+    def flow(pair: CanvasPair) -> BidirectionalFlow:
         reference, target, reference_valid, target_valid = (
-            to_tensor(part[box]) for part in (pair.reference, pair.target, pair.reference_valid, pair.target_valid)
+            to_tensor(array) for array in (pair.reference, pair.target, pair.reference_valid, pair.target_valid)
         )
         try:
             # Not inference_mode: some networks keep tensors of a call, which later could not be trained with.
@@ -104,7 +104,7 @@ def flow_warp(pair: CanvasPair, warping: nn.Module) -> Warp:
             raise InputError("the flow network gives no finite flow: its weights are broken; use other ones")
         return BidirectionalFlow(_to_field(there), _to_field(back))
 
-    return warp_from_flow(pair, flows)
+    return warp_from_flow(pair, flow)
 
 
 def _to_field(flow: Tensor) -> Field:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stitching.geometry.pixel_maps import Field, Mask, bounding_box
+from stitching.geometry.pixel_maps import Field, Mask
+from stitching.geometry.rectangles import bounding_rectangle
 from stitching.network.interface import Runtime
 from stitching.network.runtime.window import MARGIN
 from stitching.warping.flow_warp import OUTSIDE_CONFIDENCE
@@ -28,13 +29,13 @@ class PwmEstimator:
         """The warp of the target in `pair`."""
         start = self.start(pair)
         trusted = forward_backward_consistent(start, pair)
-        box = bounding_box(pair.target_valid, MARGIN)
-        window = window_of(pair, box)
-        found = self.pwm(window.pictures | window.start(start.residual[box], trusted[box]))
+        part = bounding_rectangle(pair.target_valid, MARGIN)
+        window = window_of(pair.crop(part))
+        found = self.pwm(window.pictures | window.start(start.residual[part.slices], trusted[part.slices]))
         residual, visible = start.residual.copy(), np.zeros(pair.target_valid.shape, np.float32)
         extrapolated = window.enlarged(found["residual"]) / window.scale
-        residual[box] = keep_trusted(start.residual[box], trusted[box], extrapolated)
-        visible[box] = window.enlarged(found["confidence"])[..., 0]
+        residual[part.slices] = keep_trusted(start.residual[part.slices], trusted[part.slices], extrapolated)
+        visible[part.slices] = window.enlarged(found["confidence"])[..., 0]
         confidence = np.where(pair.overlap, np.maximum(visible, trusted), OUTSIDE_CONFIDENCE).astype(np.float32)
         return Warp(residual, confidence, device=self.pwm.device)
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from stitching.alignment.local_correlation import local_correlation
 from stitching.geometry.homographies import is_plausible, project
-from stitching.geometry.pixel_maps import bounding_box, pixel_grid, remap
+from stitching.geometry.pixel_maps import pixel_grid, remap
+from stitching.geometry.rectangles import bounding_rectangle
 from stitching.io.picture import to_grey
 from stitching.network.interface import MULTIPLE, Runtime
 from stitching.network.runtime.window import MARGIN
@@ -48,14 +49,14 @@ class RealigningEstimator:
 
 def second_alignment(matching: Runtime, pair: CanvasPair) -> Homography | None:
     """What moves the coarsely aligned target to where most of the network's matches are; None where it is there."""
-    box = bounding_box(pair.target_valid, MARGIN)
-    window = window_of(pair, box)
+    part = bounding_rectangle(pair.target_valid, MARGIN)
+    window = window_of(pair.crop(part))
     found = matching(window.pictures)
     rows, columns = np.nonzero(found["forward_confidence"][0, 0] > MIN_CONFIDENCE)
     if len(rows) < MIN_MATCHES:
         return None
     start = (np.stack([columns, rows], axis=-1) + 0.5) * MULTIPLE / window.scale - 0.5  # (n, 2) px of the part
-    start = start + np.array([box[1].start, box[0].start])
+    start = start + np.array(part.origin)
     displacement = found["forward_matches"][0, :, rows, columns] / window.scale  # (n, 2)
     tolerance = MAX_DISTANCE * MULTIPLE / float(window.scale.min())
     homography, inliers = cv2.findHomography(start, start + displacement, cv2.USAC_MAGSAC, tolerance, maxIters=5000)

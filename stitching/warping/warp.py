@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.geometry.pixel_maps import Field, Mask, Points
+from stitching.geometry.rectangles import Rectangle
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class CanvasPair:
     Attributes:
         reference, target: (h, w, 3) uint8 BGR; black where a picture has no pixels.
         reference_valid, target_valid: (h, w), where each has pixels.
-        reference_points, target_points: (n, 2) float64, matched points of the two, working canvas px.
+        reference_points, target_points: (n, 2) float64, matched points of the two, working canvas px; may lie outside.
     """
 
     reference: NDArray[np.uint8]
@@ -30,6 +31,15 @@ class CanvasPair:
     def overlap(self) -> Mask:
         """(h, w): where both have pixels, after the coarse alignment."""
         return self.reference_valid & self.target_valid
+
+    def crop(self, part: Rectangle) -> "CanvasPair":
+        """A part of the canvas, which must lie on it, as a canvas of its own."""
+        origin = np.array(part.origin, np.float64)
+        return CanvasPair(
+            self.reference[part.slices], self.target[part.slices],
+            self.reference_valid[part.slices], self.target_valid[part.slices],
+            self.reference_points - origin, self.target_points - origin,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

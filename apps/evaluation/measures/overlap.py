@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.evaluation.measures.similarity import fit_channels, psnr, ssim, ssim_map
-from stitching.geometry.pixel_maps import bounding_box
+from stitching.geometry.rectangles import bounding_rectangle
 
 _MIN_PIXELS = 500  # of the overlap; less is not measured
 _RIM = np.ones((9, 9), np.uint8)  # 4 px of the overlap's border, whose SSIM windows see other pixels, are left out
@@ -48,7 +48,7 @@ def measure_overlap(
     """
     if not reference_mask.any():
         return OverlapMeasures()
-    box = bounding_box(reference_mask)
+    box = bounding_rectangle(reference_mask).slices
     a, b, both = reference[box], target[box], (reference_mask & target_mask)[box]
     share = float(both.sum() / reference_mask.sum())
     if both.sum() < _MIN_PIXELS:

@@ -13,7 +13,7 @@ from apps.evaluation.measures.feature_view import FeatureView, make_view
 from apps.evaluation.measures.registration import Registration, register
 from apps.evaluation.measures.similarity import fit_grey
 from stitching.alignment.local_correlation import local_correlation, local_moments
-from stitching.geometry.pixel_maps import bounding_box
+from stitching.geometry.rectangles import bounding_rectangle
 from stitching.io.picture import to_grey
 
 SIDE = 480  # px: pictures are measured with the reference's longer side at this
@@ -138,7 +138,7 @@ def measure_panorama(
     valid = _not_black_border(panorama) if valid is None else (valid > 0).astype(np.uint8)
     if np.count_nonzero(valid) < _MIN_PANORAMA:
         return PanoramaMeasures("empty panorama", width, height)
-    box = bounding_box(valid > 0)
+    box = bounding_rectangle(valid > 0).slices
     panorama, valid = panorama[box], valid[box]
     canvas = valid.size / int(valid.sum())
     view, reference = _find_reference(pair, panorama, valid)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from skimage.data import coffee
 
-from stitching.blending import compose as module
+from stitching.blending import tiles
 from stitching.blending.blend import Blend
-from stitching.blending.compose import compose, split_in_tiles
+from stitching.blending.compose import compose
 from stitching.blending.layers import Layers
 from stitching.blending.multiband import SEAM_REACH
 from stitching.geometry.canvas import Canvas, Surface
@@ -67,8 +67,8 @@ def test_far_from_the_seam_the_reference_is_bit_identical():
 def test_tiles_join_without_a_trace(monkeypatch, tile, gain):
     layers, blend = layers_of(shift=(199.3, 0.6), wave=3.0), blend_of(gain)
     untiled, untiled_alpha = compose(layers, blend)
-    monkeypatch.setattr(module, "TILE", tile)
-    assert len(list(split_in_tiles(W, H))) > 1
+    monkeypatch.setattr(tiles, "TILE_SIDE", tile)
+    assert len(list(tiles.split_in_tiles(W, H))) > 1
     tiled, alpha = compose(layers, blend)
     assert difference(tiled, untiled).max() <= 1
     assert np.array_equal(alpha, untiled_alpha)
@@ -76,7 +76,7 @@ def test_tiles_join_without_a_trace(monkeypatch, tile, gain):
 
 def test_tiles_cover_every_pixel_once():
     count = np.zeros((2500, 1100), int)
-    for tile in split_in_tiles(1100, 2500):
+    for tile in tiles.split_in_tiles(1100, 2500):
         count[tile.slices] += 1
     assert (count == 1).all()
 

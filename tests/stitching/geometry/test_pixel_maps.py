@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from stitching.geometry.pixel_maps import (
-    bounding_box,
     compose_flows,
     evaluate_on_grid,
     forward_backward_error,
@@ -145,14 +144,6 @@ def test_the_forward_backward_error_is_zero_where_the_backward_flow_undoes_the_f
     error = forward_backward_error(forward, backward)
     assert np.allclose(error[:, :24], 0)
     assert np.allclose(error[:, 26:], np.hypot(3, 3))
-
-
-def test_a_bounding_box_holds_all_true_pixels_and_stays_on_the_picture():
-    mask = np.zeros((20, 30), bool)
-    mask[5, 7] = mask[9, 28] = True
-    assert bounding_box(mask) == (slice(5, 10), slice(7, 29))
-    assert bounding_box(mask, 4) == (slice(1, 14), slice(3, 30))
-    assert bounding_box(np.zeros_like(mask), 4) == (slice(0, 20), slice(0, 30))
 
 
 def test_a_forward_map_undoes_the_backward_map_to_a_tenth_of_a_pixel():

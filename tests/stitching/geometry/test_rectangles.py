@@ -1,6 +1,6 @@
 import numpy as np
 
-from stitching.geometry.rectangles import Rectangle
+from stitching.geometry.rectangles import Rectangle, bounding_rectangle
 
 OUTER = Rectangle(3, 5, 40, 30)
 
@@ -36,3 +36,11 @@ def test_a_rectangle_and_those_beside_it_cover_each_pixel_once():
         expected = np.zeros((40, 50), int)
         expected[OUTER.slices] = 1
         assert np.array_equal(count, expected)
+
+
+def test_a_bounding_rectangle_holds_all_and_stays_on_the_mask():
+    mask = np.zeros((20, 30), bool)
+    mask[5, 7] = mask[9, 28] = True
+    assert bounding_rectangle(mask) == Rectangle(7, 5, 29, 10)
+    assert bounding_rectangle(mask, 4) == Rectangle(3, 1, 30, 14)
+    assert bounding_rectangle(np.zeros_like(mask), 4) == Rectangle(0, 0, 30, 20)

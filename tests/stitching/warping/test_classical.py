@@ -113,9 +113,8 @@ def test_an_initial_flow_brings_displacements_that_no_search_finds():
     texture = cv2.GaussianBlur(texture, (0, 0), 1.0)
     everywhere, no_points = np.ones((120, 200), bool), np.zeros((0, 2))
     pair = CanvasPair(np.roll(texture, 60, axis=1), texture, everywhere, everywhere, no_points, no_points)
-    box = slice(0, 120), slice(0, 200)
     near = np.broadcast_to(np.float32([57, 2]), (120, 200, 2)).copy()
-    alone, started = classical_flow(pair, box), classical_flow(pair, box, BidirectionalFlow(near, -near))
+    alone, started = classical_flow(pair), classical_flow(pair, BidirectionalFlow(near, -near))
     errors = [np.abs(flow.forward - np.float32([60, 0]))[20:-20, 20:110].mean() for flow in (alone, started)]
     assert errors[0] > 20
     assert errors[1] < 0.3
@@ -130,7 +129,7 @@ def test_pictures_are_filled_with_each_other_and_equally_bright():
         np.where(reference_valid[..., None], scene, 0), np.where(target_valid[..., None], scene // 2, 0),
         reference_valid, target_valid, no_points, no_points,
     )  # fmt: skip
-    reference, target = fill_outside(pair, (slice(0, 60), slice(0, 90)))
+    reference, target = fill_outside(pair)
     assert np.array_equal(reference[:, :60], scene[:, :60])
     assert np.array_equal(target[:, :30], scene[:, :30])
     assert np.abs(target[:, 30:].astype(int) - scene[:, 30:]).max() <= 4

@@ -1,7 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from stitching.warping.flow_warp import OUTSIDE_CONFIDENCE, BidirectionalFlow, warp_from_flow
+from stitching.geometry.rectangles import Rectangle
+from stitching.warping.flow_warp import FLOW_MARGIN, OUTSIDE_CONFIDENCE, BidirectionalFlow, warp_from_flow
 from stitching.warping.warp import CanvasPair, forward_backward_consistent
 
 H, W = 120, 200
@@ -15,14 +18,17 @@ def pair_of(reference_columns, target_columns=slice(0, W), width=W):
     return CanvasPair(texture, texture, reference_valid, target_valid, NO_POINTS, NO_POINTS)
 
 
-def constant(box, x, y):
-    shape = box[0].stop - box[0].start, box[1].stop - box[1].start
-    return np.broadcast_to(np.float32([x, y]), (*shape, 2)).copy()
+def constant(pair, x, y):
+    return np.broadcast_to(np.float32([x, y]), (*pair.target_valid.shape, 2)).copy()
+
+
+def uniform_flow(x, y):
+    return lambda pair: BidirectionalFlow(constant(pair, x, y), constant(pair, -x, -y))
 
 
 def test_a_flow_that_is_undone_by_the_flow_back_becomes_the_residual():
     pair = pair_of(slice(0, 100))
-    warp = warp_from_flow(pair, lambda pair, box: BidirectionalFlow(constant(box, 6, -2), constant(box, -6, 2)))
+    warp = warp_from_flow(pair, uniform_flow(6, -2))
     assert np.allclose(warp.residual[pair.overlap], [6, -2], atol=1e-3)
     assert (warp.confidence[pair.overlap] == 1).all()
     assert np.allclose(warp.confidence[~pair.overlap], OUTSIDE_CONFIDENCE)
@@ -32,8 +38,8 @@ def test_a_flow_that_is_undone_by_the_flow_back_becomes_the_residual():
 def test_pixels_that_do_not_come_back_get_the_residual_of_their_neighbours():
     pair, patch = pair_of(slice(0, W)), (slice(40, 70), slice(80, 110))
 
-    def flow(_, box):
-        forward, backward = constant(box, 6, -2), constant(box, -6, 2)
+    def flow(part):
+        forward, backward = constant(part, 6, -2), constant(part, -6, 2)
         forward[patch] = 40
         return BidirectionalFlow(forward, backward)
 
@@ -44,25 +50,37 @@ def test_pixels_that_do_not_come_back_get_the_residual_of_their_neighbours():
 
 
 def test_the_flow_is_asked_for_around_the_overlap_only():
-    boxes = []
+    pair, parts = pair_of(slice(0, 60)), []
 
-    def flow(_, box):
-        boxes.append(box)
-        return BidirectionalFlow(constant(box, 0, 0), constant(box, 0, 0))
+    def flow(part):
+        parts.append(part)
+        return BidirectionalFlow(constant(part, 0, 0), constant(part, 0, 0))
 
-    warp_from_flow(pair_of(slice(0, 60)), flow)
-    assert boxes == [(slice(0, H), slice(0, 60 + 32))]
+    warp_from_flow(pair, flow)
+    (part,) = parts
+    assert np.array_equal(part.target, pair.target[:, : 60 + FLOW_MARGIN])
+    assert np.array_equal(part.reference_valid, pair.reference_valid[:, : 60 + FLOW_MARGIN])
+
+
+def test_matched_points_move_with_a_part_of_the_canvas():
+    points = np.array([[70.0, 30.0], [-5.0, 200.0]])
+    pair = dataclasses.replace(pair_of(slice(0, W)), reference_points=points, target_points=points + 1)
+    part = pair.crop(Rectangle(40, 10, 100, 90))
+    assert part.reference.shape == (80, 60, 3)
+    assert np.array_equal(part.overlap, pair.overlap[10:90, 40:100])
+    assert np.array_equal(part.reference_points, points - [40, 10])
+    assert np.array_equal(part.target_points, points + 1 - [40, 10])
 
 
 def test_without_an_overlap_no_flow_is_asked_for_and_nothing_moves():
-    warp = warp_from_flow(pair_of(slice(0, 80), slice(80, W)), lambda pair, box: pytest.fail("asked"))
+    warp = warp_from_flow(pair_of(slice(0, 80), slice(80, W)), lambda pair: pytest.fail("asked"))
     assert not warp.residual.any()
 
 
 def test_the_residual_fades_outside_the_overlap():
     """A strip of overlap moves by 9 px; the target goes on far to the right of it."""
     pair = pair_of(slice(0, 200), slice(0, 1200), width=1200)
-    warp = warp_from_flow(pair, lambda pair, box: BidirectionalFlow(constant(box, 9, 0), constant(box, -9, 0)))
+    warp = warp_from_flow(pair, uniform_flow(9, 0))
     lengths = np.linalg.norm(warp.residual, axis=2)
     assert lengths[:, 210].min() > 6
     assert lengths[:, 1100:].max() < 0.1
@@ -74,8 +92,8 @@ def test_a_flat_region_counts_less_than_a_textured_one():
     pair = pair_of(slice(0, W))
     pair.target[:, :100] = 128
 
-    def flow(_, box):
-        forward, backward = constant(box, 8, 0), constant(box, -8, 0)
+    def flow(part):
+        forward, backward = constant(part, 8, 0), constant(part, -8, 0)
         forward[:, :80], backward[:, :90] = 0, 0
         forward[:, 80:120] = 50
         return BidirectionalFlow(forward, backward)

@@ -8,18 +8,12 @@ import pytest
 from numpy.typing import NDArray
 from shifting import SHIFT, H, ShiftingRuntime, W, shifted_pair
 
-from stitching.geometry.pixel_maps import Box
 from stitching.network.interface import Planes
 from stitching.warping.estimators import ESTIMATORS
-from stitching.warping.matches import MatchesEstimator, matched_flows, window_of
-from stitching.warping.warp import CanvasPair, forward_backward_consistent
+from stitching.warping.matches import MatchesEstimator, matched_flow, window_of
+from stitching.warping.warp import forward_backward_consistent
 
 LEFT = slice(20, W - SHIFT - 20)  # columns of the target that the reference shows
-
-
-def whole(pair: CanvasPair) -> Box:
-    h, w = pair.target_valid.shape
-    return slice(0, h), slice(0, w)
 
 
 # --- the warp ---
@@ -77,8 +71,8 @@ def test_the_warp_says_where_the_network_computed() -> None:
 def test_matches_are_px_of_the_canvas_whatever_its_size(w: int, h: int, doubtful: bool) -> None:
     """Of cells that are not believed nothing remains."""
     pair = shifted_pair(w // 2 * 2, h // 2 * 2)
-    scale = window_of(pair, whole(pair)).scale
-    found = matched_flows(ShiftingRuntime((SHIFT * scale[0], 8 * scale[1]), doubtful), pair, whole(pair))
+    scale = window_of(pair).scale
+    found = matched_flow(ShiftingRuntime((SHIFT * scale[0], 8 * scale[1]), doubtful), pair)
     there, back = found.forward, found.backward
     assert there.shape == back.shape == (*pair.target_valid.shape, 2)
     assert np.abs(there - [SHIFT, 8]).max() < 0.5
@@ -95,6 +89,6 @@ def test_no_confident_match_at_all_is_no_error() -> None:
                 name: 0 * plane if "confidence" in name else plane for name, plane in super().__call__(inputs).items()
             }
 
-    found = matched_flows(Doubting((SHIFT, 0)), pair, whole(pair))
+    found = matched_flow(Doubting((SHIFT, 0)), pair)
     assert np.isfinite(found.forward).all()
     assert np.isfinite(found.backward).all()

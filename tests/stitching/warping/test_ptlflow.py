@@ -18,6 +18,7 @@ from stitching.alignment.canvas_planning import plan_canvas
 from stitching.alignment.coarse import align
 from stitching.errors import JobError
 from stitching.geometry.pixel_maps import pixel_grid, remap, rescale
+from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture import as_picture, to_grey
 from stitching.network.inputs import PairTensors
 from stitching.warping.classical import fill_outside
@@ -255,8 +256,7 @@ def test_levels_of_other_sizes_or_units_are_no_steps(levels):
 def test_the_network_sees_target_and_reference_filled_like_the_classical_estimator():
     pair, network = strips(), Tiny()
     flow_warp(pair, PtlflowWarping(network))
-    box = slice(0, 140), slice(28, 182)  # the overlap and 32 px
-    expected = fill_outside(pair, box)[::-1]
+    expected = fill_outside(pair.crop(Rectangle(28, 0, 182, 140)))[::-1]  # the overlap and 32 px
     valid = network.images[0][0, :, :, :140, :154].permute(0, 2, 3, 1).numpy() * 255
     for picture, truth in zip(valid, expected, strict=True):
         assert np.abs(picture - truth).max() <= 1.01  # bytes are cut off, not rounded

@@ -3,19 +3,21 @@
 import numpy as np
 import pytest
 
-from stitching.geometry.pixel_maps import Box, Field
+from stitching.geometry.pixel_maps import Field
+from stitching.geometry.rectangles import Rectangle
 from stitching.network.interface import MATCHING, MULTIPLE
 from stitching.network.runtime.window import AREA, NetworkWindow, planes
 
 W, H = 320, 240  # a canvas that the network sees as it is
 
 
-def window(w: int = W, h: int = H, box: Box = (slice(None), slice(None)), valid_from: int = 0) -> NetworkWindow:
-    """Of a box of a canvas with random pictures; the target is valid from that column on."""
+def window(w: int = W, h: int = H, rectangle: Rectangle | None = None, valid_from: int = 0) -> NetworkWindow:
+    """Of a part of a canvas with random pictures; the target is valid from that column on."""
     reference, target = np.random.default_rng(0).integers(0, 256, (2, h, w, 3), np.uint8)
     valid = np.ones((h, w), bool)
     target_valid = valid & (np.arange(w) >= valid_from)
-    return NetworkWindow.of(reference[box], target[box], valid[box], target_valid[box])
+    slices = (rectangle or Rectangle(0, 0, w, h)).slices
+    return NetworkWindow.of(reference[slices], target[slices], valid[slices], target_valid[slices])
 
 
 def smooth_field(w: int, h: int) -> Field:
@@ -24,19 +26,19 @@ def smooth_field(w: int, h: int) -> Field:
     return np.stack([30 * x - 10 * y, 5 * np.sin(3 * x) + 20 * y], axis=-1).astype(np.float32)
 
 
-BOXES = [
-    (slice(0, 240), slice(0, 320)),  # all
-    (slice(0, 37), slice(0, 61)),  # a corner, odd
-    (slice(201, 240), slice(250, 320)),  # the corner across
-    (slice(100, 105), slice(50, 57)),  # tiny
-    (slice(7, 8), slice(9, 10)),  # a pixel
-    (slice(0, 240), slice(3, 6)),  # a strip
+RECTANGLES = [
+    Rectangle(0, 0, 320, 240),  # all
+    Rectangle(0, 0, 61, 37),  # a corner, odd
+    Rectangle(250, 201, 320, 240),  # the corner across
+    Rectangle(50, 100, 57, 105),  # tiny
+    Rectangle(9, 7, 10, 8),  # a pixel
+    Rectangle(3, 0, 6, 240),  # a strip
 ]
 
 
-@pytest.mark.parametrize("box", BOXES)
-def test_every_window_can_be_run(box: Box) -> None:
-    part = window(box=box)
+@pytest.mark.parametrize("rectangle", RECTANGLES)
+def test_every_window_can_be_run(rectangle: Rectangle) -> None:
+    part = window(rectangle=rectangle)
     MATCHING.check(part.pictures)
     small_w, small_h = part.small
     for name, plane in part.pictures.items():
@@ -60,9 +62,9 @@ def test_what_is_not_seen_is_black() -> None:
     assert pictures["target_valid"][..., 100:].all()
 
 
-@pytest.mark.parametrize("box", BOXES)
-def test_a_field_drawn_on_a_window_comes_back(box: Box) -> None:
-    part = window(box=box)
+@pytest.mark.parametrize("rectangle", RECTANGLES)
+def test_a_field_drawn_on_a_window_comes_back(rectangle: Rectangle) -> None:
+    part = window(rectangle=rectangle)
     w, h = part.size
     residual, everywhere = smooth_field(w, h), np.ones((h, w), bool)
     start = part.start(residual, everywhere)
