@@ -11,11 +11,10 @@ of each stage for a pair in its process, bytes of a pair. With --device cuda als
 import argparse
 import tempfile
 import time
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
-from stitch_process import describe_machine
+from environment import describe_environment
 
 import datasets
 from datasets.engines import usable_cores
@@ -33,7 +32,7 @@ def main() -> None:
     parser.add_argument("--textures", type=Path, help="folder of photographs; default: those of scikit-image")
     parser.add_argument("--device", default="cpu", help="cuda: measure this GPU, too")
     arguments = parser.parse_args()
-    print(f"{describe_machine(usable_cores())}, torch {version('torch')}")
+    print(describe_environment("torch"))
     for size in SIZES:
         options = SampleOptions(size=size, textures=arguments.textures)
         print(f"{size[0]} x {size[1]}:", flush=True)

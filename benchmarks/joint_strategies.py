@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 import torch
-from stitch_process import describe_machine
+from environment import describe_environment
 from torch import nn
 
 from apps.training.checkpoints import LAST, STATE, load_state
@@ -30,7 +30,6 @@ from apps.training.data import Cached, FromFolder, batches
 from apps.training.options import TASKS, Mode, TrainOptions
 from apps.training.run import train
 from apps.training.validation import Figures, validate
-from datasets.engines import usable_cores
 from datasets.examples.batch import ExampleBatch
 from mtl.metrics import delta_m
 from stitching.io.files import replacing
@@ -67,7 +66,7 @@ def main() -> None:
         rate=chosen.rate, matching_steps=0, classical_start=1.0, begin_from=chosen.begin_from, ema=0.99, workers=0,
         threads=1, validate_every=chosen.steps, save_every=50, log_every=50,
     )  # fmt: skip
-    print(f"{describe_machine(usable_cores())}, torch {torch.__version__}, one thread a run")
+    print(f"{describe_environment('torch')}, one thread a run")
     test = Cached(FromFolder(chosen.test, options.size, jitter_alignment=False), cache / "ex_test")
     checks = list(batches(test, test.source.indices, 8, 0, torch.device("cpu")))
     found: dict[str, list[Figures]] = {}

@@ -20,15 +20,13 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from itertools import cycle, islice, product
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 import numpy as np
-from stitch_process import describe_machine
+from environment import describe_environment
 
-from datasets.engines import usable_cores
 from datasets.labels import Labels
 
 if TYPE_CHECKING:  # torch would make the memory of all processes larger
@@ -68,7 +66,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     methods = list(dict.fromkeys(("equal", *options.methods)))
-    print(f"{describe_machine(usable_cores())}, torch {version('torch')}, {options.threads} threads, {options.device}")
+    print(f"{describe_environment('torch')}, {options.threads} threads, {options.device}")
     print(f"network {options.network}, {BATCH} pictures of {options.size[0]} x {options.size[1]} px, bf16")
     for count in options.tasks:
         measure = partial(

@@ -22,7 +22,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -31,10 +30,9 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from scene import make_pair
-from stitch_process import describe_machine
+from dead_leaves import make_pair
+from environment import describe_environment
 
-from datasets.engines import usable_cores
 from datasets.examples.windows import choose_window, coarse_alignment, draw_pair
 from stitching.io.picture import to_grey
 from stitching.warping.classical import classical
@@ -69,7 +67,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="of torch and OpenCV on the CPU")
     options = parser.parse_args()
     _use_threads(options.threads)
-    print(f"{describe_machine(usable_cores())}, torch {version('torch')}, {options.threads} threads")
+    print(f"{describe_environment('torch')}, {options.threads} threads")
     gpu = _gpu()
     print(f"GPU: {gpu or 'none'}; {RAFT}: " + ("measured" if find_spec("ptlflow") else "not installed"))
     devices = ["cpu", "cuda"] if gpu else ["cpu"]

@@ -1,11 +1,14 @@
-"""Is the panorama as sharp as the pictures it is made of?
+"""How sharp is a panorama, beside the pictures it is made of and beside linear interpolation?
 
     python benchmarks/sharpness.py [--sizes 0.5 2 12 50]
 
-Stitches made-up pairs (`scene.py`). Of the reference, farther from a seam than blending reaches, it counts the
-pixels that came through unchanged. Where the target alone is shown, it compares slopes (mean length of the
-gradient): the panorama's with those of the target brought to the same places by the best interpolation at hand
-(Lanczos, 8 x 8 px). Beside it the same for linear interpolation, as a yardstick of what unsharp means.
+Stitches synthetic pairs (`dead_leaves.py`). Printed for each size:
+
+    reference unchanged   share of the reference's pixels that came through as they were, of those farther from the seam
+                          than blending reaches
+    slopes                where the target alone is shown, mean length of the gradient, divided by that of the target
+                          sampled with Lanczos interpolation (8 x 8 px) at the same positions: of the panorama, and of
+                          the target sampled with linear interpolation; medians over tiles of 96 px
 """
 
 import argparse
@@ -14,8 +17,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from dead_leaves import write_pair
+from environment import describe_environment
 from numpy.typing import NDArray
-from scene import write_pair
 
 from stitching.blending.multiband import SEAM_REACH
 from stitching.geometry.pixel_maps import Field, Mask, crop_and_resize, remap, resize_field
@@ -30,8 +34,10 @@ def main() -> None:
     """Measure and print; see the top of this file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sizes", type=float, nargs="+", default=[0.5, 2, 12, 50], help="Mpx a picture")
+    sizes = parser.parse_args().sizes
+    print(describe_environment())
     print("  Mpx | reference unchanged | slopes, 1 = as sharp as the target: panorama, linear (tiles)")
-    for megapixels in parser.parse_args().sizes:
+    for megapixels in sizes:
         with tempfile.TemporaryDirectory() as folder:
             files = write_pair(Path(folder), megapixels)
             stitched = stitch(files.reference, files.target)
@@ -48,9 +54,9 @@ def unchanged_reference(stitched: Stitched) -> float:
     alone = (resize_field(shown.astype(np.float32), size) == 1).astype(np.uint8)
     left, top = stitched.canvas.origin
     w, h = stitched.reference.size
-    window = slice(-top, h - top), slice(-left, w - left)  # of the reference on the canvas
-    far = cv2.distanceTransform(alone, cv2.DIST_L2, 5)[window] > SEAM_REACH
-    same = (stitched.panorama[window] == stitched.reference.pixels).all(axis=2)
+    frame = slice(-top, h - top), slice(-left, w - left)  # of the reference on the canvas
+    far = cv2.distanceTransform(alone, cv2.DIST_L2, 5)[frame] > SEAM_REACH
+    same = (stitched.panorama[frame] == stitched.reference.pixels).all(axis=2)
     return float(same[far].mean())
 
 
@@ -62,11 +68,12 @@ def slope_ratios(stitched: Stitched) -> list[tuple[float, float]]:
     ratios = []
     for top in range(0, panorama.shape[0] - TILE + 1, TILE):
         for left in range(0, panorama.shape[1] - TILE + 1, TILE):
-            if _around(alone, left, top, warp.scale).all():
-                places: Field = crop_and_resize(warp.map, warp.scale, (TILE, TILE), (left, top))
-                sharp, linear = (_slope(remap(target, places, kind)) for kind in (cv2.INTER_LANCZOS4, cv2.INTER_LINEAR))
-                found = _slope(panorama[top : top + TILE, left : left + TILE])
-                ratios.append((found / sharp, linear / sharp))
+            if not _around(alone, left, top, warp.scale).all():
+                continue
+            map_xy: Field = crop_and_resize(warp.map, warp.scale, (TILE, TILE), (left, top))
+            lanczos, linear = (_slope(remap(target, map_xy, kind)) for kind in (cv2.INTER_LANCZOS4, cv2.INTER_LINEAR))
+            slope = _slope(panorama[top : top + TILE, left : left + TILE])
+            ratios.append((slope / lanczos, linear / lanczos))
     return ratios
 
 

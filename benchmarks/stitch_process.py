@@ -1,26 +1,24 @@
-"""What `parastitch stitch` costs as a whole process, beside OpenCV's Stitcher (mode PANORAMA) on the same pictures.
+"""What does `parastitch stitch` cost as a whole process, beside OpenCV's Stitcher (mode PANORAMA)?
 
     python benchmarks/stitch_process.py [--sizes 0.5 2 12 50] [--pairs DIR] [--repeat 3]
 
-Both read the same files and write a PNG, ours with alpha, OpenCV's without. They take turns, so that a busy
-machine is as unfair to the one as to the other; the median of the runs counts. The pairs are made here
-(`scene.py`) and written as JPEG, or lie in a folder as `parastitch evaluate` takes them. Linux.
+CPU seconds with one thread, wall seconds and peak memory with all cores, of both programs on the same pictures, and the
+wall seconds until the help is printed. Both programs read the same files and write a PNG, ours with alpha, OpenCV's
+without. They take turns, so that a busy machine slows both; the median of the runs counts. The pairs are synthetic
+(`dead_leaves.py`), written as JPEG; --pairs adds a folder as `parastitch evaluate` takes it. Linux.
 """
 
 import argparse
 import os
-import platform
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-import cv2
-from scene import write_pair
+from dead_leaves import write_pair
+from environment import CORES, describe_environment
 
 from apps.evaluation.method_run import Limits, run_method
 from apps.evaluation.methods import StitchMethod, find_methods
@@ -31,16 +29,8 @@ from stitching.io.picture_reader import read_picture
 TIMEOUT = 600.0  # s
 
 
-def _stitch(reference: Path, target: Path, folder: Path) -> list[str]:
-    program = [sys.executable, "-m", "apps.cli", "stitch", "--quiet"]
-    return [*program, str(reference), str(target), "-o", str(folder / "pano.png")]
-
-
-METHODS = (StitchMethod("parastitch", _stitch), *find_methods(["opencv-pano"], None))
-
-
 @dataclass(frozen=True)
-class Cost:
+class StitchCost:
     """Of one method on one pair, medians over its runs.
 
     Attributes:
@@ -64,43 +54,29 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3, help="runs of each method on each pair")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled once, not every time
-    cores = len(os.sched_getaffinity(0))
-    print(describe_machine(cores))
+    print(describe_environment("onnxruntime"))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         print(_start_up(folder, options.repeat))
-        print(f"{'':26} | CPU s, one thread   | wall s, {cores} cores     | peak MiB")
+        print(f"{'':26} | CPU s, one thread   | wall s, {CORES} cores     | peak MiB")
         print(f"{'pair':20} {'Mpx':>5} |" + "  ours   peer  ratio |" * 3)
-        rows = []
+        ratios = []
         for files in _pairs(options.sizes, options.pairs, folder):
-            ours, peer = _measure(files, folder / "runs", options.repeat, cores)
+            ours, peer = _measure(files, folder / "runs", options.repeat)
             print(_row(files, ours, peer), flush=True)
             if not ours.error and not peer.error:
-                rows.append((ours.cpu / peer.cpu, ours.wall / peer.wall, ours.peak / peer.peak))
-    medians = [f"{median(column):.2f}" for column in zip(*rows, strict=True)]
-    print(f"median ratio of the {len(rows)} pairs that both stitched: CPU, wall, peak = {', '.join(medians)}")
-
-
-def describe_machine(cores: int) -> str:
-    """Date, hardware and versions, one line."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    processor = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{datetime.now():%Y-%m-%d}; {processor}, {cores} cores, {memory:.0f} GiB; {platform.system()}"
-        f" {platform.release()}; Python {platform.python_version()}, OpenCV {cv2.__version__},"
-        f" numpy {version('numpy')}"
-    )
+                ratios.append((ours.cpu / peer.cpu, ours.wall / peer.wall, ours.peak / peer.peak))
+    medians = [f"{median(column):.2f}" for column in zip(*ratios, strict=True)]
+    print(f"median ratio of the {len(ratios)} pairs that both stitched: CPU, wall, peak = {', '.join(medians)}")
 
 
 def _start_up(folder: Path, repeat: int) -> str:
     """Wall seconds until the help is printed."""
-    commands = {"parastitch --help": ["--help"], "parastitch stitch --help": ["stitch", "--help"]}
     texts = []
-    for name, arguments in commands.items():
+    for arguments in (["--help"], ["stitch", "--help"]):
         command = [sys.executable, "-m", "apps.cli", *arguments]
         costs = [run_timed(command, folder / "log.txt", TIMEOUT, os.environ) for _ in range(repeat)]
-        texts.append(f"{name}: {median(cost.seconds for cost in costs):.2f} s")
+        texts.append(f"parastitch {' '.join(arguments)}: {median(cost.seconds for cost in costs):.2f} s")
     return ", ".join(texts)
 
 
@@ -111,38 +87,41 @@ def _pairs(sizes: list[float], folder: Path | None, scratch: Path) -> Iterator[P
         yield from find_pairs(folder)
 
 
-def _measure(files: PairFiles, folder: Path, repeat: int, cores: int) -> tuple[Cost, Cost]:
+def _parastitch(reference: Path, target: Path, folder: Path) -> list[str]:
+    # Not the method of `parastitch evaluate`, which also writes warped pictures and the map.
+    program = [sys.executable, "-m", "apps.cli", "stitch", "--quiet"]
+    return [*program, str(reference), str(target), "-o", str(folder / "pano.png")]
+
+
+def _measure(files: PairFiles, folder: Path, repeat: int) -> tuple[StitchCost, StitchCost]:
+    """Of ours and of the peer."""
+    methods = StitchMethod("parastitch", _parastitch), *find_methods(["opencv-pano"], None)
     runs = [
         (method.name, threads, run_method(method, files, folder / method.name, Limits(threads, TIMEOUT), again=True))
         for _ in range(repeat)
-        for threads in {1, cores}
-        for method in METHODS
+        for threads in {1, CORES}
+        for method in methods
     ]
 
-    def middle(name: str, threads: int, value: str) -> float:
-        return median(float(getattr(status, value)) for n, t, status in runs if (n, t) == (name, threads))
-
-    ours, peer = (
-        Cost(
-            middle(method.name, 1, "cpu_s"),
-            middle(method.name, cores, "seconds"),
-            middle(method.name, cores, "peak_mb"),
-            next((status.error for n, _, status in runs if n == method.name and status.error), ""),
+    def cost(name: str) -> StitchCost:
+        single, parallel = ([run for n, t, run in runs if (n, t) == (name, threads)] for threads in (1, CORES))
+        return StitchCost(
+            cpu=median(run.cpu_s for run in single),
+            wall=median(run.seconds for run in parallel),
+            peak=median(run.peak_mb for run in parallel),
+            error=next((run.error for run in (*single, *parallel) if run.error), ""),
         )
-        for method in METHODS
-    )
+
+    ours, peer = (cost(method.name) for method in methods)
     return ours, peer
 
 
-def _row(files: PairFiles, ours: Cost, peer: Cost) -> str:
+def _row(files: PairFiles, ours: StitchCost, peer: StitchCost) -> str:
     width, height = read_picture(files.reference).size
     row = f"{files.name:20.20} {width * height / 1e6:5.1f} |"
     if ours.error or peer.error:
-        return (
-            f"{row} {ours.cpu:5.2f} {peer.cpu:6.2f}      - | "
-            + (ours.error and f"ours: {ours.error}")
-            + (peer.error and f"peer: {peer.error}")
-        )
+        errors = [f"{name}: {cost.error}" for name, cost in (("ours", ours), ("peer", peer)) if cost.error]
+        return f"{row} {ours.cpu:5.2f} {peer.cpu:6.2f}      - | {'; '.join(errors)}"
     for a, b, digits in ((ours.cpu, peer.cpu, 2), (ours.wall, peer.wall, 2), (ours.peak, peer.peak, 0)):
         row += f" {a:5.{digits}f} {b:6.{digits}f} {a / b:6.2f} |"
     return row
