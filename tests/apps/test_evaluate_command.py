@@ -15,11 +15,13 @@ from skimage.data import coffee
 from apps import evaluate as command
 from apps.cli import main
 from apps.evaluate import evaluate
+from apps.evaluation import comparison, scoring
+from apps.evaluation.measures.panorama import PanoramaMeasures
 from apps.evaluation.methods import NAMES, StitchMethod
 from stitching.errors import InputError
 
-# Leaves the true panorama, of which `scene.png` is beside the pairs, and counts how often it ran.
-_STITCH = """
+# A method: copies the true panorama, `scene.png` beside the pairs, and logs that it ran.
+_COPY_SCENE = """
 import pathlib, shutil, sys
 reference, target, folder = map(pathlib.Path, sys.argv[1:])
 top = reference.parent.parent
@@ -42,6 +44,13 @@ def _method(name: str, code: str, collect: Callable[[Path], None] | None = None)
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Makes `evaluate` run these methods."""
     return lambda *methods: monkeypatch.setattr(command, "find_methods", lambda *_: list(methods))
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Panoramas are not measured, which takes most of the time."""
+    monkeypatch.setattr(comparison, "prepare_pair", lambda files: None)
+    monkeypatch.setattr(scoring, "measure_panorama", lambda *_: PanoramaMeasures())
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +76,7 @@ def _rows(output: Path) -> list[dict[str, str]]:
 def test_rows_sheets_and_medians_of_a_method(
     folder: Path, tmp_path: Path, use: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    use(_method("copy", _STITCH), _method("broken", "import sys; sys.exit('no idea')"))
+    use(_method("copy", _COPY_SCENE), _method("broken", "import sys; sys.exit('no features')"))
     output = tmp_path / "out"
     evaluate(folder, output, ("copy", "broken"))
     copied, broken = _rows(output)
@@ -76,7 +85,7 @@ def test_rows_sheets_and_medians_of_a_method(
     assert float(copied["seconds"]) > 0
     assert float(copied["peak_mb"]) > 1
     assert copied["epe"] == ""  # no ground truth
-    assert (broken["ok"], broken["reason"], broken["kept_target"]) == ("False", "run: no idea", "")
+    assert (broken["ok"], broken["reason"], broken["kept_target"]) == ("False", "run: no features", "")
     rows = json.loads((output / "results.json").read_text())
     assert [row["method"] for row in rows] == ["copy", "broken"]
     assert rows[0]["ghost"] == 0
@@ -90,8 +99,9 @@ def test_rows_sheets_and_medians_of_a_method(
     assert {path.name for path in output.iterdir()} == {"a", "results.csv", "results.json", "sheets"}
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_what_is_finished_is_not_run_again(folder: Path, tmp_path: Path, use: Callable[..., None]) -> None:
-    use(_method("copy", _STITCH))
+    use(_method("copy", _COPY_SCENE))
     output = tmp_path / "out"
     runs = folder / "runs.txt"
     evaluate(folder, output)
@@ -102,35 +112,37 @@ def test_what_is_finished_is_not_run_again(folder: Path, tmp_path: Path, use: Ca
     evaluate(folder, output, again=True)
     assert runs.read_text() == "a a "
     cv2.imwrite(str(folder / "a" / "2.png"), np.full((330, 330, 3), 90, np.uint8))
-    evaluate(folder, output)  # another picture is another pair
+    evaluate(folder, output)  # the pair has changed
     assert runs.read_text() == "a a a "
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_interrupted_run_leaves_nothing_half_done(folder: Path, tmp_path: Path, use: Callable[..., None]) -> None:
     def interrupt(_: Path) -> None:
         raise KeyboardInterrupt
 
     output = tmp_path / "out"
-    use(_method("copy", _STITCH, interrupt))
+    use(_method("copy", _COPY_SCENE, interrupt))
     with pytest.raises(KeyboardInterrupt):
         evaluate(folder, output)
     assert not (output / "a" / "copy").exists()
-    use(_method("copy", _STITCH))
+    use(_method("copy", _COPY_SCENE))
     evaluate(folder, output)
     assert _rows(output)[0]["ok"] == "True"
     assert [path.name for path in (output / "a").iterdir()] == ["copy"]
 
 
-def test_folder_of_somebody_else_is_not_overwritten(folder: Path, tmp_path: Path, use: Callable[..., None]) -> None:
-    use(_method("copy", _STITCH))
-    theirs = tmp_path / "out" / "a" / "copy" / "thesis.tex"
-    theirs.parent.mkdir(parents=True)
-    theirs.write_text("years of work")
+def test_folder_with_other_files_is_not_overwritten(folder: Path, tmp_path: Path, use: Callable[..., None]) -> None:
+    use(_method("copy", _COPY_SCENE))
+    other_file = tmp_path / "out" / "a" / "copy" / "thesis.tex"
+    other_file.parent.mkdir(parents=True)
+    other_file.write_text("chapter 1")
     with pytest.raises(InputError, match="holds no run of evaluate"):
         evaluate(folder, tmp_path / "out")
-    assert theirs.read_text() == "years of work"
+    assert other_file.read_text() == "chapter 1"
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_ground_truth_beside_a_pair_is_used(folder: Path, tmp_path: Path, use: Callable[..., None]) -> None:
     x, y = np.meshgrid(np.arange(330.0), np.arange(320.0))
     truth = np.stack([x + 150, y], axis=2).astype(np.float32)  # target px -> reference px
@@ -139,14 +151,17 @@ def test_ground_truth_beside_a_pair_is_used(folder: Path, tmp_path: Path, use: C
     x, y = np.meshgrid(np.arange(480.0), np.arange(320.0))
     found = np.stack([x - 150, y + 4], axis=2).astype(np.float32)  # canvas px -> target px, 4 px off
     np.savez(folder / "map.npz", map=found, origin=np.zeros(2), scale=1.0)
-    use(_method("copy", _STITCH))
+    use(_method("copy", _COPY_SCENE))
     evaluate(folder, tmp_path / "out")
     row = _rows(tmp_path / "out")[0]
     assert (float(row["epe"]), float(row["epe_median"]), float(row["epe_over_3"])) == (4, 4, 1)
 
 
 @pytest.mark.parametrize("damage", ["other size", "not an archive", "array missing"])
-def test_unusable_ground_truth_is_said(folder: Path, tmp_path: Path, use: Callable[..., None], damage: str) -> None:
+@pytest.mark.usefixtures("unmeasured")
+def test_unusable_ground_truth_is_the_reason(
+    folder: Path, tmp_path: Path, use: Callable[..., None], damage: str
+) -> None:
     valid = np.ones((9, 9), bool)
     arrays = {"map": np.zeros((8, 8, 2)), "valid": valid, "visible": valid}
     if damage == "array missing":
@@ -155,7 +170,7 @@ def test_unusable_ground_truth_is_said(folder: Path, tmp_path: Path, use: Callab
     if damage == "not an archive":
         (folder / "a" / "gt.npz").write_bytes(b"PK\3\4 cut short")
     np.savez(folder / "map.npz", map=np.zeros((9, 9, 2)), origin=np.zeros(2), scale=1.0)
-    use(_method("copy", _STITCH))
+    use(_method("copy", _COPY_SCENE))
     evaluate(folder, tmp_path / "out")
     row = _rows(tmp_path / "out")[0]
     assert row["ok"] == "False"
@@ -191,21 +206,21 @@ def test_opencv_stitches_a_pair_that_only_turns(folder: Path, tmp_path: Path) ->
 
 def test_command_line_refuses_an_empty_folder_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(tmp_path), "-o", str(tmp_path / "out")]) == 2
-    said = capsys.readouterr().err.strip()
-    assert "no picture pair found" in said
-    assert "\n" not in said
+    message = capsys.readouterr().err.strip()
+    assert "no picture pair found" in message
+    assert "\n" not in message
     assert not (tmp_path / "out").exists()
 
 
 def test_command_line_refuses_an_unknown_method(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(folder), "-o", str(folder / "out"), "--methods", "magic"]) == 2
-    said = capsys.readouterr().err.strip()
-    assert "'magic'" in said
-    assert all(name in said for name in NAMES)
+    message = capsys.readouterr().err.strip()
+    assert "'magic'" in message
+    assert all(name in message for name in NAMES)
 
 
 @pytest.mark.parametrize(("option", "value"), [("--limit", "0"), ("--threads", "-1"), ("--timeout", "0")])
-def test_command_line_refuses_numbers_that_make_no_sense(
+def test_command_line_refuses_numbers_below_one(
     folder: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
 ) -> None:
     assert main(["evaluate", str(folder), "-o", str(folder / "out"), option, value]) == 2
@@ -219,8 +234,8 @@ def test_method_that_is_not_installed_is_skipped_with_a_line(
     monkeypatch.delenv("PARASTITCH_OPENSTITCHING_PYTHON", raising=False)
     evaluate(folder, tmp_path / "out", ("hugin", "opencv-scans", "openstitching"))
     assert [row["method"] for row in _rows(tmp_path / "out")] == ["opencv-scans"]
-    said = capsys.readouterr().err
-    assert "hugin: skipped, pto_gen is not on PATH" in said
-    assert "openstitching: skipped, give --openstitching-python" in said
+    message = capsys.readouterr().err
+    assert "hugin: skipped, pto_gen is not on PATH" in message
+    assert "openstitching: skipped, give --openstitching-python" in message
     with pytest.raises(InputError, match="no method to run"):
         evaluate(folder, tmp_path / "out", ("hugin",))

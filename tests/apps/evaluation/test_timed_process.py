@@ -14,15 +14,15 @@ import pytest
 from apps.evaluation.timed_process import run_timed
 
 
-def test_memory_is_that_of_the_command_not_ours(tmp_path: Path) -> None:
-    ours = np.ones(40_000_000)  # 305 MiB
-    little, much = (
+def test_memory_is_that_of_the_command_not_of_this_process(tmp_path: Path) -> None:
+    own = np.ones(40_000_000)  # 305 MiB
+    small, large = (
         run_timed([sys.executable, "-c", code], tmp_path / "log.txt", 60, {})
         for code in ("pass", "x = b'1' * 120_000_000")
     )
-    assert ours.nbytes / 2**20 > 300
-    assert little.peak_mb < 60
-    assert 114 < much.peak_mb < 200
+    assert own.nbytes / 2**20 > 300
+    assert small.peak_mb < 60
+    assert 114 < large.peak_mb < 200
 
 
 def test_time_of_children_counts(tmp_path: Path) -> None:
@@ -32,19 +32,19 @@ def test_time_of_children_counts(tmp_path: Path) -> None:
     assert run_timed(["/nowhere/tool"], tmp_path / "log.txt", 60, {}).exit_code == 127
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_command_ends_when_we_do(tmp_path: Path, how: signal.Signals) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_command_ends_with_the_process_that_started_it(tmp_path: Path, number: signal.Signals) -> None:
     started = tmp_path / "pid"
     sleeper = f"import os, time; open({str(started)!r}, 'x').write(str(os.getpid()) + '.'); time.sleep(60)"
     log = tmp_path / "log.txt"
-    ours = (
+    parent = (
         "import pathlib, signal, sys; from apps.evaluation.timed_process import run_timed;"
         "signal.signal(signal.SIGINT, signal.default_int_handler);"
         f"run_timed([sys.executable, '-c', {sleeper!r}], pathlib.Path({str(log)!r}), 60, {{}})"
     )
-    with subprocess.Popen([sys.executable, "-c", ours], stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen([sys.executable, "-c", parent], stderr=subprocess.DEVNULL) as process:
         _wait(lambda: started.exists() and started.read_text().endswith("."))
-        process.send_signal(how)
+        process.send_signal(number)
     _wait(lambda: not _alive(int(started.read_text()[:-1])))
 
 

@@ -88,9 +88,9 @@ def test_the_command_writes_a_row_for_each_warp_and_blend(
     found = [(row["sample"], row["warp"], row["blend"]) for row in rows]
     assert found == [(sample, warp, "seam") for sample in ("000000", "000001") for warp in warps]
     assert float(rows[0]["psnr"]) > 40
-    said = capsys.readouterr().out
-    assert "Means, all pairs:" in said
-    assert "truth.csv" in said
+    printed = capsys.readouterr().out
+    assert "Means, all pairs:" in printed
+    assert "truth.csv" in printed
 
 
 def test_classical_is_no_worse_than_the_homography(pairs: Path, tmp_path: Path) -> None:
@@ -118,8 +118,8 @@ def test_wrong_names_end_with_code_2_before_anything_is_written(
     out = tmp_path / "out"
     assert main(["evaluate", str(pairs), "-o", str(out), "--methods", "opencv-pano"]) == 2
     assert main(["evaluate", str(pairs), "-o", str(out), "--blends", "paint"]) == 2
-    said = capsys.readouterr().err.splitlines()
-    assert ["opencv-pano" in said[0], "paint" in said[1], len(said)] == [True, True, 2]
+    lines = capsys.readouterr().err.splitlines()
+    assert ["opencv-pano" in lines[0], "paint" in lines[1], len(lines)] == [True, True, 2]
     assert not out.exists()
 
 

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage.data import astronaut
 
-from apps.evaluation.measures.panorama import SourcePair, measure_panorama, prepare
+from apps.evaluation.measures.panorama import PanoramaMeasures, SourcePair, measure_panorama, prepare
 
 Picture = NDArray[np.uint8]
 
@@ -16,8 +16,13 @@ def pair(scene: Picture) -> SourcePair:
     return prepare(scene[:, :400], scene[:, 200:])
 
 
-def test_true_panorama_is_measured_as_perfect(pair: SourcePair, scene: Picture) -> None:
-    measured = measure_panorama(pair, scene, np.full(scene.shape[:2], 255, np.uint8))
+@pytest.fixture(scope="module")
+def measures_of_scene(pair: SourcePair, scene: Picture) -> PanoramaMeasures:
+    return measure_panorama(pair, scene, np.full(scene.shape[:2], 255, np.uint8))
+
+
+def test_true_panorama_is_measured_as_perfect(measures_of_scene: PanoramaMeasures) -> None:
+    measured = measures_of_scene
     assert measured.reason == ""
     assert measured.good
     assert not measured.blown_up
@@ -37,7 +42,7 @@ def test_scale_of_the_panorama_does_not_matter(pair: SourcePair, scene: Picture)
     assert measured.area == pytest.approx(600 / 400, rel=0.01)
 
 
-@pytest.mark.parametrize("factor", [0.8, 1.3, 1.6])
+@pytest.mark.parametrize("factor", [0.8, 1.6])
 def test_stretch_is_the_anisotropic_scaling(pair: SourcePair, scene: Picture, factor: float) -> None:
     measured = measure_panorama(pair, cv2.resize(scene, None, fx=factor, fy=1))
     expected = max(factor, 1 / factor)
@@ -65,30 +70,28 @@ def test_cut_off_panorama_keeps_less_of_the_target(pair: SourcePair, scene: Pict
     assert not measured.good
 
 
-def test_hard_brightness_step_is_a_seam(pair: SourcePair, scene: Picture) -> None:
-    smooth = measure_panorama(pair, scene)
+def test_hard_brightness_step_is_a_seam(pair: SourcePair, scene: Picture, measures_of_scene: PanoramaMeasures) -> None:
     stepped = scene.copy()
     stepped[:, 300:] = (scene[:, 300:] * 0.7).astype(np.uint8)
     with_step = measure_panorama(pair, stepped)
-    assert smooth.seam is not None
+    assert measures_of_scene.seam is not None
     assert with_step.seam is not None
-    assert with_step.seam > smooth.seam + 0.02
+    assert with_step.seam > measures_of_scene.seam + 0.02
 
 
-def test_black_border_counts_as_not_seen(pair: SourcePair, scene: Picture) -> None:
-    framed = np.zeros((800, 1000, 3), np.uint8)
-    framed[200:600, 200:800] = scene
-    by_black = measure_panorama(pair, framed)
-    alpha = np.zeros(framed.shape[:2], np.uint8)
-    alpha[200:600, 200:800] = 255
-    by_alpha = measure_panorama(pair, framed, alpha)
-    for measured in (by_black, by_alpha):
-        assert measured.area == pytest.approx(600 / 400, rel=0.02)
-        assert measured.canvas == pytest.approx(1, abs=0.02)
+@pytest.mark.parametrize("marked_by", ["black", "alpha"])
+def test_border_does_not_count_as_content(pair: SourcePair, scene: Picture, marked_by: str) -> None:
+    valid = np.zeros((600, 800), np.uint8)
+    valid[100:500, 100:700] = 255
+    framed = np.full((600, 800, 3), 0 if marked_by == "black" else 90, np.uint8)
+    framed[valid > 0] = scene.reshape(-1, 3)  # (400, 600, 3) -> (400 * 600, 3)
+    measured = measure_panorama(pair, framed, None if marked_by == "black" else valid)
+    assert measured.area == pytest.approx(600 / 400, rel=0.02)
+    assert measured.canvas == pytest.approx(1, abs=0.02)
 
 
 def test_thin_wings_are_a_blow_up(pair: SourcePair, scene: Picture) -> None:
-    wings = np.zeros((3000, 800, 3), np.uint8)
+    wings = np.zeros((2400, 800, 3), np.uint8)
     wings[:400, :600] = scene
     wings[:, :10] = 255
     assert measure_panorama(pair, wings).blown_up
@@ -101,7 +104,7 @@ def test_thin_wings_are_a_blow_up(pair: SourcePair, scene: Picture) -> None:
         (np.ascontiguousarray(astronaut()), "reference not found in the panorama"),
     ],
 )
-def test_useless_panorama_has_a_reason(pair: SourcePair, panorama: Picture, reason: str) -> None:
+def test_panorama_without_the_reference_has_a_reason(pair: SourcePair, panorama: Picture, reason: str) -> None:
     measured = measure_panorama(pair, panorama)
     assert measured.reason == reason
     assert not measured.good
