@@ -1,4 +1,4 @@
-"""A small pair with large parallax and exact geometry: a wall and a box before it, seen by two cameras."""
+"""A small pair with large parallax and exact geometry: a wall and a box in front of it, seen by two cameras."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,19 +11,19 @@ from skimage.data import astronaut, coffee, gravel
 SIZE = (400, 300)  # (w, h) of both pictures, px
 FOCAL = 380.0  # px
 WALL, BOX = 10.0, 6.0  # distance from the reference camera
-STEP = (1.6, 0.15, 0.1)  # of the second camera: right, down, forward
-TURN = (-0.01, 0.02, 0.015)  # of the second camera, rotation vector
-BOX_AT = (195, 105, 305, 230)  # left, top, right, bottom in the reference, px
-SLACK = 200  # px of wall painted beyond the reference's frame
+BASELINE = (1.6, 0.15, 0.1)  # of the second camera: right, down, forward
+ROTATION = (-0.01, 0.02, 0.015)  # of the second camera, rotation vector
+BOX_CORNERS = (195, 105, 305, 230)  # left, top, right, bottom in the reference, px
+MARGIN = 200  # px of the wall's texture beyond the reference's frame
 
 
 @dataclass(frozen=True)
-class Scene:
+class TwoPlanes:
     """A pair and what is true about it.
 
     Attributes:
         reference, target: (h, w, 3) uint8 BGR.
-        places: (h, w, 2) float64, target px -> reference px, wherever that is.
+        map_xy: (h, w, 2) float64, target px -> reference px, also outside the reference's frame.
         visible: (h, w), target pixels that the reference sees too, a pixel off every border.
         on_box: (h, w), target pixels that show the box.
         wall: (3, 3), reference px -> target px of the wall.
@@ -31,48 +31,48 @@ class Scene:
 
     reference: NDArray[np.uint8]
     target: NDArray[np.uint8]
-    places: NDArray[np.float64]
+    map_xy: NDArray[np.float64]
     visible: NDArray[np.bool_]
     on_box: NDArray[np.bool_]
     wall: NDArray[np.float64]
 
 
 @cache
-def two_planes() -> Scene:
+def two_planes() -> TwoPlanes:
     """Render the scene; treat the arrays as read-only."""
     w, h = SIZE
     wall, box = _homography(WALL), _homography(BOX)
     far, near = paint(coffee()[..., ::-1], 6), paint(astronaut()[..., ::-1], 3)
-    left, top, right, bottom = BOX_AT
-    # Textures are painted in reference px, shifted by the slack.
-    shift = np.array([[1, 0, -SLACK], [0, 1, -SLACK], [0, 0, 1]], np.float64)
-    reference = far[SLACK : SLACK + h, SLACK : SLACK + w].copy()
-    reference[top:bottom, left:right] = near[SLACK + top : SLACK + bottom, SLACK + left : SLACK + right]
-    target, box_valid = (cv2.warpPerspective(p, m @ shift, (w, h)) for p, m in ((far, wall), (near, box)))
+    left, top, right, bottom = BOX_CORNERS
+    # Textures are drawn in reference px, translated by the margin.
+    translation = np.array([[1, 0, -MARGIN], [0, 1, -MARGIN], [0, 0, 1]], np.float64)
+    reference = far[MARGIN : MARGIN + h, MARGIN : MARGIN + w].copy()
+    reference[top:bottom, left:right] = near[MARGIN + top : MARGIN + bottom, MARGIN + left : MARGIN + right]
+    target, box_pixels = (cv2.warpPerspective(p, m @ translation, (w, h)) for p, m in ((far, wall), (near, box)))
     x, y = np.meshgrid(np.arange(w, dtype=np.float64), np.arange(h, dtype=np.float64))
     grid = np.stack([x, y], axis=-1)
-    on_wall, before = (_project(np.linalg.inv(m), grid) for m in (wall, box))
-    on_box = _within(before, (left - 0.5, top - 0.5, right - 0.5, bottom - 0.5))
-    target[on_box] = box_valid[on_box]
-    places = np.where(on_box[..., None], before, on_wall)
-    behind = ~on_box & _within(on_wall, (left - 1.5, top - 1.5, right + 0.5, bottom + 0.5))
-    visible = _within(places, (1, 1, w - 2, h - 2)) & ~behind
-    return Scene(reference, target, places, visible, on_box, wall)
+    on_wall, on_box_plane = (_project(np.linalg.inv(m), grid) for m in (wall, box))
+    on_box = _within(on_box_plane, (left - 0.5, top - 0.5, right - 0.5, bottom - 0.5))
+    target[on_box] = box_pixels[on_box]
+    map_xy = np.where(on_box[..., None], on_box_plane, on_wall)
+    hidden = ~on_box & _within(on_wall, (left - 1.5, top - 1.5, right + 0.5, bottom + 0.5))
+    visible = _within(map_xy, (1, 1, w - 2, h - 2)) & ~hidden
+    return TwoPlanes(reference, target, map_xy, visible, on_box, wall)
 
 
 def _homography(distance: float) -> NDArray[np.float64]:
     """Reference px -> target px of the plane z = distance."""
     w, h = SIZE
     camera = np.array([[FOCAL, 0, (w - 1) / 2], [0, FOCAL, (h - 1) / 2], [0, 0, 1]])
-    rotation, _ = cv2.Rodrigues(np.array(TURN))
-    shift = np.outer(STEP, [0, 0, 1]) / distance
-    homography = camera @ rotation @ (np.eye(3) - shift) @ np.linalg.inv(camera)
+    rotation, _ = cv2.Rodrigues(np.array(ROTATION))
+    parallax = np.outer(BASELINE, [0, 0, 1]) / distance
+    homography = camera @ rotation @ (np.eye(3) - parallax) @ np.linalg.inv(camera)
     return np.asarray(homography / homography[2, 2])
 
 
 def paint(photograph: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
     """A photograph over gravel, so that there is something to match everywhere."""
-    w, h = SIZE[0] + 2 * SLACK, SIZE[1] + 2 * SLACK
+    w, h = SIZE[0] + 2 * MARGIN, SIZE[1] + 2 * MARGIN
     picture = cv2.resize(photograph, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32)
     stones = cv2.resize(np.roll(gravel(), 40 * seed, axis=1), (w, h), interpolation=cv2.INTER_AREA)
     mixed = 20 + 0.5 * picture + 0.6 * (stones[..., None].astype(np.float32) - 60)

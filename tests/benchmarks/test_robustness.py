@@ -47,7 +47,7 @@ def generator(seed=0):
 def two_planes():
     scene = synthetic.two_planes()
     grid = pixel_grid(*scene.visible.shape)
-    return Case(scene.reference, scene.target, grid, scene.places.astype(np.float32), scene.visible)
+    return Case(scene.reference, scene.target, grid, scene.map_xy.astype(np.float32), scene.visible)
 
 
 def identical_pair():

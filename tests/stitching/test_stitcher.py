@@ -337,7 +337,7 @@ def test_the_warp_says_where_the_scene_is(stitched):
     rows, columns = (some[::17] for some in np.nonzero(warp.trusted & stitched.aligned.reference_valid))
     canvas = (np.stack([columns, rows], axis=-1) + 0.5) / warp.scale - 0.5
     shown = warp.map[rows, columns]
-    true = remap(scene.places.astype(np.float32), shown[None])[0]
+    true = remap(scene.map_xy.astype(np.float32), shown[None])[0]
     error = np.linalg.norm(true - canvas - np.array(warp.origin), axis=1)
     assert np.median(error) < 0.2
     assert (error < 2).mean() > 0.97

@@ -16,7 +16,7 @@ from apps.cli import main
 from apps.evaluation.measures.stitch_truth import StitchTruth
 from apps.evaluation.measures.warp_truth import WarpTruth
 from apps.evaluation.truth_evaluation import evaluate_truth
-from datasets import generate as module
+from datasets import generate as generate_module
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
 from datasets.sample import Sample, View, Visibility
@@ -30,22 +30,24 @@ class PlanesRenderer(FakeRenderer):
         sample, scene = super().__call__(index), synthetic.two_planes()
         w, h = synthetic.SIZE
         codes = np.where(scene.visible, Visibility.VISIBLE, Visibility.OCCLUDED)
-        x, y = np.moveaxis(scene.places, -1, 0)
+        x, y = np.moveaxis(scene.map_xy, -1, 0)
         codes[(x < 0) | (y < 0) | (x > w - 1) | (y > h - 1)] = Visibility.OUTSIDE
-        target = View(scene.target, scene.target, scene.places.astype(np.float32), codes.astype(np.uint8), None)
+        target = View(scene.target, scene.target, scene.map_xy.astype(np.float32), codes.astype(np.uint8), None)
         back = np.dstack(np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32)))
         reference = View(scene.reference, scene.reference, back, np.full((h, w), Visibility.VISIBLE, np.uint8), None)
-        slack = synthetic.SLACK
+        margin = synthetic.MARGIN
         stitched = synthetic.paint(synthetic.coffee()[..., ::-1], 6)
-        stitched[slack : slack + h, slack : slack + w] = scene.reference
-        shift = np.array([[1, 0, -slack], [0, 1, -slack], [0, 0, 1]], np.float64)
+        stitched[margin : margin + h, margin : margin + w] = scene.reference
+        translation = np.array([[1, 0, -margin], [0, 1, -margin], [0, 0, 1]], np.float64)
         canvas = stitched.shape[1::-1]
-        valid = cv2.warpPerspective(np.full((h, w), 2, np.uint8), np.linalg.inv(scene.wall @ shift), canvas, flags=0)
-        valid[slack : slack + h, slack : slack + w] |= 1
+        valid = cv2.warpPerspective(
+            np.full((h, w), 2, np.uint8), np.linalg.inv(scene.wall @ translation), canvas, flags=0
+        )
+        valid[margin : margin + h, margin : margin + w] |= 1
         facts = sample.facts | {"fundamental": fundamental().tolist()}
         segments = np.array([[[[20, 20], [380, 20]]] * 2, [[[380, 20], [380, 280]]] * 2], np.float32)
         return Sample(
-            index, reference, target, stitched, stitched, np.asarray(valid, np.uint8), (-slack, -slack), segments,
+            index, reference, target, stitched, stitched, np.asarray(valid, np.uint8), (-margin, -margin), segments,
             np.ones((2, 2), np.float32), facts,
         )  # fmt: skip
 
@@ -54,7 +56,7 @@ def fundamental() -> NDArray[np.float64]:
     """F with x_reference^T F x_target = 0: of the homography of the wall and the reference's epipole."""
     w, h = synthetic.SIZE
     camera = np.array([[synthetic.FOCAL, 0, (w - 1) / 2], [0, synthetic.FOCAL, (h - 1) / 2], [0, 0, 1]])
-    x, y, z = camera @ synthetic.STEP
+    x, y, z = camera @ synthetic.BASELINE
     epipole = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return np.asarray(epipole @ np.linalg.inv(synthetic.two_planes().wall))
 
@@ -65,10 +67,10 @@ def open_planes(options: SampleOptions, seed: int, device: str = "cpu") -> Plane
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set of two samples that show the same."""
+    """A data set of two equal samples."""
     folder = tmp_path_factory.mktemp("data") / "pairs"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "run_local", lambda task, indices, processes: map(task, indices))
+        patch.setattr(generate_module, "run_local", lambda task, indices, processes: map(task, indices))
         generate(SampleOptions(size=synthetic.SIZE), GenerateJob(folder, 2), open_planes)
     return folder
 
@@ -105,7 +107,7 @@ def test_classical_is_no_worse_than_the_homography(pairs: Path, tmp_path: Path) 
 
 
 def test_limit_counts_samples_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "run_local", lambda task, indices, processes: map(task, indices))
+    monkeypatch.setattr(generate_module, "run_local", lambda task, indices, processes: map(task, indices))
     job = GenerateJob(tmp_path / "part", 4, index_range=(2, 4))
     generate(SampleOptions(size=synthetic.SIZE), job, open_planes)
     found = evaluate_truth(tmp_path / "part", tmp_path / "out", ["homography"], [], limit=1)
@@ -124,7 +126,7 @@ def test_wrong_names_end_with_code_2_before_anything_is_written(
 
 
 def test_a_data_set_without_samples_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "run_local", lambda task, indices, processes: map(task, indices))
+    monkeypatch.setattr(generate_module, "run_local", lambda task, indices, processes: map(task, indices))
     generate(SampleOptions(size=(64, 48)), GenerateJob(tmp_path / "few", 1), open_fake)
     (tmp_path / "few" / "meta.jsonl").unlink()
     with pytest.raises(InputError, match="holds no sample"):

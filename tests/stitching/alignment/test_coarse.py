@@ -63,7 +63,7 @@ def test_a_known_homography_is_found_to_half_a_pixel(name, seed):
 def test_of_two_planes_the_one_with_more_of_the_overlap_is_aligned():
     scene = two_planes()
     found = align(to_grey(scene.target), to_grey(scene.reference))
-    error = np.linalg.norm(project(found.homography, GRID) - scene.places, axis=2)
+    error = np.linalg.norm(project(found.homography, GRID) - scene.map_xy, axis=2)
     wall = scene.visible & ~scene.on_box
     assert error[wall].max() < 0.5
     assert error[scene.on_box].min() > 20
@@ -76,7 +76,7 @@ def test_trusted_matches_keep_the_parallax():
     matches = align(to_grey(scene.target), to_grey(scene.reference)).matches
     cells = matches.target.round().astype(int)
     on_box = scene.on_box[cells[:, 1], cells[:, 0]]
-    true = scene.places[cells[:, 1], cells[:, 0]]
+    true = scene.map_xy[cells[:, 1], cells[:, 0]]
     assert on_box.sum() > 50
     assert (np.linalg.norm(true - matches.reference, axis=1) < 2).mean() > 0.95
 
@@ -100,7 +100,7 @@ def test_masks_keep_regions_out_of_the_alignment():
     cells = found.matches.target.round().astype(int)
     assert scene.on_box[cells[:, 1], cells[:, 0]].mean() > 0.95
     at = np.argwhere(scene.on_box)[:, ::-1].astype(float)
-    assert np.linalg.norm(project(found.homography, at) - scene.places[scene.on_box], axis=1).max() < 2
+    assert np.linalg.norm(project(found.homography, at) - scene.map_xy[scene.on_box], axis=1).max() < 2
 
 
 def test_a_translation_is_found_in_pictures_without_features():

@@ -23,7 +23,7 @@ def blobs(seed=0, shape=(200, 260)):
 def test_matches_are_where_the_scene_says(pair):
     matches = match_features(*pair)
     cells = matches.target.round().astype(int)
-    true = two_planes().places[cells[:, 1], cells[:, 0]]
+    true = two_planes().map_xy[cells[:, 1], cells[:, 0]]
     error = np.linalg.norm(true - matches.reference, axis=1)
     assert len(matches) > 300
     assert (error < 2).mean() > 0.9

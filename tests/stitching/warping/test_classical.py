@@ -44,7 +44,7 @@ def estimated():
     alignment = align(to_grey(scene.target), to_grey(scene.reference))
     coarse = plan_canvas(alignment, SIZE, SIZE)
     pair, coarse_map = draw_canvas_pair(as_picture(scene.reference), as_picture(scene.target), alignment, coarse, SCALE)
-    in_reference = remap(scene.places.astype(np.float32), coarse_map).astype(np.float64)
+    in_reference = remap(scene.map_xy.astype(np.float32), coarse_map).astype(np.float64)
     height, width = pair.target_valid.shape
     truth = rescale(coarse.canvas.from_reference(in_reference), SCALE) - pixel_grid(height, width)
     visible = (remap(scene.visible.astype(np.uint8), coarse_map) > 0) & pair.target_valid
@@ -90,7 +90,7 @@ def test_consistent_pixels_are_visible_and_right(estimated):
 def test_placed_on_the_canvas_trusted_pixels_show_what_the_reference_sees_there(estimated):
     scene = two_planes()
     placement = place_target(estimated.warps["classical"], estimated.pair, estimated.coarse_map, SIZE, SCALE)
-    shown = remap(scene.places.astype(np.float32), placement.map_xy)  # as reference px
+    shown = remap(scene.map_xy.astype(np.float32), placement.map_xy)  # as reference px
     both = estimated.pair.reference_valid & placement.trusted
     expected = estimated.canvas.to_reference(rescale(pixel_grid(*both.shape).astype(np.float64), 1 / SCALE))
     error = np.linalg.norm(shown - expected, axis=2)[both]

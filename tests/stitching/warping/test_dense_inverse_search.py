@@ -105,9 +105,9 @@ def test_a_lone_flow_is_chosen():
 
 def test_started_from_sparse_matches_the_search_finds_both_surfaces():
     scene = two_planes()
-    true = scene.places - pixel_grid(H, W)
+    true = scene.map_xy - pixel_grid(H, W)
     cells = np.argwhere(scene.visible)[::97, ::-1].astype(float)
-    ends = scene.places[scene.visible][::97]
+    ends = scene.map_xy[scene.visible][::97]
     seed = nearest_match_flow(cells, ends, (H, W))
     flow = dense_inverse_search(to_grey(scene.target), to_grey(scene.reference), seed)
     wrong = np.linalg.norm(flow - true, axis=2) > 2

@@ -272,7 +272,7 @@ def test_a_good_flow_is_a_good_warp():
     coarse = plan_canvas(alignment, SIZE, SIZE)
     pair, places = draw_canvas_pair(as_picture(scene.reference), as_picture(scene.target), alignment, coarse, scale)
     warp = flow_warp(pair, PtlflowWarping(Search(dense_inverse_search)))
-    true_places = remap(scene.places.astype(np.float32), places).astype(np.float64)
+    true_places = remap(scene.map_xy.astype(np.float32), places).astype(np.float64)
     truth = rescale(coarse.canvas.from_reference(true_places), scale) - pixel_grid(*pair.target_valid.shape)
     visible = (remap(scene.visible.astype(np.uint8), places) > 0) & pair.target_valid
     error = np.linalg.norm(warp.residual - truth, axis=2)

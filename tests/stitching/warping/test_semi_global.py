@@ -16,7 +16,7 @@ def true_matches(step=9, noise=0.3):
     """Points of the target and their places in the reference, on both surfaces, not quite exact."""
     scene = two_planes()
     cells = np.argwhere(scene.visible)[::step, ::-1].astype(float)
-    places = scene.places[scene.visible][::step]
+    places = scene.map_xy[scene.visible][::step]
     random = np.random.default_rng(0)
     some = random.permutation(len(cells))[:400]
     return cells[some], places[some] + random.normal(0, noise, (len(some), 2))
@@ -39,12 +39,12 @@ def test_the_flow_of_both_surfaces_is_found_both_ways(scale):
     start, end = true_matches()
     greys = to_grey(scene.target), to_grey(scene.reference)
     flow = epipolar_flow(*greys, EVERYWHERE, start, end, scale)
-    true = scene.places - pixel_grid(H, W)
+    true = scene.map_xy - pixel_grid(H, W)
     error = np.linalg.norm(flow.forward - true, axis=2)
     for surface in (scene.on_box, ~scene.on_box):
         assert np.median(error[scene.visible & surface]) < 1
         assert (error[scene.visible & surface] < 3).mean() > 0.97
-    cells = scene.places.round().astype(int)[scene.visible]
+    cells = scene.map_xy.round().astype(int)[scene.visible]
     round_trip = true[scene.visible] + flow.backward[cells[:, 1], cells[:, 0]]
     assert (np.linalg.norm(round_trip, axis=1) < 3).mean() > 0.95
 
@@ -54,7 +54,7 @@ def test_the_borders_of_the_pictures_are_matched_like_the_rest():
     scene = two_planes()
     greys = to_grey(scene.target), to_grey(scene.reference)
     flow = epipolar_flow(*greys, EVERYWHERE, *true_matches(), 1.0)
-    right = np.linalg.norm(flow.forward - (scene.places - pixel_grid(H, W)), axis=2) < 3
+    right = np.linalg.norm(flow.forward - (scene.map_xy - pixel_grid(H, W)), axis=2) < 3
     for columns in (slice(0, 30), slice(W - 80, W)):
         assert right[:, columns][scene.visible[:, columns]].mean() > 0.95
 
