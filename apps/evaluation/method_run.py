@@ -1,4 +1,4 @@
-"""One run of one method on one pair: in a folder of its own, complete or not there at all, not run twice."""
+"""One run of one method on one pair, in a folder of its own that appears when the run is complete."""
 
 import json
 import os
@@ -45,10 +45,18 @@ class Status:
 
 
 def run_method(method: StitchMethod, files: PairFiles, folder: Path, limits: Limits, again: bool) -> Status:
-    """Run a method on a pair, its outputs and `status.json` in `folder`; a finished run is only read.
+    """Run a method on a pair, or read how it ended where it ran before on the same pictures with as many threads.
 
-    Finished means: with the same pictures and threads. `again` runs it in any case.
-    Raises InputError where `folder` holds something else, JobError where the outputs cannot be stored.
+    Args:
+        method: what to run.
+        files: the pair.
+        folder: for its outputs and `status.json`.
+        limits: of the run.
+        again: run it in any case.
+
+    Raises:
+        InputError: `folder` exists and holds something else.
+        JobError: the outputs cannot be stored.
     """
     inputs = files.digest()
     before = _read_status(folder)
@@ -83,9 +91,8 @@ def _status(cost: ProcessCost, folder: Path, limits: Limits, inputs: str) -> Sta
     elif cost.exit_code < 0:
         error = f"ended by {signal.Signals(-cost.exit_code).name}"
     elif cost.exit_code > 0:
-        lines = (folder / "log.txt").read_text(errors="replace").split("\n")
-        words = [line.strip() for line in lines if line.strip()]
-        error = words[-1][:200] if words else f"exit code {cost.exit_code}"
+        lines = (folder / "log.txt").read_text(errors="replace").strip().split("\n")
+        error = lines[-1].strip()[:200] or f"exit code {cost.exit_code}"
     elif not (folder / "pano.png").exists():
         error = "no panorama written"
     seconds, cpu_seconds, peak_mb = round(cost.seconds, 3), round(cost.cpu_seconds, 3), round(cost.peak_mb, 1)
@@ -95,5 +102,5 @@ def _status(cost: ProcessCost, folder: Path, limits: Limits, inputs: str) -> Sta
 def _read_status(folder: Path) -> Status | None:
     try:
         return Status(**json.loads((folder / "status.json").read_text()))
-    except (OSError, ValueError, TypeError):  # not there, cut short, of another kind
+    except (OSError, ValueError, TypeError):  # missing, cut short, of another kind
         return None

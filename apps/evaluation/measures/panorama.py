@@ -20,9 +20,15 @@ SIDE = 480  # px: pictures are measured with the reference's longer side at this
 
 _MAX_SIDE = 1400, 1500  # px: longer side of the panorama when measured, first and second try
 _MIN_PANORAMA = 1000  # px of content
-_BLACK = 4  # grey level
-_BLOCK = 16  # px, the grid on which content is looked for
+_MAX_BLACK = 4  # grey level
+_MIN_AREA, _MAX_AREA, _MAX_CANVAS = 0.8, 6.0, 4.0  # a panorama outside is too small or blown up
+_BLOCK = 16  # px, the grid on which content is looked for; compared in a window of one px more
+_MIN_TEXTURE = 5.0  # grey levels, standard deviation: blocks above are compared by correlation, others by mean
+_MIN_CORRELATION, _MAX_MEAN_DIFFERENCE, _MIN_COVERAGE = 0.75, 25.0, 0.85  # of a block that is kept; grey levels
+_MIN_REGISTERED, _MIN_OVERLAP, _MIN_TEXTURED_OVERLAP = 400, 800, 200  # px; less is not measured
+_MIN_NEW_BLOCKS = 9
 _GHOST_WINDOW = 15  # px, over which the panorama is compared with its sources
+_GHOST_TEXTURE, _GHOST_CORRELATION = 6.0, 0.8  # grey levels; a ghost's correlation is below
 _RIM = np.ones((9, 9), np.uint8)  # 4 px of the overlap's border are not compared
 
 Grey = NDArray[np.float32]  # (h, w), 0..255
@@ -149,12 +155,12 @@ def measure_panorama(
     kept_target = _kept(pair.target, target)
     faults = _overlap_faults(pair, view)
     return PanoramaMeasures(
-        reason="panorama smaller than the reference" if area < 0.8 else "",
+        reason="panorama smaller than the reference" if area < _MIN_AREA else "",
         width=width,
         height=height,
         area=area,
         canvas=canvas,
-        blown_up=area > 6 or canvas > 4,
+        blown_up=area > _MAX_AREA or canvas > _MAX_CANVAS,
         kept_reference=float(_kept(pair.reference, reference).mean()),
         kept_target=float(kept_target.mean()),
         kept_new=_kept_new(pair, kept_target),
@@ -175,7 +181,7 @@ def _resized(picture: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
 
 def _not_black_border(panorama: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(h, w) uint8, 0 where black is connected with the outside, else 1."""
-    black = np.pad((panorama.max(axis=2) <= _BLACK).astype(np.uint8), 1, constant_values=1)
+    black = np.pad((panorama.max(axis=2) <= _MAX_BLACK).astype(np.uint8), 1, constant_values=1)
     _, labels = cv2.connectedComponents(black)
     return np.asarray(labels != labels[0, 0], np.uint8)[1:-1, 1:-1]
 
@@ -212,15 +218,15 @@ def _block_centres(view: FeatureView) -> tuple[NDArray[np.intp], ...]:
 def _kept(source: FeatureView, found: Registration | None) -> NDArray[np.bool_]:
     """(rows, columns) per block of the source: does the panorama show its content where the registration expects it?"""
     centres = _block_centres(source)
-    if found is None or found.valid.sum() < 400:
+    if found is None or found.valid.sum() < _MIN_REGISTERED:
         return np.zeros_like(source.valid[centres], bool)
     fitted = fit_grey(to_grey(found.warped).astype(np.float32), source.grey, found.valid)
     window = _BLOCK + 1
     mean, variance = local_moments(source.grey, window)
-    textured = variance > 5**2
-    textures_agree = local_correlation(source.grey, fitted, window) >= 0.75
-    means_agree = np.abs(mean - local_moments(fitted, window)[0]) <= 25
-    covered = cv2.blur(found.valid.astype(np.float32), (window, window)) > 0.85
+    textured = variance > _MIN_TEXTURE**2
+    textures_agree = local_correlation(source.grey, fitted, window) >= _MIN_CORRELATION
+    means_agree = np.abs(mean - local_moments(fitted, window)[0]) <= _MAX_MEAN_DIFFERENCE
+    covered = cv2.blur(found.valid.astype(np.float32), (window, window)) > _MIN_COVERAGE
     return np.asarray(np.where(textured, textures_agree, means_agree) & covered)[centres]
 
 
@@ -228,7 +234,7 @@ def _kept_new(pair: SourcePair, kept_target: NDArray[np.bool_]) -> float | None:
     if pair.inside is None:
         return None
     new = ~pair.inside[_block_centres(pair.target)]
-    return float(kept_target[new].mean()) if new.sum() > 8 else None
+    return float(kept_target[new].mean()) if new.sum() >= _MIN_NEW_BLOCKS else None
 
 
 def _stretch(found: Registration) -> float:
@@ -253,7 +259,7 @@ def _overlap_faults(pair: SourcePair, view: FeatureView) -> OverlapFaults:
         fitted.append(fit_grey(to_grey(found.warped).astype(np.float32), panorama, found.valid & valid))
         both = both & found.valid
     both = cv2.erode(both.astype(np.uint8), _RIM) > 0
-    if both.sum() <= 800:
+    if both.sum() <= _MIN_OVERLAP:
         return OverlapFaults()
     fidelity = np.minimum(*(np.abs(panorama - source) for source in fitted))[both].mean()
     in_sources = cv2.dilate(np.maximum(*map(_gradient, fitted)), np.ones((3, 3), np.uint8))
@@ -265,8 +271,10 @@ def _overlap_faults(pair: SourcePair, view: FeatureView) -> OverlapFaults:
 def _ghost(panorama: Grey, sources: list[Grey], both: NDArray[np.bool_]) -> float | None:
     correlation = np.maximum(*(local_correlation(panorama, source, _GHOST_WINDOW) for source in sources))
     variance = np.maximum(*(local_moments(picture, _GHOST_WINDOW)[1] for picture in (panorama, sources[0])))
-    textured = both & (variance > 6**2)
-    return float((correlation < 0.8)[textured].mean()) if textured.sum() > 200 else None
+    textured = both & (variance > _GHOST_TEXTURE**2)
+    return (
+        float((correlation < _GHOST_CORRELATION)[textured].mean()) if textured.sum() > _MIN_TEXTURED_OVERLAP else None
+    )
 
 
 def _gradient(picture: Grey) -> Grey:
