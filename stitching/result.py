@@ -11,6 +11,7 @@ from stitching.blending.blend import Blend
 from stitching.blending.layers import Layers
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, Pixels
+from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture import Picture
 from stitching.io.warp_file import WarpField
 from stitching.summary import Summary
@@ -34,7 +35,7 @@ class Stitched:
         holes: (h, w), enclosed by both pictures, but shown by neither.
         blend: weight and gain on the working canvas.
         layers: the pictures and the estimated warp, to draw either on the full canvas again.
-        crop: (left, top, right, bottom) of the panorama on the output canvas.
+        crop: the panorama's part of the output canvas, px.
         summary: what was done, in numbers.
     """
 
@@ -50,7 +51,7 @@ class Stitched:
     holes: Mask
     blend: Blend
     layers: Layers
-    crop: tuple[int, int, int, int]
+    crop: Rectangle
     summary: Summary
 
     @property

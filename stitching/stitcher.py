@@ -15,6 +15,7 @@ from stitching.blending.generators import find_generator
 from stitching.blending.layers import Layers
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field
+from stitching.geometry.rectangles import Rectangle
 from stitching.inputs import PictureInput, read_pair
 from stitching.io.picture import Picture, shrink
 from stitching.io.warp_file import WarpField, load_warp
@@ -82,12 +83,10 @@ def stitch(
         # Away from the seam only the target is shown: there its shapes should be natural.
         relaxed = replace(layers, map_xy=relax_map(chosen.placement, chosen.blend.weight))
         panorama, alpha = compose(relaxed, chosen.blend, lambda share: clock.report("compose", share))
-        left, top, right, bottom = crop = largest_rectangle(alpha) if options.crop else (0, 0, *layers.size)
-    summary = summarize(
-        pictures, canvas, alignment, chosen, explain_choice(tried, chosen), (right - left, bottom - top), clock.seconds
-    )
+        crop = largest_rectangle(alpha) if options.crop else Rectangle(0, 0, *layers.size)
+    summary = summarize(pictures, canvas, alignment, chosen, explain_choice(tried, chosen), crop.size, clock.seconds)
     return Stitched(
-        panorama[top:bottom, left:right], alpha[top:bottom, left:right], *pictures, canvas, alignment, coarse_pair,
+        panorama[crop.slices], alpha[crop.slices], *pictures, canvas, alignment, coarse_pair,
         chosen.placement, chosen.aligned, hole_mask(chosen.aligned), chosen.blend, layers, crop, summary,
     )  # fmt: skip
 

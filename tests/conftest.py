@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
+from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture import Picture
 from stitching.summary import Summary
 from stitching.warping.warp import AlignedPair
@@ -59,7 +60,7 @@ def _stitched(*, holes: bool = False, size: tuple[int, int] = (600, 320), **chan
         "blend": SimpleNamespace(weight=np.broadcast_to(columns < w // 4, (h // 2, w // 2)).astype(np.float32)),
         "residual": residual,
         "layers": SimpleNamespace(size=size),
-        "crop": (0, 0, w, h),
+        "crop": Rectangle(0, 0, w, h),
         "summary": _summary(first, second, size),
     }
     return SimpleNamespace(**fields | changes)

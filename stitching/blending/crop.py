@@ -5,11 +5,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from stitching.geometry.rectangles import Rectangle
+
 GRID_SIDE = 400  # cells on the longer side of the grid on which the rectangle is sought
 
 
-def largest_rectangle(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of the largest axis-parallel rectangle that alpha fills.
+def largest_rectangle(alpha: NDArray[np.uint8]) -> Rectangle:
+    """The largest axis-parallel rectangle that alpha fills.
 
     It is the largest that consists of cells of a grid; all of `alpha` where no cell is full.
 
@@ -22,10 +24,9 @@ def largest_rectangle(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     blocks = alpha[: rows * step, : columns * step].reshape(rows, step, columns, step)  # (h', w') -> cells' pixels
     full = blocks.min(axis=(1, 3)) > 0  # (rows, columns)
     if not full.any():
-        return 0, 0, w, h
+        return Rectangle(0, 0, w, h)
     best = max(_maximal_rectangles(full), key=lambda r: (r[2] - r[0]) * (r[3] - r[1]))
-    left, top, right, bottom = (edge * step for edge in best)
-    return left, top, right, bottom
+    return Rectangle(*(edge * step for edge in best))
 
 
 def _maximal_rectangles(full: NDArray[np.bool_]) -> Iterator[tuple[int, int, int, int]]:

@@ -39,9 +39,8 @@ def save_aligned(stitched: Stitched, folder: Path) -> None:
             valid[_enlarged(stitched.aligned.trusted, layers.size) < 0.5] = 0
         write_picture(folder / f"warp{number}.png", pixels)
         write_picture(folder / f"mask{number}.png", _as_bgr(valid))
-    left, top, right, bottom = stitched.crop
-    width, height = layers.size
-    margins = top, height - bottom, left, width - right
+    crop, (width, height) = stitched.crop, layers.size
+    margins = crop.top, height - crop.bottom, crop.left, width - crop.right
     panorama, alpha = (
         cv2.copyMakeBorder(p, *margins, cv2.BORDER_CONSTANT) for p in (stitched.panorama, stitched.alpha)
     )

@@ -98,13 +98,13 @@ def _panorama(stitched: Stitched) -> dict[str, str]:
 
 def _on_panorama(field: npt.NDArray[np.float32], stitched: Stitched, size: Size) -> npt.NDArray[np.float32]:
     """A field (h, w) of the working grid, drawn over the (cropped) panorama at `size` (w, h) px."""
-    (left, top, right, bottom), (width, height) = stitched.crop, stitched.layers.size
+    crop, (width, height) = stitched.crop, stitched.layers.size
     x_scale, y_scale = field.shape[1] / width, field.shape[0] / height  # working px per output px
-    x_step, y_step = (right - left) / size[0] * x_scale, (bottom - top) / size[1] * y_scale
+    x_step, y_step = crop.size[0] / size[0] * x_scale, crop.size[1] / size[1] * y_scale
     to_field = np.array(
         [
-            [x_step, 0, left * x_scale + 0.5 * x_step - 0.5],
-            [0, y_step, top * y_scale + 0.5 * y_step - 0.5],
+            [x_step, 0, crop.left * x_scale + 0.5 * x_step - 0.5],
+            [0, y_step, crop.top * y_scale + 0.5 * y_step - 0.5],
         ]
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -114,8 +114,9 @@ def _on_panorama(field: npt.NDArray[np.float32], stitched: Stitched, size: Size)
 
 def _view_box(stitched: Stitched) -> str:
     """The (cropped) panorama in canvas px, as SVG wants it: x, y, width, height."""
-    left, top, right, bottom = np.array(stitched.crop) * stitched.canvas.size[0] / stitched.layers.size[0]
-    return f"{left - 0.5:g} {top - 0.5:g} {right - left:g} {bottom - top:g}"  # pixel centres are at integers
+    crop = stitched.crop
+    x, y, width, height = np.array([*crop.origin, *crop.size]) * stitched.canvas.size[0] / stitched.layers.size[0]
+    return f"{x - 0.5:g} {y - 0.5:g} {width:g} {height:g}"  # pixel centres are at integers
 
 
 def _comparison(stitched: Stitched) -> dict[str, str]:

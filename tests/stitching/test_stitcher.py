@@ -159,9 +159,8 @@ def test_final_megapix_does_not_enlarge(stitched):
 def test_a_cropped_panorama_has_no_empty_pixel(stitched):
     cropped = stitch(two_planes().reference, two_planes().target, Options(crop=True))
     assert cropped.alpha.min() == 255
-    left, top, right, bottom = cropped.crop
-    assert cropped.panorama.shape[:2] == (bottom - top, right - left)
-    assert np.array_equal(cropped.panorama, stitched.panorama[top:bottom, left:right])
+    assert cropped.panorama.shape[1::-1] == cropped.crop.size
+    assert np.array_equal(cropped.panorama, stitched.panorama[cropped.crop.slices])
     assert cropped.alpha.size > 0.85 * (stitched.alpha == 255).sum()
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from stitching.blending.crop import GRID_SIDE, largest_rectangle
+from stitching.geometry.rectangles import Rectangle
 
 
 def brute_force(alpha):
@@ -27,31 +28,31 @@ def test_the_rectangle_is_full_and_the_largest(seed):
     h, w = random.integers(1, 13, 2)
     alpha = (random.random((h, w)) < random.uniform(0.5, 1)).astype(np.uint8) * np.uint8(255)
     alpha[0, 0] = 255
-    left, top, right, bottom = largest_rectangle(alpha)
-    assert alpha[top:bottom, left:right].min() == 255
-    assert (right - left) * (bottom - top) == brute_force(alpha)
+    found = largest_rectangle(alpha)
+    assert alpha[found.slices].min() == 255
+    assert alpha[found.slices].size == brute_force(alpha)
 
 
 def test_a_full_picture_is_not_cut():
-    assert largest_rectangle(np.full((30, 50), 255, np.uint8)) == (0, 0, 50, 30)
+    assert largest_rectangle(np.full((30, 50), 255, np.uint8)) == Rectangle(0, 0, 50, 30)
 
 
 def test_a_large_picture_loses_at_most_two_percent():
     h, w = 3 * GRID_SIDE + 17, 2 * GRID_SIDE
     alpha = np.full((h, w), 255, np.uint8)
     alpha[:41], alpha[:, -33:] = 0, 0
-    left, top, right, bottom = largest_rectangle(alpha)
-    assert alpha[top:bottom, left:right].min() == 255
-    assert (right - left) * (bottom - top) > 0.98 * (h - 41) * (w - 33)
+    found = largest_rectangle(alpha)
+    assert alpha[found.slices].min() == 255
+    assert alpha[found.slices].size > 0.98 * (h - 41) * (w - 33)
 
 
 def test_a_large_full_picture_is_not_cut_either():
     h, w = 2 * GRID_SIDE + 1, GRID_SIDE + 7
-    left, top, right, bottom = largest_rectangle(np.full((h, w), 255, np.uint8))
-    assert (left, top) == (0, 0)
-    assert w - right < 4
-    assert h - bottom < 4
+    found = largest_rectangle(np.full((h, w), 255, np.uint8))
+    assert found.origin == (0, 0)
+    assert w - found.right < 4
+    assert h - found.bottom < 4
 
 
 def test_an_empty_picture_is_not_cut():
-    assert largest_rectangle(np.zeros((20, 30), np.uint8)) == (0, 0, 30, 20)
+    assert largest_rectangle(np.zeros((20, 30), np.uint8)) == Rectangle(0, 0, 30, 20)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from stitching.errors import JobError
+from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture import Picture
 from stitching.reporting.report import render_report, write_report
 
@@ -190,11 +191,11 @@ def test_parallax_of_a_loaded_warp_is_not_claimed(make_stitched: Make) -> None:
 
 def test_what_is_drawn_over_a_cropped_panorama_lies_on_it(make_stitched: Make) -> None:
     whole, output = make_stitched(), (300, 160)  # half of the canvas
-    box = left, top, right, bottom = 60, 40, 240, 140
-    small = cv2.resize(whole.panorama, output)[top:bottom, left:right]
+    crop = Rectangle(60, 40, 240, 140)
+    small = cv2.resize(whole.panorama, output)[crop.slices]
     alpha = np.full(small.shape[:2], 255, np.uint8)
     layers = SimpleNamespace(size=output)
-    page = Page(render_report(make_stitched(panorama=small, alpha=alpha, layers=layers, crop=box)))
+    page = Page(render_report(make_stitched(panorama=small, alpha=alpha, layers=layers, crop=crop)))
     seam = page.picture("The seam between")
     assert seam.shape == (100, 180, 4)
     columns = np.flatnonzero(seam[..., 3].max(axis=0))
