@@ -1,4 +1,4 @@
-"""The texture bank: photographs and patterns with their smaller copies (mip-maps), in one flat array."""
+"""The texture bank: photographs and patterns with their mip-maps, in one flat array."""
 
 import hashlib
 import os
@@ -18,12 +18,12 @@ from stitching.io.metadata.formats import parse_picture
 Pixels = NDArray[np.uint8]
 
 _EXTENSIONS = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
-_LARGE = 1 << 20  # bytes; above, a file is worth a look at its size before it is decoded
-_BAND = 0.08  # of the side: where one edge of a photograph fades into the other
-_TWO = 1.6  # longer side to shorter one from which a photograph gives two squares
-_BUNDLED = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "rocket")  # those in scikit-image's wheel
-_VARIANTS = {"facade": 6, "sign": 8}  # how many of a pattern; of the others:
-_USUALLY = 3
+_LARGE_FILE = 1 << 20  # bytes; larger files are decoded at reduced size where that suffices
+_BAND = 0.08  # of the side: width of the band in which one edge of a photograph fades into the opposite one
+_ASPECT_FOR_TWO = 1.6  # aspect ratio from which a photograph gives two squares
+_BUNDLED = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "rocket")  # in scikit-image's wheel
+_VARIANTS = {"facade": 6, "sign": 8}  # textures of one pattern; of the others:
+_DEFAULT_VARIANTS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class TextureBank:
     texels: NDArray[np.uint8]  # (t, 4) B, G, R, 255
     starts: NDArray[np.int64]  # (n, levels)
     sides: NDArray[np.int32]  # (n,)
-    kinds: tuple[str, ...]  # what each one is: "photo", or the pattern's name ("brick", "wood", ...)
+    kinds: tuple[str, ...]  # of each texture: "photo", or the pattern's name ("brick", "wood", ...)
 
     def of_kind(self, *kinds: str) -> NDArray[np.int32]:
         """Indices of the textures of these kinds, in order."""
@@ -45,9 +45,9 @@ class TextureBank:
 
 
 def load_bank(folder: Path | None, side: int = 512) -> TextureBank:
-    """Photographs from a folder, searched whole, else scikit-image's; then patterns, the same in every bank.
+    """Photographs from a folder and its subfolders, else scikit-image's; then patterns, the same in every bank.
 
-    side: of all textures, px, a power of two.
+    side: of all textures, px; a power of two.
     Raises InputError where the folder is missing or holds no picture, a picture in it cannot be read, or
     no folder is given and scikit-image is not installed.
     """
@@ -57,14 +57,14 @@ def load_bank(folder: Path | None, side: int = 512) -> TextureBank:
         else:
             parts = threads.map(lambda path: _squares(_read(path, side), side), _pictures_in(folder))
             photographs = [square for part in parts for square in part]
-        variants = [(name, i) for name in PATTERNS for i in range(_VARIANTS.get(name, _USUALLY))]
+        variants = [(name, i) for name in PATTERNS for i in range(_VARIANTS.get(name, _DEFAULT_VARIANTS))]
         patterns = list(threads.map(lambda variant: _pattern(variant[0], variant[1], side), variants))
     kinds = ["photo"] * len(photographs) + [name for name, _ in variants]
     return make_bank(photographs + patterns, tuple(kinds))
 
 
 def checksum(bank: TextureBank, *others: NDArray[np.float32]) -> str:
-    """SHA-256, in hexadecimal, of all that makes a bank, and of other arrays: the same textures give the same."""
+    """Hexadecimal SHA-256 of a bank's textures and kinds, and of other arrays."""
     digest = hashlib.sha256()
     for part in (bank.texels, bank.starts.astype("<i8"), bank.sides.astype("<i4"), *others):
         digest.update(np.ascontiguousarray(part).data)
@@ -80,7 +80,7 @@ def _pattern(name: str, variant: int, side: int) -> Pixels:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    """All pictures below the folder, by extension, in an order that no file system changes."""
+    """All pictures in the folder and its subfolders, by extension, in an order that no file system changes."""
     if not folder.is_dir():
         raise InputError(f"textures: {folder} is no folder; name a folder of photographs")
     found = [
@@ -95,7 +95,7 @@ def _pictures_in(folder: Path) -> list[Path]:
 
 
 def _read(path: Path, side: int) -> Pixels:
-    """The upright photograph (h, w, 3) BGR; a large one reduced, but to no less than `side` and its band."""
+    """The upright photograph (h, w, 3) BGR, decoded at reduced size if that still covers `side` and its band."""
     try:
         encoded = path.read_bytes()
     except OSError as error:
@@ -104,7 +104,7 @@ def _read(path: Path, side: int) -> Pixels:
         raise InputError(f"textures: {path} is empty; copy it again or take it out of the folder")
     parse_picture(encoded, f"textures: {path}")  # says what is wrong with it, where the decoder only logs
     flag = cv2.IMREAD_COLOR
-    if len(encoded) > _LARGE:
+    if len(encoded) > _LARGE_FILE:
         shortest = 8 * min(_decode(encoded, path, cv2.IMREAD_REDUCED_COLOR_8).shape[:2])
         needed = round(side * (1 + _BAND))
         reduced = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
@@ -138,10 +138,10 @@ def _bundled() -> Iterable[Pixels]:
 
 
 def _squares(picture: Pixels, side: int) -> list[Pixels]:
-    """One square from the middle of a photograph, or one from either end of a long one, without seams."""
+    """One tileable square from the middle of a photograph, or one from either end of a long one."""
     shorter, longer = sorted(picture.shape[:2])
     rest = longer - shorter
-    starts = (0, rest) if longer >= _TWO * shorter else (rest // 2,)
+    starts = (0, rest) if longer >= _ASPECT_FOR_TWO * shorter else (rest // 2,)
     wide = picture.shape[1] == longer
     crops = [picture[:, i : i + shorter] if wide else picture[i : i + shorter] for i in starts]
     band = max(round(_BAND * side), 1)
@@ -151,7 +151,7 @@ def _squares(picture: Pixels, side: int) -> list[Pixels]:
 
 
 def _seamless(picture: Pixels, band: int) -> Pixels:
-    """Cut `band` px off two sides, fading them into the opposite ones: then these go on where they end."""
+    """Cut `band` px off the right and bottom sides and fade them into the opposite ones: the rest is tileable."""
     share = (np.arange(band, dtype=np.float32) + 0.5) / band
     share = (share * share * (3 - 2 * share))[:, None, None]
     for _ in range(2):
@@ -165,7 +165,7 @@ def _seamless(picture: Pixels, band: int) -> Pixels:
 
 
 def make_bank(textures: list[Pixels], kinds: tuple[str, ...]) -> TextureBank:
-    """The bank of textures (side, side, 3) BGR, whose sides are powers of two, with all their halvings."""
+    """The bank of textures (side, side, 3) BGR, whose sides are powers of two, with their mip-maps."""
     sides = [len(texture) for texture in textures]
     levels = max(sides).bit_length()
     starts = np.zeros((len(textures), levels), np.int64)
@@ -177,13 +177,13 @@ def make_bank(textures: list[Pixels], kinds: tuple[str, ...]) -> TextureBank:
             starts[i, number] = start
             texels[start : start + len(level) ** 2, :3] = level.reshape(-1, 3)
             start += len(level) ** 2
-            level = _halved(level)
+            level = _halve(level)
         starts[i, sides[i].bit_length() :] = start - 1
     return TextureBank(texels, starts, np.array(sides, np.int32), kinds)
 
 
-def _halved(level: Pixels) -> Pixels:
-    """Means of 2 x 2 texels, halves rounded up; nothing is left of 1 x 1."""
+def _halve(level: Pixels) -> Pixels:
+    """Means of 2 x 2 texels, rounded half up; (0, 0, 3) after 1 x 1."""
     wide = level.astype(np.uint16)
     rows = wide[0::2][: len(level) // 2] + wide[1::2]
     sums = rows[:, 0::2][:, : level.shape[1] // 2] + rows[:, 1::2]

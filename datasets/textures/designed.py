@@ -1,4 +1,4 @@
-"""Procedural textures of things that people design: facades and signs. They go on without a seam, too."""
+"""Procedural, tileable textures of designed things: facades and signs."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ from datasets.textures.periodic import (
     Pixels,
     coloured,
     courses,
-    mixed,
+    mix,
     noise,
     pick,
-    places,
-    smooth_step,
+    pixel_centres,
+    smoothstep,
     stains,
     to_pixels,
 )
@@ -27,7 +27,7 @@ _FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TR
 
 @dataclass(frozen=True, eq=False)
 class _Style:
-    """What all windows of a facade have in common. Lengths are shares of a window's bay."""
+    """Style of all windows of a facade. Lengths are relative to a window's bay."""
 
     width: float
     height: float
@@ -39,7 +39,7 @@ class _Style:
 
 
 def facade(rng: np.random.Generator, side: int) -> Pixels:
-    """Three floors of three or four windows: the same again and again, with small differences."""
+    """Three floors of three or four similar windows."""
     floors, across = 3, int(rng.choice([3, 4]))
     canvas = _wall(rng, side, floors)
     office = rng.random() < 0.3
@@ -56,28 +56,28 @@ def facade(rng: np.random.Generator, side: int) -> Pixels:
         for bay in range(across):
             top, bottom = floor * side // floors, (floor + 1) * side // floors
             left, right = bay * side // across, (bay + 1) * side // across
-            _draw_window(canvas[top:bottom, left:right], style, rng)
+            _design_window(canvas[top:bottom, left:right], style, rng)
     dirt = stains(rng, side, 0.05) * (1 + 0.025 * noise(rng, side, 40, FINEST, 0.0))
     return to_pixels(coloured(dirt, canvas))
 
 
 def _wall(rng: np.random.Generator, side: int, floors: int) -> Colours:
     """Plaster or brickwork with a ledge under every floor."""
-    y, x = places(side)
+    y, x = pixel_centres(side)
     base = pick(rng, (165, 195, 215), (190, 205, 212), (120, 150, 185), (75, 95, 150), (140, 150, 155), (165, 175, 150))
     light = 1 + 0.05 * noise(rng, side, 2, 40, 0.5, (4.0, 1.0)) + 0.04 * noise(rng, side, 30, FINEST, 0.1)
     if rng.random() < 0.4:
         bricks = courses(y, x, 96, 32, 0.5)
-        light *= bricks.each(1 + 0.1 * rng.normal(size=(96, 32))) * (0.8 + 0.2 * smooth_step(bricks.edge, 0.0, 0.002))
+        light *= bricks.spread(1 + 0.1 * rng.normal(size=(96, 32))) * (0.8 + 0.2 * smoothstep(bricks.edge, 0.0, 0.002))
     in_floor = (y * floors + 0.06) % 1
     ledge = rng.choice([0.0, 1.0]) * (in_floor < 0.06)
     shadow = rng.choice([0.0, 1.0]) * 0.35 * ((in_floor >= 0.06) & (in_floor < 0.085))
-    wall = mixed(coloured(light, base), coloured(light, base * 0.5 + 115.0), ledge)
+    wall = mix(coloured(light, base), coloured(light, base * 0.5 + 115.0), ledge)
     return coloured(1 - shadow, wall)
 
 
-def _draw_window(bay: Colours, style: _Style, rng: np.random.Generator) -> None:
-    """Draw one window into the (h, w, 3) part of the canvas that is its bay."""
+def _design_window(bay: Colours, style: _Style, rng: np.random.Generator) -> None:
+    """Paint one window into its bay, a part (h, w, 3) of the canvas."""
     height, width = bay.shape[:2]
     h, w = max(round(style.height * height), 4), max(round(style.width * width), 4)
     top, left = round(0.52 * (height - h)), (width - w) // 2
@@ -102,7 +102,7 @@ def _draw_window(bay: Colours, style: _Style, rng: np.random.Generator) -> None:
 
 
 def _glass(height: int, width: int, style: _Style, rng: np.random.Generator) -> Colours:
-    """A pane (height, width, 3) that mirrors some sky and shows a dark room, curtains, a blind or a lamp."""
+    """A pane (height, width, 3) that reflects some sky before a dark or lit room, curtains or a blind."""
     y, x = np.linspace(0, 1, height)[:, None], np.linspace(0, 1, width)[None, :]
     room = np.array([48.0, 44.0, 38.0]) * rng.uniform(0.5, 1.4)
     if rng.random() < 0.1:
@@ -110,17 +110,17 @@ def _glass(height: int, width: int, style: _Style, rng: np.random.Generator) -> 
     cover, covered = np.ones((height, width)), np.zeros((height, width), bool)
     kind = rng.random()
     if kind < 0.45:  # curtains
-        drawn = rng.uniform(0.1, 0.5, 2)
+        left, right = rng.uniform(0.1, 0.5, 2)
         cover = cover * (0.75 + 0.2 * np.sin(2 * np.pi * (x * rng.uniform(9, 14) + 0.3 * np.sin(5 * x))))
-        covered |= (x < drawn[0]) | (x > 1 - drawn[1])
+        covered |= (x < left) | (x > 1 - right)
     elif kind < 0.65:  # a blind
         cover = cover * (0.8 + 0.15 * np.sin(2 * np.pi * y * 22))
         covered |= y < rng.uniform(0.2, 1.1)
     view = np.where(covered[..., None], coloured(cover, style.curtain), room)
     slant = rng.uniform(-0.5, 0.5)
-    sky = smooth_step(y + slant * x + rng.normal(0, 0.1), 0.0, 1.0)
-    mirrored = np.array([190.0, 175.0, 160.0]) * (1 - sky)[..., None] + np.array([70.0, 72.0, 70.0]) * sky[..., None]
-    return np.asarray(view + rng.uniform(0.15, 0.5) * (mirrored - 0.5 * view))
+    sky = smoothstep(y + slant * x + rng.normal(0, 0.1), 0.0, 1.0)
+    reflected = np.array([190.0, 175.0, 160.0]) * (1 - sky)[..., None] + np.array([70.0, 72.0, 70.0]) * sky[..., None]
+    return np.asarray(view + rng.uniform(0.15, 0.5) * (reflected - 0.5 * view))
 
 
 def sign(rng: np.random.Generator, side: int) -> Pixels:
@@ -132,17 +132,17 @@ def sign(rng: np.random.Generator, side: int) -> Pixels:
     edge = side // 32
     cv2.rectangle(canvas, (edge, edge), (side - 1 - edge, side - 1 - edge), _bgr(ink), max(side // 128, 1))
     if rng.random() < 0.6:
-        _draw_picture(canvas, rng, ink)
+        _design_picture(canvas, rng, ink)
         lines = [(0.14, 0.12), (0.78, 0.05), (0.86, 0.05)]
     else:
         lines = [(0.1, 0.17), (0.32, 0.17)] + [(0.55 + 0.09 * i, 0.055) for i in range(4)]
     for y, height in lines:
-        _draw_words(canvas, y, height, ink, rng)
+        _design_words(canvas, y, height, ink, rng)
     worn = (1 + 0.03 * noise(rng, side, 1, 10)) * (1 + 0.02 * noise(rng, side, 20, FINEST, 0.0))
     return to_pixels(coloured(worn, canvas.astype(np.float64)))
 
 
-def _draw_picture(canvas: Pixels, rng: np.random.Generator, ink: Colours) -> None:
+def _design_picture(canvas: Pixels, rng: np.random.Generator, ink: Colours) -> None:
     """Fill the middle with a coloured field and a few shapes."""
     side = len(canvas)
     low, high = round(0.32 * side), round(0.74 * side)
@@ -161,8 +161,8 @@ def _draw_picture(canvas: Pixels, rng: np.random.Generator, ink: Colours) -> Non
     cv2.rectangle(canvas, (left, low), (right, high), _bgr(ink), max(side // 170, 1))
 
 
-def _draw_words(canvas: Pixels, y: float, height: float, ink: Colours, rng: np.random.Generator) -> None:
-    """Write a line of random words; y: its top, height: of the letters, in repeats."""
+def _design_words(canvas: Pixels, y: float, height: float, ink: Colours, rng: np.random.Generator) -> None:
+    """Write a line of random words. y: top of the line, height: of the letters, both in repeats."""
     side = len(canvas)
     font = _FONTS[int(rng.integers(len(_FONTS)))]
     thick = max(round(height * side / 9), 1)

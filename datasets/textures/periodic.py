@@ -1,6 +1,6 @@
-"""Building blocks of patterns that go on without a seam when they are laid side by side.
+"""Building blocks of tileable patterns: textures without a seam between neighbouring copies.
 
-Fields are (side, side) float64, rows from top to bottom. Places are in repeats: 0 .. 1 is one whole copy.
+Fields are (side, side) float64, rows from top to bottom. Coordinates are in repeats: 0 .. 1 is one copy.
 Double precision throughout: its rounding differs between processors far below one grey level.
 """
 
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 Field = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
-FINEST = np.inf  # waves a repeat: as fine as the pixels allow
+FINEST = np.inf  # waves a repeat: up to the Nyquist frequency
 
 
-def places(side: int) -> tuple[Field, Field]:
+def pixel_centres(side: int) -> tuple[Field, Field]:
     """(y, x) of the pixel centres, both (side, side), in repeats."""
     centres = (np.arange(side) + 0.5) / side
     y, x = np.meshgrid(centres, centres, indexing="ij")
@@ -31,7 +31,7 @@ def noise(
     slope: float = 1.0,
     stretch: tuple[float, float] = (1.0, 1.0),
 ) -> Field:
-    """Random field of mean 0 and deviation 1 with waves from `coarsest` to `finest` a repeat.
+    """Random field of mean 0 and standard deviation 1 with `coarsest` to `finest` waves a repeat.
 
     slope: amplitude falls with frequency to this power; 0 is rough, 2 is smooth. stretch: (y, x) factors on
     frequency: (1, 20) makes grain along y.
@@ -54,8 +54,8 @@ def shading(height: Field, strength: float) -> Field:
     return np.asarray(1 - np.tanh(strength * slope) * 0.6)
 
 
-def taken_at(field: Field, y: Field, x: Field) -> Field:
-    """The field's values at other places, any shape, wrapped; bilinear."""
+def sample_wrapped(field: Field, y: Field, x: Field) -> Field:
+    """Bilinear values of a field at coordinates y, x of any shape, in repeats; coordinates wrap."""
     side = len(field)
     row, column = y * side - 0.5, x * side - 0.5
     top, left = np.floor(row).astype(np.int64), np.floor(column).astype(np.int64)
@@ -71,17 +71,17 @@ class Courses:
 
     row: NDArray[np.int64]
     column: NDArray[np.int64]
-    y: Field  # place inside the block, 0 .. 1
+    y: Field  # coordinate inside the block, 0 .. 1
     x: Field
     edge: Field  # distance to the nearest edge of the block, in repeats
 
-    def each(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def spread(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Spread (rows, columns) or (rows, columns, k) values, one a block, over its pixels."""
         return np.asarray(values[self.row, self.column])
 
 
 def courses(y: Field, x: Field, rows: int, columns: int, shift: float = 0.0) -> Courses:
-    """Which block each place lies in. shift: of every second row, in blocks; then `rows` must be even."""
+    """The block that each point lies in. shift: of every second row, in blocks; `rows` must then be even."""
     along_y = y * rows
     row = np.floor(along_y).astype(np.int64)
     along_x = x * columns + shift * (row % 2)
@@ -94,15 +94,15 @@ def courses(y: Field, x: Field, rows: int, columns: int, shift: float = 0.0) -> 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Pebble-like cells around scattered points. All fields are (side, side)."""
+    """Voronoi cells of scattered points. All fields are (side, side)."""
 
     number: NDArray[np.int64]  # of the cell, 0 .. n^2 - 1
     centre: Field  # distance to the cell's point, in cells
-    edge: Field  # how much further the next point is: 0 on the border between two cells
+    edge: Field  # difference to the distance of the second nearest point, in cells: 0 on a cell's border
 
 
 def cells(rng: np.random.Generator, y: Field, x: Field, n: int) -> Cells:
-    """Divide the repeat into n x n irregular cells."""
+    """Divide the repeat into n x n irregular cells (Worley 1996, "A cellular texture basis function")."""
     point_y, point_x = rng.random((2, n * n))
     row, column = np.floor(y * n).astype(np.int64), np.floor(x * n).astype(np.int64)
     nearest, second = np.full(y.shape, np.inf), np.full(y.shape, np.inf)
@@ -121,7 +121,7 @@ def cells(rng: np.random.Generator, y: Field, x: Field, n: int) -> Cells:
 
 
 def stamp(canvas: Pixels, outline: Field, colour: NDArray[np.float64]) -> None:
-    """Fill a polygon, (n, 2) x, y in repeats, on a (side, side, 3) canvas; what leaves it comes in opposite."""
+    """Fill a polygon, (n, 2) x, y in repeats, on a (side, side, 3) canvas; the polygon wraps around its sides."""
     side = len(canvas)
     soft = 2 / side  # antialiasing goes this far beyond the outline
     lowest = np.floor(outline.min(axis=0) - soft).astype(int)
@@ -133,7 +133,7 @@ def stamp(canvas: Pixels, outline: Field, colour: NDArray[np.float64]) -> None:
             cv2.fillPoly(canvas, [corners], (blue, green, red), cv2.LINE_AA, 4)
 
 
-def smooth_step(field: Field, low: float, high: float) -> Field:
+def smoothstep(field: Field, low: float, high: float) -> Field:
     """0 below low, 1 above high, smooth between."""
     share = np.clip((field - low) / (high - low), 0, 1)
     return np.asarray(share * share * (3 - 2 * share))
@@ -145,7 +145,7 @@ def stains(rng: np.random.Generator, side: int, strength: float) -> Field:
 
 
 def pick(rng: np.random.Generator, *palette: tuple[float, float, float]) -> NDArray[np.float64]:
-    """One of the BGR colours, a little changed; (3,) in 0 .. 255."""
+    """One of the BGR colours at random, slightly varied; (3,) in 0 .. 255."""
     colour = np.array(palette[int(rng.integers(len(palette)))])
     return np.asarray(colour * rng.uniform(0.85, 1.12) * (1 + 0.02 * rng.normal(size=3)))
 
@@ -155,7 +155,7 @@ def coloured(brightness: Field, colour: NDArray[np.float64]) -> NDArray[np.float
     return np.asarray(brightness[..., None] * colour)
 
 
-def mixed(first: NDArray[np.float64], second: NDArray[np.float64], share: Field) -> NDArray[np.float64]:
+def mix(first: NDArray[np.float64], second: NDArray[np.float64], share: Field) -> NDArray[np.float64]:
     """(side, side, 3) from colours of that shape or (3,): the second where share is 1, the first where it is 0."""
     return np.asarray(first + np.clip(share, 0, 1)[..., None] * (second - first))
 
