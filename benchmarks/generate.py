@@ -5,7 +5,7 @@
 Runs `parastitch generate` with its default number of processes into a temporary folder, at 320 x 256 and 640 x 512 px
 with 2 x 2 rays a pixel: pairs per second once all processes run, and with their start, milliseconds
 of each stage for a pair in its process, bytes of a pair. With --device cuda also batches straight from the GPU
-(`datasets.stream`) and how many times the CPU's pairs per second that is.
+(`datasets.streaming.stream`) and how many times the CPU's pairs per second that is.
 """
 
 import argparse
@@ -16,7 +16,6 @@ from pathlib import Path
 
 from environment import describe_environment
 
-import datasets
 from datasets.engines import usable_cores
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
@@ -59,7 +58,9 @@ def _generate(options: SampleOptions, count: int) -> float:
 def _stream(options: SampleOptions, device: str, cpu_rate: float) -> None:
     import torch
 
-    batches = datasets.stream(options, 0, BATCH, device)
+    from datasets.streaming import stream
+
+    batches = stream(options, 0, BATCH, device)
     list(islice(batches, 3))  # the start, and what a GPU does once
     torch.cuda.synchronize()
     start, count = time.perf_counter(), 0

@@ -1,116 +1,162 @@
-"""Doing a task for many indices: in processes of this machine, or on a Ray cluster. Results come in order."""
+"""Running a task for many indices, in processes of this machine or on a Ray cluster. Results come in order."""
 
 import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from stitching.errors import InputError, JobError
 
 Result = TypeVar("Result")
-Task = Callable[[int], Result]  # can be pickled; what it returns, too
+Task = Callable[[int], Result]  # the task and its results are pickled
 
-AHEAD = 4  # results for each process that may wait for the one before them
+PENDING_PER_WORKER = 4  # results that a worker may compute ahead of the one that is taken next
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
+    """Number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def failure(what: str, error: Exception) -> JobError:
-    """A defect in one line that says where; `what` cannot be made, e.g. "sample 7"."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    words = f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
-    return JobError(f"{what} cannot be made: {' '.join(words.split())}")
+def job_error(subject: str, error: Exception) -> JobError:
+    """A JobError in one line for a defect: "<subject> cannot be made", the exception, the line that raised it."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    cause = f"{type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})"
+    return JobError(f"{subject} cannot be made: {' '.join(cause.split())}")
 
 
 def run_local(task: Task[Result], indices: Iterable[int], processes: int) -> Generator[Result, None, None]:
-    """task(i) of each index, in order, made by that many processes; `close` ends them.
+    """Yield task(i) of each index, in order, computed by worker processes.
 
-    A process ends when this one does, however that ends. Raises JobError where one of them dies.
+    Workers end when the generator is closed, and when this process ends, however it ends.
+
+    Args:
+        task: called in a worker, with one torch thread; on a CPU, a process per core is faster than threads.
+        indices: read lazily; may be endless.
+        processes: number of workers; 0: this process computes, with its own number of threads.
+
+    Raises:
+        InputError, JobError: raised by the task. Any other exception of the task becomes a JobError that names the
+            index; so does the death of a worker.
     """
-    with _no_interrupts():  # which Ctrl-C sends to the children too
-        workers = [_Worker(task) for _ in range(processes)]
-    free: SimpleQueue[_Worker] = SimpleQueue()
+    attempt = partial(_attempt, task)
+    if not processes:
+        yield from _in_order(attempt, lambda result: result, indices, 1)
+        return
+    with _interrupts_ignored():  # workers inherit it: Ctrl-C reaches the whole process group
+        workers = [_Worker(attempt) for _ in range(processes)]
+    idle: SimpleQueue[_Worker] = SimpleQueue()
     for worker in workers:
-        free.put(worker)
+        idle.put(worker)
 
-    def ask(index: int) -> Any:
-        worker = free.get()
+    def ask_idle_worker(index: int) -> Any:
+        worker = idle.get()
         try:
             return worker.ask(index)
         finally:
-            free.put(worker)
+            idle.put(worker)
 
     threads = ThreadPoolExecutor(processes)
     try:
-        yield from _in_order(lambda index: threads.submit(ask, index), Future.result, indices, AHEAD * processes)
+        pending = PENDING_PER_WORKER * processes
+        yield from _in_order(lambda index: threads.submit(ask_idle_worker, index), Future.result, indices, pending)
     finally:
         for worker in workers:
-            worker.process.terminate()  # a thread that waits for it gets an error, which nobody asks for
+            worker.process.terminate()  # threads that wait for its answer get an error, which nobody reads
         threads.shutdown(cancel_futures=True)
         for worker in workers:
             worker.process.join(1)
 
 
-def do_each(work: Task[Result], indices: Iterable[int], workers: int) -> Generator[Result, None, None]:
-    """work(i) of each index, in order, by that many processes, by none in this one; raises what goes wrong.
+def check_ray() -> None:
+    """Raise InputError where Ray is not installed."""
+    if find_spec("ray") is None:
+        raise InputError("--engine ray needs the package ray: pip install 'parastitch[cluster]'")
 
-    A defect of the work becomes a JobError that names the index.
+
+def run_ray(task: Task[Result], indices: Iterable[int], device: str) -> Generator[Result, None, None]:
+    """Yield task(i) of each index, in order, computed by a Ray cluster: that of RAY_ADDRESS, else one started here.
+
+    Each call of the task takes one core and, on a device other than "cpu", one GPU. Raises as `run_local`, and
+    JobError where the cluster fails.
     """
-    here = (_Trying(work)(index) for index in indices)
-    with closing(run_local(_Trying(work, threads=1), indices, workers) if workers else here) as results:
-        for result in results:
-            if isinstance(result, InputError | JobError):
-                raise result
-            yield result
+    check_ray()
+    ray: Any = import_module("ray")
+    resource = "CPU" if device == "cpu" else "GPU"
+    starts_cluster = not ray.is_initialized()
+    try:
+        if starts_cluster:
+            ray.init(logging_level=logging.ERROR, log_to_driver=False)
+        remote = ray.remote(num_cpus=1, num_gpus=0 if device == "cpu" else 1)(lambda index: _attempt(task, index))
+        slots = int(ray.cluster_resources().get(resource, 0)) or 1
+        yield from _in_order(remote.remote, ray.get, indices, PENDING_PER_WORKER * slots)
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        cause = str(error).strip().splitlines()[-1]  # the last line of a remote traceback names the error
+        raise JobError(f"the Ray cluster failed: {cause}; run the same command again, it continues") from error
+    finally:
+        if starts_cluster:
+            ray.shutdown()
 
 
-@dataclass(frozen=True)
-class _Trying(Generic[Result]):
-    """Does the work for an index in whatever process; what goes wrong is returned, not raised."""
+def _attempt(task: Task[Result], index: int) -> Result | InputError | JobError:
+    """task(index), or the error that it raised: returned, as exceptions lose their class on the way from Ray."""
+    try:
+        return task(index)
+    except (InputError, JobError) as error:
+        return error
+    except Exception as error:
+        return job_error(f"sample {index}", error)
 
-    work: Task[Result]
-    threads: int | None = None  # of torch; None: as they are
 
-    def __call__(self, index: int) -> Result | InputError | JobError:
-        import torch
+def _in_order(
+    submit: Callable[[int], Any], wait: Callable[[Any], Any], indices: Iterable[int], max_pending: int
+) -> Iterator[Any]:
+    """Results in the order of the indices, errors raised; at most `max_pending` are submitted and not yet taken."""
+    pending: deque[Any] = deque()
+    for index in indices:
+        pending.append(submit(index))
+        if len(pending) == max_pending:
+            yield _result(wait(pending.popleft()))
+    while pending:
+        yield _result(wait(pending.popleft()))
 
-        if self.threads and torch.get_num_threads() != self.threads:
-            torch.set_num_threads(self.threads)  # a process each core is faster than threads
-        try:
-            return self.work(index)
-        except (InputError, JobError) as error:
-            return error
-        except Exception as error:
-            return failure(f"sample {index}", error)
+
+def _result(result: Any) -> Any:
+    if isinstance(result, InputError | JobError):
+        raise result
+    return result
 
 
 class _Worker:
-    """A process and the pipe to it."""
+    """A process that computes results, and the pipe to it.
+
+    Not concurrent.futures.ProcessPoolExecutor: its workers share one pipe, so that the pool waits forever when one is
+    killed while it sends a result; they outlive a killed parent; and what they compute cannot be stopped.
+    """
 
     def __init__(self, task: Task[Any]) -> None:
         spawn = multiprocessing.get_context("spawn")  # CUDA and threads do not survive a fork
-        self._pipe, theirs = spawn.Pipe()
-        self.process = spawn.Process(target=_serve, args=(theirs, task), daemon=True)
+        self._pipe, worker_end = spawn.Pipe()
+        self.process = spawn.Process(target=_serve, args=(worker_end, task), daemon=True)
         self.process.start()
-        theirs.close()
+        worker_end.close()
 
     def ask(self, index: int) -> Any:
+        """The worker's result for an index. Raises JobError where the worker is dead."""
         try:
             self._pipe.send(index)
             return self._pipe.recv()
@@ -123,8 +169,10 @@ class _Worker:
 
 
 def _serve(pipe: Connection, task: Task[Any]) -> None:
-    """Answer until the other end of the pipe is gone."""
-    os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported; a process each core is faster than threads
+    """Answer indices with results until the parent closes its end of the pipe, or dies."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
+    if "torch" in sys.modules:  # imported by the script that started this process
+        sys.modules["torch"].set_num_threads(1)
     try:
         while True:
             pipe.send(task(pipe.recv()))
@@ -133,55 +181,13 @@ def _serve(pipe: Connection, task: Task[Any]) -> None:
 
 
 @contextmanager
-def _no_interrupts() -> Iterator[None]:
-    """Let processes started inside ignore Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():  # others cannot set it
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore SIGINT, in processes started inside too."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def check_ray() -> None:
-    """Raise InputError where Ray is not installed."""
-    if find_spec("ray") is None:
-        raise InputError("--engine ray needs the package ray: pip install 'parastitch[cluster]'")
-
-
-def run_ray(task: Task[Result], indices: Iterable[int], device: str) -> Iterator[Result]:
-    """task(i) of each index, in order, made by the Ray cluster at hand (RAY_ADDRESS), else by one on this machine.
-
-    Each takes one core and, on a device other than the CPU, one GPU. Raises JobError where the cluster fails.
-    """
-    check_ray()
-    ray: Any = import_module("ray")
-    resource = "CPU" if device == "cpu" else "GPU"
-    mine = not ray.is_initialized()
-    try:
-        if mine:
-            ray.init(logging_level=logging.ERROR, log_to_driver=False)
-        remote = ray.remote(num_cpus=1, num_gpus=0 if device == "cpu" else 1)(lambda index: task(index))
-        slots = int(ray.cluster_resources().get(resource, 0)) or 1
-        yield from _in_order(remote.remote, ray.get, indices, AHEAD * slots)
-    except (ray.exceptions.RayError, ConnectionError) as error:
-        words = str(error).strip().splitlines()[-1]  # of a traceback, what went wrong
-        raise JobError(f"the Ray cluster failed: {words}; run the same command again, it continues") from error
-    finally:
-        if mine:
-            ray.shutdown()
-
-
-def _in_order(
-    submit: Callable[[int], Any], result: Callable[[Any], Result], indices: Iterable[int], window: int
-) -> Iterator[Result]:
-    """Results in the order of the indices; at most `window` are asked for and not yet taken."""
-    waiting: deque[Any] = deque()
-    for index in indices:
-        waiting.append(submit(index))
-        if len(waiting) == window:
-            yield result(waiting.popleft())
-    while waiting:
-        yield result(waiting.popleft())
+        signal.signal(signal.SIGINT, previous)

@@ -2,19 +2,20 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
-from datasets.engines import check_ray, failure, run_local, run_ray, usable_cores
+from datasets.engines import check_ray, run_local, run_ray, usable_cores
 from datasets.options import SampleOptions
 from datasets.sample import Sample
 from datasets.storage.encoding import encode
-from datasets.storage.folder import Encoded, FolderWriter, Writer, folder_path
+from datasets.storage.folder import EncodedSample, FolderWriter, Writer, folder_path
 from datasets.storage.records import (
     LARGEST_COUNT,
     Description,
@@ -28,9 +29,23 @@ from datasets.storage.shards import SHARD_SIZE, ShardWriter, shard_path
 from stitching.errors import InputError, JobError, require
 from stitching.io.files import check_folder
 
-RenderSample = Callable[[int], Sample]
-OpenRenderer = Callable[[SampleOptions, int, str], RenderSample]  # of options, seed, device; can be pickled
-Progress = Callable[[int, int], None]  # samples done, of how many
+OpenRenderer = Callable[[SampleOptions, int, str], "Renderer"]  # of options, seed, device; is pickled
+Progress = Callable[[int, int], None]  # samples done, samples in total
+
+
+class Renderer(Protocol):
+    """Makes sample `index`; datasets.sample_renderer.SampleRenderer, for one."""
+
+    @property
+    def checksum(self) -> str:
+        """Of what it read: textures, mesh."""
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Stage -> seconds spent in it so far."""
+
+    def __call__(self, index: int) -> Sample:
+        """The same index gives the same sample."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +88,8 @@ class Report:
     written: int  # samples
     kept: int  # samples that were there already
     bytes: int  # written
-    seconds: float  # of the clock
-    stages: dict[str, float]  # seconds by stage, summed over the processes
+    seconds: float  # wall-clock time
+    stages: dict[str, float]  # stage -> seconds, summed over the processes
 
 
 def generate(
@@ -83,23 +98,29 @@ def generate(
     open_renderer: OpenRenderer | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Report:
-    """Make the samples that are not there yet and write them; docs/datasets.md is the format.
+    """Make the samples that are not there yet and write them; docs/datasets.md describes the format.
 
-    `open_renderer` (default: the ray caster's) is called in every process. Scripts that call this need
-    `if __name__ == "__main__"`, as the processes import them.
-    Raises InputError where the folder holds another data set, cannot be written, or a package is missing; JobError
-    where a sample cannot be made or written. What was written stays, and the same call continues behind it.
+    Args:
+        options: what the samples are like.
+        job: how many of them, and where to.
+        open_renderer: called once in every process; None: the ray caster's. Scripts that call `generate` need
+            `if __name__ == "__main__"`, as the processes import them.
+        progress: called with (samples done, samples in total) after each sample.
+
+    Raises:
+        InputError: the folder holds another data set or cannot be written, or a package is missing.
+        JobError: a sample cannot be made or written. What was written stays, and the same call continues after it.
     """
     if open_renderer is None and find_spec("torch") is None:
         raise InputError("parastitch generate needs torch: pip install 'parastitch[generate]'")
     if job.engine == "ray":
         check_ray()
     check_folder(job.output)
-    wanted = describe(options, job.count, job.seed, job.shard_size if job.shards else None)
-    check_agreement(job.output, wanted)
-    task = _Task(options, job.seed, job.device, job.shards, open_renderer or _ray_caster)
+    description = describe(options, job.count, job.seed, job.shard_size if job.shards else None)
+    check_agreement(job.output, description)
+    task = _SampleTask(options, job.seed, job.device, job.shards, open_renderer or _open_ray_caster)
     with _writer(job) as writer:
-        return _write(task, job, writer, wanted, progress)
+        return _write_samples(task, job, writer, description, progress)
 
 
 def _writer(job: GenerateJob) -> Writer:
@@ -109,53 +130,55 @@ def _writer(job: GenerateJob) -> Writer:
     return FolderWriter(job.output, indices, part=job.index_range is not None)
 
 
-def _write(task: "_Task", job: GenerateJob, writer: Writer, wanted: Description, progress: Progress) -> Report:
+def _write_samples(
+    task: "_SampleTask", job: GenerateJob, writer: Writer, description: Description, progress: Progress
+) -> Report:
     first, end = job.index_range or (0, job.count)
     todo = writer.todo
     missing = sum(map(len, todo))
     kept = end - first - missing
     start, size, stages, written = time.perf_counter(), 0, Counter[str](), 0
     progress(kept, end - first)
-    for made in _results(task, job, todo, missing):
-        if isinstance(made, Exception):
-            raise made
-        if not written:
-            wanted = replace(wanted, checksum=made.checksum)
-            check_agreement(job.output, wanted)
-            write_description(job.output, wanted)
-        elif made.checksum != wanted.checksum:
-            raise JobError(f"sample {made.sample.index}: made with other textures or another mesh than the first one")
-        begin = time.perf_counter()
-        writer.write(made.sample)
-        stages.update(made.seconds | {"write": time.perf_counter() - begin})
-        size += sum(map(len, made.sample.files.values())) + len(made.sample.line)
-        written += 1
-        progress(kept + written, end - first)
+    with closing(_results(task, job, todo, missing)) as results:
+        for result in results:
+            if not written:
+                description = replace(description, checksum=result.checksum)
+                check_agreement(job.output, description)
+                write_description(job.output, description)
+            elif result.checksum != description.checksum:
+                raise JobError(f"sample {result.sample.index}: its textures or mesh differ from the first sample's")
+            write_start = time.perf_counter()
+            writer.write(result.sample)
+            stages.update(result.seconds | {"write": time.perf_counter() - write_start})
+            size += sum(map(len, result.sample.files.values())) + len(result.sample.line)
+            written += 1
+            progress(kept + written, end - first)
     return Report(written, kept, size, time.perf_counter() - start, dict(stages))
 
 
 def _results(
-    task: "_Task", job: GenerateJob, todo: list[range], missing: int
-) -> Iterator["_Made | InputError | JobError"]:
+    task: "_SampleTask", job: GenerateJob, todo: list[range], missing: int
+) -> Generator["_TaskResult", None, None]:
     if not missing:
-        return iter(())
+        return
     indices = chain.from_iterable(todo)
     if job.engine == "ray":
-        return run_ray(task, indices, job.device)
-    default = usable_cores() if job.device == "cpu" else 1
-    return run_local(task, indices, min(job.jobs or default, missing))
+        yield from run_ray(task, indices, job.device)
+    else:
+        default = usable_cores() if job.device == "cpu" else 1
+        yield from run_local(task, indices, min(job.jobs or default, missing))
 
 
 @dataclass(frozen=True, eq=False)
-class _Made:
-    sample: Encoded
-    checksum: str  # of what the renderer read: textures, mesh
+class _TaskResult:
+    sample: EncodedSample
+    checksum: str  # of the renderer
     seconds: dict[str, float]  # by stage
 
 
 @dataclass(frozen=True)
-class _Task:
-    """Makes and encodes one sample, in whatever process; what goes wrong is returned, not raised."""
+class _SampleTask:
+    """Renders and encodes sample `index`, in whatever process."""
 
     options: SampleOptions
     seed: int
@@ -163,39 +186,27 @@ class _Task:
     shards: bool
     open_renderer: OpenRenderer
 
-    def __call__(self, index: int) -> "_Made | InputError | JobError":
+    def __call__(self, index: int) -> _TaskResult:
         start = time.perf_counter()
-        try:
-            renderer = _opened(self.open_renderer, self.options, self.seed, self.device)
-        except (InputError, JobError) as error:
-            return error
-        opened = time.perf_counter() - start
-        try:
-            return self._made(renderer, index, opened)
-        except JobError as error:
-            return error
-        except Exception as error:
-            return failure(f"sample {index}", error)
-
-    def _made(self, renderer: RenderSample, index: int, opened: float) -> _Made:
-        before = dict(getattr(renderer, "seconds", {}))
+        renderer = _open_once(self.open_renderer, self.options, self.seed, self.device)
+        opened = time.perf_counter()
+        before = dict(renderer.seconds)
         sample = renderer(index)
-        after = getattr(renderer, "seconds", {})
-        start = time.perf_counter()
+        rendered = time.perf_counter()
         name, path = sample_name(index), shard_path if self.shards else folder_path
         files = {path(name, member): contents for member, contents in encode(sample, self.options).items()}
-        encoded = Encoded(index, files, write_line(sample, files))
-        seconds = {stage: value - before.get(stage, 0.0) for stage, value in after.items()}
-        seconds = {"open": opened} | seconds | {"encode": time.perf_counter() - start}
-        return _Made(encoded, getattr(renderer, "checksum", ""), seconds)
+        encoded = EncodedSample(index, files, write_line(sample, files))
+        stages = {stage: seconds - before.get(stage, 0.0) for stage, seconds in renderer.seconds.items()}
+        stages = {"open": opened - start} | stages | {"encode": time.perf_counter() - rendered}
+        return _TaskResult(encoded, renderer.checksum, stages)
 
 
 @lru_cache(maxsize=1)  # a process makes many samples
-def _opened(open_renderer: OpenRenderer, options: SampleOptions, seed: int, device: str) -> RenderSample:
+def _open_once(open_renderer: OpenRenderer, options: SampleOptions, seed: int, device: str) -> Renderer:
     return open_renderer(options, seed, device)
 
 
-def _ray_caster(options: SampleOptions, seed: int, device: str) -> RenderSample:
+def _open_ray_caster(options: SampleOptions, seed: int, device: str) -> Renderer:
     from datasets.sample_renderer import open_renderer
 
     return open_renderer(options, seed, device)

@@ -1,4 +1,4 @@
-"""Making samples: scene, viewpoints, pictures, ground truth, photometry, one stage after the other."""
+"""Rendering samples: scene, viewpoints, pictures, ground truth, photometry, one stage after the other."""
 
 import time
 from collections import defaultdict
@@ -26,35 +26,36 @@ from stitching.errors import InputError
 
 
 class SampleRenderer:
-    """Makes sample number `index` of a seed; the same number gives the same sample on the same kind of machine.
+    """Makes sample `index` of a seed; the same index gives the same sample on the same kind of device.
 
-    `seconds` adds up the time spent in each stage.
+    Attributes:
+        checksum: of the textures and the mesh.
+        seconds: stage -> seconds spent in it so far.
+        sample_scene: gives the scene of a sample by its index; can be sent to other processes.
+        textures: on the device.
     """
 
     def __init__(
         self, options: SampleOptions, seed: int, device: torch.device, bank: TextureBank, meshes: Sequence[Scene] = ()
     ) -> None:
+        """`meshes`: scenes to choose from instead of the recipes; `bank` holds their textures."""
         self.options, self.seed, self.device = options, seed, device
         self.checksum = checksum(bank, *(mesh.corners for mesh in meshes[:1]))
         self.seconds: defaultdict[str, float] = defaultdict(float)
-        self.draw = SceneSampler(options, seed, bank, meshes)
+        self.sample_scene = SceneSampler(options, seed, bank, meshes)
         self.textures = Textures.load(bank, device)
 
     def __call__(self, index: int) -> Sample:
-        """One sample."""
-        return self.batch([index])[0]
-
-    def batch(self, indices: Sequence[int]) -> list[Sample]:
-        """Samples made together: the way to keep a GPU busy."""
+        """Make one sample."""
         with self._timed("scene"):
-            drawn = [self.draw(index) for index in indices]
-        return self.render(drawn)
+            scene = self.sample_scene(index)
+        return self.render([scene])[0]
 
-    def render(self, drawn: Sequence[SampledScene]) -> list[Sample]:
-        """Samples that were drawn before, in whatever process."""
+    def render(self, scenes: Sequence[SampledScene]) -> list[Sample]:
+        """Render samples together, which keeps a GPU busy; alone they are the same up to rounding."""
         with self._timed("scene"):
-            requests = [one.request for one in drawn]
-            batch = batch_scenes([one.scene for one in drawn], self.device)
+            requests = [one.request for one in scenes]
+            batch = batch_scenes([one.scene for one in scenes], self.device)
         with self._timed("viewpoints"):
             views = choose_viewpoints(batch, requests, self.options.size)
         with self._timed("render"):
@@ -65,12 +66,12 @@ class SampleRenderer:
         with self._timed("truth"):
             correspondences = find_correspondences(pairs)
             samples = [
-                assemble_sample(pairs, correspondences, k, one, self.options.geometry) for k, one in enumerate(drawn)
+                assemble_sample(pairs, correspondences, k, one, self.options.geometry) for k, one in enumerate(scenes)
             ]
         if not self.options.photometry:
             return samples
         with self._timed("photometry"):
-            return [_photographed(sample, one.for_photometry) for sample, one in zip(samples, drawn, strict=True)]
+            return [_photographed(sample, one.photometry_rng) for sample, one in zip(samples, scenes, strict=True)]
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -82,7 +83,7 @@ class SampleRenderer:
 
 
 def open_renderer(options: SampleOptions, seed: int, device: str = "cpu") -> SampleRenderer:
-    """Load textures, and the mesh if one is asked for, once for many samples.
+    """A renderer with its textures loaded, and its mesh if options.scene names one.
 
     Raises:
         InputError: the folder of textures or the mesh cannot be used, or the device is not there.
@@ -96,7 +97,7 @@ def open_renderer(options: SampleOptions, seed: int, device: str = "cpu") -> Sam
 
 
 def _photographed(sample: Sample, rng: np.random.Generator) -> Sample:
-    """The sample as two cameras of different exposure took it."""
+    """The sample with the photometry of two cameras applied."""
     taken = photograph(sample.reference.clean, sample.target.clean, sample.clean_stitched, rng)
     return replace(
         sample,

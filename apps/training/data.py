@@ -17,7 +17,7 @@ import torch
 
 from apps.pair_folders import PairFiles, find_pairs
 from apps.training.options import TrainOptions
-from datasets.engines import do_each, failure, usable_cores
+from datasets.engines import job_error, run_local, usable_cores
 from datasets.examples.batch import ExampleBatch, collate_examples
 from datasets.examples.example import Example, example_of, make_example
 from datasets.examples.files import load_example, save_example
@@ -113,7 +113,7 @@ class FromPairs:
         except (InputError, JobError):
             raise
         except Exception as error:  # a defect, of which the caller knows the number alone
-            raise failure(f"the example of {files.reference} and {files.target}", error) from error
+            raise job_error(f"the example of {files.reference} and {files.target}", error) from error
 
     def split(self) -> tuple[list[int], list[int]]:
         """Pairs to train on, and to validate on: a tenth, which is not trained on; below ten pairs, all are both."""
@@ -211,7 +211,7 @@ def batches(
     Raises InputError and JobError as the source does; JobError where a process dies.
     """
     order, sample_ids = tee(order)
-    with closing(do_each(source, order, workers)) as examples:
+    with closing(run_local(source, order, workers)) as examples:
         while batch := list(islice(examples, batch_size)):
             yield collate_examples(batch, device, list(islice(sample_ids, len(batch))))
 

@@ -14,7 +14,7 @@ from stitching.errors import InputError, JobError
 
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
+class EncodedSample:
     """A sample as files, ready to be written."""
 
     index: int
@@ -29,7 +29,7 @@ class Writer(Protocol):
     def todo(self) -> list[range]:
         """Indices that are not written yet, in the order in which `write` wants them."""
 
-    def write(self, sample: Encoded) -> None:
+    def write(self, sample: EncodedSample) -> None:
         """Write the next sample; raises JobError where that fails (a full disk)."""
 
     def __enter__(self) -> Self: ...
@@ -79,7 +79,7 @@ class FolderWriter:
                 self._path.unlink()
                 self._folder.rmdir()
 
-    def write(self, sample: Encoded) -> None:
+    def write(self, sample: EncodedSample) -> None:
         """Write the files, then the line that says that they are whole; interrupted before that, take all back."""
         before = self._path.stat().st_size
         try:

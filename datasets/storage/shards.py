@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from datasets.storage.encoding import decode
-from datasets.storage.folder import Encoded, StoredSample, lock, readable_errors
+from datasets.storage.folder import EncodedSample, StoredSample, lock, readable_errors
 from datasets.storage.records import Record, read_line, sample_name
 from stitching.errors import InputError
 
@@ -41,7 +41,7 @@ class ShardWriter:
             self._open.file.close()
             self._open.temporary.unlink(missing_ok=True)
 
-    def write(self, sample: Encoded) -> None:
+    def write(self, sample: EncodedSample) -> None:
         """Add the sample to its shard; the last one of a shard finishes it."""
         part = self._parts()[(sample.index - self._indices.start) // self._size]
         path = self._path(part)

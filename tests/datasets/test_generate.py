@@ -133,22 +133,6 @@ def test_report_counts_what_was_done(tmp_path: Path) -> None:
     assert replace(again, seconds=0) == Report(0, 6, 0, 0, {})
 
 
-class RendererWithoutExtras:
-    """A renderer need not know about checksums and seconds."""
-
-    def __init__(self) -> None:
-        self.make = FakeRenderer(OPTIONS, 0)
-
-    def __call__(self, index: int) -> Any:
-        return self.make(index)
-
-
-@pytest.mark.usefixtures("in_process")
-def test_any_function_of_the_index_will_do(tmp_path: Path) -> None:
-    assert generate(OPTIONS, GenerateJob(tmp_path, 2), lambda *_: RendererWithoutExtras()).written == 2
-    assert not list(verify(tmp_path))
-
-
 @pytest.mark.parametrize(
     ("how", "words"),
     [("raise", r"sample 3 .*: RuntimeError: no such scene \(fake_renderer"), ("die", "sample 3.* code 7")],
@@ -169,7 +153,7 @@ def refuse(options: SampleOptions, seed: int, device: str) -> FakeRenderer:
     raise InputError("--textures x: no folder")
 
 
-def test_what_the_maker_refuses_is_an_input_error_and_leaves_no_folder(tmp_path: Path) -> None:
+def test_what_the_renderer_refuses_is_an_input_error_and_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^--textures x: no folder$"):
         generate(OPTIONS, GenerateJob(tmp_path / "new", 9, jobs=1), refuse)
     assert not (tmp_path / "new").exists()

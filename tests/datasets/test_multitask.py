@@ -83,7 +83,7 @@ def test_labels_of_a_wall_are_the_walls(monkeypatch: pytest.MonkeyPatch) -> None
     request = CameraRequest(0.5, 5, 60, 0, np.zeros((4, 3)), aims, np.ones((4, 3)), np.ones(4))
     data = scenes(1)
     drawn = SampledScene(0, make_scene(wall, blocking), request, np.random.default_rng(0))
-    monkeypatch.setattr(data._renderer, "draw", lambda index: drawn)
+    monkeypatch.setattr(data._renderer, "sample_scene", lambda index: drawn)
     _, labels = data[0]
     assert (labels["segmentation"][:20] == int(Kind.SKY)).all()
     assert (labels["segmentation"][20:] == int(Kind.WALL)).all()

@@ -33,7 +33,7 @@ def test_a_sample_is_the_same_bytes_in_any_order():
 
 def test_samples_made_together_are_those_made_alone():
     renderer = SampleRenderer(OPTIONS, 3, CPU, gentle_bank())
-    together = renderer.batch([4, 0, 2])
+    together = renderer.render([renderer.sample_scene(index) for index in (4, 0, 2)])
     for sample in together:
         alone = renderer(sample.index)
         assert alone.facts["scene"] == sample.facts["scene"]

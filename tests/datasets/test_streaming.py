@@ -1,12 +1,8 @@
 """Streams: the samples of the generator as batches, in order, continued exactly, with nothing left behind."""
 
 import multiprocessing
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from functools import partial
-from itertools import islice
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +10,17 @@ import numpy as np
 import pytest
 import torch
 from banks import small_bank
-from fake_renderer import BREAKING, open_fake
+from fake_renderer import open_fake
 from torch import Tensor
 
-import datasets
-from datasets import generate as generating
 from datasets import streaming
-from datasets.batches import Batch, collate, read_batches
-from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
-from datasets.sample import Visibility
+from datasets.sample import Sample, Visibility
 from datasets.sample_renderer import SampleRenderer
-from datasets.streaming import stream
+from datasets.streaming import Batch, collate, stream
 from stitching.errors import InputError, JobError
 
 OPTIONS = SampleOptions(size=(64, 48), supersampling=1, geometry=True)
-ROOT = Path(__file__).parents[2]
 
 
 def open_small(options: SampleOptions, seed: int, device: str = "cpu") -> SampleRenderer:
@@ -42,21 +33,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming, "open_renderer", open_small)
 
 
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Samples of canvases of different sizes, at no cost."""
-    monkeypatch.setattr(streaming, "open_renderer", open_fake_pair)
-
-
-def open_fake_pair(options: SampleOptions, seed: int, device: str = "cpu") -> Any:
-    renderer = open_fake(options, seed, device)
-    return partial(with_fundamental, renderer)
-
-
-def with_fundamental(renderer: Any, index: int) -> Any:
-    sample = renderer(index)
-    sample.facts["fundamental"] = (np.eye(3) * index).tolist()
-    return sample
+def fake_sample(index: int) -> Sample:
+    """At no cost, with all that a batch needs; canvases differ in size."""
+    sample = open_fake(OPTIONS, 0)(index)
+    return replace(sample, facts=sample.facts | {"fundamental": np.eye(3).tolist()})
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
@@ -76,12 +56,11 @@ def equal(first: Batch, second: Batch) -> bool:
     return first.indices == second.indices and all(torch.equal(a, b) for a, b in pairs)
 
 
-def test_batches_are_the_makers_samples(small: None) -> None:
+def test_batches_hold_the_samples_of_the_renderer(small: None) -> None:
     batch = next(stream(OPTIONS, 5, 2, first=3, workers=0))
     renderer = open_small(OPTIONS, 5)
     assert batch.indices == (3, 4)
-    for number, index in enumerate(batch.indices):
-        sample = renderer(index)
+    for number, sample in enumerate(renderer.render([renderer.sample_scene(index) for index in (3, 4)])):
         for view, mine in ((sample.reference, batch.reference), (sample.target, batch.target)):
             assert view.geometry is not None
             assert mine.geometry is not None
@@ -114,9 +93,9 @@ def test_batch_agrees_with_itself(small: None) -> None:
         assert float(distance.max()) < 0.01
 
 
-def test_canvases_are_padded_with_nothing(fake: None) -> None:
-    batch = next(stream(OPTIONS, 0, 3, workers=0))
-    samples = [open_fake_pair(OPTIONS, 0)(index) for index in range(3)]
+def test_canvases_are_padded_with_nothing() -> None:
+    samples = [fake_sample(index) for index in range(3)]
+    batch = collate(samples)
     shapes = np.array([sample.stitched_mask.shape for sample in samples])
     assert len({*shapes[:, 1].tolist()}) > 1
     padded = np.array(batch.stitched.shape[2:])
@@ -129,38 +108,25 @@ def test_canvases_are_padded_with_nothing(fake: None) -> None:
         assert batch.stitched_mask[number][~outside].all()
 
 
-def test_workers_make_the_same_batches_in_order_and_end_with_the_iterator(small: None) -> None:
+def test_workers_make_no_difference_and_end_with_the_iterator(small: None) -> None:
     assert not multiprocessing.active_children()
-    batches = stream(OPTIONS, 1, 2, workers=2)
-    made = list(islice(batches, 2))
-    assert len(multiprocessing.active_children()) == 2
+    batches = stream(OPTIONS, 1, 2, workers=1)
+    first, second = next(batches), next(batches)
+    assert len(multiprocessing.active_children()) == 1
     batches.close()  # type: ignore[attr-defined]  # a generator
     assert not multiprocessing.active_children()
-    here = list(islice(stream(OPTIONS, 1, 2, workers=0), 2))
-    assert all(equal(*pair) for pair in zip(made, here, strict=True))
-    assert equal(next(stream(OPTIONS, 1, 2, first=2, workers=0)), here[1])  # a resumed stream
+    assert first.indices == (0, 1)
+    assert equal(next(stream(OPTIONS, 1, 2, first=2, workers=0)), second)  # a resumed stream
 
 
-def test_scenes_drawn_ahead_are_rendered_as_here(small: None) -> None:
-    """What a GPU does, done by a CPU."""
-    drawn = streaming._render_here(OPTIONS, 1, 2, "cpu", 2, workers=1)
-    batch = next(drawn)
-    del drawn
-    assert not multiprocessing.active_children()
-    renderer = open_small(OPTIONS, 1)
-    assert equal(batch, collate(renderer.batch([2, 3])))
+def test_sample_that_cannot_be_made_is_named(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no such\nscene")
 
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_sample_that_cannot_be_made_is_named(fake: None, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
-    monkeypatch.setenv(BREAKING, "5 raise")
-    batches = stream(OPTIONS, 0, 2, first=2, workers=workers)
-    assert next(batches).indices == (2, 3)
-    with pytest.raises(
-        JobError, match=r"^sample 5 cannot be made: RuntimeError: no such scene \(fake_renderer.py, line \d+\)$"
-    ):
-        next(batches)
-    assert not multiprocessing.active_children()
+    monkeypatch.setattr("datasets.scene_sampler.build_scene", fail)
+    expected = r"^sample 2 cannot be made: RuntimeError: no such scene \(test_streaming.py, line \d+\)$"
+    with pytest.raises(JobError, match=expected):
+        next(stream(OPTIONS, 0, 2, first=2, workers=0))
 
 
 def test_refused_textures_are_an_input_error(tmp_path: Path) -> None:
@@ -180,28 +146,3 @@ def test_refused_textures_are_an_input_error(tmp_path: Path) -> None:
 def test_impossible_numbers_are_refused_at_once(changes: dict[str, int], words: str) -> None:
     with pytest.raises(InputError, match=words):
         stream(OPTIONS, **{"seed": 0, "batch_size": 1} | changes)
-
-
-@pytest.mark.parametrize("shards", [False, True])
-def test_written_samples_are_read_as_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards: bool) -> None:
-    monkeypatch.setattr(generating, "run_local", lambda task, indices, processes: map(task, indices))
-    generate(OPTIONS, GenerateJob(tmp_path, 5, shards=shards, shard_size=2), open_fake_pair)
-    batches = list(read_batches(tmp_path, 2))
-    assert [batch.indices for batch in batches] == [(0, 1), (2, 3), (4,)]
-    assert [batch.indices for batch in read_batches(tmp_path, 2, indices={1, 4, 3})] == [(1, 3), (4,)]
-    monkeypatch.setattr(streaming, "open_renderer", open_fake_pair)
-    streamed = next(stream(OPTIONS, 0, 2, workers=0))
-    for read, made in zip(tensors(batches[0]), tensors(streamed), strict=True):
-        assert read.shape == made.shape
-        assert read.dtype == made.dtype
-    assert torch.equal(batches[0].stitched, streamed.stitched)  # PNG
-    assert float((batches[0].target.warp - streamed.target.warp).abs().max()) <= 1 / 512
-    assert float((batches[0].target.picture - streamed.target.picture).abs().mean()) < 0.02  # JPEG
-
-
-def test_stream_is_offered_without_importing_torch() -> None:
-    script = "import sys, datasets; assert 'torch' not in sys.modules; assert datasets.__all__ == ['stream']"
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
-    assert datasets.stream is stream
-    with pytest.raises(AttributeError, match="no attribute 'streams'"):
-        datasets.streams  # noqa: B018

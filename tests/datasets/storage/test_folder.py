@@ -12,7 +12,7 @@ from fake_renderer import contents, open_fake
 from datasets.options import SampleOptions
 from datasets.sample import Sample
 from datasets.storage.encoding import decode, encode
-from datasets.storage.folder import Encoded, FolderWriter, folder_path
+from datasets.storage.folder import EncodedSample, FolderWriter, folder_path
 from datasets.storage.reading import read_records, read_samples
 from datasets.storage.records import check_agreement, describe, read_line, write_description, write_line
 from stitching.errors import InputError, JobError
@@ -31,7 +31,7 @@ def write(folder: Path, indices: range, count: int, *, part: bool = False) -> No
         for index in todo[:count]:
             sample = renderer(index)
             files = {folder_path(f"{index:06d}", member): data for member, data in encode(sample, options).items()}
-            writer.write(Encoded(index, files, write_line(sample, files)))
+            writer.write(EncodedSample(index, files, write_line(sample, files)))
 
 
 def test_arrays_come_back() -> None:

@@ -11,7 +11,7 @@ from fake_renderer import contents, open_fake
 
 from datasets.options import SampleOptions
 from datasets.storage.encoding import encode
-from datasets.storage.folder import Encoded
+from datasets.storage.folder import EncodedSample
 from datasets.storage.reading import read_records, read_samples
 from datasets.storage.records import describe, write_description, write_line
 from datasets.storage.shards import ShardWriter, read_shard, shard_path
@@ -30,7 +30,7 @@ def write(folder: Path, indices: range = range(COUNT), most: int = COUNT) -> lis
         for index in [index for part in writer.todo for index in part][:most]:
             sample = renderer(index)
             files = {shard_path(f"{index:06d}", member): data for member, data in encode(sample, OPTIONS).items()}
-            writer.write(Encoded(index, files, write_line(sample, files)))
+            writer.write(EncodedSample(index, files, write_line(sample, files)))
             written.append(index)
     return written
 
@@ -90,7 +90,7 @@ def test_no_dates_and_owners(folder: Path) -> None:
 
 
 def test_two_writers_of_one_shard_are_refused(tmp_path: Path) -> None:
-    sample = Encoded(0, {}, b"{}\n")
+    sample = EncodedSample(0, {}, b"{}\n")
     with ShardWriter(tmp_path, range(3), SIZE) as one, ShardWriter(tmp_path, range(3), SIZE) as two:
         one.write(sample)
         with pytest.raises(InputError, match="another process"):
