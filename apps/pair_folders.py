@@ -1,4 +1,4 @@
-"""Folders of picture pairs, as `parastitch evaluate` takes them."""
+"""Folders of picture pairs, as `parastitch evaluate` and `parastitch train` take them."""
 
 import hashlib
 import sys
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from stitching.errors import InputError
 
-# Lossless first: where a picture lies there twice, that one is taken.
+# Lossless first: of a picture in two formats, that one is taken.
 SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
 class PairFiles:
-    """Where a pair lies. `truth`: its ground truth `gt.npz`, None where there is none."""
+    """The files of a pair. `truth`: its ground truth `gt.npz`, None where there is none."""
 
     name: str
     reference: Path
@@ -36,7 +36,7 @@ def find_pairs(folder: Path, limit: int | None = None) -> list[PairFiles]:
     """The pairs of a folder in the order of their names, at most `limit`.
 
     Either `NAME/1.*` and `NAME/2.*`, with `NAME/gt.npz` where there is ground truth, or the layout of
-    UDIS-D: `input1/NAME.*` and `input2/NAME.*`. Half a pair is passed over with a line on stderr.
+    UDIS-D: `input1/NAME.*` and `input2/NAME.*`. Half a pair is skipped with a line on stderr.
     Raises InputError where there is no pair.
     """
     if not folder.is_dir():
@@ -56,7 +56,7 @@ def find_pairs(folder: Path, limit: int | None = None) -> list[PairFiles]:
             truth = folder / name / "gt.npz"
             pairs.append(PairFiles(name, reference, target, truth if truth.is_file() else None))
         elif reference or target:
-            print(f"{name}: passed over, {reference or target} has no counterpart", file=sys.stderr)
+            print(f"{name}: skipped, {reference or target} has no counterpart", file=sys.stderr)
     if not pairs:
         raise InputError(f"{folder}: no picture pair found; expected {layout} ({' '.join(SUFFIXES)})")
     return pairs[:limit]

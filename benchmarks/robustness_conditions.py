@@ -74,7 +74,7 @@ def cases(condition: str, output: Path, options: SampleOptions, count: int, seed
         condition: one of CONDITIONS.
         output: folder for the sets.
         options: of the clean set; `size` is that of the pictures of the cases.
-        count: pairs of a set; of some nothing may be left to measure, they are passed over.
+        count: pairs of a set; those of which nothing is left to measure are skipped.
         seed: another one gives other scenes.
     """
     chosen = CONDITIONS[condition]

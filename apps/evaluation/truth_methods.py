@@ -43,7 +43,7 @@ def find_method(name: str) -> Estimator:
 
 
 def _sharpened(estimator: Estimator, pair: CanvasPair) -> Warp:
-    """The estimator's warp, moved by at most 3 px where both pictures are seen and the warp is sure."""
+    """The estimator's warp, moved by at most 3 px where both pictures have pixels and the warp is confident."""
     warp = estimator(pair)
     better = refine(to_grey(pair.target), to_grey(pair.reference), warp.residual)
     confident = (pair.overlap & (warp.confidence > 0.5))[..., None]

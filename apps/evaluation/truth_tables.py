@@ -13,10 +13,10 @@ _DIFFICULTIES = (0.0, 3.0, 8.0, 15.0, np.inf)  # px of the homography's mean err
 
 _HEADINGS = {  # column of the printed table: column of the rows, decimals
     "OV": ("ov", 2), "OV med": ("ov_median", 2), "> 3 px": ("over_3", 3), "occl": ("occluded", 2), "NOV": ("nov", 2),
-    "sure": ("consistent", 2), "epi": ("epipolar", 2), "line": ("line", 2), "tears": ("tears", 4),
+    "consistent": ("consistent", 2), "epi": ("epipolar", 2), "line": ("line", 2), "tears": ("tears", 4),
     "folds": ("folds", 4),
     "PSNR": ("psnr", 2), "SSIM": ("ssim", 3), "overlap": ("psnr_overlap", 2), "P NOV": ("psnr_nov", 2),
-    "P occl": ("psnr_occlusions", 2), "holes": ("psnr_holes", 2), "sharp": ("gradient", 2), "s": ("seconds", 2),
+    "P occl": ("psnr_occlusions", 2), "holes": ("psnr_holes", 2), "gradient": ("gradient", 2), "s": ("seconds", 2),
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ def test_both_layouts_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[st
     first, second = find_pairs(tmp_path / "named")
     assert (first.name, first.truth) == ("a", tmp_path / "named" / "a" / "gt.npz")
     assert (second.reference.name, second.target.name, second.truth) == ("1.png", "2.JPG", None)
-    assert "half: passed over" in capsys.readouterr().err
+    assert "half: skipped" in capsys.readouterr().err
     assert find_pairs(tmp_path / "named", limit=1) == [first]
     for name in ("input1/000002.jpg", "input1/000001.jpg", "input2/000001.jpg", "input2/000002.jpg"):
         (tmp_path / "udis" / name).parent.mkdir(parents=True, exist_ok=True)

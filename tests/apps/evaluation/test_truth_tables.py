@@ -4,7 +4,7 @@ from apps.evaluation.scoring import Row
 from apps.evaluation.truth_tables import truth_tables
 
 
-def test_means_are_told_apart_by_how_far_the_homography_is_off() -> None:
+def test_means_are_grouped_by_the_error_of_the_homography() -> None:
     rows: list[Row] = [
         {"warp": "matches:runs/flow/best.safetensors", "homography error": off, "ov": error}
         for off, error in ((1.0, 2.0), (20.0, 4.0), (None, None))

@@ -15,8 +15,8 @@ SIZE = (W + 16, H + 16)  # of its window
 SIDEWAYS = np.array([[0, 0, 0], [0, 0, -1], [0, 1, 0]], np.float64)  # F of cameras side by side: lines are rows
 
 
-def bent(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A true residual along x, bilinear between pixels."""
+def true_residual_x(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The true residual along x, linear in both coordinates."""
     return 2 + 0.05 * x - 0.03 * y
 
 
@@ -28,7 +28,7 @@ class SyntheticPair:
         self.grid = np.stack([columns, rows], axis=-1)
         self.plane = np.array([[scale, 0, 8], [0, scale, 8], [0, 0, 1]], np.float64)
         coarse = scale * self.grid + 8  # the coarse alignment leaves target px as they are
-        moved = coarse + np.stack([bent(*np.moveaxis(coarse, -1, 0)), np.zeros((H, W))], axis=-1)
+        moved = coarse + np.stack([true_residual_x(*np.moveaxis(coarse, -1, 0)), np.zeros((H, W))], axis=-1)
         self.window = Window(SIZE, self.plane, self.plane.copy())
         mask = np.full((H, W), Visibility.VISIBLE, np.uint8)
         mask[:, 60:80], mask[:, 80:] = Visibility.OCCLUDED, Visibility.OUTSIDE
@@ -43,7 +43,7 @@ class SyntheticPair:
         none = np.zeros((0, 2))
         self.pair = CanvasPair(noise[0], noise[1], np.ones_like(valid), valid, none, none)
         x, y = np.meshgrid(np.arange(SIZE[0], dtype=np.float64), np.arange(SIZE[1], dtype=np.float64))
-        self.residual = np.stack([bent(x, y), np.zeros_like(x)], axis=-1).astype(np.float32)
+        self.residual = np.stack([true_residual_x(x, y), np.zeros_like(x)], axis=-1).astype(np.float32)
 
     def measure(self, residual: Field, trusted: NDArray[np.bool_] | None = None) -> WarpTruth:
         warp = Warp(residual.astype(np.float32), np.ones(SIZE[::-1], np.float32))
@@ -76,9 +76,9 @@ def test_a_shifted_warp_is_off_by_the_shift_in_px_of_the_reference(scale: float)
 
 def test_each_kind_of_pixel_counts_in_its_own_column(pair: SyntheticPair) -> None:
     def worse_in(code: Visibility) -> WarpTruth:
-        there = np.zeros(SIZE[::-1], bool)
-        there[8 : 8 + H, 8 : 8 + W] = pair.truth.mask == code
-        return pair.measure(pair.residual + np.where(there[..., None], np.float32([5, 0]), 0))
+        where = np.zeros((*SIZE[::-1], 1), bool)
+        where[8 : 8 + H, 8 : 8 + W, 0] = pair.truth.mask == code
+        return pair.measure(pair.residual + np.where(where, np.float32([5, 0]), 0))
 
     for code, column in ((Visibility.VISIBLE, "ov"), (Visibility.OCCLUDED, "occluded"), (Visibility.OUTSIDE, "nov")):
         found = worse_in(code)
@@ -86,7 +86,7 @@ def test_each_kind_of_pixel_counts_in_its_own_column(pair: SyntheticPair) -> Non
         assert errors == pytest.approx(dict.fromkeys(errors, 0) | {column: 5}, abs=1e-3)
 
 
-def test_what_is_sure_is_measured_where_the_classical_warp_is_trusted(pair: SyntheticPair) -> None:
+def test_consistent_pixels_are_those_where_the_classical_warp_is_trusted(pair: SyntheticPair) -> None:
     left = np.zeros(SIZE[::-1], bool)
     left[:, :40] = True
     worse = pair.residual + np.where(left[..., None], 0, np.float32([6, 0]))
@@ -97,8 +97,8 @@ def test_what_is_sure_is_measured_where_the_classical_warp_is_trusted(pair: Synt
     assert pair.measure(worse, np.zeros_like(left)).consistent is None
 
 
-def test_edges_are_bent_in_px_of_the_reference() -> None:
-    def bent_by_a_wave(scale: float) -> float:
+def test_bends_of_edges_are_px_of_the_reference() -> None:
+    def line_of_a_wave(scale: float) -> float:
         y = (np.arange(SIZE[1], dtype=np.float32)[:, None] - 8) / scale
         wave = np.stack([np.broadcast_to(3 * scale * np.sin(y / 8), SIZE[::-1]), np.zeros(SIZE[::-1])], axis=-1)
         pair = SyntheticPair(scale)
@@ -106,8 +106,8 @@ def test_edges_are_bent_in_px_of_the_reference() -> None:
         assert found is not None
         return found
 
-    assert 0.5 < bent_by_a_wave(1) < 3
-    assert bent_by_a_wave(0.5) == pytest.approx(bent_by_a_wave(1), rel=0.05)
+    assert 0.5 < line_of_a_wave(1) < 3
+    assert line_of_a_wave(0.5) == pytest.approx(line_of_a_wave(1), rel=0.05)
 
 
 def test_tears_and_folds_are_shares_of_the_target(pair: SyntheticPair) -> None:
@@ -119,16 +119,16 @@ def test_tears_and_folds_are_shares_of_the_target(pair: SyntheticPair) -> None:
     def along_x(residual: NDArray[np.float32]) -> Field:
         return np.stack([np.broadcast_to(residual, SIZE[::-1]), np.zeros(SIZE[::-1], np.float32)], axis=-1)
 
-    torn, upside_down = pair.measure(along_x(stretched)), pair.measure(along_x(folded))
+    torn, folded_over = pair.measure(along_x(stretched)), pair.measure(along_x(folded))
     assert (torn.tears, torn.folds) == (pytest.approx(0.5, abs=0.03), 0)
-    assert (upside_down.tears, upside_down.folds) == (0, pytest.approx(0.5, abs=0.03))
+    assert (folded_over.tears, folded_over.folds) == (0, pytest.approx(0.5, abs=0.03))
 
 
-def test_places_beyond_the_horizon_count_as_far_not_as_infinite(pair: SyntheticPair) -> None:
+def test_errors_beyond_the_horizon_are_bounded(pair: SyntheticPair) -> None:
     assert pair.measure(pair.residual + np.float32(1e7)).ov == MAX_ERROR
 
 
-def test_nothing_to_measure_is_none(pair: SyntheticPair) -> None:
+def test_nothing_to_measure_is_none() -> None:
     pair = SyntheticPair()
     pair.truth.mask[:] = Visibility.BEHIND
     found = pair.measure(pair.residual)
