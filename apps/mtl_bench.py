@@ -1,6 +1,7 @@
 """`parastitch mtl-bench`: multi-task optimizers compared on one network."""
 
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,18 +29,19 @@ def mtl_bench_command(
     import torch
 
     from apps.benchmarking.comparison import compare
-    from apps.benchmarking.execution import execute_apart
-    from apps.benchmarking.plots import write_plots
-    from apps.benchmarking.store import Store
-    from apps.benchmarking.tables import write_results
+    from apps.benchmarking.execution import execute_in_subprocesses
+    from apps.benchmarking.reports.plots import write_plots
+    from apps.benchmarking.reports.result_tables import write_results
+    from apps.benchmarking.result_store import ResultStore
 
     check_folder(output)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: this machine has no such device; use --device cpu")
-    store = Store(output, options.cache or output / "cache")
-    found = compare(options, store, execute_apart(options.jobs), lambda line: print(line, file=sys.stderr, flush=True))
-    print(write_results(found, options, output))
-    plots = write_plots(found, output)
+    store = ResultStore(output, options.cache or output / "cache")
+    log = partial(print, file=sys.stderr, flush=True)
+    comparison = compare(options, store, execute_in_subprocesses(options.jobs), log)
+    print(write_results(comparison, options, output))
+    plots = write_plots(comparison, output)
     print("written: " + ", ".join(map(str, [output / "results.csv", output / "table.md", *plots])))
     if not plots:
         print("no plots: they need matplotlib, pip install 'parastitch[mtl]'", file=sys.stderr)

@@ -19,12 +19,13 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 import torch
 from environment import describe_environment
 from torch import nn
 
+from apps.tables import markdown, mean_and_deviation
 from apps.training.checkpoints import LAST, STATE, load_state
 from apps.training.data import Cached, FromFolder, batches
 from apps.training.options import TASKS, Mode, TrainOptions
@@ -91,13 +92,13 @@ def measured(strategy: str, folder: Path, options: TrainOptions, checks: list[Ex
             network = StitchingNetwork()
             load_into(network, load_weights(folder / mode / LAST))
             networks.append(network)
-        figures = validate(Apart(networks[0], networks[-1]), checks, TASKS["joint"])
+        figures = validate(WarpAndStitch(networks[0], networks[-1]), checks, TASKS["joint"])
         with replacing(result) as temporary:
             temporary.write_text(json.dumps({**figures, "minutes": seconds / 60}))
     return dict(json.loads(result.read_text()))
 
 
-class Apart(nn.Module):
+class WarpAndStitch(nn.Module):
     """The warp of one network, the stitch of another."""
 
     def __init__(self, flow: StitchingNetwork, blend: StitchingNetwork) -> None:
@@ -108,25 +109,21 @@ class Apart(nn.Module):
 
 def print_table(found: dict[str, list[Figures]]) -> None:
     """A line for each strategy."""
-    print(f"\n| strategy | {' | '.join(SHOWN.values())} | delta-m | minutes |\n|{'---|' * (len(SHOWN) + 3)}")
-    apart = [errors_of(figures) for figures in found.get(SEPARATE, [])]
-    reference = {name: fmean(errors[name] for errors in apart) for name in apart[0]} if apart else None
+    separate = [errors_of(figures) for figures in found.get(SEPARATE, [])]
+    reference = {name: fmean(errors[name] for errors in separate) for name in separate[0]} if separate else None
+    rows = [["strategy", *SHOWN.values(), "delta-m", "minutes"]]
     for strategy, figures in found.items():
-        cells = [spread([one[name] for one in figures]) for name in SHOWN]
+        cells = [mean_and_deviation([one[name] for one in figures], 2) for name in SHOWN]
         gains = [delta_m(errors_of(one), reference, dict.fromkeys(reference, False)) for one in figures if reference]
         minutes = fmean(one["minutes"] for one in figures)
-        print(f"| {strategy} | {' | '.join(cells)} | {spread(gains) if gains else ''} | {minutes:.1f} |")
+        rows.append([strategy, *cells, mean_and_deviation(gains, 2), f"{minutes:.1f}"])
+    print("\n" + markdown(rows))
 
 
 def errors_of(figures: Figures) -> dict[str, float]:
-    """What delta-m is made of: less is better."""
+    """The errors that delta-m compares: less is better."""
     stitch = 10 ** (-figures["classical/PSNR estimated"] / 20)
     return {"OV": figures["classical/ov"], "NOV": figures["classical/nov"], "stitch": stitch}
-
-
-def spread(values: list[float]) -> str:
-    """Mean and standard deviation."""
-    return f"{fmean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
 
 
 if __name__ == "__main__":

@@ -27,10 +27,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from environment import describe_environment
 
+from apps.tables import aligned_text
 from datasets.labels import Labels
 
 if TYPE_CHECKING:  # torch would make the memory of all processes larger
-    from apps.benchmarking.prepared import BenchmarkData
+    from apps.benchmarking.data.preparation import BenchmarkData
 
 METHODS = (
     "equal", "equal/norms", "same-steps", "uncertainty", "dynamic", "instances", "gradient-norms", "pcgrad", "mgda",
@@ -40,7 +41,7 @@ KINDS = {
     "segmentation": Labels("classes", 12), "depth": Labels("distance"),
     "normals": Labels("normals"), "edges": Labels("binary"),
 }  # fmt: skip
-WARM = 3  # steps that are not measured
+UNMEASURED_STEPS = 3  # at the start of a turn
 BATCH = 16
 
 
@@ -72,11 +73,11 @@ def main() -> None:
         measure = partial(
             measure_steps, count, options.network, tuple(options.size), options.steps, options.device, options.threads
         )
-        turns = [(method, _apart(measure, method)) for _, method in product(range(options.repeat), methods)]
-        _print(count, {method: [cost for name, cost in turns if name == method] for method in methods})
+        turns = [(method, _in_own_process(measure, method)) for _, method in product(range(options.repeat), methods)]
+        _print_costs(count, {method: [cost for name, cost in turns if name == method] for method in methods})
 
 
-def _apart(measure: "partial[Cost]", method: str) -> Cost:
+def _in_own_process(measure: "partial[Cost]", method: str) -> Cost:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         return process.submit(measure, method).result()
 
@@ -87,34 +88,33 @@ def measure_steps(
     """One turn of a method, in this process."""
     import torch
 
-    from apps.benchmarking.learner import Learner
-    from apps.benchmarking.memory import begin_peak, read_peak
+    from apps.benchmarking.metrics.peak_memory import read_peak, reset_peak
     from apps.benchmarking.settings import DataSettings, RunSettings
-    from apps.benchmarking.training import train_epoch
+    from apps.benchmarking.trainer import Trainer
 
     torch.set_num_threads(threads)
-    pictures = BATCH * (WARM + steps)
+    pictures = BATCH * (UNMEASURED_STEPS + steps)
     data = _make_data(pictures, size, count)
-    described = DataSettings("random", "", size, pictures, 1, 1)
+    data_settings = DataSettings("random", "", size, pictures, 1, 1)
     tasks = tuple(data.labels)
-    settings = RunSettings(described, tasks, method, network, 1, BATCH, 1e-4, 0, "bf16", device, threads)
-    learner = Learner(settings, data)
-    begin_peak(learner.device)
-    before = read_peak(learner.device)
-    train_epoch(learner, 0)
-    seconds = [cpu if device == "cpu" else wall for wall, cpu in learner.times[WARM:]]
-    return Cost(fmean(seconds), read_peak(learner.device) - before, learner.forwards / len(learner.times))
+    settings = RunSettings(data_settings, tasks, method, network, 1, BATCH, 1e-4, 0, "bf16", device, threads)
+    trainer = Trainer(settings, data)
+    reset_peak(trainer.device)
+    before = read_peak(trainer.device)
+    trainer.train_epoch(0)
+    seconds = [cpu if device == "cpu" else wall for wall, cpu in trainer.times[UNMEASURED_STEPS:]]
+    return Cost(fmean(seconds), read_peak(trainer.device) - before, trainer.forwards / len(trainer.times))
 
 
 def _make_data(pictures: int, size: tuple[int, int], tasks: int) -> "BenchmarkData":
-    """Noise."""
-    from apps.benchmarking.data import IMAGE, Examples
-    from apps.benchmarking.losses import Scale
-    from apps.benchmarking.prepared import BenchmarkData
+    """Random pictures and labels."""
+    from apps.benchmarking.data.batches import IMAGE, ArrayDataset
+    from apps.benchmarking.data.preparation import BenchmarkData
+    from apps.benchmarking.losses import LabelScale
 
     (w, h), rng = size, np.random.default_rng(0)
-    labels = {f"{name} {number // len(KINDS) + 1}": kind
-              for number, (name, kind) in enumerate(islice(cycle(KINDS.items()), tasks))}  # fmt: skip
+    labels = {f"{name} {index // len(KINDS) + 1}": kind
+              for index, (name, kind) in enumerate(islice(cycle(KINDS.items()), tasks))}  # fmt: skip
     arrays = {IMAGE: rng.integers(0, 256, (pictures, 3, h, w), np.uint8)}
     for task, meaning in labels.items():
         channels = (3,) if meaning.kind == "normals" else ()
@@ -123,24 +123,28 @@ def _make_data(pictures: int, size: tuple[int, int], tasks: int) -> "BenchmarkDa
             maps /= np.linalg.norm(maps, axis=1, keepdims=True)
         classes = {"classes": meaning.classes, "binary": 2}.get(meaning.kind)
         arrays[task] = maps if classes is None else rng.integers(0, classes, (pictures, h, w), np.uint8)
-    examples = Examples(arrays, labels)
-    return BenchmarkData(labels, dict.fromkeys(labels, Scale()), examples, examples, examples)
+    examples = ArrayDataset(arrays, labels)
+    return BenchmarkData(labels, dict.fromkeys(labels, LabelScale()), examples, examples, examples)
 
 
-def _print(count: int, turns: dict[str, Sequence[Cost]]) -> None:
+def _print_costs(count: int, turns: dict[str, Sequence[Cost]]) -> None:
     costs = {
         method: Cost(median(c.seconds for c in some), max(c.memory for c in some), some[0].forwards)
         for method, some in turns.items()
     }
-    plain, width = costs["equal"], max(map(len, costs))
-    print(f"\n{count} tasks:\n  {'':{width}}  ms/step  x equal     MiB  x equal  forwards")
+    equal = costs["equal"]
+    rows = [["method", "ms/step", "x equal", "MiB", "x equal", "forwards"]]
     for method, cost in costs.items():
-        ratios = cost.seconds / plain.seconds, cost.memory / plain.memory
-        print(
-            f"  {method:{width}}  {1e3 * cost.seconds:7.1f}  {ratios[0]:7.2f}  {cost.memory:6.0f}  {ratios[1]:7.2f}"
-            f"  {cost.forwards:8.1f}",
-            flush=True,
+        time, memory = cost.seconds / equal.seconds, cost.memory / equal.memory
+        cells = (
+            f"{1e3 * cost.seconds:.1f}",
+            f"{time:.2f}",
+            f"{cost.memory:.0f}",
+            f"{memory:.2f}",
+            f"{cost.forwards:.1f}",
         )
+        rows.append([method, *cells])
+    print(f"\n{count} tasks:\n{aligned_text(rows)}", flush=True)
 
 
 if __name__ == "__main__":

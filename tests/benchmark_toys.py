@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from apps.benchmarking import prepared
+from apps.benchmarking.data import preparation
+from apps.benchmarking.data.sources import DataSource
 from apps.benchmarking.settings import DataSettings, RunSettings
-from apps.benchmarking.sources import Source
 from datasets.labels import IGNORED, Labels
 
 SIZE = 32, 32  # px
@@ -36,7 +36,7 @@ def toy_item(number):
 
 
 def toy_source(settings, part, cache):
-    """In place of sources.open_source."""
+    """In place of sources.open_data_source."""
     count, first = settings.counts[part], 1000 * ("train", "validation", "test").index(part)
     items = [toy_item(first + number) for number in range(count)]
     wrong = round(settings.share * count) if part == "train" else 0
@@ -46,12 +46,12 @@ def toy_source(settings, part, cache):
         items = [(image, maps | {task: items[donor][1][task]})
                  for (image, maps), donor in zip(items, donors, strict=True)]  # fmt: skip
     corrupted = {settings.noisy: donors != np.arange(count)} if wrong else {}
-    return Source(items, count, LABELS, corrupted)
+    return DataSource(items, count, LABELS, corrupted)
 
 
 def use_toys(monkeypatch):
     """Train on toy items."""
-    monkeypatch.setattr(prepared, "open_source", toy_source)
+    monkeypatch.setattr(preparation, "open_data_source", toy_source)
 
 
 def toy_run(**changes):

@@ -1,4 +1,4 @@
-"""What the tasks' losses are: one number for each instance, the mean over the pixels that are known."""
+"""The tasks' losses: one number for each instance, the mean over the pixels whose label is known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,15 +9,16 @@ from torch.nn import functional
 
 from datasets.labels import IGNORED, Kind, Labels
 
-CHANNELS: dict[Kind, int] = {"classes": 0, "binary": 1, "distance": 1, "normals": 3}  # classes: as many as there are
+_CHANNELS: dict[Kind, int] = {"binary": 1, "distance": 1, "normals": 3}  # classes: one for each
 
 
 @dataclass(frozen=True)
-class Scale:
-    """Of a task's labels, measured on the training set, so that its loss depends on no unit.
+class LabelScale:
+    """The scale of a task's labels, measured on the training set, so that its loss depends on no unit.
 
     Attributes:
-        unit: distances: the mean of what is known; the network says distances in it. 1 for other kinds.
+        unit: distances: their mean over the known pixels; the network predicts distances in this unit. 1 for other
+            kinds.
         positive: binary: weight of the pixels that are 1, the share of those that are 0; they then weigh the same in
             total. 0.5 for other kinds.
     """
@@ -26,19 +27,19 @@ class Scale:
     positive: float = 0.5
 
 
-def channels(labels: Labels) -> int:
-    """How many channels a network's answer has."""
-    return labels.classes or CHANNELS[labels.kind]
+def output_channels(labels: Labels) -> int:
+    """The number of channels of a network's prediction."""
+    return labels.classes or _CHANNELS[labels.kind]
 
 
-def known(labels: Labels, truth: Tensor) -> Tensor:
+def valid_pixels(labels: Labels, truth: Tensor) -> Tensor:
     """(b, h, w) bool: where the label is known."""
     if labels.kind == "distance":
         return truth.isfinite()
     return truth.any(1) if labels.kind == "normals" else truth != IGNORED
 
 
-def losses(labels: Labels, scale: Scale, answer: Tensor, truth: Tensor) -> Tensor:
+def instance_losses(labels: Labels, scale: LabelScale, prediction: Tensor, truth: Tensor) -> Tensor:
     """(b,) float32, 0 where nothing is known.
 
     classes: cross-entropy; binary: cross-entropy weighted by `scale.positive`; distance: |difference| in `scale.unit`;
@@ -47,35 +48,35 @@ def losses(labels: Labels, scale: Scale, answer: Tensor, truth: Tensor) -> Tenso
     Args:
         labels: what the maps mean.
         scale: of the task.
-        answer: (b, channels, h, w), the network's.
+        prediction: (b, channels, h, w), of the network.
         truth: label maps, see datasets.labels.
     """
-    valid = known(labels, truth)
+    valid = valid_pixels(labels, truth)
     truth = torch.where(valid[:, None] if labels.kind == "normals" else valid, truth, 0)  # no NaN gets into a gradient
-    pixels = _pixels(labels.kind, scale, answer.float(), truth)
-    return torch.where(valid, pixels, 0).sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
+    pixel_losses = _pixel_losses(labels.kind, scale, prediction.float(), truth)
+    return torch.where(valid, pixel_losses, 0).sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
 
 
-def _pixels(kind: Kind, scale: Scale, answer: Tensor, truth: Tensor) -> Tensor:
+def _pixel_losses(kind: Kind, scale: LabelScale, prediction: Tensor, truth: Tensor) -> Tensor:
     """(b, h, w)."""
     if kind == "classes":
-        return functional.cross_entropy(answer, truth, reduction="none")
+        return functional.cross_entropy(prediction, truth, reduction="none")
     if kind == "distance":
-        return (answer[:, 0] - truth / scale.unit).abs()
+        return (prediction[:, 0] - truth / scale.unit).abs()
     if kind == "normals":
-        return (functional.normalize(answer, dim=1) - truth).abs().sum(1)
+        return (functional.normalize(prediction, dim=1) - truth).abs().sum(1)
     weight = torch.where(truth > 0, scale.positive, 1 - scale.positive)
-    return functional.binary_cross_entropy_with_logits(answer[:, 0], truth, weight, reduction="none")
+    return functional.binary_cross_entropy_with_logits(prediction[:, 0], truth, weight, reduction="none")
 
 
-def measure_scale(labels: Labels, maps: Iterable[Tensor]) -> Scale:
-    """Of all label maps of a training set; where they say nothing, as if it were not measured."""
+def measure_scale(labels: Labels, maps: Iterable[Tensor]) -> LabelScale:
+    """The scale of all label maps of a training set, (b, ...) at a time; LabelScale() where no pixel is known."""
     if labels.kind not in ("distance", "binary"):
-        return Scale()
+        return LabelScale()
     total, count = 0.0, 0
-    for some in maps:
-        values = some[known(labels, some)]
+    for batch in maps:
+        values = batch[valid_pixels(labels, batch)]
         total, count = total + float(values.double().sum()), count + len(values)
     if not total or total == count:
-        return Scale()
-    return Scale(unit=total / count) if labels.kind == "distance" else Scale(positive=1 - total / count)
+        return LabelScale()
+    return LabelScale(unit=total / count) if labels.kind == "distance" else LabelScale(positive=1 - total / count)

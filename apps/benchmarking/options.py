@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Literal
 
 from apps.benchmarking.settings import NETWORKS, PUBLIC, SCENES, DataSettings, RunSettings, read_method
-from stitching.errors import InputError
+from stitching.errors import require
 
-_SCENES = {"train": 1000, "test": 250}  # where nothing is said
+_DEFAULT_SCENES = {"train": 1000, "test": 250}
 
 
 @dataclass(frozen=True)
@@ -65,39 +65,40 @@ class BenchOptions:
         Raises:
             InputError: names the option, what was given and what is possible.
         """
-        for name, least in _LEAST.items():
+        for name, minimum in _MINIMUM.items():
             value = getattr(self, name)
-            _demand(value is None or value >= least, f"--{name.replace('_', '-')} {value}", f"{least} or more")
+            require(value is None or value >= minimum, f"--{name.replace('_', '-')} {value}", f"{minimum} or more")
         for name in ("methods", "rates", "seeds", "shares"):
             values = getattr(self, name)
-            good = bool(values) and len(set(values)) == len(values)
-            _demand(good, f"--{name} {' '.join(map(str, values))}", "one or more, each once")
+            unique = bool(values) and len(set(values)) == len(values)
+            require(unique, f"--{name} {' '.join(map(str, values))}", "one or more, each once")
         for method in self.methods:
             read_method(method)
-        _demand(min(self.rates) > 0, f"--rates {min(self.rates)}", "above 0")
-        _demand(min(self.seeds) >= 0, f"--seeds {min(self.seeds)}", "0 or more")
-        _demand(self.network in NETWORKS, f"--network {self.network}", f"one of {', '.join(NETWORKS)}")
+        require(min(self.rates) > 0, f"--rates {min(self.rates)}", "above 0")
+        require(min(self.seeds) >= 0, f"--seeds {min(self.seeds)}", "0 or more")
+        require(self.network in NETWORKS, f"--network {self.network}", f"one of {', '.join(NETWORKS)}")
         (w, h), step = self.size, NETWORKS[self.network]
         fits = all(side % step == 0 and side >= 32 for side in (w, h))
-        _demand(fits, f"--size {w} {h}", f"multiples of {step}, 32 or more")
+        require(fits, f"--size {w} {h}", f"multiples of {step}, 32 or more")
         several = not self.tasks or len(set(self.tasks)) == len(self.tasks) > 1
-        _demand(several, f"--tasks {' '.join(self.tasks)}", "two or more, each once")
+        require(several, f"--tasks {' '.join(self.tasks)}", "two or more, each once")
         self._check_data()
 
     def _check_data(self) -> None:
         scenes = self.data == SCENES
-        _demand(self.data in (SCENES, *PUBLIC), f"--data {self.data}", f"one of {', '.join((SCENES, *PUBLIC))}")
-        _demand(scenes == (self.folder is None), f"--data {self.data}, --folder {self.folder}",
+        require(self.data in (SCENES, *PUBLIC), f"--data {self.data}", f"one of {', '.join((SCENES, *PUBLIC))}")
+        require(scenes == (self.folder is None), f"--data {self.data}, --folder {self.folder}",
                 "--folder with a public data set, and only there")  # fmt: skip
-        _demand(scenes or not self.corrupt, f"--corrupt {self.corrupt}", "--data scenes with it")
+        require(scenes or not self.corrupt, f"--corrupt {self.corrupt}", "--data scenes with it")
         possible = all(0 <= share <= 1 for share in self.shares)
-        _demand(possible, f"--shares {' '.join(map(str, self.shares))}", "0 to 1")
+        require(possible, f"--shares {' '.join(map(str, self.shares))}", "0 to 1")
 
     @property
     def data_settings(self) -> DataSettings:
         """Without wrong labels."""
-        scenes = self.data == SCENES
-        train, test = (n or (_SCENES[k] if scenes else None) for k, n in (("train", self.train), ("test", self.test)))
+        train, test = self.train, self.test
+        if self.data == SCENES:
+            train, test = train or _DEFAULT_SCENES["train"], test or _DEFAULT_SCENES["test"]
         folder = "" if self.folder is None else str(self.folder.resolve())
         return DataSettings(self.data, folder, self.size, train, self.validation, test)
 
@@ -110,9 +111,4 @@ class BenchOptions:
         )  # fmt: skip
 
 
-_LEAST = {"train": 2, "validation": 1, "test": 1, "epochs": 1, "batch_size": 2, "threads": 1, "jobs": 1}
-
-
-def _demand(good: bool, given: str, expected: str) -> None:
-    if not good:
-        raise InputError(f"{given}: expected {expected}")
+_MINIMUM = {"train": 2, "validation": 1, "test": 1, "epochs": 1, "batch_size": 2, "threads": 1, "jobs": 1}

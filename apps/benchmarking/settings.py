@@ -1,6 +1,5 @@
 """What one training run of the benchmark is; two runs with equal settings are the same run."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
@@ -23,29 +22,29 @@ class Method:
     Attributes:
         spec: the strategy, as mtl.registry reads it.
         norms: each task has norms of its own in the trunk.
-        heads: factor on the learning rate of the tasks' own parameters.
+        head_rate_factor: multiplies the learning rate of the tasks' own parameters.
     """
 
     spec: str
     norms: bool = False
-    heads: float = 1.0
+    head_rate_factor: float = 1.0
 
 
 def read_method(text: str) -> Method:
-    """SPEC[/norms][/heads=F]; InputError where it is anything else."""
+    """Parse SPEC[/norms][/heads=F]; InputError where it is anything else."""
     spec, *extras = text.split("/")
-    norms, heads = False, 1.0
+    norms, factor = False, 1.0
     for extra in extras:
         name, _, value = extra.partition("=")
         if extra == "norms":
             norms = True
         elif name == "heads" and _above_zero(value):
-            heads = float(value)
+            factor = float(value)
         else:
             raise InputError(f"--methods {text}: {extra!r}; expected SPEC[/norms][/heads=FACTOR], FACTOR above 0")
     if not spec:
         raise InputError(f"--methods {text!r}: expected the name of a strategy first, e.g. equal/heads=2")
-    return Method(spec, norms, heads)
+    return Method(spec, norms, factor)
 
 
 def _above_zero(text: str) -> bool:
@@ -63,7 +62,7 @@ class DataSettings:
         name: "scenes" or a public set.
         folder: of a public set; "" for scenes.
         size: (width, height), px.
-        train, validation, test: items; None: all that there are, for scenes always numbers.
+        train, validation, test: items; None: all that there are; never None for scenes.
         noisy: task whose training labels are partly wrong; "": none.
         share: of its training labels that are another item's.
     """
@@ -84,7 +83,7 @@ class DataSettings:
 
     @property
     def file_name(self) -> str:
-        """Of its folder, unlike that of any other set of one benchmark."""
+        """Of its folder; different for all sets of one benchmark."""
         counts = "-".join("all" if count is None else str(count) for count in self.counts.values())
         noise = f"_{self.noisy}-{self.share:g}" if self.noisy else ""
         return f"{self.name}_{self.size[0]}x{self.size[1]}_{counts}{noise}"
@@ -124,18 +123,11 @@ class RunSettings:
 
     @property
     def name(self) -> str:
-        """Of its file, unlike that of any other run of one benchmark."""
-        who = f"single-{self.tasks[0]}" if len(self.tasks) == 1 else quote(self.method, safe="+=,")
+        """Of its file; different for all runs of one benchmark."""
+        trained = f"single-{self.tasks[0]}" if len(self.tasks) == 1 else quote(self.method, safe="+=,")
         noise = f"_{self.data.noisy}-{self.data.share:g}" if self.data.noisy else ""
-        return f"{who}{noise}_rate-{self.rate:g}_seed-{self.seed}"
+        return f"{trained}{noise}_rate-{self.rate:g}_seed-{self.seed}"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; tuples become lists."""
         return asdict(self) | {"data": self.data.as_dict(), "tasks": list(self.tasks)}
-
-
-def settings_from(raw: Mapping[str, Any]) -> RunSettings:
-    """What as_dict gave."""
-    data = dict(raw["data"])
-    data["size"] = tuple(data["size"])
-    return RunSettings(**{**raw, "data": DataSettings(**data), "tasks": tuple(raw["tasks"])})

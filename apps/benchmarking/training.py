@@ -1,28 +1,28 @@
-"""One training run of the benchmark, from settings to figures."""
+"""One training run of the benchmark, from settings to a result."""
 
-import time
 from dataclasses import dataclass, field
 from statistics import fmean
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from apps.benchmarking.data import Examples, in_order, mirrored, shuffled
-from apps.benchmarking.detection import FINAL, LAST, LATE, WEIGHTS, LossRecord, instance_parameters, measure_detection
-from apps.benchmarking.learner import Learner
-from apps.benchmarking.memory import begin_peak, read_peak
-from apps.benchmarking.prepared import BenchmarkData
-from apps.benchmarking.scores import Scores, open_scorer
+from apps.benchmarking.data.preparation import BenchmarkData
+from apps.benchmarking.metrics.label_noise import (
+    FINAL_LOSS,
+    INSTANCE_WEIGHTS,
+    LATE_LOSSES,
+    instance_parameters,
+    measure_detection,
+)  # fmt: skip
+from apps.benchmarking.metrics.peak_memory import read_peak, reset_peak
+from apps.benchmarking.metrics.scores import Scores
 from apps.benchmarking.settings import RunSettings
+from apps.benchmarking.trainer import Trainer
 from mtl.optimization import NonFiniteError
 from stitching.errors import InputError
 
-_FLIPS = 0x666C6970  # keeps these random numbers apart from the order's
-
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class RunResult:
     """What a run gave.
 
     Attributes:
@@ -33,7 +33,7 @@ class Result:
         cpu_seconds: the same of the process on all cores, which other work on the machine does not make longer.
         peak_mb: memory of the training: of the process, or on a GPU what torch allocated; MiB.
         forwards: passes of the trunk in a step, mean.
-        parameters: of the network.
+        parameters: number of the network's parameters.
         report: what the strategy says that it learned.
         detection: where labels are wrong: how well rankings find them, by ranking and measure.
         error: why the training failed; "" where it did not.
@@ -52,95 +52,56 @@ class Result:
     error: str = ""
 
 
-def check_method(settings: RunSettings, data: BenchmarkData) -> None:
-    """Raise InputError where the method cannot train that network on these tasks."""
+def make_trainer(settings: RunSettings, data: BenchmarkData) -> Trainer:
+    """The trainer of a run. Raises InputError where the method cannot train that network on these tasks."""
     try:
-        Learner(settings, data)
+        return Trainer(settings, data)
     except InputError:
         raise
     except ValueError as error:
         raise InputError(f"--methods {settings.method}: {error}") from error
 
 
-def train(settings: RunSettings, data: BenchmarkData) -> Result:
-    """Train, and measure on validation and test set; a loss that is not finite ends it and gives `Result.error`.
+def train(settings: RunSettings, data: BenchmarkData) -> RunResult:
+    """Train, and measure on validation and test set; a loss that is not finite ends it and gives `RunResult.error`.
 
-    Raises ValueError where the strategy cannot train this network or these tasks.
+    Raises InputError where the method cannot train this network or these tasks.
     """
     if settings.device == "cpu":
         torch.set_num_threads(settings.threads)
-    learner = Learner(settings, data)
-    parameters = sum(p.numel() for p in learner.network.parameters())
-    curves: dict[str, list[float]] = {task: [] for task in settings.tasks}
-    begin_peak(learner.device)
+    trainer = make_trainer(settings, data)
+    parameters = sum(p.numel() for p in trainer.network.parameters())
+    losses: dict[str, list[float]] = {task: [] for task in settings.tasks}
+    reset_peak(trainer.device)
     try:
         for epoch in range(settings.epochs):
-            for task, value in train_epoch(learner, epoch).items():
-                curves[task].append(value)
+            for task, value in trainer.train_epoch(epoch).items():
+                losses[task].append(value)
     except NonFiniteError as error:
-        return Result({}, {}, curves, 0.0, 0.0, 0.0, 0.0, parameters, {}, error=str(error))
-    peak = read_peak(learner.device)
-    validation, test = (evaluate(learner, part) for part in (data.validation, data.test))
-    wall, cpu = (fmean(times) for times in zip(*learner.times, strict=True))
-    report = {name: float(value) for name, value in learner.strategy.report().items()}
-    forwards = learner.forwards / len(learner.times)
-    return Result(test, validation, curves, wall, cpu, peak, forwards, parameters, report, _detect(learner))
+        return RunResult({}, {}, losses, 0.0, 0.0, 0.0, 0.0, parameters, {}, error=str(error))
+    peak_mb = read_peak(trainer.device)
+    seconds, cpu_seconds = (fmean(times) for times in zip(*trainer.times, strict=True))
+    return RunResult(
+        validation=trainer.evaluate(data.validation),
+        scores=trainer.evaluate(data.test),
+        losses=losses,
+        seconds=seconds,
+        cpu_seconds=cpu_seconds,
+        peak_mb=peak_mb,
+        forwards=trainer.forwards / len(trainer.times),
+        parameters=parameters,
+        report={name: float(value) for name, value in trainer.strategy.report().items()},
+        detection=_measure_detection(trainer),
+    )
 
 
-def train_epoch(learner: Learner, epoch: int) -> dict[str, float]:
-    """Train on every batch of an epoch; mean losses by task. Raises NotFinite."""
-    settings = learner.settings
-    learner.network.train()
-    sums = dict.fromkeys(settings.tasks, 0.0)
-    order = shuffled(len(learner.data.train), settings.batch, settings.seed, epoch)
-    coins = np.random.default_rng([_FLIPS, settings.seed, epoch])
-    for number, batch in enumerate(learner.data.train.batches(order, learner.device)):
-        flips = torch.from_numpy(coins.random(len(batch.places)) < 0.5).to(learner.device)
-        batch = mirrored(batch, learner.data.labels, flips)
-        learner.set_rate(epoch * learner.steps_of_epoch + number)
-        noted: dict[str, Tensor] = {}
-        begun = _now(learner.device)
-        decision = learner.strategy.step(learner.closure(batch, noted), learner.updates, batch.places)
-        wall, cpu = (now - before for now, before in zip(_now(learner.device), begun, strict=True))
-        learner.times.append((wall, cpu))
-        if settings.data.noisy in noted and epoch >= int((1 - LAST) * settings.epochs):
-            learner.late_losses.add(batch.places, noted[settings.data.noisy])
-        for task, value in decision.losses.items():
-            sums[task] += value / len(order)
-    return sums
-
-
-def _now(device: torch.device) -> tuple[float, float]:
-    """Wall and CPU seconds."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter(), time.process_time()
-
-
-@torch.no_grad()
-def evaluate(learner: Learner, examples: Examples) -> dict[str, Scores]:
-    """By task and metric."""
-    labels = learner.data.labels
-    scorers = {task: open_scorer(meaning, learner.data.scales[task].unit) for task, meaning in labels.items()}
-    learner.network.eval()
-    for batch in examples.batches(in_order(len(examples), learner.settings.batch), learner.device):
-        for task, answer in learner.answer(batch.images, learner.settings.tasks).items():
-            scorers[task].add(answer, batch.labels[task])
-    return {task: scorer.scores() for task, scorer in scorers.items()}
-
-
-@torch.no_grad()
-def _detect(learner: Learner) -> dict[str, Scores]:
+def _measure_detection(trainer: Trainer) -> dict[str, Scores]:
     """How well rankings of the training instances find the wrong labels; nothing where none is wrong."""
-    task, data = learner.settings.data.noisy, learner.data
+    task, data = trainer.settings.data.noisy, trainer.data
     if task not in data.corrupted or task not in data.labels:
         return {}
-    final = LossRecord(len(data.train))
-    learner.network.eval()
-    for batch in data.train.batches(in_order(len(data.train), learner.settings.batch), learner.device):
-        final.add(batch.places, learner.loss(task, learner.answer(batch.images, [task])[task], batch))
-    rankings = {FINAL: final.means(), LATE: learner.late_losses.means()}
-    learned = instance_parameters(learner.strategy, task)
+    rankings = {FINAL_LOSS: trainer.training_losses(task), LATE_LOSSES: trainer.late_losses.means()}
+    learned = instance_parameters(trainer.strategy, task)
     if learned is not None:
-        rankings[WEIGHTS] = learned
+        rankings[INSTANCE_WEIGHTS] = learned
     return measure_detection(rankings, torch.from_numpy(data.corrupted[task]))

@@ -20,11 +20,11 @@ def trained(monkeypatch):
     names = []
 
     def execute(runs, store):
-        for run in execution.execute_here(runs, store):
+        for run in execution.execute_in_process(runs, store):
             names.append(run.name)
             yield run
 
-    monkeypatch.setattr(execution, "execute_apart", lambda jobs: execute)
+    monkeypatch.setattr(execution, "execute_in_subprocesses", lambda jobs: execute)
     return names
 
 

@@ -9,12 +9,12 @@ import pytest
 from benchmark_toys import LABELS, TASKS, use_toys
 
 from apps.benchmarking.comparison import compare
+from apps.benchmarking.metrics.scores import MAIN_METRICS
 from apps.benchmarking.options import BenchOptions
-from apps.benchmarking.plots import write_plots
-from apps.benchmarking.scores import MAIN
-from apps.benchmarking.store import Store
-from apps.benchmarking.tables import write_results
-from apps.benchmarking.training import Result
+from apps.benchmarking.reports.plots import write_plots
+from apps.benchmarking.reports.result_tables import write_results
+from apps.benchmarking.result_store import ResultStore
+from apps.benchmarking.training import RunResult
 from stitching.errors import InputError, JobError
 
 OPTIONS = BenchOptions(
@@ -32,16 +32,16 @@ def scored(tasks, factor):
     """Single-task networks with factor 1 score 10; factor 1.1 is a gain of 10 %, up or down, in every task."""
     values = {}
     for task in tasks:
-        metric = MAIN[LABELS[task].kind]
+        metric = MAIN_METRICS[LABELS[task].kind]
         values[task] = {metric.name: 10 * factor if metric.higher_is_better else 10 * (2 - factor)}
     return values
 
 
 def result(tasks, validation, test, error="", detection=None):
     if error:
-        return Result({}, {}, {task: [] for task in tasks}, 0, 0, 0, 0, 1, {}, error=error)
+        return RunResult({}, {}, {task: [] for task in tasks}, 0, 0, 0, 0, 1, {}, error=error)
     curves = {task: [1.0] for task in tasks}
-    return Result(scored(tasks, test), scored(tasks, validation), curves, 0.2, 0.1, 100, 1, 1, {}, detection or {})
+    return RunResult(scored(tasks, test), scored(tasks, validation), curves, 0.2, 0.1, 100, 1, 1, {}, detection or {})
 
 
 class Trainer:
@@ -64,16 +64,16 @@ def plain(run):
 
 
 def test_each_method_gets_the_rate_that_validates_best(tmp_path):
-    found = compare(OPTIONS, Store(tmp_path, tmp_path), trainer := Trainer(plain))
-    assert {row.settings.rate for row in (*found.rows, *found.singles.values())} == {3e-3}
+    found = compare(OPTIONS, ResultStore(tmp_path, tmp_path), trainer := Trainer(plain))
+    assert {row.settings.rate for row in (*found.methods, *found.single_tasks.values())} == {3e-3}
     assert len(trainer.asked) == len(set(trainer.asked)) == 6 * 2 + 6  # two rates, then the other seed with the best
     assert all(run.rate == 3e-3 for run in trainer.asked if run.seed == 1)
 
 
 def test_delta_m_is_measured_against_single_tasks_for_every_seed(tmp_path):
-    found = compare(OPTIONS, Store(tmp_path, tmp_path), Trainer(plain))
-    assert found.judge.references == pytest.approx(dict.fromkeys(TASKS, 10))
-    equal, surgery = found.rows
+    found = compare(OPTIONS, ResultStore(tmp_path, tmp_path), Trainer(plain))
+    assert found.reference.main_scores == pytest.approx(dict.fromkeys(TASKS, 10))
+    equal, surgery = found.methods
     assert equal.gains == pytest.approx([0, 0])
     assert surgery.gains == pytest.approx([20, 40])
     table = write_results(found, OPTIONS, tmp_path)
@@ -88,7 +88,7 @@ def test_delta_m_is_measured_against_single_tasks_for_every_seed(tmp_path):
 
 
 def test_what_is_there_is_not_trained_again_and_more_is_added(tmp_path):
-    store = Store(tmp_path, tmp_path)
+    store = ResultStore(tmp_path, tmp_path)
     compare(OPTIONS, store, Trainer(plain))
     compare(OPTIONS, store, again := Trainer(plain))
     assert not again.asked
@@ -103,8 +103,8 @@ def test_a_run_that_failed_is_counted_and_its_rate_is_avoided(tmp_path):
         failed = run.method == "pcgrad" and (run.rate == 3e-3 or run.seed == 1)
         return result(run.tasks, 1.0, 1.0, error="loss is nan" if failed else "")
 
-    found = compare(OPTIONS, Store(tmp_path, tmp_path), Trainer(outcome))
-    surgery = found.rows[1]
+    found = compare(OPTIONS, ResultStore(tmp_path, tmp_path), Trainer(outcome))
+    surgery = found.methods[1]
     assert surgery.settings.rate == 1e-3
     assert len(surgery.gains) == 1
     assert "(1 failed)" in write_results(found, OPTIONS, tmp_path)
@@ -114,7 +114,7 @@ def test_a_method_that_always_fails_has_no_scores(tmp_path):
     def outcome(run):
         return result(run.tasks, 1.0, 1.0, error="loss is nan" if run.method == "pcgrad" else "")
 
-    found = compare(OPTIONS, Store(tmp_path, tmp_path), Trainer(outcome))
+    found = compare(OPTIONS, ResultStore(tmp_path, tmp_path), Trainer(outcome))
     table = write_results(found, OPTIONS, tmp_path)
     (line,) = (line for line in table.splitlines() if line.startswith("| pcgrad"))
     assert "- (2 failed)" in line
@@ -125,10 +125,10 @@ def test_without_references_there_is_no_comparison(tmp_path):
         return result(run.tasks, 1.0, 1.0, error="loss is nan" if len(run.tasks) == 1 else "")
 
     with pytest.raises(JobError, match="loss is nan; nothing can be compared"):
-        compare(OPTIONS, Store(tmp_path, tmp_path), Trainer(outcome))
+        compare(OPTIONS, ResultStore(tmp_path, tmp_path), Trainer(outcome))
     nothing = Trainer(lambda run: result(run.tasks, 0.0, 0.0))
     with pytest.raises(JobError, match="expected above 0"):
-        compare(OPTIONS, Store(tmp_path / "other", tmp_path), nothing)
+        compare(OPTIONS, ResultStore(tmp_path / "other", tmp_path), nothing)
 
 
 def test_wrong_labels_give_a_line_for_each_share_and_ranking(tmp_path):
@@ -137,12 +137,12 @@ def test_wrong_labels_give_a_line_for_each_share_and_ranking(tmp_path):
         return result(run.tasks, 1.0, 1 - run.data.share, detection=found if run.data.share else {})
 
     options = replace(OPTIONS, corrupt="depth", shares=(0.0, 0.25), rates=(1e-3,))
-    found = compare(options, Store(tmp_path, tmp_path), Trainer(outcome))
-    assert [(row.settings.method, row.settings.data.share) for row in found.rows] == [
+    found = compare(options, ResultStore(tmp_path, tmp_path), Trainer(outcome))
+    assert [(row.settings.method, row.settings.data.share) for row in found.methods] == [
         ("equal", 0.0), ("pcgrad", 0.0), ("equal", 0.25), ("pcgrad", 0.25),
     ]  # fmt: skip
-    assert all(not row.settings.data.noisy for row in found.singles.values())
-    assert found.rows[2].gains == pytest.approx([-25, -25])
+    assert all(not row.settings.data.noisy for row in found.single_tasks.values())
+    assert found.methods[2].gains == pytest.approx([-25, -25])
     table = write_results(found, options, tmp_path)
     assert sum("| final loss" in line and "0.750 +- 0.000" in line for line in table.splitlines()) == 2
 
@@ -157,7 +157,7 @@ def test_plots_are_written_even_where_a_method_failed(tmp_path):
         (OPTIONS, {"delta_m.png", "losses.png"}),
         (replace(OPTIONS, corrupt="depth", shares=(0.5,)), {"delta_m.png", "losses.png", "noise.png"}),
     ):
-        plots = write_plots(compare(options, Store(tmp_path, tmp_path), Trainer(outcome)), tmp_path)
+        plots = write_plots(compare(options, ResultStore(tmp_path, tmp_path), Trainer(outcome)), tmp_path)
         assert {path.name for path in plots} == names
         assert all(cv2.imread(str(path)) is not None for path in plots)
 
@@ -173,19 +173,19 @@ def test_plots_are_written_even_where_a_method_failed(tmp_path):
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is(tmp_path, changes, words):
     with pytest.raises(InputError, match=words):
-        compare(replace(OPTIONS, **changes), Store(tmp_path, tmp_path), trainer := Trainer(plain))
+        compare(replace(OPTIONS, **changes), ResultStore(tmp_path, tmp_path), trainer := Trainer(plain))
     assert not trainer.asked
 
 
 def test_tasks_can_be_chosen(tmp_path):
     options = replace(OPTIONS, tasks=("edges", "depth"))
-    found = compare(options, Store(tmp_path, tmp_path), Trainer(plain))
-    assert tuple(found.singles) == ("depth", "edges")
-    assert all(run.tasks == ("depth", "edges") for row in found.rows for run, _ in row.runs)
+    found = compare(options, ResultStore(tmp_path, tmp_path), Trainer(plain))
+    assert tuple(found.single_tasks) == ("depth", "edges")
+    assert all(run.tasks == ("depth", "edges") for row in found.methods for run, _ in row.runs)
 
 
 def test_results_of_other_settings_are_refused(tmp_path):
-    store = Store(tmp_path, tmp_path)
+    store = ResultStore(tmp_path, tmp_path)
     compare(OPTIONS, store, Trainer(plain))
     with pytest.raises(InputError, match="trained with epochs 1, not 2; choose another output"):
         compare(replace(OPTIONS, epochs=2), store, Trainer(plain))

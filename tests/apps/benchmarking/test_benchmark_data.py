@@ -7,11 +7,11 @@ import pytest
 import torch
 from benchmark_toys import DATA, LABELS, TASKS, toy_item, use_toys
 
-from apps.benchmarking import prepared
-from apps.benchmarking.data import Batch, in_order, mirrored, shuffled
-from apps.benchmarking.prepared import prepare
+from apps.benchmarking.data import preparation
+from apps.benchmarking.data.batches import LabelledBatch, flip_horizontally, sequential_batches, shuffled_batches
+from apps.benchmarking.data.preparation import prepare
+from apps.benchmarking.data.sources import open_data_source
 from apps.benchmarking.settings import PUBLIC, DataSettings
-from apps.benchmarking.sources import open_source
 from datasets.labels import Labels
 from datasets.public.opening import LAYOUTS
 from stitching.errors import InputError
@@ -25,7 +25,7 @@ def test_prepared_data_are_what_the_source_gave(tmp_path, monkeypatch):
     assert (len(data.train), len(data.validation), len(data.test)) == (8, 4, 4)
     assert data.labels == LABELS
     batch = data.train.take([5, 2], CPU)
-    assert batch.places.tolist() == [5, 2]
+    assert batch.sample_ids.tolist() == [5, 2]
     for row, number in enumerate((5, 2)):
         image, maps = toy_item(number)
         torch.testing.assert_close(batch.images[row], image)
@@ -38,8 +38,8 @@ def test_prepared_data_are_what_the_source_gave(tmp_path, monkeypatch):
 def test_data_are_made_once_and_again_where_they_are_unfinished(tmp_path, monkeypatch):
     use_toys(monkeypatch)
     first = prepare(DATA, tmp_path / "data", tmp_path)
-    made, make = [], prepared.open_source
-    monkeypatch.setattr(prepared, "open_source", lambda *given: made.append(given) or make(*given))
+    made, make = [], preparation.open_data_source
+    monkeypatch.setattr(preparation, "open_data_source", lambda *given: made.append(given) or make(*given))
     prepare(DATA, tmp_path / "data", tmp_path)
     assert not made
     (tmp_path / "data" / "facts.json").unlink()
@@ -72,32 +72,32 @@ def test_wrong_labels_are_known_after_preparing(tmp_path, monkeypatch):
 def test_mirroring_a_slope_that_faces_left_makes_it_face_right():
     image = torch.arange(4.0).expand(1, 3, 1, 4)
     normals = torch.tensor([[-0.6, 0, 0], [0, 0, -0.8]]).T.reshape(1, 3, 1, 2)  # faces left; unknown half
-    batch = Batch(torch.tensor([0]), image, {"normals": normals, "depth": torch.tensor([[[1.0, 2.0]]])})
+    batch = LabelledBatch(torch.tensor([0]), image, {"normals": normals, "depth": torch.tensor([[[1.0, 2.0]]])})
     labels = {"normals": Labels("normals"), "depth": Labels("distance")}
-    found = mirrored(batch, labels, torch.tensor([True]))
+    found = flip_horizontally(batch, labels, torch.tensor([True]))
     assert found.images[0, 0, 0].tolist() == [3, 2, 1, 0]
     assert found.labels["depth"].tolist() == [[[2.0, 1.0]]]
     torch.testing.assert_close(found.labels["normals"][0, :, 0].T, torch.tensor([[0, 0, -0.8], [0.6, 0, 0]]))
-    back = mirrored(found, labels, torch.tensor([True]))
+    back = flip_horizontally(found, labels, torch.tensor([True]))
     assert all(torch.equal(back.labels[task], batch.labels[task]) for task in labels)
 
 
 def test_only_the_chosen_examples_are_mirrored():
     maps = torch.tensor([[[1.0, 2.0]], [[3.0, 4.0]]])
-    batch = Batch(torch.arange(2), torch.zeros(2, 3, 1, 2), {"depth": maps})
-    found = mirrored(batch, {"depth": Labels("distance")}, torch.tensor([False, True]))
+    batch = LabelledBatch(torch.arange(2), torch.zeros(2, 3, 1, 2), {"depth": maps})
+    found = flip_horizontally(batch, {"depth": Labels("distance")}, torch.tensor([False, True]))
     assert found.labels["depth"].tolist() == [[[1.0, 2.0]], [[4.0, 3.0]]]
     assert maps.tolist() == [[[1.0, 2.0]], [[3.0, 4.0]]]
 
 
 def test_every_epoch_has_another_order_of_full_batches():
-    first, again, second = shuffled(10, 4, 0, 0), shuffled(10, 4, 0, 0), shuffled(10, 4, 0, 1)
+    first, again, second = shuffled_batches(10, 4, 0, 0), shuffled_batches(10, 4, 0, 0), shuffled_batches(10, 4, 0, 1)
     assert first == again != second
     assert [len(batch) for batch in first] == [4, 4]
     assert len({place for batch in first for place in batch}) == 8
-    assert shuffled(10, 4, 1, 0) != first
-    assert [len(batch) for batch in shuffled(3, 16, 0, 0)] == [3]
-    assert in_order(5, 2) == [[0, 1], [2, 3], [4]]
+    assert shuffled_batches(10, 4, 1, 0) != first
+    assert [len(batch) for batch in shuffled_batches(3, 16, 0, 0)] == [3]
+    assert sequential_batches(5, 2) == [[0, 1], [2, 3], [4]]
 
 
 def write_cityscapes(folder):
@@ -127,7 +127,7 @@ def test_of_a_public_set_validation_pictures_are_not_trained_on(tmp_path):
     assert torch.equal(fewer.validation.take([0, 1], CPU).images, data.validation.take([0, 1], CPU).images)
     too_many = DataSettings("cityscapes", str(tmp_path / "city"), (32, 32), None, 4, None)
     with pytest.raises(InputError, match="lower --validation"):
-        open_source(too_many, "train", None)
+        open_data_source(too_many, "train", None)
 
 
 def test_every_public_set_can_be_named():

@@ -1,27 +1,31 @@
 """Trainings in this process and in processes of their own."""
 
+import re
 from contextlib import closing
 from dataclasses import replace
+from multiprocessing import active_children
+from threading import Thread
+from time import sleep
 
 import pytest
 from benchmark_toys import DATA, TASKS, toy_run, use_toys
 
-from apps.benchmarking.execution import execute_apart, execute_here
-from apps.benchmarking.store import Store
-from stitching.errors import InputError
+from apps.benchmarking.execution import execute_in_process, execute_in_subprocesses
+from apps.benchmarking.result_store import ResultStore
+from stitching.errors import InputError, JobError
 
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     use_toys(monkeypatch)
-    made = Store(tmp_path, tmp_path / "cache")
+    made = ResultStore(tmp_path, tmp_path / "cache")
     made.data(DATA)
     return made
 
 
 def train(store, **changes):
     run = toy_run(**changes)
-    list(execute_here([run], store))
+    list(execute_in_process([run], store))
     return store.read(run)
 
 
@@ -68,14 +72,31 @@ def test_methods_that_do_not_fit_are_refused(store):
         train(store, method="nonsense")
 
 
-def test_processes_train_side_by_side_and_end_when_nobody_waits_for_them(store):
+@pytest.mark.slow
+def test_processes_train_side_by_side_and_end_when_the_generator_is_closed(store):
     quick, slow = toy_run(), toy_run(seed=1, epochs=100000)
-    with closing(execute_apart(2)([quick, slow], store)) as finished:
+    with closing(execute_in_subprocesses(2)([quick, slow], store)) as finished:
         assert next(finished) == quick
     assert store.read(quick).scores
     assert store.read(slow) is None
+    assert not active_children()
 
 
-def test_a_process_hands_on_what_is_wrong(store):
+@pytest.mark.slow
+def test_errors_of_a_process_are_those_of_the_training(store):
     with pytest.raises(InputError, match="--methods nonsense"):
-        list(execute_apart(1)([toy_run(method="nonsense")], store))
+        list(execute_in_subprocesses(1)([toy_run(method="nonsense")], store))
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_is_reported(store):
+    def kill_workers():
+        while not active_children():
+            sleep(0.05)
+        for process in active_children():
+            process.kill()
+
+    run = toy_run(epochs=100000)
+    Thread(target=kill_workers).start()
+    with pytest.raises(JobError, match=f"run {re.escape(run.name)}: its process ended unexpectedly; if memory ran out"):
+        list(execute_in_subprocesses(1)([run], store))

@@ -5,7 +5,7 @@ from math import log
 import pytest
 import torch
 
-from apps.benchmarking.losses import Scale, losses, measure_scale
+from apps.benchmarking.losses import LabelScale, instance_losses, measure_scale
 from datasets.labels import IGNORED, Labels
 
 CLASSES, DISTANCE, NORMALS, BINARY = Labels("classes", 2), Labels("distance"), Labels("normals"), Labels("binary")
@@ -15,27 +15,29 @@ NAN = float("nan")
 def test_classes_get_the_mean_cross_entropy_of_the_known_pixels():
     answer = torch.tensor([[[[0.0, log(3), 7.0]], [[0.0, 0.0, 0.0]]]])  # (1, 2, 1, 3)
     truth = torch.tensor([[[1, 0, IGNORED]]])
-    assert losses(CLASSES, Scale(), answer, truth).tolist() == pytest.approx([(log(2) + log(4 / 3)) / 2])
+    assert instance_losses(CLASSES, LabelScale(), answer, truth).tolist() == pytest.approx([(log(2) + log(4 / 3)) / 2])
 
 
 def test_distances_are_compared_in_their_unit():
     answer = torch.tensor([[[[1.0, 3.0, 9.0]]]])
     truth = torch.tensor([[[4.0, 4.0, NAN]]])
-    assert losses(DISTANCE, Scale(unit=2.0), answer, truth).tolist() == pytest.approx([1.0])  # |1 - 2|, |3 - 2|
+    assert instance_losses(DISTANCE, LabelScale(unit=2.0), answer, truth).tolist() == pytest.approx(
+        [1.0]
+    )  # |1 - 2|, |3 - 2|
 
 
 def test_normals_are_made_unit_length_and_compared_by_component():
     answer = torch.tensor([[[[0.0, 5.0]], [[0.0, 0.0]], [[-2.0, 0.0]]]])  # towards the camera; to the right
     truth = torch.tensor([[[[1.0, 0.0]], [[0.0, 0.0]], [[0.0, 0.0]]]])  # to the right; unknown
-    assert losses(NORMALS, Scale(), answer, truth).tolist() == pytest.approx([2.0])
+    assert instance_losses(NORMALS, LabelScale(), answer, truth).tolist() == pytest.approx([2.0])
 
 
 def test_ones_and_zeros_are_weighted():
     answer = torch.zeros(1, 1, 1, 3)
     truth = torch.tensor([[[1.0, 0.0, IGNORED]]])
-    found = losses(BINARY, Scale(positive=0.95), answer, truth)
+    found = instance_losses(BINARY, LabelScale(positive=0.95), answer, truth)
     assert found.tolist() == pytest.approx([log(2) * (0.95 + 0.05) / 2])
-    ones = losses(BINARY, Scale(positive=0.95), answer, torch.ones(1, 1, 3))
+    ones = instance_losses(BINARY, LabelScale(positive=0.95), answer, torch.ones(1, 1, 3))
     assert ones.tolist() == pytest.approx([0.95 * log(2)])
 
 
@@ -47,7 +49,7 @@ def test_an_instance_of_which_nothing_is_known_has_no_loss_and_no_gradient(label
     answer = torch.randn(2, channels, 2, 2, requires_grad=True)
     truth = torch.full((2, 3, 2, 2) if labels.kind == "normals" else (2, 2, 2), unknown)
     truth[1] = torch.tensor([0.0, 0, -1])[:, None, None] if labels.kind == "normals" else 1
-    found = losses(labels, Scale(), answer, truth)
+    found = instance_losses(labels, LabelScale(), answer, truth)
     assert found.shape == (2,)
     assert found[0] == 0
     assert found[1] > 0
@@ -58,8 +60,8 @@ def test_an_instance_of_which_nothing_is_known_has_no_loss_and_no_gradient(label
 
 def test_scales_are_measured_on_what_is_known():
     depths = [torch.tensor([[[1.0, NAN]]]), torch.tensor([[[3.0, 8.0]]])]
-    assert measure_scale(DISTANCE, depths) == Scale(unit=4.0)
+    assert measure_scale(DISTANCE, depths) == LabelScale(unit=4.0)
     edges = [torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]]]), torch.tensor([[[IGNORED, IGNORED]]])]
-    assert measure_scale(BINARY, edges) == Scale(positive=0.75)
+    assert measure_scale(BINARY, edges) == LabelScale(positive=0.75)
     nothing = [torch.full((1, 1, 2), NAN)]
-    assert measure_scale(DISTANCE, nothing) == Scale()
+    assert measure_scale(DISTANCE, nothing) == LabelScale()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from benchmark_toys import LABELS, SIZE, TASKS
 
-from apps.benchmarking.network import TRUNKS, build_network
+from apps.benchmarking.networks.multi_task_network import TRUNKS, build_network
 from apps.benchmarking.settings import NETWORKS
 from stitching.errors import InputError
 
@@ -34,7 +34,7 @@ def test_every_task_gets_an_answer_of_the_size_of_the_picture(name, norms):
 @pytest.mark.parametrize("norms", [False, True])
 def test_every_parameter_is_either_shared_or_one_tasks_own(norms):
     network = build_network("small", LABELS, norms, 0)
-    split = network.split()
+    split = network.split_parameters()
     assert len(list(split)) == len(set(split)) == len(list(network.parameters()))
     for task in TASKS:
         network.zero_grad()
@@ -49,7 +49,7 @@ def test_with_task_norms_a_task_does_not_depend_on_the_norms_of_others():
     network = build_network("small", LABELS, True, 0).eval()
     before = check_answers(network)
     with torch.no_grad():
-        for parameter in network.split().tasks["depth"]:
+        for parameter in network.split_parameters().tasks["depth"]:
             parameter.mul_(2)
     after = check_answers(network)
     assert not torch.equal(after["depth"], before["depth"])
@@ -65,7 +65,7 @@ def test_task_norms_begin_with_the_same_network():
 def test_looking_for_layers_changes_nothing():
     network = build_network("small", LABELS, True, 0)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    assert len(network.layers(SIZE)) == 15  # all convolutions of the trunk
+    assert len(network.shared_layers(SIZE)) == 15  # all convolutions of the trunk
     assert network.training
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
@@ -90,4 +90,4 @@ def test_without_timm_its_networks_say_what_to_install():
 @pytest.mark.parametrize("name", ENCODERS)
 def test_encoders_of_timm_answer_every_task(name):
     check_answers(build_network(name, LABELS, True, 0).eval(), (64, 32))
-    assert build_network(name, LABELS, True, 0).layers((64, 32))
+    assert build_network(name, LABELS, True, 0).shared_layers((64, 32))

@@ -5,7 +5,7 @@ from math import isnan
 import pytest
 import torch
 
-from apps.benchmarking.scores import open_scorer
+from apps.benchmarking.metrics.scores import make_scorer
 from datasets.labels import IGNORED, Labels
 
 CLASSES, DISTANCE, NORMALS, BINARY = Labels("classes", 3), Labels("distance"), Labels("normals"), Labels("binary")
@@ -13,7 +13,7 @@ NAN = float("nan")
 
 
 def scores(labels, *batches, unit=1.0):
-    scorer = open_scorer(labels, unit)
+    scorer = make_scorer(labels, unit)
     for answer, truth in batches:
         scorer.add(answer, truth)
     return scorer.scores()

@@ -1,12 +1,11 @@
 """What a run is called and made of, as the command line and a file say it."""
 
-import json
 from dataclasses import replace
 
 import pytest
 from benchmark_toys import DATA, toy_run
 
-from apps.benchmarking.settings import Method, read_method, settings_from
+from apps.benchmarking.settings import Method, read_method
 from stitching.errors import InputError
 
 
@@ -20,11 +19,6 @@ def test_a_method_is_a_strategy_and_how_the_network_is_set_up():
 def test_other_methods_are_refused(text):
     with pytest.raises(InputError, match="--methods"):
         read_method(text)
-
-
-def test_settings_are_the_same_after_a_file():
-    run = toy_run(method="equal/heads=2", data=replace(DATA, noisy="depth", share=0.1))
-    assert settings_from(json.loads(json.dumps(run.as_dict()))) == run
 
 
 def test_runs_of_one_benchmark_have_names_of_their_own():

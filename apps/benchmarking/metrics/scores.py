@@ -1,4 +1,4 @@
-"""What is measured on a test set: pooled over all its known pixels."""
+"""Test scores of a task, pooled over all pixels whose label is known."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from apps.benchmarking.losses import known
+from apps.benchmarking.losses import valid_pixels
 from datasets.labels import Kind, Labels
 
 Scores = dict[str, float]  # by metric
@@ -17,35 +17,35 @@ Scores = dict[str, float]  # by metric
 
 @dataclass(frozen=True)
 class Metric:
-    """The one that stands for a task in a table and in delta_m."""
+    """The metric that stands for a task in a table and in delta_m."""
 
     name: str
     higher_is_better: bool
-    places: int  # decimals in a table
+    decimals: int  # in a table
 
 
-MAIN: dict[Kind, Metric] = {
+MAIN_METRICS: dict[Kind, Metric] = {
     "classes": Metric("mIoU %", True, 2),
     "distance": Metric("absolute error", False, 4),
     "normals": Metric("mean angle", False, 2),
     "binary": Metric("best F %", True, 2),
 }
-BINS = 18000  # of angles: 0.01 degrees
+ANGLE_BINS = 18000  # of angles: 0.01 degrees
 THRESHOLDS = 100  # of probabilities: 0.01, 0.02, ... 1
 
 
 class Scorer(Protocol):
-    """Gathers what a score needs, batch by batch."""
+    """Accumulates what a score needs, batch by batch."""
 
-    def add(self, answer: Tensor, truth: Tensor) -> None:
-        """answer: (b, channels, h, w); truth: label maps, see datasets.labels."""
+    def add(self, prediction: Tensor, truth: Tensor) -> None:
+        """prediction: (b, channels, h, w); truth: label maps, see datasets.labels."""
 
     def scores(self) -> Scores:
         """By metric; NaN where no pixel is known."""
 
 
-def open_scorer(labels: Labels, unit: float) -> Scorer:
-    """For a task. unit: of the network's distances."""
+def make_scorer(labels: Labels, unit: float) -> Scorer:
+    """The scorer of a task. unit: in which the network predicts distances."""
     if labels.kind == "classes":
         return ClassScorer(labels)
     if labels.kind == "distance":
@@ -54,16 +54,16 @@ def open_scorer(labels: Labels, unit: float) -> Scorer:
 
 
 class ClassScorer:
-    """Mean intersection over union of the classes that occur, in the truth or in the answers; pixel accuracy."""
+    """Mean intersection over union of the classes that occur, in the truth or in the predictions; pixel accuracy."""
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
-        self._counts = torch.zeros(labels.classes, labels.classes, dtype=torch.float64)  # true x answered
+        self._counts = torch.zeros(labels.classes, labels.classes, dtype=torch.float64)  # true x predicted
 
-    def add(self, answer: Tensor, truth: Tensor) -> None:
+    def add(self, prediction: Tensor, truth: Tensor) -> None:
         """As Scorer.add."""
-        valid, n = known(self._labels, truth), self._labels.classes
-        pairs = truth[valid] * n + answer.argmax(1)[valid]
+        valid, n = valid_pixels(self._labels, truth), self._labels.classes
+        pairs = truth[valid] * n + prediction.argmax(1)[valid]
         self._counts += torch.bincount(pairs, minlength=n * n).reshape(n, n).cpu()  # (n * n,) -> (n, n)
 
     def scores(self) -> Scores:
@@ -72,7 +72,7 @@ class ClassScorer:
         union = self._counts.sum(0) + self._counts.sum(1) - hits
         occurs = union > 0
         mean = float((hits[occurs] / union[occurs]).mean()) if total else nan
-        return {MAIN["classes"].name: 100 * mean, "pixel accuracy %": 100 * _share(hits.sum(), total)}
+        return {MAIN_METRICS["classes"].name: 100 * mean, "pixel accuracy %": 100 * _share(hits.sum(), total)}
 
 
 class DistanceScorer:
@@ -82,16 +82,16 @@ class DistanceScorer:
         self._labels, self._unit = labels, unit
         self._sums = torch.zeros(3, dtype=torch.float64)  # |error|, error^2, pixels
 
-    def add(self, answer: Tensor, truth: Tensor) -> None:
+    def add(self, prediction: Tensor, truth: Tensor) -> None:
         """As Scorer.add."""
-        valid = known(self._labels, truth)
-        error = answer[:, 0][valid].double() * self._unit - truth[valid].double()
+        valid = valid_pixels(self._labels, truth)
+        error = prediction[:, 0][valid].double() * self._unit - truth[valid].double()
         self._sums += torch.stack([error.abs().sum(), error.square().sum(), error.new_tensor(len(error))]).cpu()
 
     def scores(self) -> Scores:
         """In the labels' unit."""
         absolute, squared, count = self._sums
-        return {MAIN["distance"].name: _share(absolute, count), "rms error": _share(squared, count) ** 0.5}
+        return {MAIN_METRICS["distance"].name: _share(absolute, count), "rms error": _share(squared, count) ** 0.5}
 
 
 class NormalScorer:
@@ -99,24 +99,24 @@ class NormalScorer:
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
-        self._bins = torch.zeros(BINS, dtype=torch.float64)
+        self._bins = torch.zeros(ANGLE_BINS, dtype=torch.float64)
         self._sum = 0.0
 
-    def add(self, answer: Tensor, truth: Tensor) -> None:
+    def add(self, prediction: Tensor, truth: Tensor) -> None:
         """As Scorer.add."""
-        cosine = (functional.normalize(answer.float(), dim=1) * truth).sum(1)[known(self._labels, truth)]
+        cosine = (functional.normalize(prediction.float(), dim=1) * truth).sum(1)[valid_pixels(self._labels, truth)]
         angles = torch.rad2deg(torch.acos(cosine.double().clamp(-1, 1)))
         self._sum += float(angles.sum())
-        bins = (angles * (BINS / 180)).long().clamp(0, BINS - 1)
-        self._bins += torch.bincount(bins, minlength=BINS).cpu()
+        bins = (angles * (ANGLE_BINS / 180)).long().clamp(0, ANGLE_BINS - 1)
+        self._bins += torch.bincount(bins, minlength=ANGLE_BINS).cpu()
 
     def scores(self) -> Scores:
         """Degrees, and percent; the median to 0.01 degrees."""
         total, up_to = self._bins.sum(), self._bins.cumsum(0)
-        median = (int((up_to < total / 2).sum()) + 0.5) * 180 / BINS if total else nan
-        within = {f"within {angle:g} %": 100 * _share(up_to[round(angle * BINS / 180) - 1], total)
+        median = (int((up_to < total / 2).sum()) + 0.5) * 180 / ANGLE_BINS if total else nan
+        within = {f"within {angle:g} %": 100 * _share(up_to[round(angle * ANGLE_BINS / 180) - 1], total)
                   for angle in (11.25, 22.5, 30)}  # fmt: skip
-        return {MAIN["normals"].name: _share(torch.tensor(self._sum), total), "median angle": median, **within}
+        return {MAIN_METRICS["normals"].name: _share(torch.tensor(self._sum), total), "median angle": median, **within}
 
 
 class BinaryScorer:
@@ -126,19 +126,20 @@ class BinaryScorer:
         self._labels = labels
         self._bins = torch.zeros(2, THRESHOLDS, dtype=torch.float64)  # truth x probability
 
-    def add(self, answer: Tensor, truth: Tensor) -> None:
+    def add(self, prediction: Tensor, truth: Tensor) -> None:
         """As Scorer.add."""
-        valid = known(self._labels, truth)
-        bins = (answer[:, 0][valid].float().sigmoid() * THRESHOLDS).long().clamp(0, THRESHOLDS - 1)
+        valid = valid_pixels(self._labels, truth)
+        bins = (prediction[:, 0][valid].float().sigmoid() * THRESHOLDS).long().clamp(0, THRESHOLDS - 1)
         for value in (0, 1):
             self._bins[value] += torch.bincount(bins[truth[valid] == value], minlength=THRESHOLDS).cpu()
 
     def scores(self) -> Scores:
         """In percent."""
-        wrong, right = self._bins.flip(1).cumsum(1)  # answered 1 at a threshold, by what is true
-        missed = self._bins[1].sum() - right
-        best = float((2 * right / (2 * right + wrong + missed).clamp_min(1)).max()) if self._bins.sum() else nan
-        return {MAIN["binary"].name: 100 * best}
+        false_positives, true_positives = self._bins.flip(1).cumsum(1)  # at each threshold
+        false_negatives = self._bins[1].sum() - true_positives
+        f_measure = 2 * true_positives / (2 * true_positives + false_positives + false_negatives).clamp_min(1)
+        best = float(f_measure.max()) if self._bins.sum() else nan
+        return {MAIN_METRICS["binary"].name: 100 * best}
 
 
 def _share(part: Tensor, whole: Tensor) -> float:
@@ -146,5 +147,5 @@ def _share(part: Tensor, whole: Tensor) -> float:
 
 
 def main_score(labels: Labels, scores: Mapping[str, float]) -> float:
-    """The task's one number."""
-    return scores[MAIN[labels.kind].name]
+    """The score of the task's main metric."""
+    return scores[MAIN_METRICS[labels.kind].name]

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from apps.benchmarking.small import conv
+from apps.benchmarking.networks.small_trunk import conv_norm
 from stitching.errors import InputError
 
 FEATURES = 128
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB, what ImageNet weights expect
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB, what ImageNet weights expect
 _TAPS = 2, 5, 8  # after blocks 3, 6 and 9 of a ViT, and after the last one's norm
 
 
@@ -26,15 +26,15 @@ class EncoderTrunk(nn.Module):
 
     def __init__(self, encoder: nn.Module, channels: int) -> None:
         super().__init__()
-        self.encoder, self.join = encoder, conv(channels, FEATURES, kernel=1)
+        self.encoder, self.join = encoder, conv_norm(channels, FEATURES, kernel=1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Features for the heads."""
-        mean, deviation = (images.new_tensor(rgb)[:, None, None] for rgb in (_MEAN, _DEVIATION))
-        levels = self.encoder((images.flip(1) - mean) / deviation)
+        mean, std = (images.new_tensor(rgb)[:, None, None] for rgb in (_MEAN, _STD))
+        levels = self.encoder((images.flip(1) - mean) / std)
         size = levels[0].shape[-2:]
-        same = [functional.interpolate(level, size=size, mode="bilinear", align_corners=False) for level in levels]
-        return functional.relu(self.join(torch.cat(same, 1)))
+        resized = [functional.interpolate(level, size=size, mode="bilinear", align_corners=False) for level in levels]
+        return functional.relu(self.join(torch.cat(resized, 1)))
 
 
 class TappedViT(nn.Module):

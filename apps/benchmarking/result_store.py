@@ -1,18 +1,18 @@
-"""Runs on disk: each in a file of its own, complete or not there at all, not made twice."""
+"""Results of runs on disk: each in a file of its own, complete or not there at all, not trained twice."""
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from apps.benchmarking.prepared import BenchmarkData, prepare
+from apps.benchmarking.data.preparation import BenchmarkData, prepare
 from apps.benchmarking.settings import DataSettings, RunSettings
-from apps.benchmarking.training import Result
+from apps.benchmarking.training import RunResult
 from stitching.errors import InputError
 from stitching.io.files import replacing
 
 
 @dataclass(frozen=True)
-class Store:
+class ResultStore:
     """A benchmark's folder: runs/, and in data/ what they are trained on.
 
     Attributes:
@@ -28,15 +28,15 @@ class Store:
         return self.folder / "runs" / f"{settings.name}.json"
 
     def data(self, settings: DataSettings) -> BenchmarkData:
-        """A data set, prepared now where it is not there. Raises as prepare."""
+        """A data set, prepared now where it is missing. Raises as prepare."""
         return prepare(settings, self.folder / "data" / settings.file_name, self.cache)
 
-    def read(self, settings: RunSettings) -> Result | None:
-        """The result of a run; None where it was not made yet. Raises InputError where another run is in its place."""
+    def read(self, settings: RunSettings) -> RunResult | None:
+        """The result of a run; None where there is none yet. Raises InputError where another run is in its place."""
         path = self.path(settings)
         try:
             stored = json.loads(path.read_text())
-            found, result = stored["settings"], Result(**stored["result"])
+            found, result = stored["settings"], RunResult(**stored["result"])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -46,8 +46,8 @@ class Store:
             raise InputError(f"{path}: {_difference(found, wanted)}; choose another output folder, or delete it")
         return result
 
-    def write(self, settings: RunSettings, result: Result) -> None:
-        """Keep a result. Raises JobError where the disk does not take it."""
+    def write(self, settings: RunSettings, result: RunResult) -> None:
+        """Save a result. Raises JobError where the disk does not take it."""
         stored = {"settings": settings.as_dict(), "result": asdict(result)}
         with replacing(self.path(settings)) as path:
             path.parent.mkdir(parents=True, exist_ok=True)

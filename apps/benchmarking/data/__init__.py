@@ -1,0 +1,1 @@
+"""Data sets of the benchmark: where they come from, prepared arrays on disk, batches."""

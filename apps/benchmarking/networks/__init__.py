@@ -1,0 +1,1 @@
+"""Networks of the benchmark: a shared trunk and a head for each task."""

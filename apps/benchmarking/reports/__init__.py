@@ -1,0 +1,1 @@
+"""What the benchmark prints and writes: tables and plots."""

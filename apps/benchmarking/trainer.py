@@ -1,0 +1,152 @@
+"""A network in training: its optimizer, its strategy, and what is recorded on the way."""
+
+import time
+from collections.abc import Sequence
+from math import cos, pi
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from apps.benchmarking.data.batches import (
+    ArrayDataset,
+    LabelledBatch,
+    flip_horizontally,
+    sequential_batches,
+    shuffled_batches,
+)  # fmt: skip
+from apps.benchmarking.data.preparation import BenchmarkData
+from apps.benchmarking.losses import instance_losses
+from apps.benchmarking.metrics.label_noise import LATE_SHARE, MeanLosses
+from apps.benchmarking.metrics.scores import Scores, make_scorer
+from apps.benchmarking.networks.multi_task_network import MultiTaskNetwork, build_network
+from apps.benchmarking.settings import Method, RunSettings, read_method
+from datasets.labels import Kind
+from mtl.optimization import Closure, ParameterUpdater
+from mtl.registry import TrainingContext, make_strategy, needs_task_norms
+from mtl.weightings.instance_weights import LossForm
+
+WEIGHT_DECAY = 1e-4  # of AdamW
+LOSS_FORMS: dict[Kind, LossForm] = {
+    "classes": "cross_entropy", "binary": "cross_entropy", "distance": "l1", "normals": "l1",
+}  # fmt: skip
+_FLIP_SEED = 0x666C6970  # of the flips; the order of the examples has other random numbers
+
+
+class Trainer:
+    """Trains one network by one strategy.
+
+    Attributes:
+        times: of each step, wall and CPU seconds.
+        forwards: passes of the trunk so far.
+        late_losses: of the task whose labels are partly wrong, in the last epochs.
+    """
+
+    def __init__(self, settings: RunSettings, data: BenchmarkData) -> None:
+        """Build the network. Raises ValueError where the strategy cannot train it or these tasks."""
+        self.settings, self.data = settings, data.with_tasks(settings.tasks)
+        self.device = torch.device(settings.device)
+        method = read_method(settings.method)
+        task_norms = method.norms or needs_task_norms(method.spec)
+        self.network = build_network(settings.network, self.data.labels, task_norms, settings.seed).to(self.device)
+        self.steps_per_epoch = len(shuffled_batches(len(data.train), settings.batch, 0, 0))
+        self.total_steps = settings.epochs * self.steps_per_epoch
+        self.strategy = make_strategy(method.spec, settings.tasks, self._context())
+        self.updater = _make_updater(self.network, method, settings.rate)
+        self.forwards = 0
+        self.times: list[tuple[float, float]] = []
+        self.late_losses = MeanLosses(len(data.train))
+
+    def _context(self) -> TrainingContext:
+        loss_forms = {task: LOSS_FORMS[meaning.kind] for task, meaning in self.data.labels.items()}
+        layers = self.network.shared_layers(self.settings.data.size) if self.network.task_norms else []
+        return TrainingContext(
+            layers, self.total_steps, self.steps_per_epoch, len(self.data.train), loss_forms, self.settings.seed
+        )
+
+    def train_epoch(self, epoch: int) -> dict[str, float]:
+        """Train on every batch of an epoch; mean losses by task. Raises NonFiniteError."""
+        settings = self.settings
+        self.network.train()
+        sums = dict.fromkeys(settings.tasks, 0.0)
+        order = shuffled_batches(len(self.data.train), settings.batch, settings.seed, epoch)
+        random = np.random.default_rng([_FLIP_SEED, settings.seed, epoch])
+        for index, batch in enumerate(self.data.train.batches(order, self.device)):
+            flipped = torch.from_numpy(random.random(len(batch.sample_ids)) < 0.5).to(self.device)
+            batch = flip_horizontally(batch, self.data.labels, flipped)
+            self._set_rate(epoch * self.steps_per_epoch + index)
+            first_losses: dict[str, Tensor] = {}
+            start = self._clock()
+            result = self.strategy.step(self._closure(batch, first_losses), self.updater, batch.sample_ids)
+            wall, cpu = (now - before for now, before in zip(self._clock(), start, strict=True))
+            self.times.append((wall, cpu))
+            if settings.data.noisy in first_losses and epoch >= int((1 - LATE_SHARE) * settings.epochs):
+                self.late_losses.add(batch.sample_ids, first_losses[settings.data.noisy])
+            for task, value in result.losses.items():
+                sums[task] += value / len(order)
+        return sums
+
+    @torch.no_grad()
+    def evaluate(self, examples: ArrayDataset) -> dict[str, Scores]:
+        """Scores by task and metric."""
+        labels, scales = self.data.labels, self.data.scales
+        scorers = {task: make_scorer(meaning, scales[task].unit) for task, meaning in labels.items()}
+        self.network.eval()
+        for batch in examples.batches(sequential_batches(len(examples), self.settings.batch), self.device):
+            for task, prediction in self._predict(batch.images, self.settings.tasks).items():
+                scorers[task].add(prediction, batch.labels[task])
+        return {task: scorer.scores() for task, scorer in scorers.items()}
+
+    @torch.no_grad()
+    def training_losses(self, task: str) -> Tensor:
+        """(n,) the loss of each training instance for a task, as the network is now."""
+        losses, train = MeanLosses(len(self.data.train)), self.data.train
+        self.network.eval()
+        for batch in train.batches(sequential_batches(len(train), self.settings.batch), self.device):
+            losses.add(batch.sample_ids, self._loss(task, self._predict(batch.images, [task])[task], batch))
+        return losses.means()
+
+    def _closure(self, batch: LabelledBatch, first_losses: dict[str, Tensor]) -> Closure:
+        """Losses on a batch, one for each instance; the first ones of each task go into `first_losses`, too."""
+
+        def compute(tasks: Sequence[str]) -> dict[str, Tensor]:
+            predictions = self._predict(batch.images, tasks)
+            self.forwards += len(tasks) if self.network.task_norms else 1
+            losses = {task: self._loss(task, predictions[task], batch) for task in tasks}
+            for task, values in losses.items():
+                first_losses.setdefault(task, values.detach())
+            return losses
+
+        return compute
+
+    def _predict(self, images: Tensor, tasks: Sequence[str]) -> dict[str, Tensor]:
+        """The network's predictions, in the precision of the run."""
+        images = images.to(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            return self.network(images, tasks)  # type: ignore[no-any-return]
+
+    def _loss(self, task: str, prediction: Tensor, batch: LabelledBatch) -> Tensor:
+        """(b,)."""
+        return instance_losses(self.data.labels[task], self.data.scales[task], prediction, batch.labels[task])
+
+    def _set_rate(self, step: int) -> None:
+        """The learning rate of a step: half a cosine from the highest to 0."""
+        factor = (1 + cos(pi * step / self.total_steps)) / 2
+        for group in self.updater.optimizer.param_groups:
+            group["lr"] = factor * group["highest_rate"]
+
+    def _clock(self) -> tuple[float, float]:
+        """Wall and CPU seconds."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter(), time.process_time()
+
+
+def _make_updater(network: MultiTaskNetwork, method: Method, rate: float) -> ParameterUpdater:
+    parameters = network.split_parameters()
+    own = [parameter for group in parameters.tasks.values() for parameter in group]
+    groups = [
+        {"params": list(parameters.shared), "highest_rate": rate},
+        {"params": own, "highest_rate": rate * method.head_rate_factor},
+    ]
+    return ParameterUpdater(parameters, torch.optim.AdamW(groups, lr=rate, weight_decay=WEIGHT_DECAY, fused=True))
