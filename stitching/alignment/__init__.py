@@ -1,1 +1,1 @@
-"""Coarse alignment: features, one homography, translations, the coarse warp and its canvas."""
+"""Coarse alignment of a pair: matches, one homography or translation, the coarse warp and its canvas."""

@@ -1,4 +1,4 @@
-"""Sparse matches between two pictures: SIFT, a second detector where it finds little, mutual ratio test."""
+"""Sparse matches between two pictures: SIFT, and AKAZE where SIFT finds few; mutual nearest neighbours, ratio test."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating]
+Grey = NDArray[np.uint8]  # (h, w)
+Features = tuple[NDArray[np.float64], NDArray[np.float32]]  # (n, 2) points, (n, d) unit descriptors
 
 MAX_FEATURES = 1500
 RATIO = 0.8  # of the nearest to the second nearest descriptor distance (Lowe 2004, section 7.1)
-ENOUGH_MATCHES = 40  # below this the second detector is asked too
+MIN_SIFT_MATCHES = 40  # with fewer, AKAZE is added
 
 
 @dataclass(frozen=True)
@@ -31,27 +32,24 @@ class Matches:
         return len(self.target)
 
     def select(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> "Matches":
-        """The matches that `keep` (mask or indices) names."""
+        """Some of the matches, by a mask or by indices."""
         return Matches(self.target[keep], self.reference[keep], self.detector)
 
 
 def match_features(
-    target: NDArray[np.uint8],
-    reference: NDArray[np.uint8],
-    target_mask: NDArray[np.uint8] | None = None,
-    reference_mask: NDArray[np.uint8] | None = None,
+    target: Grey, reference: Grey, target_mask: Grey | None = None, reference_mask: Grey | None = None
 ) -> Matches:
     """Match two grey pictures.
 
     Args:
-        target, reference: (h, w) uint8, each of its own size.
+        target, reference: (h, w) uint8; their sizes may differ.
         target_mask, reference_mask: (h, w) uint8, features only where 255; None = everywhere.
 
     Returns:
         Mutual nearest neighbours that pass the ratio test, one per target point.
     """
     found = _match(_sift(target, target_mask), _sift(reference, reference_mask), "sift")
-    if len(found) >= ENOUGH_MATCHES:
+    if len(found) >= MIN_SIFT_MATCHES:
         return found
     more = _match(_akaze(target, target_mask), _akaze(reference, reference_mask), "akaze")
     if len(more) == 0:
@@ -59,11 +57,8 @@ def match_features(
     return Matches(np.vstack([found.target, more.target]), np.vstack([found.reference, more.reference]), "sift+akaze")
 
 
-Features = tuple[NDArray[np.float64], NDArray[np.float32]]  # (n, 2) points, (n, d) unit descriptors
-
-
-def _sift(picture: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> Features:
-    """RootSIFT (Arandjelovic & Zisserman 2012): Hellinger distance becomes the Euclidean one."""
+def _sift(picture: Grey, mask: Grey | None) -> Features:
+    """RootSIFT (Arandjelovic & Zisserman 2012), whose Euclidean distance is the Hellinger distance of SIFT."""
     detector = cv2.SIFT.create(MAX_FEATURES, contrastThreshold=0.02)
     keypoints, descriptors = detector.detectAndCompute(picture, mask)
     if descriptors is None:
@@ -72,15 +67,15 @@ def _sift(picture: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> Feature
     return np.array([k.pt for k in keypoints], np.float64), np.asarray(root, np.float32)
 
 
-def _akaze(picture: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> Features:
-    """AKAZE on a contrast-equalised copy: it finds corners where SIFT's blobs run out."""
-    even = cv2.createCLAHE(4.0, (8, 8)).apply(picture)
-    keypoints, bits = cv2.AKAZE.create(threshold=3e-4).detectAndCompute(even, mask)
+def _akaze(picture: Grey, mask: Grey | None) -> Features:
+    """AKAZE (Alcantarilla et al. 2013) on a contrast-equalised copy: corners, where SIFT finds few blobs."""
+    equalised = cv2.createCLAHE(4.0, (8, 8)).apply(picture)
+    keypoints, bits = cv2.AKAZE.create(threshold=3e-4).detectAndCompute(equalised, mask)
     if bits is None:
         return np.zeros((0, 2)), np.zeros((0, 486), np.float32)
     strongest = np.argsort([-k.response for k in keypoints], kind="stable")[:MAX_FEATURES]
     signs = np.unpackbits(np.asarray(bits, np.uint8)[strongest], axis=1).astype(np.float32) * 2 - 1
-    # Unit vectors: their Euclidean order is the Hamming order of the bits.
+    # As unit vectors of signs, so that the order by Euclidean distance is that by Hamming distance.
     points = np.array([keypoints[i].pt for i in strongest], np.float64)
     return points, signs / np.float32(np.sqrt(signs.shape[1]))
 
@@ -92,7 +87,7 @@ def _match(target: Features, reference: Features, detector: str) -> Matches:
     similarity = target_vectors @ reference_vectors.T  # (n_target, n_reference), cosine of unit vectors
     best = similarity.argmax(axis=1)
     rows = np.arange(len(best))
-    # Six times as fast as numpy's argmax along the first axis.
+    # cv2.reduceArgMax is six times as fast as numpy's argmax along the first axis.
     mutual = cv2.reduceArgMax(similarity, 0).ravel()[best] == rows
     top = similarity[rows, best]
     similarity[rows, best] = -np.inf
@@ -101,7 +96,7 @@ def _match(target: Features, reference: Features, detector: str) -> Matches:
     distinct = (1 - top) < RATIO**2 * (1 - second)
     keep = np.flatnonzero(mutual & distinct)
     keep = keep[np.argsort(-top[keep], kind="stable")]
-    # SIFT repeats a point with several orientations: one match per place is enough.
+    # SIFT repeats a point with several orientations: the best match of each point is kept.
     _, first = np.unique(np.round(target_points[keep], 2), axis=0, return_index=True)
     keep = keep[np.sort(first)]
     return Matches(target_points[keep], reference_points[best[keep]], detector)

@@ -1,1 +1,1 @@
-"""Files in and out: pictures with their metadata, warps, written whole or not at all."""
+"""Files read and written: pictures with their metadata, warps. A file is written completely or not at all."""

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and asking beforehand whether a file can be written."""
+"""Atomic writing of files, and checks beforehand whether a path can be written."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ AnyPath = str | os.PathLike[str]
 
 
 def check_writable(path: AnyPath) -> None:
-    """Raise InputError where no file can be written at `path`: folder missing, or no permission."""
+    """Raise InputError if no file can be written at `path`: folder missing, or no permission."""
     path = Path(path)
     folder = path.parent
     try:
@@ -28,7 +28,7 @@ def check_writable(path: AnyPath) -> None:
 
 
 def check_folder(path: AnyPath) -> None:
-    """Raise InputError where there is no folder `path` to write to and none can be made."""
+    """Raise InputError if `path` is no folder that can be written to and cannot be created."""
     path = Path(path)
     try:
         nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
@@ -41,10 +41,12 @@ def check_folder(path: AnyPath) -> None:
 
 @contextmanager
 def replacing(path: AnyPath) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, of the same extension; what was written there becomes `path`.
+    """Write a file atomically: yields a temporary path beside `path`, with its extension, that is renamed to `path`.
 
-    On any exception, Ctrl-C too, the temporary file is deleted and `path` stays as it was. Symbolic links are
-    followed. Raises JobError for an OSError inside, a full disk for example.
+    On any exception, Ctrl-C too, the temporary file is deleted and `path` is unchanged. Symbolic links are followed.
+
+    Raises:
+        JobError: an OSError inside, a full disk for example.
     """
     final = Path(os.path.realpath(path))
     temporary = final.with_name(f".parastitch-{os.urandom(8).hex()}{final.suffix}")

@@ -11,6 +11,17 @@ from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Field, Mask, Size
 from stitching.io.files import replacing
 
+VERSION = 1
+
+# Kinds of dtype, shape with -1 = any, and both in words.
+_NUMBER, _PAIR = ("iuf", (), "one number"), ("iu", (2,), "two integers")
+_FIELD, _MASK = ("f", (-1, -1, 2), "floats (h, w, 2)"), ("b", (-1, -1), "bool (h, w)")
+_PARTS = {
+    "version": _NUMBER, "map": _FIELD, "trusted": _MASK, "scale": _NUMBER, "forward": _FIELD,
+    "forward_scale": _NUMBER, "origin": _PAIR, "focal": _NUMBER, "reference_size": _PAIR,
+    "target_size": _PAIR, "canvas_size": _PAIR,
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class WarpField:
@@ -18,9 +29,9 @@ class WarpField:
 
     Attributes:
         map: (h, w, 2) float32, canvas px -> target px (x, y); NaN where not covered.
-        trusted: (h, w) bool, where both pictures agree on it, or only the target sees; elsewhere one of them
-            sees what is hidden from the other, and the map is a smooth guess.
-        scale: map px per canvas px; map pixel m is canvas px (m + .5) / scale - .5.
+        trusted: (h, w) bool, where both pictures agree on the map, or only the target is valid; elsewhere the scene
+            is hidden from one of them, and the map is extrapolated.
+        scale: map px per canvas px; map px m is canvas px (m + 0.5) / scale - 0.5.
         forward: (ht, wt, 2) float32, target px -> canvas px, on the target's grid at `forward_scale`.
         forward_scale: forward px per target px.
         origin: (x, y) of canvas (0, 0) in reference px (on a cylinder: in its unrolled px).
@@ -40,28 +51,11 @@ class WarpField:
     canvas_size: Size
 
 
-FORMAT = 1
-
-
-# Kinds of dtype, shape with -1 = any, and both in words.
-_NUMBER, _PAIR = ("iuf", (), "one number"), ("iu", (2,), "two integers")
-
-
-_FIELD, _MASK = ("f", (-1, -1, 2), "floats (h, w, 2)"), ("b", (-1, -1), "bool (h, w)")
-
-
-_PARTS = {
-    "version": _NUMBER, "map": _FIELD, "trusted": _MASK, "scale": _NUMBER, "forward": _FIELD,
-    "forward_scale": _NUMBER, "origin": _PAIR, "focal": _NUMBER, "reference_size": _PAIR,
-    "target_size": _PAIR, "canvas_size": _PAIR,
-}  # fmt: skip
-
-
 def save_warp(path: Path, warp: WarpField) -> None:
     """Write a warp as npz without pickle; arrays as in `WarpField`, plus `version`."""
     parts: dict[str, Any] = {part.name: getattr(warp, part.name) for part in fields(warp)}
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **parts, version=FORMAT)
+        np.savez_compressed(file, **parts, version=VERSION)
 
 
 def load_warp(path: Path) -> WarpField:
@@ -80,14 +74,16 @@ def load_warp(path: Path) -> WarpField:
         reason = "it holds pickled objects" if pickled else "it is damaged or not npz"
         raise InputError(f"cannot read the warp {path}: {reason}; expected a file that --save-warp wrote") from error
     try:
-        return _checked(arrays)
+        _check_parts(arrays)
+        return _to_warp_field(arrays)
     except ValueError as error:
         raise InputError(
             f"{path} is not a warp that this version can use ({error}); write it again with --save-warp"
         ) from error
 
 
-def _checked(arrays: dict[str, NDArray[Any]]) -> WarpField:
+def _check_parts(arrays: dict[str, NDArray[Any]]) -> None:
+    """Raise ValueError unless every part is there, with its dtype and shape, and the version is right."""
     for name, (kinds, shape, words) in _PARTS.items():
         if name not in arrays:
             raise ValueError(f"{name} is missing")
@@ -95,8 +91,12 @@ def _checked(arrays: dict[str, NDArray[Any]]) -> WarpField:
         fits = [want in (-1, got) for want, got in zip(shape, part.shape, strict=False)]
         if part.dtype.kind not in kinds or part.ndim != len(shape) or not all(fits):
             raise ValueError(f"{name} is {part.dtype} {part.shape}, expected {words}")
-    if arrays["version"] != FORMAT:
-        raise ValueError(f"version {arrays['version']}, expected {FORMAT}")
+    if arrays["version"] != VERSION:
+        raise ValueError(f"version {arrays['version']}, expected {VERSION}")
+
+
+def _to_warp_field(arrays: dict[str, NDArray[Any]]) -> WarpField:
+    """The warp that checked parts hold; ValueError where they do not fit together."""
     scale, forward_scale, focal = (float(arrays[name]) for name in ("scale", "forward_scale", "focal"))
     if not (0 < scale <= 1 and 0 < forward_scale <= 1 and 0 <= focal < np.inf):
         raise ValueError(f"scale {scale}, forward_scale {forward_scale} or focal {focal} is out of range")
