@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from rich.console import Console
 from rich.table import Table
 
-from stitching.io.files import replacing
+from stitching.io.files import atomic_write
 
 Rows = Sequence[Sequence[str]]  # the headings first; every row has the same number of cells
 MISSING = "-"
@@ -50,7 +50,7 @@ def print_table(rows: Rows) -> None:
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows that map column names to values; a column that a row lacks stays empty. Raises JobError."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, columns)

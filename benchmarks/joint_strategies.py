@@ -33,7 +33,7 @@ from apps.training.run import train
 from apps.training.validation import Figures, validate
 from datasets.examples.batch import ExampleBatch
 from mtl.metrics import delta_m
-from stitching.io.files import replacing
+from stitching.io.files import atomic_write
 from stitching.network.stitching_network import StitchingNetwork
 from stitching.network.weights import load_into, load_weights
 
@@ -93,7 +93,7 @@ def measured(strategy: str, folder: Path, options: TrainOptions, checks: list[Ex
             load_into(network, load_weights(folder / mode / LAST))
             networks.append(network)
         figures = validate(WarpAndStitch(networks[0], networks[-1]), checks, TASKS["joint"])
-        with replacing(result) as temporary:
+        with atomic_write(result) as temporary:
             temporary.write_text(json.dumps({**figures, "minutes": seconds / 60}))
     return dict(json.loads(result.read_text()))
 

@@ -26,7 +26,7 @@ from datasets.rendering.surface_maps import geometry_of
 from datasets.sample_renderer import SampleRenderer, open_renderer
 from datasets.viewpoints.request import CameraRequest
 from stitching.errors import InputError
-from stitching.io.files import replacing
+from stitching.io.files import atomic_write
 
 TASKS = ("segmentation", "depth", "normals", "edges")
 
@@ -133,7 +133,7 @@ class MultiTaskScenes(Dataset[Item]):
         with suppress(*damaged), path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return dict(stored)
         arrays = self._render_all()
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             folder.mkdir(parents=True, exist_ok=True)
             np.savez_compressed(temporary, allow_pickle=False, **arrays)
         return arrays

@@ -8,7 +8,7 @@ from apps.benchmarking.data.preparation import BenchmarkData, prepare
 from apps.benchmarking.settings import DataSettings, RunSettings
 from apps.benchmarking.training import RunResult
 from stitching.errors import InputError
-from stitching.io.files import replacing
+from stitching.io.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ResultStore:
     def write(self, settings: RunSettings, result: RunResult) -> None:
         """Save a result. Raises JobError where the disk does not take it."""
         stored = {"settings": settings.as_dict(), "result": asdict(result)}
-        with replacing(self.path(settings)) as path:
+        with atomic_write(self.path(settings)) as path:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(stored, indent=1))
 

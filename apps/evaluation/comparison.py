@@ -13,7 +13,7 @@ from apps.evaluation.methods import StitchMethod
 from apps.evaluation.scoring import Row, Value, measured_row, prepare_pair
 from apps.pair_folders import PairFiles
 from apps.tables import MISSING, write_csv
-from stitching.io.files import replacing
+from stitching.io.files import atomic_write
 
 _HEADINGS = {  # column of the printed table: column of the rows, decimals
     "s": ("seconds", 1),
@@ -58,7 +58,7 @@ def compare_methods(
             status = run_method(method, files, folder, limits, again)
             rows.append(measured_row(files, method, folder, status, pair))
             write_csv(output / "results.csv", rows)
-            with replacing(output / "results.json") as path:
+            with atomic_write(output / "results.json") as path:
                 path.write_text(json.dumps(rows, indent=1))
     return rows
 

@@ -18,7 +18,7 @@ from apps.evaluation.method_run import Status
 from apps.evaluation.methods import StitchMethod
 from apps.pair_folders import PairFiles
 from stitching.errors import InputError
-from stitching.io.files import replacing
+from stitching.io.files import atomic_write
 from stitching.io.picture import to_8_bit
 from stitching.io.picture_reader import read_picture
 
@@ -54,7 +54,7 @@ def measured_row(
         measures = _read_measures(path)
         if not measures:
             measures = _measure(files, folder, method.alpha, pair)
-            with replacing(path) as temporary:
+            with atomic_write(path) as temporary:
                 temporary.write_text(json.dumps(measures, indent=1))
     row: Row = {"pair": files.name, "method": method.name, "ok": not measures["reason"]}
     row |= cost | measures

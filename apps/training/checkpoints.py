@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile
 import torch
 
 from stitching.errors import InputError
-from stitching.io.files import AnyPath, check_writable, replacing
+from stitching.io.files import AnyPath, atomic_write, check_writable
 from stitching.network.weights import check_format
 
 BEST = "best.safetensors"
@@ -38,7 +38,7 @@ def save_state(path: AnyPath, state: Mapping[str, Any]) -> None:
         torch.load(encoded, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise TypeError(f"the training state holds what cannot be loaded safely: {error}") from error
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(encoded.getbuffer())
 
 

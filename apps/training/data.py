@@ -29,7 +29,7 @@ from datasets.storage.folder import read_sample
 from datasets.storage.reading import read_records
 from datasets.storage.records import Record, read_description
 from stitching.errors import InputError, JobError
-from stitching.io.files import check_folder, replacing
+from stitching.io.files import atomic_write, check_folder
 from stitching.io.picture import to_8_bit
 from stitching.io.picture_reader import read_picture
 
@@ -156,7 +156,7 @@ class Cached:
             raise InputError(f"{self.folder} holds examples of {path.read_text()}; choose another --cache for {label}")
         check_folder(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(label)
 
     def __call__(self, index: int) -> Example:

@@ -9,7 +9,7 @@ import numpy as np
 from datasets.examples.example import Example
 from datasets.examples.windows import WindowTruth
 from stitching.errors import InputError
-from stitching.io.files import replacing
+from stitching.io.files import atomic_write
 
 
 def save_example(path: Path, example: Example) -> None:
@@ -21,7 +21,7 @@ def save_example(path: Path, example: Example) -> None:
     parts |= {} if truth is None else {f"truth.{part.name}": getattr(truth, part.name) for part in fields(WindowTruth)}
     half = ("start", "truth.residual")
     packed = {name: np.ascontiguousarray(a, np.float16 if name in half else a.dtype) for name, a in parts.items()}
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         save_file(packed, temporary)
 
 

@@ -15,7 +15,7 @@ from datasets.options import SampleOptions
 from datasets.sample import Floats, Sample
 from datasets.storage.encoding import STEPS
 from stitching.errors import InputError, JobError
-from stitching.io.files import replacing
+from stitching.io.files import atomic_write
 
 FORMAT, VERSION = "parastitch-pairs", 1
 LARGEST_COUNT = 1_000_000  # names have six digits
@@ -98,7 +98,7 @@ def write_description(folder: Path, description: Description) -> None:
     if path.exists():
         return
     text = json.dumps({"format": FORMAT, "version": VERSION} | asdict(description), indent=1)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         folder.mkdir(parents=True, exist_ok=True)
         temporary.write_text(text + "\n")
 

@@ -40,7 +40,7 @@ def check_folder(path: AnyPath) -> None:
 
 
 @contextmanager
-def replacing(path: AnyPath) -> Iterator[Path]:
+def atomic_write(path: AnyPath) -> Iterator[Path]:
     """Write a file atomically: yields a temporary path beside `path`, with its extension, that is renamed to `path`.
 
     On any exception, Ctrl-C too, the temporary file is deleted and `path` is unchanged. Symbolic links are followed.

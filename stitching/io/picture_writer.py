@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stitching.errors import InputError
 from stitching.io.codec import encode
-from stitching.io.files import AnyPath, check_writable, replacing
+from stitching.io.files import AnyPath, atomic_write, check_writable
 from stitching.io.metadata.contents import Metadata
 from stitching.io.metadata.formats import Format, embed_metadata
 from stitching.io.picture import Pixels, check_array, has_alpha
@@ -71,7 +71,7 @@ def write_picture(
         array = _with_alpha(array, alpha, background, format_)
     encoded = encode(array, format_, os.fspath(path))
     parts = embed_metadata(encoded, format_, metadata, size, alpha=has_alpha(array))
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         file.writelines(parts)
 
 

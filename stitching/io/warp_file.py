@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Field, Mask, Size
-from stitching.io.files import replacing
+from stitching.io.files import atomic_write
 
 VERSION = 1
 
@@ -54,7 +54,7 @@ class WarpField:
 def save_warp(path: Path, warp: WarpField) -> None:
     """Write a warp as npz without pickle; arrays as in `WarpField`, plus `version`."""
     parts: dict[str, Any] = {part.name: getattr(warp, part.name) for part in fields(warp)}
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **parts, version=VERSION)
 
 

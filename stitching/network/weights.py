@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from stitching.errors import InputError
-from stitching.io.files import AnyPath, check_writable, replacing
+from stitching.io.files import AnyPath, atomic_write, check_writable
 from stitching.network.stitching_network import StitchingNetwork
 
 _FORMAT, _VERSION = "parastitch-weights", 1
@@ -47,7 +47,7 @@ def save_weights(path: AnyPath, weights: Mapping[str, Tensor], facts: Mapping[st
         "crc32": str(_checksum(copies, architecture)),  # safetensors has none of its own
     }
     encoded = save(copies, metadata)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(encoded)
 
 

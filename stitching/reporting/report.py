@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stitching.geometry.pixel_maps import Mask, Pixels, Size
-from stitching.io.files import replacing
+from stitching.io.files import atomic_write
 from stitching.reporting import visualize
 from stitching.result import Stitched
 from stitching.summary import PARALLAX_WIDTH
@@ -38,7 +38,7 @@ LOADED = "The warp was loaded from a file, so what it adds to a coarse alignment
 def write_report(stitched: Stitched, path: str | PathLike[str]) -> None:
     """Write `render_report` to `path` (UTF-8); nothing half-written is left where that fails."""
     page = render_report(stitched)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="replace")  # names can be of odd bytes
 
 

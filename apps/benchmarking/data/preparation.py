@@ -16,7 +16,7 @@ from apps.benchmarking.losses import LabelScale, measure_scale
 from apps.benchmarking.settings import PARTS, DataSettings
 from datasets.labels import Labels
 from stitching.errors import InputError, JobError
-from stitching.io.files import replacing
+from stitching.io.files import atomic_write
 
 _FACTS = "facts.json"  # written last: a folder without it is incomplete
 
@@ -60,7 +60,7 @@ def prepare(settings: DataSettings, folder: Path, cache: Path | None) -> Benchma
             facts = [_write(open_data_source(settings, part, cache), folder / part) for part in PARTS]
         except OSError as error:
             raise JobError(f"cannot write {folder}: {error.strerror or error}") from error
-        with replacing(folder / _FACTS) as path:
+        with atomic_write(folder / _FACTS) as path:
             path.write_text(json.dumps({"settings": settings.as_dict(), **facts[PARTS.index("train")]}, indent=1))
     return _read(settings, folder)
 

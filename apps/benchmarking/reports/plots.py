@@ -11,7 +11,7 @@ from apps.benchmarking.comparison import Comparison, MethodResults
 from apps.benchmarking.metrics.label_noise import INSTANCE_WEIGHTS, LATE_LOSSES, ROC_AUC
 from apps.benchmarking.metrics.scores import MAIN_METRICS, main_score
 from datasets.labels import Labels
-from stitching.io.files import replacing
+from stitching.io.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ def write_plots(comparison: Comparison, folder: Path) -> list[Path]:
     if any(method.settings.data.noisy for method in comparison.methods):
         plots["noise.png"] = _plot_noise(comparison)
     for name, figure in plots.items():
-        with replacing(folder / name) as path:
+        with atomic_write(folder / name) as path:
             figure.savefig(path, dpi=120)
     return [folder / name for name in plots]
 

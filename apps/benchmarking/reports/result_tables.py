@@ -8,7 +8,7 @@ from apps.benchmarking.comparison import Comparison, MethodResults, Run
 from apps.benchmarking.metrics.scores import MAIN_METRICS, main_score
 from apps.benchmarking.options import BenchOptions
 from apps.tables import MISSING, markdown, mean_and_deviation, write_csv
-from stitching.io.files import replacing
+from stitching.io.files import atomic_write
 
 
 def write_results(comparison: Comparison, options: BenchOptions, folder: Path) -> str:
@@ -19,7 +19,7 @@ def write_results(comparison: Comparison, options: BenchOptions, folder: Path) -
         lines += ["", f"How well a training finds the wrong labels of {options.corrupt}, by rankings of them.", ""]
         lines.append(markdown(detection))
     text = "\n".join(lines) + "\n"
-    with replacing(folder / "table.md") as path:
+    with atomic_write(folder / "table.md") as path:
         path.write_text(text)
     write_csv(folder / "results.csv", _csv_rows(comparison))
     return text

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stitching.errors import InputError, JobError
-from stitching.io.files import AnyPath, check_folder, check_writable, replacing
+from stitching.io.files import AnyPath, atomic_write, check_folder, check_writable
 from stitching.network.interface import GraphInterface, Planes
 from stitching.network.runtime.onnx_runtime import FORMAT, VERSION, OnnxRuntime
 from stitching.network.runtime.sealed_file import seal
@@ -62,7 +62,7 @@ def export_network(
             graph = kind.interface
             path = folder / f"{graph.name}.onnx"
             check_writable(path)
-            temporary = files.enter_context(replacing(path))
+            temporary = files.enter_context(atomic_write(path))
             _write(kind(stored), temporary, metadata | {"graph": graph.name})
             off = _differences(temporary, kind(stored))
             if too_far := {name: error for name, error in off.items() if not error <= MAX_DIFFERENCE}:

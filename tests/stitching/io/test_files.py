@@ -4,7 +4,7 @@ import pytest
 from picture_files import assert_one_line_with
 
 from stitching.errors import InputError, JobError
-from stitching.io.files import check_writable, replacing
+from stitching.io.files import atomic_write, check_writable
 
 
 def test_paths_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
@@ -29,7 +29,7 @@ def test_paths_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, ValueError, MemoryError])
 def test_an_interrupted_writer_leaves_no_file(tmp_path, stop):
     def stopped():
-        with replacing(tmp_path / "report.html") as temporary:
+        with atomic_write(tmp_path / "report.html") as temporary:
             temporary.write_text("half a rep")
             assert not (tmp_path / "report.html").exists()
             raise stop
@@ -40,14 +40,14 @@ def test_an_interrupted_writer_leaves_no_file(tmp_path, stop):
 
 
 def test_a_writer_that_writes_nothing_is_an_error(tmp_path):
-    with pytest.raises(JobError), replacing(tmp_path / "report.html"):
+    with pytest.raises(JobError), atomic_write(tmp_path / "report.html"):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
 def test_two_writers_of_one_file_do_not_disturb_each_other(tmp_path):
     path = tmp_path / "fields.npz"
-    with replacing(path) as first, replacing(path) as second:
+    with atomic_write(path) as first, atomic_write(path) as second:
         assert first != second
         assert first.suffix == second.suffix == ".npz"
         first.write_text("first")
@@ -60,7 +60,7 @@ def test_a_new_file_has_ordinary_permissions_and_a_link_stays_a_link(tmp_path):
     (tmp_path / "real").mkdir()
     link = tmp_path / "link.txt"
     link.symlink_to(tmp_path / "real" / "target.txt")
-    with replacing(link) as temporary:
+    with atomic_write(link) as temporary:
         temporary.write_text("new")
     assert link.is_symlink()
     (tmp_path / "plain.txt").touch()
