@@ -16,8 +16,8 @@ from stitching.network.inputs import PairTensors, Start
 from stitching.network.losses.photometric import stitch_loss
 from stitching.network.losses.warp import epipolar_loss, line_loss, matching_loss, sequence_warp_loss, visibility_loss
 from stitching.network.pixelwise_warping import PixelwiseWarp
-from stitching.network.sampling import pixels
 from stitching.network.stitching_network import StitchedPair, StitchingNetwork
+from stitching.network.tensor_maps import pixel_xy
 
 PIXELS = 1 / 16  # weight of a pixel of error in the warp: losses of about the same size for all tasks
 NOV, OCCLUDED = 1.0, 1.0  # weight of pixels that cannot be matched, against one of OV
@@ -170,7 +170,7 @@ def true_cells(batch: ExampleBatch, truth: BatchTruth) -> Tensor:
     visible = functional.avg_pool2d(truth.visible, CELL)
     rows, columns = visible.shape[2:]
     mean = functional.avg_pool2d(truth.residual * truth.visible, CELL) / visible.clamp_min(1e-3)
-    place = (pixels(mean) + mean / CELL).round().long()  # (b, 2, rows, columns)
+    place = (pixel_xy(mean) + mean / CELL).round().long()  # (b, 2, rows, columns)
     x, y = place[:, 0], place[:, 1]
     matched = (x >= 0) & (x < columns) & (y >= 0) & (y < rows) & (visible[:, 0] > 0.5)
     cell = torch.where(matched, y * columns + x, rows * columns).flatten(1)

@@ -10,11 +10,12 @@ from datasets.examples.batch import ExampleBatch
 from stitching.network.inputs import PairTensors
 from stitching.network.losses.photometric import warp_photometric_loss
 from stitching.network.losses.reduction import charbonnier, weighted_mean
+from stitching.network.losses.sampling import sample
 from stitching.network.losses.warp import cycle_loss, smoothness_loss
 from stitching.network.pixelwise_warping import PixelwiseWarp
-from stitching.network.sampling import pixels, sample
-from stitching.network.splatting import LEAST_COVERAGE
+from stitching.network.splatting import MIN_COVERAGE
 from stitching.network.stitching_network import StitchedPair
+from stitching.network.tensor_maps import pixel_xy
 
 PHOTOMETRIC, CYCLE = 1 / 8, 1 / 16  # weights that move a warp about as much as the losses of generated pairs do
 SMOOTH = 1 / 16  # with a fifth of it, a free field that followed the pictures went away from the known truth
@@ -79,7 +80,7 @@ def stitch_terms(stitched: StitchedPair, where: Tensor) -> Terms:
     seam, ghost: see `seams.seam_terms`.
     """
     inputs = stitched.inputs
-    overlap = inputs.reference_valid * (inputs.target_valid >= LEAST_COVERAGE)
+    overlap = inputs.reference_valid * (inputs.target_valid >= MIN_COVERAGE)
     apart = charbonnier(inputs.reference - inputs.target * stitched.generated.gain, GREY_LEVEL)
     terms = {"gain": weighted_mean(apart, overlap * where)} | seam_terms(stitched, where)
     return {f"pairs/{name}": term for name, term in terms.items()}
@@ -114,7 +115,7 @@ def _visible(warp: PixelwiseWarp) -> Tensor:
 @torch.no_grad()
 def _near(there: Tensor, back: Tensor) -> Tensor:
     """(b, 1, h, w) 0 or 1: the way back (b, 2, h, w) ends near where the way there began."""
-    returned, _ = sample(back, pixels(there) + there)
+    returned, _ = sample(back, pixel_xy(there) + there)
     near = (there + returned).square().sum(1, keepdim=True) < NEAR**2
     return near.float()
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from stitching.network.losses.photometric import seam_loss
 from stitching.network.losses.reduction import weighted_mean
-from stitching.network.splatting import LEAST_COVERAGE
+from stitching.network.splatting import MIN_COVERAGE
 from stitching.network.stitching_network import StitchedPair
 
 
@@ -17,7 +17,7 @@ def seam_terms(stitched: StitchedPair, where: Tensor) -> dict[str, Tensor]:
     ghost: mean of 4 w (1 - w) * difference: mixing shows double what does not lie in one place.
     """
     made, inputs = stitched.generated, stitched.inputs
-    covered = (inputs.target_valid >= LEAST_COVERAGE).float()
+    covered = (inputs.target_valid >= MIN_COVERAGE).float()
     overlap, either = inputs.reference_valid * covered, torch.maximum(inputs.reference_valid, covered)
     # One picture alone agrees with itself. The seam moves, not the pictures.
     shown = torch.where(overlap > 0, inputs.target * made.gain, inputs.reference).detach()

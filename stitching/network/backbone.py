@@ -7,19 +7,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-QUARTER, EIGHTH = 64, 128  # channels at 1/4 and 1/8 of the size
-SLOPE = 0.1  # of the leaky rectifiers: dead units looked like slow learning
+QUARTER, EIGHTH = 64, 128  # channels of the features at 1/4 and 1/8 of the size
+SLOPE = 0.1  # of the leaky rectifiers; with plain ones units died in training
 
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What the backbone makes of a picture."""
+    """Features of pictures."""
 
     quarter: Tensor  # (b, QUARTER, h / 4, w / 4)
     eighth: Tensor  # (b, EIGHTH, h / 8, w / 8)
 
     def split(self) -> "tuple[Features, Features]":
-        """The first and the second half of the batch."""
+        """The features of the first and of the second half of the batch."""
         (a, b), (c, d) = self.quarter.chunk(2), self.eighth.chunk(2)
         return Features(a, c), Features(b, d)
 
@@ -35,13 +35,13 @@ class TaskBatchNorm(nn.Module):
         self.norms = nn.ModuleDict({task: nn.BatchNorm2d(channels) for task in tasks})
 
     def forward(self, x: Tensor, task: str) -> Tensor:
-        """x normalised as `task` does it."""
+        """x normalised with the statistics, scale and shift of `task`."""
         normalised: Tensor = self.norms[task](x)
         return normalised
 
 
 class Residual(nn.Module):
-    """Two convolutions and a short cut, at 1 / `stride` of the size."""
+    """Two convolutions and a shortcut (He et al. 2016), at 1 / `stride` of the size."""
 
     def __init__(self, before: int, channels: int, stride: int, tasks: Sequence[str]) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Residual(nn.Module):
 
 
 class Backbone(nn.Module):
-    """A small residual network (He et al. 2016) over a picture and the mask of where it is seen."""
+    """A small residual network (He et al. 2016) over a picture and its mask."""
 
     def __init__(self, tasks: Sequence[str]) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Backbone(nn.Module):
         self.to_eighth = nn.ModuleList([Residual(QUARTER, EIGHTH, 2, tasks), Residual(EIGHTH, EIGHTH, 1, tasks)])
 
     def forward(self, picture: Tensor, valid: Tensor, task: str) -> Features:
-        """Features of pictures (b, 3, h, w) BGR 0 .. 1, seen (b, 1, h, w) 0 .. 1, normalised for `task`."""
+        """Features of pictures (b, 3, h, w) BGR 0 .. 1 with masks (b, 1, h, w) 0 .. 1, normalised for `task`."""
         x = self.stem(torch.cat([(picture - 0.5) * 4 * valid, valid], dim=1))
         x = functional.leaky_relu(self.stem_norm(x, task), SLOPE)
         for block in self.to_quarter:

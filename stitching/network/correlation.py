@@ -1,15 +1,16 @@
-"""Matching features of all places with all: the correlation volume, its best matches, and looking things up in it."""
+"""Matching all cells with all: the correlation volume, its best matches, and looking up its values."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stitching.network.sampling import pixels
+from stitching.network.tensor_maps import pixel_xy
 
-CELL = 8  # px of the window in a cell of the volume
-RADIUS = 4  # cells around a place that are looked up
+CELL = 8  # px of the window, side of a cell of the volume
+RADIUS = 4  # cells around a position that are looked up
 LEVELS = 2  # of looking up: cells, and twice as large ones
-NEVER = -1e4  # logit of what cannot be a match; finite in half precision
+BEST_RADIUS = 2  # cells around the best match over which its position is averaged
+NO_MATCH = -1e4  # logit of what cannot be a match; finite in half precision
 
 
 class Correlation(nn.Module):
@@ -26,37 +27,46 @@ class Correlation(nn.Module):
 
         Args:
             reference, target: (b, c, rows, columns) features.
-            reference_seen: (b, 1, rows, columns) 0 .. 1; cells that are not half seen match nothing.
+            reference_valid: (b, 1, rows, columns) 0 .. 1; cells below 1/2 match nothing.
         """
-        there, here = (self.project(features).flatten(2).float() for features in (reference, target))  # (b, d, n)
-        with torch.autocast(here.device.type, enabled=False):  # logits in full precision
-            volume = torch.einsum("bdn,bdm->bnm", here, there) * (self.scale / here.shape[1] ** 0.5)
-        volume = volume.masked_fill(reference_valid.flatten(1)[:, None] < 0.5, NEVER)
+        # (b, c, rows, columns) -> (b, d, n)
+        reference, target = (self.project(features).flatten(2).float() for features in (reference, target))
+        with torch.autocast(target.device.type, enabled=False):  # logits in full precision
+            volume = torch.einsum("bdn,bdm->bnm", target, reference) * (self.scale / target.shape[1] ** 0.5)
+        volume = volume.masked_fill(reference_valid.flatten(1)[:, None] < 0.5, NO_MATCH)
         return torch.cat([volume, self.dustbin.expand(*volume.shape[:2], 1)], dim=2)
 
 
 def best_match(logits: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]:
-    """Displacement (b, 2, rows, columns), cells, of each cell to its best match, and how likely it has one (b, 1, ...).
+    """The best match of every target cell.
 
-    The mean place of the softmax within two cells of the best match: below a cell where that is sure.
+    Args:
+        logits: (b, n, n + 1) as `Correlation` gives them.
+        rows, columns: of the cells; n = rows * columns.
+
+    Returns:
+        Displacement (b, 2, rows, columns), cells, times the confidence; confidence (b, 1, rows, columns) 0 .. 1, the
+        probability within `BEST_RADIUS` cells of the most probable one. The position is the mean over these cells, to
+        a fraction of a cell.
     """
-    share = logits.float().softmax(2)[..., :-1]  # (b, n, n)
-    grid = pixels(share.new_empty(rows, columns)).flatten(2)[0].T  # (n, 2)
-    best = grid[share.argmax(2)]  # (b, n, 2)
+    probability = logits.float().softmax(2)[..., :-1]  # (b, n, n)
+    cells = pixel_xy(probability.new_empty(rows, columns)).flatten(2)[0].T  # (n, 2)
+    best = cells[probability.argmax(2)]  # (b, n, 2)
     x, y = (torch.arange(length, device=best.device) for length in (columns, rows))
-    near_x = (x - best[..., :1]).abs() <= 2  # (b, n, columns)
-    near_y = (y - best[..., 1:]).abs() <= 2  # (b, n, rows)
+    near_x = (x - best[..., :1]).abs() <= BEST_RADIUS  # (b, n, columns)
+    near_y = (y - best[..., 1:]).abs() <= BEST_RADIUS  # (b, n, rows)
     # (b, n, n) -> (b, n, rows, columns); no matrix product, which mixed precision would round to half a pixel
-    share = share.reshape(*share.shape[:2], rows, columns) * (near_y[..., :, None] & near_x[..., None, :])
-    total = share.sum((2, 3))[..., None]  # (b, n, 1)
-    place = torch.stack([(share.sum(2) * x).sum(2), (share.sum(3) * y).sum(2)], dim=2) / total.clamp_min(1e-6)
-    move = (place - grid) * total  # no match: stays
+    probability = probability.reshape(*probability.shape[:2], rows, columns)
+    probability = probability * (near_y[..., :, None] & near_x[..., None, :])
+    confidence = probability.sum((2, 3))[..., None]  # (b, n, 1)
+    sums = torch.stack([(probability.sum(2) * x).sum(2), (probability.sum(3) * y).sum(2)], dim=2)  # (b, n, 2)
+    displacement = (sums / confidence.clamp_min(1e-6) - cells) * confidence
     as_grid = (logits.shape[0], -1, rows, columns)  # (b, n, c) -> (b, c, rows, columns)
-    return move.transpose(1, 2).reshape(as_grid), total.transpose(1, 2).reshape(as_grid)
+    return displacement.transpose(1, 2).reshape(as_grid), confidence.transpose(1, 2).reshape(as_grid)
 
 
 class Lookup:
-    """Logits around the places that a displacement says (Teed & Deng 2020, RAFT, section 3.2)."""
+    """Logits around the positions that a displacement leads to (Teed & Deng 2020, RAFT, section 3.2)."""
 
     def __init__(self, logits: Tensor, rows: int, columns: int) -> None:
         """`logits` as `Correlation` gives them."""
@@ -66,18 +76,19 @@ class Lookup:
         for _ in range(LEVELS - 1):
             self._levels.append(functional.avg_pool2d(self._levels[-1], 2, ceil_mode=True))
         side = torch.arange(-RADIUS, RADIUS + 1, device=logits.device, dtype=torch.float32)
-        self._around = torch.stack(torch.meshgrid(side, side, indexing="xy"), -1)  # (2 r + 1, 2 r + 1, 2)
+        self._offsets = torch.stack(torch.meshgrid(side, side, indexing="xy"), -1)  # (2 r + 1, 2 r + 1, 2)
 
     def __call__(self, displacement: Tensor) -> Tensor:
         """(b, LEVELS (2 RADIUS + 1)^2, rows, columns) of displacements (b, 2, rows, columns), cells."""
         b, rows, columns = self._size
-        places = displacement.float()
-        places = pixels(places) + places
-        places = places.permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)  # (b, 2, rows, columns) -> (b n, 1, 1, 2)
+        displacement = displacement.float()
+        positions = pixel_xy(displacement) + displacement
+        positions = positions.permute(0, 2, 3, 1).reshape(-1, 1, 1, 2)  # (b, 2, rows, columns) -> (b n, 1, 1, 2)
         found = []
         for level, volume in enumerate(self._levels):
-            half = places.new_tensor([volume.shape[3], volume.shape[2]]) / 2
-            at = ((places + 0.5) / 2**level + self._around) / half - 1  # of cells' corners, -1 .. 1
-            sampled = functional.grid_sample(volume, at, align_corners=False)
+            half_size = positions.new_tensor([volume.shape[3], volume.shape[2]]) / 2
+            # grid_sample without align_corners: -1 and 1 are the outer edges of the first and last cell
+            grid = ((positions + 0.5) / 2**level + self._offsets) / half_size - 1
+            sampled = functional.grid_sample(volume, grid, align_corners=False)
             found.append(sampled.reshape(b, rows, columns, -1))  # (b n, 1, k, k) -> (b, rows, columns, k k)
         return torch.cat(found, dim=3).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""What the networks see of pairs of pictures."""
+"""Inputs of the networks as tensors."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from stitching.network.interface import MULTIPLE, check_size
 class PairTensors:
     """b pairs on windows of the reference's plane, the targets coarsely aligned."""
 
-    reference: Tensor  # (b, 3, h, w) float BGR, 0 .. 1, black where not seen
+    reference: Tensor  # (b, 3, h, w) float BGR, 0 .. 1, 0 where not valid
     target: Tensor  # (b, 3, h, w) the same
     reference_valid: Tensor  # (b, 1, h, w) float, 0 or 1
     target_valid: Tensor  # (b, 1, h, w) the same
@@ -23,10 +23,10 @@ class PairTensors:
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """A warp to start from, as an estimator without learning gives it."""
+    """A warp to start from, as the classical estimator gives it."""
 
     residual: Tensor  # (b, 2, h, w) float, px
-    trusted: Tensor  # (b, 1, h, w) float, 0 .. 1: where it found its way back
+    trusted: Tensor  # (b, 1, h, w) float, 0 .. 1: where it is forward-backward consistent
 
 
 def to_tensor(array: NDArray[np.generic]) -> Tensor:
@@ -44,5 +44,5 @@ def padded(planes: Tensor) -> Tensor:
 
 def check_window(planes: Tensor) -> None:
     """Raise InputError where the networks cannot work on a window like these planes (b, c, h, w)."""
-    if not torch.onnx.is_in_onnx_export():  # then sizes are no numbers
+    if not torch.onnx.is_in_onnx_export():  # sizes are symbols then
         check_size(*planes.shape[2:])

@@ -1,51 +1,69 @@
-"""PWM, the pixel-wise warping module: a place on the canvas for every pixel of the target, matched or not."""
+"""PWM, the pixel-wise warping module: the displacement of every pixel of the target, with or without a match."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from stitching.network.backbone import EIGHTH, QUARTER, SLOPE, Features
-from stitching.network.context_unet import Extension, push_pull
+from stitching.network.context_unet import ContextUNet
 from stitching.network.correlation import CELL, Correlation, Lookup, best_match
 from stitching.network.inputs import PairTensors, Start
 from stitching.network.refinement import HIDDEN, Update, Upsampling
-from stitching.network.sampling import pixels
+from stitching.network.tensor_maps import pixel_xy, push_pull, resize_like
 
-CONTEXT = 64  # channels that describe the target to every step
+CONTEXT = 64  # channels that describe the target to every refinement step
+STEPS = 4  # of refinement
 
 
 @dataclass(frozen=True, eq=False)
 class PixelwiseWarp:
-    """The warp of coarsely aligned targets, b at once."""
+    """The warp of coarsely aligned targets, b at once.
 
-    sequence: tuple[Tensor, ...]  # (b, 2, h, w) residuals, px, ever better; the last one is the answer
-    free: Tensor  # (b, 2, h, w) the answer before a given start was put back where it is trusted
-    visibility: Tensor  # (b, 1, h, w) logit: the reference sees the pixel
-    matching: Tensor | None  # (b, n, n + 1) as matching.Correlation; None where nothing was matched
+    Attributes:
+        sequence: (b, 2, h, w) residuals, px, successively refined; the last one is the result.
+        extrapolated: (b, 2, h, w) px, the residual before a given start was put back where it is trusted.
+        visibility: (b, 1, h, w) logit: the reference shows the pixel.
+        matching: (b, n, n + 1) logits as `Correlation` gives them; None if the warp began from a given start.
+    """
+
+    sequence: tuple[Tensor, ...]
+    extrapolated: Tensor
+    visibility: Tensor
+    matching: Tensor | None
 
     @property
     def residual(self) -> Tensor:
-        """(b, 2, h, w) the answer."""
+        """(b, 2, h, w) px, the result."""
         return self.sequence[-1]
 
 
-class PixelwiseWarping(nn.Module):
-    """Matches all with all, refines step by step, then extends the warp to what has no match.
+@dataclass(frozen=True, eq=False)
+class _CellWarp:
+    """A warp on the cells of the target, and what the modules know about them; all (b, ..., rows, columns)."""
 
-    Built like an optical-flow network, as Kweon et al. 2023 do; the extension, and what becomes of a given start, are
-    ours. A given start is only extended, unless steps are asked for: it is finer than what the network matches.
+    displacement: Tensor  # 2 channels, cells
+    confidence: Tensor  # 1 channel, 0 .. 1
+    context: Tensor  # CONTEXT + 3 channels
+    hidden: Tensor  # HIDDEN channels, state of the refinement
+
+
+class PixelwiseWarping(nn.Module):
+    """Matches all cells with all, refines step by step, then extrapolates the warp to what has no match.
+
+    Built like an optical-flow network, as Kweon et al. 2023 do; the extrapolation and the use of a given start are
+    ours. A given start is only extrapolated: it is finer than what the network matches.
     """
 
-    def __init__(self, steps: int = 4) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.steps = steps
+        # Files of weights have the names of these attributes.
         self.correlation = Correlation(EIGHTH)
         self.context = nn.Conv2d(EIGHTH, CONTEXT, 1)
         self.first = nn.Conv2d(CONTEXT + 3, HIDDEN, 3, 1, 1)
         self.update = Update(CONTEXT + 3)
-        self.extension = Extension(HIDDEN + 2 * CONTEXT + 11, HIDDEN + 32)
+        self.extension = ContextUNet(HIDDEN + 2 * CONTEXT + 11, HIDDEN + 32)
         self.move = nn.Conv2d(HIDDEN + 32, 2, 3, 1, 1)
         self.see = nn.Conv2d(HIDDEN + 32, 1, 3, 1, 1)
         self.upsampling = Upsampling(HIDDEN + 32, QUARTER)
@@ -57,75 +75,81 @@ class PixelwiseWarping(nn.Module):
         return logits
 
     def forward(
-        self,
-        pair: PairTensors,
-        reference: Features,
-        target: Features,
-        start: Start | None = None,
-        steps: int | None = None,
+        self, pair: PairTensors, reference: Features, target: Features, start: Start | None = None
     ) -> PixelwiseWarp:
         """The warp of every pixel.
 
         Args:
             pair: the pictures, (b, 3, h, w), sides multiples of 8.
             reference, target: their features from the backbone.
-            start: a warp to extend instead of the best matches; where it is trusted it stays as it is.
-            steps: of refinement; None: as many as the module has, none from a given start.
+            start: a warp to extrapolate in the place of the best matches; where it is trusted it stays as it is.
         """
-        steps = steps if steps is not None else self.steps if start is None else 0
-        size = tuple(pair.target.shape[2:])
+        if start is None:
+            return self._from_matches(pair, reference, target)
+        displacement, confidence = _start_on_cells(start)
+        cells = self._cell_warp(pair, target, displacement, confidence)
+        filled = push_pull(displacement, confidence)
+        residual, visibility = self._extrapolate(cells, filled, displacement, reference, target)
+        return PixelwiseWarp((residual, keep_trusted(start, residual)), residual, visibility, None)
+
+    def _from_matches(self, pair: PairTensors, reference: Features, target: Features) -> PixelwiseWarp:
+        logits = self.match(pair, reference, target)
         rows, columns = target.eighth.shape[2:]
-        valid = [functional.avg_pool2d(mask, CELL) for mask in (pair.reference_valid, pair.target_valid)]
-        logits = self.match(pair, reference, target) if start is None or steps else None
-        if start is not None:
-            move, sure = _on_cells(start)
-        elif logits is not None:
-            move, sure = best_match(logits, rows, columns)
-        context = functional.leaky_relu(self.context(target.eighth), SLOPE)
-        known = torch.cat([context, *valid, sure], dim=1)
-        hidden = torch.tanh(self.first(known))
+        cells = self._cell_warp(pair, target, *best_match(logits, rows, columns))
+        look_up = Lookup(logits, rows, columns)
         sequence = []
-        if logits is not None:
-            remap = Lookup(logits, rows, columns)
-            for _ in range(steps):
-                move = move.detach()  # each step answers for its own correction alone
-                hidden, correction = self.update(hidden, known, remap(move), move)
-                move = move + correction.float()
-                sequence.append(CELL * functional.interpolate(move, size, mode="bilinear", align_corners=False))
-        move, features = self._extended(move.detach(), sure, hidden, known, self.context(reference.eighth), start)
-        fine = self.upsampling(torch.cat([move, self.see(features).float()], dim=1), features, target.quarter)
-        residual, visibility = CELL * fine[:, :2], fine[:, 2:]
-        sequence.append(residual)
-        if start is not None:
-            sequence.append(kept(start, residual))
-        return PixelwiseWarp(tuple(sequence), residual, visibility, logits)
+        for _ in range(STEPS):
+            displacement = cells.displacement.detach()  # each step answers for its own correction alone
+            hidden, correction = self.update(cells.hidden, cells.context, look_up(displacement), displacement)
+            cells = replace(cells, displacement=displacement + correction.float(), hidden=hidden)
+            sequence.append(CELL * resize_like(cells.displacement, pair.target))
+        cells = replace(cells, displacement=cells.displacement.detach())
+        filled = push_pull(cells.displacement, cells.confidence)
+        # Cells without a match begin from the smooth continuation of the others, not from the last step's guess.
+        begin = cells.confidence * cells.displacement + (1 - cells.confidence) * filled
+        residual, visibility = self._extrapolate(cells, filled, begin, reference, target)
+        return PixelwiseWarp((*sequence, residual), residual, visibility, logits)
 
-    def _extended(
-        self, move: Tensor, sure: Tensor, hidden: Tensor, known: Tensor, there: Tensor, start: Start | None
+    def _cell_warp(self, pair: PairTensors, target: Features, displacement: Tensor, confidence: Tensor) -> _CellWarp:
+        valid = [functional.avg_pool2d(mask, CELL) for mask in (pair.reference_valid, pair.target_valid)]
+        features = functional.leaky_relu(self.context(target.eighth), SLOPE)
+        context = torch.cat([features, *valid, confidence], dim=1)
+        return _CellWarp(displacement, confidence, context, torch.tanh(self.first(context)))
+
+    def _extrapolate(
+        self, cells: _CellWarp, filled: Tensor, begin: Tensor, reference: Features, target: Features
     ) -> tuple[Tensor, Tensor]:
-        """The displacement (b, 2, rows, columns), cells, that looks right as a whole, and its features."""
-        filled = push_pull(move, sure)
-        places = pixels(move)
-        centred = places / (places.amax((1, 2, 3)) + 1) - 0.5  # by the longer side
-        scaled = [0.25 * field for field in (move, filled, filled - move)]
-        inputs = [hidden, known, there, *scaled, centred.expand(move.shape[0], -1, -1, -1)]
+        """Residual (b, 2, h, w) px and visibility (b, 1, h, w), logit, of every pixel.
+
+        Args:
+            cells: the warp where it is known.
+            filled: (b, 2, rows, columns) cells, its smooth continuation.
+            begin: (b, 2, rows, columns) cells, what the network corrects.
+            reference, target: features.
+        """
+        xy = pixel_xy(begin)
+        centred = (xy / (xy.amax((1, 2, 3)) + 1) - 0.5).expand(begin.shape[0], -1, -1, -1)  # by the longer side
+        fields = [0.25 * field for field in (cells.displacement, filled, filled - cells.displacement)]
+        inputs = [cells.hidden, cells.context, self.context(reference.eighth), *fields, centred]
         features = self.extension(torch.cat(inputs, dim=1))
-        # Where nothing was matched, the smooth continuation is a better beginning than the last step's guess; a given
-        # start brings a continuation of its own.
-        begun = sure * move + (1 - sure) * filled if start is None else move
-        return begun + self.move(features).float(), features
+        displacement = begin + self.move(features).float()
+        fine = self.upsampling(torch.cat([displacement, self.see(features).float()], 1), features, target.quarter)
+        return CELL * fine[:, :2], fine[:, 2:]
 
 
-def _on_cells(start: Start) -> tuple[Tensor, Tensor]:
+def keep_trusted(start: Start, residual: Tensor) -> Tensor:
+    """(b, 2, h, w): the start where it is trusted, the residual elsewhere, with a transition of four pixels between.
+
+    `stitching.warping.pwm.keep_trusted` is the same in numpy.
+    """
+    near = functional.avg_pool2d(start.trusted, 9, 1, 4, count_include_pad=False)
+    keep = torch.maximum(start.trusted, (2 * near).clamp_max(1))  # falls to 0 within four pixels: nothing tears
+    return keep * start.residual + (1 - keep) * residual
+
+
+def _start_on_cells(start: Start) -> tuple[Tensor, Tensor]:
     """A start's displacement in cells, the mean of its trusted pixels where there are any, and the trusted share."""
     share = functional.avg_pool2d(start.trusted, CELL)
-    mean = functional.avg_pool2d(start.residual * start.trusted, CELL) / share.clamp_min(1e-3)
-    everywhere = functional.avg_pool2d(start.residual, CELL)
-    return torch.where(share > 0.1, mean, everywhere) / CELL, share
-
-
-def kept(start: Start, residual: Tensor) -> Tensor:
-    """(b, 2, h, w): the start where it is trusted, the residual elsewhere; beside what is trusted it passes over."""
-    near = functional.avg_pool2d(start.trusted, 9, 1, 4, count_include_pad=False)
-    keep = torch.maximum(start.trusted, (2 * near).clamp_max(1))  # falls to 0 within four pixels, so that nothing tears
-    return keep * start.residual + (1 - keep) * residual
+    trusted_mean = functional.avg_pool2d(start.residual * start.trusted, CELL) / share.clamp_min(1e-3)
+    mean = functional.avg_pool2d(start.residual, CELL)
+    return torch.where(share > 0.1, trusted_mean, mean) / CELL, share

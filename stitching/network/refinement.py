@@ -1,4 +1,4 @@
-"""Recurrent refinement of a displacement by looking at the matches around it."""
+"""Recurrent refinement of a displacement from the matches around it, and its learned upsampling."""
 
 import torch
 from torch import Tensor, nn
@@ -34,16 +34,16 @@ class Update(nn.Module):
             found: (b, LOOKED_UP, rows, columns) from `Lookup`.
             displacement: (b, 2, rows, columns), cells.
         """
-        small = 0.25 * displacement  # inputs of about the same size: see SLOPE
-        valid = torch.cat([self.matches(torch.cat([0.2 * found, small], dim=1)), small, context], dim=1)
-        reset, keep = torch.sigmoid(self.gates(torch.cat([hidden, valid], dim=1))).chunk(2, dim=1)
-        new = torch.tanh(self.candidate(torch.cat([reset * hidden, valid], dim=1)))
+        scaled = 0.25 * displacement  # all inputs are about as large
+        inputs = torch.cat([self.matches(torch.cat([0.2 * found, scaled], dim=1)), scaled, context], dim=1)
+        reset, keep = torch.sigmoid(self.gates(torch.cat([hidden, inputs], dim=1))).chunk(2, dim=1)
+        new = torch.tanh(self.candidate(torch.cat([reset * hidden, inputs], dim=1)))
         hidden = keep * hidden + (1 - keep) * new
         return hidden, self.correct(hidden)
 
 
 class Upsampling(nn.Module):
-    """Learned enlarging: a pixel is a convex combination of the 3 x 3 cells around (Teed & Deng 2020, section 3.3)."""
+    """Learned upsampling: a pixel is a convex combination of the 3 x 3 cells around (Teed & Deng 2020, section 3.3)."""
 
     def __init__(self, channels: int, quarter: int, times: int = 8) -> None:
         super().__init__()
@@ -54,14 +54,14 @@ class Upsampling(nn.Module):
         )
 
     def forward(self, field: Tensor, features: Tensor, quarter: Tensor) -> Tensor:
-        """(b, c, h, w) of a field (b, c, h / 8, w / 8), steered by features at 1/8 and 1/4; values are not scaled."""
+        """(b, c, h, w) of a field (b, c, h / 8, w / 8), weighted by features at 1/8 and 1/4; values are not scaled."""
         b, _, rows, columns = field.shape
         logits = self.weights(torch.cat([features, self.from_quarter(quarter)], dim=1)).float()
-        share = logits.view(b, 1, 9, self.times**2, rows, columns).softmax(2)
+        weights = logits.view(b, 1, 9, self.times**2, rows, columns).softmax(2)
         around = functional.pad(field.float(), (1, 1, 1, 1), mode="replicate")
         large = torch.zeros((), device=field.device)
-        for k in range(9):  # one at a time: all together they would fill the memory
+        for k in range(9):  # one at a time: all together take 9 times the memory
             y, x = divmod(k, 3)
-            large = large + share[:, :, k] * around[:, :, None, y : y + rows, x : x + columns]
+            large = large + weights[:, :, k] * around[:, :, None, y : y + rows, x : x + columns]
         # (b, c, times^2, rows, columns) -> (b, c, rows times, columns times)
         return functional.pixel_shuffle(large.flatten(1, 2), self.times)

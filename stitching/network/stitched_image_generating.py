@@ -1,4 +1,4 @@
-"""SIGMo, the stitched image generating module: which picture shows where, in which tone, and what holes show."""
+"""SIGMo, the stitched image generating module: blend weight, gain of the target, and colours of holes."""
 
 from dataclasses import dataclass
 from math import log
@@ -8,21 +8,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stitching.network.backbone import EIGHTH, QUARTER, SLOPE, Features
-from stitching.network.context_unet import push_pull
 from stitching.network.inputs import check_window
-from stitching.network.splatting import LEAST_COVERAGE
+from stitching.network.splatting import MIN_COVERAGE
+from stitching.network.tensor_maps import push_pull, resize_like
 
-MOST_GAIN = 4.0
+MAX_GAIN = 4.0
 _WIDTHS = 16, 32, 48, 96, 112  # channels at the full size, 1/2, 1/4, 1/8, 1/16
 _GROUPS = 8  # of channels, for the norms
-_START = 0.02  # about what heads say at the start: next to nothing, yet what lies before them gets gradients
+_HEAD_DEVIATION = 0.02  # of the heads' outputs at first: nearly 0, yet the layers before them get gradients
 
 
 @dataclass(frozen=True, eq=False)
 class StitchInputs:
     """b pairs on windows of the reference's plane, the targets where their warps put them."""
 
-    reference: Tensor  # (b, 3, h, w) BGR 0 .. 1, black where not seen
+    reference: Tensor  # (b, 3, h, w) BGR 0 .. 1, 0 where not valid
     target: Tensor  # (b, 3, h, w) splatted, 0 where not covered
     reference_valid: Tensor  # (b, 1, h, w) float 0 or 1
     target_valid: Tensor  # (b, 1, h, w) float 0 .. 1, coverage of the splat, no more than 1
@@ -30,26 +30,26 @@ class StitchInputs:
 
 @dataclass(frozen=True, eq=False)
 class Generated:
-    """Fields that stitch b pairs, and the stitched pictures, float32. A target seen < LEAST_COVERAGE is not seen."""
+    """Fields that stitch b pairs, and the stitched pictures, float32. "Valid" is a target of >= MIN_COVERAGE."""
 
-    weight: Tensor  # (b, 1, h, w) share of the reference, 0 .. 1; 1 where it alone is seen, 0 where it is not
+    weight: Tensor  # (b, 1, h, w) share of the reference, 0 .. 1; 1 where it alone is valid, 0 where it is not
     gain: Tensor  # (b, 3, h, w) what the target's BGR is multiplied with, 1/4 .. 4, smooth: from 1/8 of the size
-    fill: Tensor  # (b, 3, h, w) BGR 0 .. 1, of low frequency (made at 1/4, enlarged): what holes show
-    stitched: Tensor  # (b, 3, h, w) BGR >= 0: weight reference + (1 - weight) target gain where seen, fill in holes
+    fill: Tensor  # (b, 3, h, w) BGR 0 .. 1, of low frequency (computed at 1/4): colour of holes
+    stitched: Tensor  # (b, 3, h, w) BGR >= 0: weight reference + (1 - weight) target gain where valid, fill in holes
 
 
 class StitchedImageGenerating(nn.Module):
     """A U-Net (Ronneberger et al. 2015) from the full size to 1/16, steered by the backbone's features.
 
     Kweon et al. 2023 let a generator draw the stitched picture. Here only weight, gain and fill leave the network, so
-    nothing can be blurred or made up: where the reference alone is seen the stitch is the reference, bit for bit;
-    where the target alone is seen it is the target times the smooth gain. The weight is made at the full size, so it
-    may be as sharp as a seam; how well the target is covered multiplies its odds.
+    nothing can be blurred or invented: where the reference alone is valid the stitch is the reference, bit for bit;
+    where the target alone is valid it is the target times the smooth gain. The weight is computed at the full size, so
+    it may be as sharp as a seam; the coverage of the target multiplies its odds.
 
-    The gain is compared where both are seen, and goes on smoothly from there: where the target alone is seen, a gain of
-    its own could only follow what the warp has put in the wrong place, a haze.
+    The gain is estimated where both are valid, and extrapolated smoothly: where the target alone is valid nothing says
+    what it should be.
 
-    At the start the weight is about 1/2, the gain 1 and the fill what is seen around, averaged.
+    Before training the weight is about 1/2, the gain 1 and the fill the mean of the colours around.
     """
 
     def __init__(self, backbone_channels: tuple[int, int] = (QUARTER, EIGHTH)) -> None:
@@ -74,32 +74,38 @@ class StitchedImageGenerating(nn.Module):
 
         Args:
             inputs: pairs on windows (b, 3, h, w).
-            reference_features, target_features: the backbone's, of the pictures as in `inputs`: of the same windows,
-                the target splatted.
+            reference_features, target_features: of the pictures in `inputs`, from the backbone.
 
-        Raises InputError where h or w is no multiple of 8 or below 32: pad the window with pixels that are not seen.
+        Raises InputError where h or w is no multiple of 8 or below 32: pad the window with pixels that are not valid.
         """
         check_window(inputs.reference)
         reference, target = inputs.reference.float(), inputs.target.float()
         valid = inputs.reference_valid.float()
-        covered = torch.where(inputs.target_valid >= LEAST_COVERAGE, inputs.target_valid, 0).float()
-        logit, log_gain, tint = self._fields(reference, target, valid, covered, reference_features, target_features)
-        weight = _share(logit, valid, covered)
-        gain = _enlarged(_compared(log(MOST_GAIN) * torch.tanh(log_gain), valid * (covered > 0)), reference).exp()
+        covered = torch.where(inputs.target_valid >= MIN_COVERAGE, inputs.target_valid, 0).float()
+        logit, log_gain, tint = self._heads(reference, target, valid, covered, reference_features, target_features)
+        weight = _weight(logit, valid, covered)
+        log_gain = _extrapolate_gain(log(MAX_GAIN) * torch.tanh(log_gain), valid * (covered > 0))
+        gain = resize_like(log_gain, reference).exp()
         blended = weight * reference + (1 - weight) * target * gain
-        fill = _enlarged(_tinted(_around(blended.detach(), valid, covered), tint), blended)
+        fill = resize_like(_tint(_mean_colours(blended.detach(), valid, covered), tint), blended)
         return Generated(weight, gain, fill, torch.where((valid > 0) | (covered > 0), blended, fill))
 
-    def _fields(
-        self, reference: Tensor, target: Tensor, valid: Tensor, covered: Tensor, there: Features, here: Features
+    def _heads(
+        self,
+        reference: Tensor,
+        target: Tensor,
+        valid: Tensor,
+        covered: Tensor,
+        reference_features: Features,
+        target_features: Features,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """What the heads say, float32: weight (b, 1, h, w), gain (b, 3, h / 8, w / 8), fill (b, 3, h / 4, w / 4)."""
+        """Outputs of the heads, float32: weight (b, 1, h, w), gain (b, 3, h / 8, w / 8), fill (b, 3, h / 4, w / 4)."""
         difference = (reference - target).abs() * valid * covered
         centred = (reference - 0.5) * 2 * valid, (target - 0.5) * 2 * covered
         full = functional.leaky_relu(self.stem(torch.cat([*centred, 4 * difference, valid, covered], dim=1)), SLOPE)
         half = self.to_half(full)
-        quarter = self.to_quarter(half, torch.cat([there.quarter, here.quarter], dim=1))
-        eighth = self.to_eighth(quarter, torch.cat([there.eighth, here.eighth], dim=1))
+        quarter = self.to_quarter(half, torch.cat([reference_features.quarter, target_features.quarter], dim=1))
+        eighth = self.to_eighth(quarter, torch.cat([reference_features.eighth, target_features.eighth], dim=1))
         eighth = self.up_to_eighth(self.deepest(self.to_sixteenth(eighth)), eighth)
         quarter = self.up_to_quarter(eighth, quarter)
         full = self.up_to_full(self.up_to_half(quarter, half), full)
@@ -107,7 +113,7 @@ class StitchedImageGenerating(nn.Module):
 
 
 class _Down(nn.Module):
-    """Half of the size, two convolutions; `joined` channels of features of that size come in between."""
+    """Two convolutions to half of the size; `joined` channels of the backbone's features are added between them."""
 
     def __init__(self, before: int, channels: int, joined: int = 0) -> None:
         super().__init__()
@@ -126,7 +132,7 @@ class _Down(nn.Module):
 
 
 class _Up(nn.Module):
-    """Coarse features enlarged onto finer ones, and a convolution."""
+    """Coarse features, enlarged and added to finer ones, and a convolution."""
 
     def __init__(self, before: int, channels: int) -> None:
         super().__init__()
@@ -135,14 +141,14 @@ class _Up(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """(b, before, ceil(h / 2), ceil(w / 2)), (b, channels, h, w) -> (b, channels, h, w)."""
-        result: Tensor = self.mix(skip + _enlarged(self.narrow(x), skip))
+        result: Tensor = self.mix(skip + resize_like(self.narrow(x), skip))
         return result
 
 
 def _convolution(channels: int) -> nn.Sequential:
-    """(b, channels, h, w) -> the same shape, normalised and rectified.
+    """(b, channels, h, w) -> the same shape.
 
-    Group norm (Wu & He 2018), so that a picture's result does not depend on the batch it came in.
+    Group norm (Wu & He 2018), so that a picture's result does not depend on its batch.
     """
     first = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
     return nn.Sequential(first, nn.GroupNorm(_GROUPS, channels), nn.LeakyReLU(SLOPE))
@@ -150,34 +156,30 @@ def _convolution(channels: int) -> nn.Sequential:
 
 def _head(before: int, channels: int) -> nn.Conv2d:
     head = nn.Conv2d(before, channels, 3, 1, 1)
-    nn.init.normal_(head.weight, std=_START / (9 * before) ** 0.5)
+    nn.init.normal_(head.weight, std=_HEAD_DEVIATION / (9 * before) ** 0.5)
     nn.init.zeros_(head.bias)  # type: ignore[arg-type]
     return head
 
 
-def _enlarged(x: Tensor, like: Tensor) -> Tensor:
-    return functional.interpolate(x, like.shape[2:], mode="bilinear", align_corners=False)
-
-
-def _share(logit: Tensor, valid: Tensor, covered: Tensor) -> Tensor:
-    """The reference's share: odds of e^logit seen / covered where both are seen; exactly 0 or 1 elsewhere."""
+def _weight(logit: Tensor, valid: Tensor, covered: Tensor) -> Tensor:
+    """The reference's share: of odds e^logit valid / covered where both are valid; exactly 0 or 1 elsewhere."""
     both = (valid > 0) & (covered > 0)
-    mine, other = torch.sigmoid(logit) * valid, torch.sigmoid(-logit) * covered
-    return torch.where(both, mine / torch.where(both, mine + other, 1), (valid > 0).to(logit.dtype))
+    reference, target = torch.sigmoid(logit) * valid, torch.sigmoid(-logit) * covered
+    return torch.where(both, reference / torch.where(both, reference + target, 1), (valid > 0).to(logit.dtype))
 
 
-def _compared(log_gain: Tensor, both: Tensor) -> Tensor:
-    """(b, 3, h / 8, w / 8): gains go on smoothly from where both pictures are seen; no other place can tell them."""
+def _extrapolate_gain(log_gain: Tensor, both: Tensor) -> Tensor:
+    """(b, 3, h / 8, w / 8): the gain where both pictures are valid, continued smoothly elsewhere."""
     return push_pull(log_gain, functional.avg_pool2d(both.to(log_gain.dtype), 8))
 
 
-def _around(picture: Tensor, valid: Tensor, covered: Tensor) -> Tensor:
-    """(b, 3, h / 4, w / 4) means of what is seen of a picture (b, 3, h, w), spread smoothly over the holes."""
+def _mean_colours(picture: Tensor, valid: Tensor, covered: Tensor) -> Tensor:
+    """(b, 3, h / 4, w / 4) means of the valid pixels of a picture (b, 3, h, w), continued smoothly over the holes."""
     known = ((valid > 0) | (covered > 0)).to(picture.dtype)
     share = functional.avg_pool2d(known, 4)
     return push_pull(functional.avg_pool2d(picture * known, 4) / share.clamp_min(1e-6), share)
 
 
-def _tinted(picture: Tensor, tint: Tensor) -> Tensor:
-    """A picture with its odds, value / (1 - value), times e^tint: any colour can be reached, none leaves 0 .. 1."""
+def _tint(picture: Tensor, tint: Tensor) -> Tensor:
+    """A picture with its odds, value / (1 - value), times e^tint: any colour within 0 .. 1 can be reached."""
     return torch.sigmoid(torch.logit(picture, eps=0.02) + tint)

@@ -1,4 +1,4 @@
-"""Files of weights: safetensors that say what network they are for, without pickled objects."""
+"""Files of weights: safetensors with metadata about their network, without pickled objects."""
 
 import json
 import zlib
@@ -17,12 +17,12 @@ from stitching.io.files import AnyPath, atomic_write, check_writable
 from stitching.network.stitching_network import StitchingNetwork
 
 _FORMAT, _VERSION = "parastitch-weights", 1
-_SHOWN = 3  # differing tensors that an error names
+_MAX_NAMES = 3  # differing tensors that an error names
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """Weights of a network and what it takes to use them."""
+    """Weights of a network."""
 
     name: str  # path of the file
     weights: dict[str, Tensor]  # as in the module's state_dict, on the CPU
@@ -30,7 +30,7 @@ class Checkpoint:
 
 
 def save_weights(path: AnyPath, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write weights, each with its dtype, as safetensors: the new file whole, or the old one as it was.
+    """Write weights, each with its dtype, as safetensors: atomically: on an error the old file stays.
 
     facts: anything that JSON holds: the network's configuration, what it was trained on, the step.
     Raises InputError where no file can be written at `path`, JobError where writing fails.
@@ -71,12 +71,12 @@ def load_weights(path: AnyPath) -> Checkpoint:
             raise InputError(
                 f"{name}: pickled weights, which could run code when opened; save them as safetensors"
             ) from error
-        raise InputError(f"{name}: no safetensors file, or damaged or cut short ({error}); copy it again") from error
+        raise InputError(f"{name}: not a safetensors file, or damaged or cut short ({error}); copy it again") from error
     check_format(name, metadata.get("format"), metadata.get("version"), _FORMAT, _VERSION)
     try:
         architecture, checksum = dict(json.loads(metadata["architecture"])), metadata["crc32"]
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{name}: damaged, it does not say what network it is for; copy it again") from error
+        raise InputError(f"{name}: damaged, its metadata lacks the architecture; copy it again") from error
     if checksum != str(_checksum(weights, metadata["architecture"])):
         raise InputError(f"{name}: damaged, its content has changed since it was written; copy it again")
     return Checkpoint(name, weights, architecture)
@@ -95,29 +95,29 @@ def check_fits(module: nn.Module, checkpoint: Checkpoint) -> None:
             if name in found and found[name] != shape
         ],
     }
-    told = [f"{len(names)} {kind}: {_first(names)}" for kind, names in differences.items() if names]
-    if told:
+    messages = [f"{len(names)} {kind}: {_first(names)}" for kind, names in differences.items() if names]
+    if messages:
         raise InputError(
             f"{checkpoint.name}: weights of {json.dumps(checkpoint.architecture)} do not fit {type(module).__name__}, "
-            f"{'; '.join(told)}; choose the weights or the configuration that belong together"
+            f"{'; '.join(messages)}; choose the weights or the configuration that belong together"
         )
 
 
 def load_into(module: nn.Module, checkpoint: Checkpoint) -> None:
-    """Put the weights into the module, on its device and in its dtypes; InputError, and no change, where unfit."""
+    """Copy the weights into the module. Raises InputError, without a change, if they do not fit."""
     check_fits(module, checkpoint)
     module.load_state_dict(checkpoint.weights)
 
 
 def open_network(path: AnyPath) -> StitchingNetwork:
-    """The network of a file that `parastitch train` wrote, ready to be used. Raises InputError as `load_weights`."""
+    """The network of a file that `parastitch train` wrote, in evaluation mode. Raises InputError as `load_weights`."""
     network = StitchingNetwork()
     load_into(network, load_weights(path))
     return network.eval()
 
 
 def check_format(name: str, format_: object, version: object, expected: str, readable: int) -> None:
-    """Raise InputError where a file of ours is of another format or version than the one expected."""
+    """Raise InputError where a file has another format or version than expected."""
     if format_ != expected:
         raise InputError(f"{name}: format {format_!r}; expected {expected!r}, a file that parastitch train wrote")
     if str(version) != str(readable):
@@ -137,4 +137,4 @@ def _checksum(weights: Mapping[str, Tensor], architecture: str) -> int:
 
 
 def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return ", ".join(names[:_MAX_NAMES]) + (", ..." if len(names) > _MAX_NAMES else "")

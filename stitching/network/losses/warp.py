@@ -1,4 +1,4 @@
-"""What a warp learns from: ground truth where there is some, geometry and smoothness elsewhere.
+"""Losses on a warp: ground truth where there is some, epipolar geometry, straight lines and smoothness elsewhere.
 
 Every loss is a mean over the whole batch under its weights, computed in float32, and 0 with gradient 0 where
 nothing has a weight. Fields are (b, 2, h, w) px of the window, weights and masks (b, 1, h, w). A `residual` says
@@ -13,21 +13,22 @@ from torch import Tensor
 from torch.nn import functional
 
 from stitching.network.losses.reduction import charbonnier, precise, rounded_root, weighted_mean
-from stitching.network.sampling import pixels, sample, sample_some
+from stitching.network.losses.sampling import sample, sample_points
+from stitching.network.tensor_maps import pixel_xy
 
-_ROUNDED = 0.01  # px, width of the rounded tip of |error|: nobody sees less
-_LEAST_POINTS = 4  # of a segment: fewer say little about its straightness
-_EDGE = 10.0  # where a picture changes by a tenth of its range in a px, bending costs 1 / e
+_CHARBONNIER_WIDTH = 0.01  # px; smaller errors are invisible
+_MIN_POINTS = 4  # of a segment: fewer say little about its straightness
+_EDGE_SHARPNESS = 10.0  # where a picture changes by a tenth of its range in a px, bending costs 1 / e of the usual
 
 
 def sequence_warp_loss(sequence: Sequence[Tensor], truth: Tensor, weights: Tensor, decay: float = 0.8) -> Tensor:
-    """Supervision of ever better residuals: sum over i of decay^(N - 1 - i) * mean (|dx| + |dy|).
+    """Supervision of successively refined residuals: sum over i of decay^(N - 1 - i) * mean (|dx| + |dy|).
 
     The sequence loss of RAFT (Teed & Deng 2020). Unlike there, pixels have weights, for example fewer outside the
     overlap, where no match exists to learn from: our choice.
 
     Args:
-        sequence: N residuals (b, 2, h, w), the last one the answer.
+        sequence: N residuals (b, 2, h, w), the last one the result.
         truth: (b, 2, h, w); may be anything, NaN too, where the weight is 0.
         weights: (b, 1, h, w) >= 0; only their ratios matter.
     """
@@ -41,14 +42,14 @@ def sequence_warp_loss(sequence: Sequence[Tensor], truth: Tensor, weights: Tenso
 
 
 def matching_loss(logits: Tensor, cell: Tensor) -> Tensor:
-    """Cross-entropy of where cells match; cells with a match and cells without are averaged apart and added.
+    """Cross-entropy of the matches; cells with a match and cells without are averaged separately and added.
 
     Averaged together, the many cells without a match would drown the others. Our choice; the dustbin as one more
     class is that of SuperGlue (Sarlin et al. 2020).
 
     Args:
         logits: (b, n, m + 1) over the reference's m cells and the dustbin, last.
-        cell: (b, n) int64, the true reference cell; m = has no match, -1 = unknown, left out.
+        cell: (b, n) int64, the true reference cell; m = has no match, -1 = unknown, not counted.
     """
     dustbin = logits.shape[-1] - 1
     costs = functional.cross_entropy(
@@ -59,12 +60,12 @@ def matching_loss(logits: Tensor, cell: Tensor) -> Tensor:
 
 
 def visibility_loss(logit: Tensor, visible: Tensor, weight: Tensor) -> Tensor:
-    """Binary cross-entropy of visibility; visible and hidden pixels are averaged apart and added: our choice.
+    """Binary cross-entropy of visibility; visible and hidden pixels are averaged separately and added: our choice.
 
     Hidden pixels are few; averaged together, "everything is visible" would be nearly right.
 
     Args:
-        logit: (b, 1, h, w), above 0 = the reference sees this pixel.
+        logit: (b, 1, h, w), above 0 = the reference shows this pixel.
         visible: (b, 1, h, w) 0..1, the truth.
         weight: (b, 1, h, w) >= 0, 0 = unknown.
     """
@@ -89,8 +90,8 @@ def epipolar_loss(residual: Tensor, fundamental: Tensor, weight: Tensor) -> Tens
     residual, weight = precise(residual), precise(weight)
     matrix = fundamental.to(residual)
     matrix = matrix / matrix.abs().amax((1, 2), keepdim=True).clamp_min(1e-30)
-    x, y = pixels(residual).unbind(1)  # (1, h, w) each
-    # No matrix product: on some GPUs its precision is a setting, and TF32 would move lines by a pixel.
+    x, y = pixel_xy(residual).unbind(1)  # (1, h, w) each
+    # Neither a matrix product nor kornia's epipolar distances, which use one: in TF32 lines would move by a pixel.
     lines = [row[:, 0] * x + row[:, 1] * y + row[:, 2] for row in matrix[..., None, None].unbind(1)]
     length = torch.hypot(lines[0], lines[1])
     step = torch.linalg.matrix_norm(matrix[:, :2, :2])[:, None, None]  # how much `length` grows in 1 px, at most
@@ -106,33 +107,33 @@ def line_loss(residual: Tensor, segments: Tensor, owner: Tensor, valid: Tensor, 
 
     p_k = q_k + residual(q_k) are evenly spaced points of the segment, n the normal of the line that fits them best
     (total least squares). No gradient goes through n, which jumps where the points have no direction. Any affine
-    motion of a segment costs nothing. Points outside the window or not seen are left out, and segments of
-    which fewer than 4 points are left.
+    motion of a segment costs nothing. Points that are outside the window or not valid are left out, and segments of
+    which fewer than 4 points are left. Segments are as many as a picture has, so no fixed-size batch of lines fits.
 
     Args:
         residual: (b, 2, h, w).
         segments: (k, 2, 2) [segment, end, x | y] px of the coarsely aligned target. Segments across a jump of
             the true warp must not be among them.
         owner: (k,) int64, the segment's image in the batch.
-        seen: (b, 1, h, w) 0 or 1, where the target has pixels.
+        valid: (b, 1, h, w) 0 or 1, where the target has pixels.
         samples: points a segment.
     """
     residual, valid = precise(residual), precise(valid)
     shares = torch.linspace(0, 1, samples, dtype=residual.dtype, device=residual.device)[:, None]
     ends = segments.to(residual)
     points = torch.lerp(ends[:, None, 0], ends[:, None, 1], shares)  # (k, samples, 2)
-    moves, within = sample_some(residual, owner, points)
-    whole, _ = sample_some(valid, owner, points)
-    usable = (within & (whole[..., 0] > 0.999)).to(residual)[..., None]  # (k, samples, 1)
-    usable = usable * (usable.sum(1, keepdim=True) >= _LEAST_POINTS)
+    moves, within = sample_points(residual, owner, points)
+    points_valid, _ = sample_points(valid, owner, points)
+    usable = (within & (points_valid[..., 0] > 0.999)).to(residual)[..., None]  # (k, samples, 1)
+    usable = usable * (usable.sum(1, keepdim=True) >= _MIN_POINTS)
     count = usable.sum(1, keepdim=True).clamp_min(1)
-    places = points + moves
-    centred = (places - (places * usable).sum(1, keepdim=True) / count) * usable
+    warped = points + moves
+    centred = (warped - (warped * usable).sum(1, keepdim=True) / count) * usable
     with torch.no_grad():
         x, y = centred.unbind(-1)  # (k, samples) each
         angle = torch.atan2(2 * (x * y).sum(1), (x * x - y * y).sum(1)) / 2  # of the longer axis
         normal = torch.stack([-angle.sin(), angle.cos()], dim=-1)[:, None]  # (k, 1, 2)
-    off_line = charbonnier((centred * normal).sum(-1, keepdim=True), _ROUNDED)
+    off_line = charbonnier((centred * normal).sum(-1, keepdim=True), _CHARBONNIER_WIDTH)
     return weighted_mean(off_line, usable / count)
 
 
@@ -140,39 +141,39 @@ def smoothness_loss(field: Tensor, guide: Tensor, valid: Tensor) -> Tensor:
     """Second-order smoothness that lets a field bend where the picture has an edge, for pairs without truth.
 
     Along x and y, added: mean of |f(-1) - 2 f(0) + f(+1)| * exp(-10 * mean over BGR of |g(+1) - g(-1)| / 2), over the
-    pixels that are seen with both neighbours. An affine field costs nothing. Edge-aware smoothness as in
+    pixels that are valid with both neighbours. An affine field costs nothing. Edge-aware smoothness as in
     unsupervised flow (Jonschkowski et al. 2020); the constant is our choice.
 
     Args:
         field: (b, 2, h, w) px.
         guide: (b, 3, h, w) BGR 0..1, the picture whose pixels the field moves.
-        seen: (b, 1, h, w) 0 or 1.
+        valid: (b, 1, h, w) 0 or 1.
     """
     field, guide, valid = precise(field), precise(guide), precise(valid)
 
     def along(axis: int) -> Tensor:
         size = field.shape[axis] - 2
-        before, here, after = (field.narrow(axis, start, size) for start in range(3))
+        before, centre, after = (field.narrow(axis, start, size) for start in range(3))
         contrast = (guide.narrow(axis, 2, size) - guide.narrow(axis, 0, size)).abs().mean(1, keepdim=True) / 2
         known = valid.narrow(axis, 0, size) * valid.narrow(axis, 1, size) * valid.narrow(axis, 2, size)
-        bend = charbonnier(before - 2 * here + after, _ROUNDED).sum(1, keepdim=True)
-        return weighted_mean(bend * torch.exp(-_EDGE * contrast), known)
+        bend = charbonnier(before - 2 * centre + after, _CHARBONNIER_WIDTH).sum(1, keepdim=True)
+        return weighted_mean(bend * torch.exp(-_EDGE_SHARPNESS * contrast), known)
 
     return along(-1) + along(-2)
 
 
-def cycle_loss(there: Tensor, back: Tensor, where: Tensor) -> Tensor:
-    """Mean |there(q) + back(q + there(q))| px, over pixels that land within the window: forward-backward consistency.
+def cycle_loss(forward: Tensor, backward: Tensor, where: Tensor) -> Tensor:
+    """Forward-backward consistency: mean |forward(q) + backward(q + forward(q))| px, of pixels that land in the window.
 
-    As in UnFlow (Meister et al. 2018), with |.| rounded off below 0.01 px: our choice. Meant for pixels that both
+    As in UnFlow (Meister et al. 2018), with |.| smooth below 0.01 px: our choice. Meant for pixels that both
     pictures show; leave the others out of `where`.
 
     Args:
-        there: (b, 2, h, w) residual from the target to the reference.
-        back: (b, 2, h, w) residual from the reference to the target.
+        forward: (b, 2, h, w) residual from the target to the reference.
+        backward: (b, 2, h, w) residual from the reference to the target.
         where: (b, 1, h, w) >= 0, weights of the target's pixels.
     """
-    there, back, where = precise(there), precise(back), precise(where)
-    returned, within = sample(back, pixels(there) + there)
-    distance = rounded_root((there + returned).square().sum(1, keepdim=True), _ROUNDED)
+    forward, backward, where = precise(forward), precise(backward), precise(where)
+    returned, within = sample(backward, pixel_xy(forward) + forward)
+    distance = rounded_root((forward + returned).square().sum(1, keepdim=True), _CHARBONNIER_WIDTH)
     return weighted_mean(distance, where * within)

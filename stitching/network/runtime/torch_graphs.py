@@ -59,7 +59,7 @@ class PwmGraph(TorchGraph):
     ) -> list[Tensor]:
         """The outputs of `PWM`."""
         warp = self.network.warp(PairTensors(reference, target, reference_valid, target_valid), Start(start, trusted))
-        return [warp.free, torch.sigmoid(warp.visibility)]
+        return [warp.extrapolated, torch.sigmoid(warp.visibility)]
 
 
 class SigmoGraph(TorchGraph):

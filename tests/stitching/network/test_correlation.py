@@ -3,8 +3,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stitching.network.correlation import LEVELS, NEVER, RADIUS, Correlation, Lookup, best_match
-from stitching.network.sampling import pixels
+from stitching.network.correlation import LEVELS, NO_MATCH, RADIUS, Correlation, Lookup, best_match
+from stitching.network.tensor_maps import pixel_xy
 
 ROWS, COLUMNS, CHANNELS = 9, 12, 96
 SEEN = torch.ones(1, 1, ROWS, COLUMNS)
@@ -38,7 +38,7 @@ def correlation() -> Correlation:
 
 def bump(x: float, y: float) -> Tensor:
     """Logits (1, n, n + 1) of cells whose match lies x, y cells off and falls off like a Gaussian around it."""
-    grid = pixels(SEEN.new_empty(ROWS, COLUMNS)).flatten(2)[0].T
+    grid = pixel_xy(SEEN.new_empty(ROWS, COLUMNS)).flatten(2)[0].T
     away = grid[:, None] + torch.tensor([x, y]) - grid
     return torch.cat([10 - away.square().sum(2), torch.zeros(len(grid), 1)], dim=1)[None]
 
@@ -72,7 +72,7 @@ def test_cells_that_the_reference_does_not_see_are_never_matched(correlation: Co
     valid[..., 4] = 0.5
     logits = correlation(reference, reference, valid)
     hidden = (valid < 0.5).flatten()
-    assert (logits[..., :-1][..., hidden] == NEVER).all()
+    assert (logits[..., :-1][..., hidden] == NO_MATCH).all()
     assert (logits[..., :-1][..., ~hidden] > -1000).all()
     assert not logits.softmax(2)[..., :-1][..., hidden].any()
     move, sure = best_match(logits, ROWS, COLUMNS)
@@ -135,7 +135,7 @@ def test_looks_up_the_logits_at_whole_displacements() -> None:
 def test_the_coarse_level_shows_the_mean_of_four_cells() -> None:
     """Of the cells around a corner between four of them, where both levels have their centre."""
     logits = noise(1, ROWS * COLUMNS, ROWS * COLUMNS + 1)
-    own = pixels(logits.new_empty(ROWS, COLUMNS))
+    own = pixel_xy(logits.new_empty(ROWS, COLUMNS))
     corner = torch.tensor([4.5, 2.5]).view(1, 2, 1, 1)  # of the reference's cells 4, 5 and 2, 3
     found = Lookup(logits, ROWS, COLUMNS)(corner - own)
     middle = found.view(1, LEVELS, SIDE, SIDE, ROWS, COLUMNS)[0, 1, RADIUS, RADIUS]
@@ -144,5 +144,5 @@ def test_the_coarse_level_shows_the_mean_of_four_cells() -> None:
 
 
 def test_what_cannot_match_is_looked_up_as_a_small_number() -> None:
-    logits = torch.full((1, ROWS * COLUMNS, ROWS * COLUMNS + 1), NEVER)
+    logits = torch.full((1, ROWS * COLUMNS, ROWS * COLUMNS + 1), NO_MATCH)
     assert Lookup(logits, ROWS, COLUMNS)(shift(0, 0)).min() == pytest.approx(-20, abs=1e-4)

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from stitching.geometry.pixel_maps import pixel_grid
-from stitching.network.splatting import LEAST_COVERAGE, Splatted, splat
+from stitching.network.splatting import MIN_COVERAGE, Splatted, splat
 from stitching.warping.splat import SHARPNESS
 from stitching.warping.splat import splat_warp as splat_numpy
 
@@ -64,7 +64,7 @@ def test_agrees_with_the_splat_of_the_base_install() -> None:
     forward, confidence, valid = bend(), 0.8 + 0.2 * noise(1, 1, H, W), (noise(1, 1, H, W) > 0.1).float()
     splatted = splat(-forward, forward, SHARPNESS * confidence, valid)
     expected = splat_numpy(forward[0].permute(1, 2, 0).numpy(), confidence[0, 0].numpy(), valid[0, 0].numpy() > 0)
-    covered = splatted.coverage[0, 0].numpy() > LEAST_COVERAGE
+    covered = splatted.coverage[0, 0].numpy() > MIN_COVERAGE
     assert 0.5 < expected.covered.mean() < 0.95
     assert covered[expected.covered].all()
     assert splatted.values[0].permute(1, 2, 0).numpy()[covered] == pytest.approx(expected.residual[covered], abs=1e-4)

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from stitching.errors import InputError
 from stitching.network.backbone import EIGHTH, QUARTER, Features
-from stitching.network.splatting import LEAST_COVERAGE
+from stitching.network.splatting import MIN_COVERAGE
 from stitching.network.stitched_image_generating import Generated, StitchedImageGenerating, StitchInputs
 
 H, W = 64, 96
@@ -112,6 +112,7 @@ def test_gain_and_fill_are_smooth_whatever_the_network_learned() -> None:
         assert made.fill.diff(dim=dim).abs().max() <= 1 / 4 + 1e-5  # from black to white takes 4 px
 
 
+@pytest.mark.slow
 def test_the_weight_can_be_as_sharp_as_a_seam() -> None:
     """From one pixel to the next it passes from target to reference, after learning to cut along a line."""
     inputs, made = pair(), network()
@@ -129,7 +130,7 @@ def test_the_weight_can_be_as_sharp_as_a_seam() -> None:
 
 def test_a_thin_cover_counts_for_less_and_next_to_none_is_a_hole() -> None:
     inputs = pair()
-    for coverage, reference_share in ((1.0, 0.5), (0.25, 0.8), (0.5 * LEAST_COVERAGE, 1.0)):
+    for coverage, reference_share in ((1.0, 0.5), (0.25, 0.8), (0.5 * MIN_COVERAGE, 1.0)):
         thin = replace(inputs, target_valid=coverage * inputs.target_valid)
         made = answer(network(), thin)
         both = masks()[0] * masks()[1] > 0
@@ -165,6 +166,7 @@ def test_gradients_are_finite_in_half_precision() -> None:
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in made.parameters())
 
 
+@pytest.mark.slow
 def test_learns_one_pair() -> None:
     """The target is darker and shows something in the overlap that the truth does not; the hole is red."""
     mine, other = masks()
@@ -209,24 +211,6 @@ def test_a_picture_does_not_depend_on_its_batch() -> None:
     maps = [Features(*[torch.cat([one, one.flip(2)]) for one in vars(features(seed)).values()]) for seed in (3, 4)]
     together, alone = made(two, *maps).stitched[:1], generate(made, one).stitched
     assert torch.allclose(together, alone, atol=1e-4)
-
-
-def test_its_graph_works_on_other_data() -> None:
-    """Nothing in the code depends on values, so that it can be exported."""
-
-    class Module(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.made = network()
-
-        def forward(self, pictures: tuple[Tensor, ...], maps: tuple[Tensor, ...]) -> Tensor:
-            result: Tensor = self.made(StitchInputs(*pictures), Features(*maps[:2]), Features(*maps[2:])).stitched
-            return result
-
-    maps = (*vars(features(3)).values(), *vars(features(4)).values())
-    module, pictures = Module().eval(), tuple(vars(pair()).values())
-    graph = torch.export.export(module, (tuple(torch.zeros_like(plane) for plane in pictures), maps)).module()
-    assert torch.allclose(graph(pictures, maps), module(pictures, maps), atol=1e-5)
 
 
 def test_gain_where_the_target_is_seen_alone_is_a_mean_of_those_of_the_overlap() -> None:

@@ -13,7 +13,7 @@ from stitching.network.losses.warp import (
     smoothness_loss,
     visibility_loss,
 )
-from stitching.network.sampling import pixels
+from stitching.network.tensor_maps import pixel_xy
 
 B, H, W = 2, 32, 48
 EVERYWHERE = torch.ones(B, 1, H, W)
@@ -28,7 +28,7 @@ def noise(*shape, seed=0, dtype=torch.float32):
 
 def affine(dtype=torch.float32):
     """Residuals (b, 2, h, w) that move all straight segments to straight segments."""
-    x, y = pixels(torch.zeros(1, 1, H, W, dtype=dtype)).unbind(1)
+    x, y = pixel_xy(torch.zeros(1, 1, H, W, dtype=dtype)).unbind(1)
     return torch.stack([0.3 * x - 0.2 * y + 4, 0.1 * x + 0.4 * y - 7], 1).repeat(B, 1, 1, 1)
 
 
@@ -36,7 +36,7 @@ def cameras():
     """Residuals and fundamental matrices of two cameras looking at a wavy relief."""
     focal, centre = 40.0, (23.5, 15.5)
     intrinsic = torch.tensor([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]], dtype=torch.float64)
-    q = pixels(torch.zeros(1, 1, H, W, dtype=torch.float64))
+    q = pixel_xy(torch.zeros(1, 1, H, W, dtype=torch.float64))
     rays = torch.linalg.inv(intrinsic) @ torch.cat([q, torch.ones_like(q[:, :1])], 1).flatten(2)[0]
     depth = 5 + (q[:, 0] / 9).sin() + (q[:, 1] / 7).cos()  # (1, h, w)
     residuals, matrices = [], []
@@ -56,7 +56,7 @@ RESIDUAL, FUNDAMENTAL = (tensor.float() for tensor in cameras())
 
 def along_lines(residual, fundamental, shift, across=False):
     """The residual moved by `shift` px along, or across, the epipolar lines of each pixel."""
-    q = pixels(residual)
+    q = pixel_xy(residual)
     points = torch.cat([q, torch.ones_like(q[:, :1])], 1).flatten(2)
     normal = torch.nn.functional.normalize((fundamental @ points)[:, :2], dim=1).view_as(residual)
     return residual + shift * (normal if across else torch.stack([-normal[:, 1], normal[:, 0]], 1))
@@ -187,7 +187,7 @@ def test_the_pixel_at_the_epipole_is_left_out():
     """Walking forward: the epipole is where one looks, and all lines pass through it."""
     x, y = 20.0, 11.0
     forward = torch.tensor([[0, -1, y], [1, 0, -x], [-y, x, 0.0]]).expand(B, 3, 3)
-    q = pixels(torch.zeros(1, 1, H, W))
+    q = pixel_xy(torch.zeros(1, 1, H, W))
     away = 0.3 * (q - torch.tensor([x, y])[:, None, None]).repeat(B, 1, 1, 1)
     assert epipolar_loss(away, forward, EVERYWHERE).item() < 1e-6
     field = (away + 5).requires_grad_()
@@ -204,7 +204,7 @@ def test_straight_motion_of_segments_costs_nothing():
 
 
 def test_bending_a_segment_costs_and_descending_straightens_it():
-    x, y = pixels(EVERYWHERE).unbind(1)
+    x, y = pixel_xy(EVERYWHERE).unbind(1)
     bent = torch.stack([2 * (y / 6).sin(), 3 * (x / 8).sin()], 1).repeat(B, 1, 1, 1)
     first = line_loss(bent, SEGMENTS, OWNER, EVERYWHERE).item()
     assert first > 0.5

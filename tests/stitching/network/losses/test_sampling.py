@@ -1,29 +1,30 @@
 import torch
 
-from stitching.network.sampling import pixels, sample, sample_some
+from stitching.network.losses.sampling import sample, sample_points
+from stitching.network.tensor_maps import pixel_xy
 
 B, H, W = 2, 32, 48
 MAPS = torch.randn(B, 3, H, W, generator=torch.Generator().manual_seed(0))
 
 
 def test_the_two_ways_to_sample_agree():
-    places = torch.rand(B, 2, 7, 9, generator=torch.Generator().manual_seed(1)) * 60 - 6
-    values, within = sample(MAPS, places)
-    few, inside = sample_some(MAPS, torch.arange(B), places.flatten(2).transpose(1, 2))
+    points = torch.rand(B, 2, 7, 9, generator=torch.Generator().manual_seed(1)) * 60 - 6
+    values, within = sample(MAPS, points)
+    few, inside = sample_points(MAPS, torch.arange(B), points.flatten(2).transpose(1, 2))
     assert torch.allclose(values.flatten(2).transpose(1, 2), few, atol=1e-4)
     assert torch.equal(within.flatten(1), inside)
 
 
 def test_sampling_at_the_pixels_gives_the_pixels():
-    values, within = sample(MAPS, pixels(MAPS).expand(B, -1, -1, -1))
+    values, within = sample(MAPS, pixel_xy(MAPS).expand(B, -1, -1, -1))
     assert torch.allclose(values, MAPS, atol=1e-4)
     assert within.all()
 
 
 def test_between_pixels_values_are_bilinear_and_outside_those_of_the_border():
-    ramp = pixels(torch.zeros(1, 1, H, W))
-    places = torch.tensor([[3.25, 7.5], [40.0, 30.75], [-5.0, 11.0], [W + 9.0, H + 9.0]])
-    values, within = sample_some(ramp, torch.tensor([0]), places[None])
+    ramp = pixel_xy(torch.zeros(1, 1, H, W))
+    points = torch.tensor([[3.25, 7.5], [40.0, 30.75], [-5.0, 11.0], [W + 9.0, H + 9.0]])
+    values, within = sample_points(ramp, torch.tensor([0]), points[None])
     expected = torch.tensor([[3.25, 7.5], [40.0, 30.75], [0.0, 11.0], [W - 1.0, H - 1.0]])
     assert torch.allclose(values[0], expected)
     assert within[0].tolist() == [True, True, False, False]
