@@ -128,7 +128,8 @@ def measure_condition(
     condition: str, pairs: Iterator[tuple[str, Case]], methods: Mapping[str, Options]
 ) -> tuple[list[Outcome], list[Pixels]]:
     """Outcomes of every method on every pair, and thumbnails of the first pairs."""
-    outcomes, thumbnails = [], []
+    outcomes: list[Outcome] = []
+    thumbnails: list[Pixels] = []
     for name, case in pairs:
         if len(thumbnails) < SHOWN:
             thumbnails.append(thumbnail(f"{condition} {name}", case))

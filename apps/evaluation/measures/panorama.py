@@ -53,22 +53,6 @@ class SourcePair:
 
 
 @dataclass(frozen=True)
-class OverlapFaults:
-    """The panorama against both sources where both are found in it; None = could not be measured.
-
-    Attributes:
-        ghost: share of the textured overlap that looks like neither source, 0..1.
-        fidelity: grey levels from the closer source, mean over the overlap.
-        seam, seam_p99: gradient that neither source has, grey levels per px, mean and 99th percentile.
-    """
-
-    ghost: float | None = None
-    fidelity: float | None = None
-    seam: float | None = None
-    seam_p99: float | None = None
-
-
-@dataclass(frozen=True)
 class PanoramaMeasures:
     """What a panorama is like; None = could not be measured. See docs/evaluate.md for the formulas.
 
@@ -82,7 +66,9 @@ class PanoramaMeasures:
         kept_new: the same over the part of the target that the reference does not show.
         stretch_reference, stretch_target: 95th percentile of the ratio of singular values, 1 = none.
         size_spread: 95th by 5th percentile of the target's local scale, 1 = the same everywhere.
-        ghost, fidelity, seam, seam_p99: as in `OverlapFaults`.
+        ghost: share of the textured overlap that looks like neither source, 0..1.
+        fidelity: grey levels from the closer source, mean over the overlap.
+        seam, seam_p99: gradient that neither source has, grey levels per px, mean and 99th percentile.
     """
 
     reason: str = ""
@@ -153,7 +139,6 @@ def measure_panorama(
     target = register(pair.target, view, pair.diagonal)
     area = float(view.valid.sum()) / float(np.median(reference.scales())) ** 2 / pair.reference.valid.size
     kept_target = _kept(pair.target, target)
-    faults = _overlap_faults(pair, view)
     return PanoramaMeasures(
         reason="panorama smaller than the reference" if area < _MIN_AREA else "",
         width=width,
@@ -167,10 +152,7 @@ def measure_panorama(
         stretch_reference=_stretch(reference),
         stretch_target=None if target is None else _stretch(target),
         size_spread=None if target is None else _size_spread(target),
-        ghost=faults.ghost,
-        fidelity=faults.fidelity,
-        seam=faults.seam,
-        seam_p99=faults.seam_p99,
+        **_against_sources(pair, view),
     )
 
 
@@ -247,25 +229,28 @@ def _size_spread(found: Registration) -> float:
     return float(high / max(low, 1e-6))
 
 
-def _overlap_faults(pair: SourcePair, view: FeatureView) -> OverlapFaults:
-    """The panorama against both sources, in its own frame."""
-    panorama, valid = view.grey, view.valid > 0
+def _against_sources(pair: SourcePair, view: FeatureView) -> dict[str, float | None]:
+    """Ghost, fidelity and seam of the panorama, where both sources are found in it; empty where they are not."""
+    panorama, both = view.grey, view.valid > 0
     fitted: list[Grey] = []
-    both = valid
     for source in (pair.reference, pair.target):
         found = register(view, source, pair.diagonal)
         if found is None:
-            return OverlapFaults()
-        fitted.append(fit_grey(to_grey(found.warped).astype(np.float32), panorama, found.valid & valid))
+            return {}
+        fitted.append(fit_grey(to_grey(found.warped).astype(np.float32), panorama, found.valid & (view.valid > 0)))
         both = both & found.valid
     both = cv2.erode(both.astype(np.uint8), _RIM) > 0
     if both.sum() <= _MIN_OVERLAP:
-        return OverlapFaults()
+        return {}
     fidelity = np.minimum(*(np.abs(panorama - source) for source in fitted))[both].mean()
     in_sources = cv2.dilate(np.maximum(*map(_gradient, fitted)), np.ones((3, 3), np.uint8))
     excess = np.maximum(0, _gradient(panorama) - in_sources)[both]
-    ghost = _ghost(panorama, fitted, both)
-    return OverlapFaults(ghost, float(fidelity), float(excess.mean()), float(np.percentile(excess, 99)))
+    return {
+        "ghost": _ghost(panorama, fitted, both),
+        "fidelity": float(fidelity),
+        "seam": float(excess.mean()),
+        "seam_p99": float(np.percentile(excess, 99)),
+    }
 
 
 def _ghost(panorama: Grey, sources: list[Grey], both: NDArray[np.bool_]) -> float | None:
