@@ -133,17 +133,17 @@ def _door(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
     surface = mesh.new_surfaces(1)
     place = np.array([[-0.47, 0, -0.03], [0.47, 0, -0.03], [0, -2.052, -0.03]])
     size = np.array([[0.08, 2.05, 0.05], [0.08, 2.05, 0.05], [1.02, 0.08, 0.05]])
-    boxes(mesh, spot.world(place), size, paint.tinted(0.75), Kind.WALL, turn=spot.frame, surface=surface, faces=CLOSED)
-    boxes(mesh, spot.world([0, -0.005, -0.012]), (0.855, 2.04, 0.02), paint, Kind.WALL, turn=spot.frame)
+    boxes(mesh, place, size, paint.tinted(0.75), Kind.WALL, spot=spot, surface=surface, faces=CLOSED)
+    boxes(mesh, [0, -0.005, -0.012], (0.855, 2.04, 0.02), paint, Kind.WALL, spot=spot)
     fields = spot.world([[0, -0.15, -0.035], [0, -1.05, -0.035]])
     boxes(mesh, fields, [[0.6, 0.75, 0.02], [0.6, 0.85, 0.02]], paint.tinted(1.1), Kind.WALL, turn=spot.frame)
     boxes(
         mesh,
-        spot.world([0.33, -1.0, -0.06]),
+        [0.33, -1.0, -0.06],
         (0.12, 0.02, 0.05),
         palette.paint("metal", bright=0.7),
         Kind.WALL,
-        turn=spot.frame,
+        spot=spot,
         faces=CLOSED,
     )
 
@@ -208,9 +208,7 @@ def _middle_piece(mesh: MeshBuilder, palette: Palette, piece: str, spot: Spot, h
         small_things.pot_plant(mesh, palette, spot, rng.uniform(0.6, 1.9))
     elif piece == "column":
         paint = palette.paint("concrete", "plaster", "brick", "wood", "photo", metres=1.5)
-        boxes(
-            mesh, spot.at, (0.3, height, 0.3), paint, Kind.WALL, turn=spot.frame, faces=(0, 1, 2, 3), casts_shadow=False
-        )
+        boxes(mesh, (0, 0, 0), (0.3, height, 0.3), paint, Kind.WALL, spot=spot, faces=(0, 1, 2, 3), casts_shadow=False)
     elif piece == "ball":
         small_things.ball(mesh, palette, spot, rng.uniform(0.1, 0.35))
     elif piece == "armchair":

@@ -304,7 +304,7 @@ def _on_pavement(mesh: MeshBuilder, palette: Palette, street: Street, side: int,
             cartons(mesh, palette, spot, rng.uniform(0.4, 0.8), int(rng.integers(1, 4)))
         elif piece == 3:
             paint = palette.paint("concrete", "wood", "brick", colour=0.3)
-            boxes(mesh, spot.at, (1.1, 0.5, 0.5), paint, Kind.BOX, turn=spot.frame)
+            boxes(mesh, (0, 0, 0), (1.1, 0.5, 0.5), paint, Kind.BOX, spot=spot)
             green = palette.paint("leaves", "grass", n=3, colour=0.3)
             shapes = [bush(rng) * [0.5, rng.uniform(0.4, 0.9)] for _ in range(3)]
             at = [spot.world([0.0, -0.48, dz]) for dz in (-0.12, 0.0, 0.12)]

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from datasets.scenes.scene import Doubles, Ints, Kind
 from datasets.scenes.shapes.mesh_builder import MeshBuilder
 from datasets.scenes.shapes.paint import Paint
+from datasets.scenes.shapes.spot import WORLD, Spot
 from datasets.scenes.shapes.vectors import cross, unit
 
 # A unit box: x and z in -0.5 .. 0.5, y from -1 (top) to 0. Each face: corner, across, down, as the outside sees it.
@@ -87,6 +88,7 @@ def panels(
     paint: Paint,
     kind: Kind,
     *,
+    spot: Spot = WORLD,
     cells: tuple[int, int] = (1, 1),
     fit: bool = False,
     surface: Ints | None = None,
@@ -95,10 +97,12 @@ def panels(
 ) -> None:
     """k parallelograms with the top left `corner` (k, 3) and sides `across`, `down` (k, 3), as their viewer sees them.
 
-    cells: pieces across and down. fit: each shows its texture exactly once.
+    spot: the frame that they are given in. cells: pieces across and down. fit: each shows its texture exactly once.
     surface: (k,) or (1,) object numbers; None: new ones.
     """
     corner, across, down = _rows(corner, across, down)
+    if spot is not WORLD:
+        corner, across, down = spot.world(corner), across @ spot.frame.T, down @ spot.frame.T
     k, pieces = len(corner), _pieces(*cells)
     surface = mesh.new_surfaces(k) if surface is None else np.broadcast_to(surface, k)
     points = corner[:, None] + pieces.reshape(-1, 2) @ np.stack((across, down), axis=1)  # (k, 3 t, 3)
@@ -178,6 +182,7 @@ def boxes(
     paint: Paint,
     kind: Kind,
     *,
+    spot: Spot = WORLD,
     turn: NDArray[np.floating] | None = None,
     faces: tuple[int, ...] = STANDING,
     fit: bool = False,
@@ -187,12 +192,15 @@ def boxes(
 ) -> None:
     """k boxes over the middle of their bottoms `base` (k, 3), of `size` (k, 3) = width, height, depth.
 
-    turn: rotations (3, 3) or (k, 3, 3); None: none. faces: which of the six there are. paint has 1 or k rows.
+    spot: the frame that they are given in; or turn: their rotations (3, 3) or (k, 3, 3) in the world.
+    faces: which of the six there are. paint has 1 or k rows.
     fit: each face shows its texture exactly once. surface: (k,) or (1,) object numbers; None: new ones.
     """
     base, size = _rows(base, size)
+    if spot is not WORLD:
+        base = spot.world(base)
     k, n = len(base), len(faces)
-    across = np.swapaxes(np.eye(3) if turn is None else turn, -1, -2)  # to multiply rows
+    across = np.swapaxes(spot.frame if turn is None else turn, -1, -2)  # to multiply rows
     shapes = ((_FACES[list(faces)] * size[:, None, None]).reshape(k, -1, 3) @ across).reshape(k, n, 3, 3)
     surface = mesh.new_surfaces(k) if surface is None else np.broadcast_to(surface, k)
     of = np.repeat(np.arange(k, dtype=np.int32), n)

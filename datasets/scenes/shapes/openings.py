@@ -34,11 +34,12 @@ def reveals(
     for first, across, down in _SIDES:
         panels(
             mesh,
-            spot.world(corner + first * extent),
-            spot.frame @ (across * extent),
-            spot.frame @ (down * extent),
+            corner + first * extent,
+            across * extent,
+            down * extent,
             paint,
             kind,
+            spot=spot,
             surface=surface,
             edges=False,
             casts_shadow=casts_shadow,

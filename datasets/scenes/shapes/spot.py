@@ -24,3 +24,6 @@ class Spot:
     def world(self, places: ArrayLike) -> Doubles:
         """World places (..., 3) of local ones."""
         return np.asarray(places, np.float64) @ self.frame.T + self.at
+
+
+WORLD = Spot(np.zeros(3), np.eye(3))  # the world's own frame

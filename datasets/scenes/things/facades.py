@@ -106,11 +106,12 @@ def _front(
         cells = (max(1, round(shape.length / 3)), max(1, round(shape.height / 3)))
         panels(
             mesh,
-            spot.world([0, -shape.height, 0]),
-            spot.frame @ [shape.length, 0, 0],
+            [0, -shape.height, 0],
+            [shape.length, 0, 0],
             (0, shape.height, 0),
             paint,
             Kind.BUILDING,
+            spot=spot,
             cells=cells,
         )
         _standing_out(mesh, palette, spot, windows)
@@ -144,38 +145,12 @@ def _deep(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: Windows, pai
     )
     frame = palette.paint("plaster", "wood", "metal", colour=0.4, bright=0.9)
     middle = windows.corner + np.array([windows.wide / 2, windows.tall, deep - 0.03])
-    boxes(
-        mesh,
-        spot.world(middle),
-        (0.06, windows.tall, 0.04),
-        frame,
-        Kind.BUILDING,
-        turn=spot.frame,
-        faces=(0,),
-        edges=False,
-    )
+    boxes(mesh, middle, (0.06, windows.tall, 0.04), frame, Kind.BUILDING, spot=spot, faces=(0,), edges=False)
     across = windows.corner + np.array([windows.wide / 2, windows.tall * 0.34, deep - 0.05])
-    boxes(
-        mesh,
-        spot.world(across),
-        (windows.wide, 0.06, 0.04),
-        frame,
-        Kind.BUILDING,
-        turn=spot.frame,
-        faces=(0,),
-        edges=False,
-    )
+    boxes(mesh, across, (windows.wide, 0.06, 0.04), frame, Kind.BUILDING, spot=spot, faces=(0,), edges=False)
     if rng.random() < 0.6:
         sill = windows.corner + np.array([windows.wide / 2, windows.tall + 0.06, -0.05])
-        boxes(
-            mesh,
-            spot.world(sill),
-            (windows.wide + 0.2, 0.08, 0.16),
-            frame,
-            Kind.BUILDING,
-            turn=spot.frame,
-            faces=(0, 4),
-        )
+        boxes(mesh, sill, (windows.wide + 0.2, 0.08, 0.16), frame, Kind.BUILDING, spot=spot, faces=(0, 4))
 
 
 def _standing_out(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: Windows) -> None:
@@ -186,11 +161,11 @@ def _standing_out(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: Wind
     middle = windows.corner + np.array([windows.wide / 2, windows.tall + 0.1, -out / 2])
     boxes(
         mesh,
-        spot.world(middle),
+        middle,
         (windows.wide + 0.2, windows.tall + 0.2, out),
         frame,
         Kind.BUILDING,
-        turn=spot.frame,
+        spot=spot,
         faces=(0, 2, 3, 4),
         edges=False,
     )
@@ -202,14 +177,7 @@ def _standing_out(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: Wind
         for x in (-leaf / 2 - 0.05, windows.wide + leaf / 2 + 0.05):
             place = windows.corner + np.array([x, windows.tall, -0.03 - out])
             boxes(
-                mesh,
-                spot.world(place),
-                (leaf, windows.tall, 0.04),
-                shutter,
-                Kind.BUILDING,
-                turn=spot.frame,
-                faces=(0, 2, 3),
-                edges=False,
+                mesh, place, (leaf, windows.tall, 0.04), shutter, Kind.BUILDING, spot=spot, faces=(0, 2, 3), edges=False
             )
 
 
@@ -224,28 +192,19 @@ def _balconies(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: Windows
     out, wide = rng.uniform(0.6, 1.2), windows.wide + rng.uniform(0.3, 0.6)
     paint = palette.paint("concrete", "plaster", "metal", "wood", colour=0.3, bright=0.9)
     slab = chosen + np.array([windows.wide / 2, windows.tall + 0.25, -out / 2])
-    boxes(mesh, spot.world(slab), (wide, 0.14, out), paint, Kind.BUILDING, turn=spot.frame, faces=(0, 2, 3, 5))
+    boxes(mesh, slab, (wide, 0.14, out), paint, Kind.BUILDING, spot=spot, faces=(0, 2, 3, 5))
     rail = palette.paint("metal", "plaster", "wood", "photo", colour=0.6, bright=0.6)
     if detail == 2 and len(chosen) <= 3:
         x = np.arange(-wide / 2 + 0.05, wide / 2, 0.16)
         foot = slab[:, None] + np.stack((x, np.full_like(x, -0.14), np.full_like(x, -out / 2 + 0.04)), axis=1)
         foot = foot.reshape(-1, 3)
         surface = np.repeat(mesh.new_surfaces(len(chosen)), len(x))
-        boxes(
-            mesh,
-            spot.world(foot),
-            (0.03, 0.85, 0.03),
-            rail,
-            Kind.BUILDING,
-            turn=spot.frame,
-            faces=(0, 1, 2, 3),
-            surface=surface,
-        )
+        boxes(mesh, foot, (0.03, 0.85, 0.03), rail, Kind.BUILDING, spot=spot, faces=(0, 1, 2, 3), surface=surface)
         handrail = slab + np.array([0, -0.95, -out / 2 + 0.04])
-        boxes(mesh, spot.world(handrail), (wide, 0.05, 0.05), rail, Kind.BUILDING, turn=spot.frame, faces=CLOSED)
+        boxes(mesh, handrail, (wide, 0.05, 0.05), rail, Kind.BUILDING, spot=spot, faces=CLOSED)
     else:
         parapet = slab + np.array([0, -0.14, -out / 2 + 0.04])
-        boxes(mesh, spot.world(parapet), (wide, 0.85, 0.05), rail, Kind.BUILDING, turn=spot.frame, faces=(0, 1, 4))
+        boxes(mesh, parapet, (wide, 0.85, 0.05), rail, Kind.BUILDING, spot=spot, faces=(0, 1, 4))
 
 
 def _shop(mesh: MeshBuilder, palette: Palette, spot: Spot, shape: Facade, storey: float) -> None:
@@ -256,23 +215,13 @@ def _shop(mesh: MeshBuilder, palette: Palette, spot: Spot, shape: Facade, storey
     x = (np.arange(n) + 0.5) * pitch
     middle = np.stack((x, np.full(n, -0.25), np.full(n, -0.04)), axis=1)
     rim = palette.paint("wood", "metal", "plaster", colour=0.6, bright=0.6)
-    boxes(
-        mesh, spot.world(middle), (pitch * 0.84, tall, 0.08), rim, Kind.BUILDING, turn=spot.frame, faces=(0, 2, 3, 4, 5)
-    )
+    boxes(mesh, middle, (pitch * 0.84, tall, 0.08), rim, Kind.BUILDING, spot=spot, faces=(0, 2, 3, 4, 5))
     corner = spot.world(np.stack((x - pitch * 0.38, np.full(n, -tall - 0.18), np.full(n, -0.1)), axis=1))
     shown = palette.paint("photo", n=n, colour=0.1, bright=0.7)
     panels(mesh, corner, spot.frame @ [pitch * 0.76, 0, 0], (0, tall - 0.14, 0), shown, Kind.SIGN, fit=True)
     board = palette.paint("sign", "photo", "stripes", n=n, metres=pitch, colour=0.5)
     top = np.stack((x, np.full(n, -tall - 0.3), np.full(n, -0.08)), axis=1)
-    boxes(
-        mesh,
-        spot.world(top),
-        (pitch * 0.8, storey * 0.17, 0.12),
-        board,
-        Kind.SIGN,
-        turn=spot.frame,
-        faces=(0, 2, 3, 4, 5),
-    )
+    boxes(mesh, top, (pitch * 0.8, storey * 0.17, 0.12), board, Kind.SIGN, spot=spot, faces=(0, 2, 3, 4, 5))
     if rng.random() < 0.5:
         out = rng.uniform(0.7, 1.4)
         cloth = palette.paint("stripes", "fabric", "photo", colour=0.9)
@@ -337,6 +286,4 @@ def _sides_and_roof(mesh: MeshBuilder, palette: Palette, spot: Spot, shape: Faca
     else:
         cornice = palette.paint("concrete", "plaster", "wood", bright=0.9)
         size = (long - 0.02, rng.uniform(0.2, 0.5), rng.uniform(0.3, 0.6))
-        boxes(
-            mesh, spot.world([long / 2, -tall + 0.1, 0.0]), size, cornice, Kind.BUILDING, turn=spot.frame, faces=CLOSED
-        )
+        boxes(mesh, [long / 2, -tall + 0.1, 0.0], size, cornice, Kind.BUILDING, spot=spot, faces=CLOSED)

@@ -24,8 +24,8 @@ def _group(
     of = np.zeros(len(table), np.int32)
     surface = mesh.new_surfaces(1)
     boxes(
-        mesh, spot.world(table[:, :3]), table[:, 3:], paint.of(of), Kind.FURNITURE,
-        turn=spot.frame, faces=faces, surface=surface,
+        mesh, table[:, :3], table[:, 3:], paint.of(of), Kind.FURNITURE,
+        spot=spot, faces=faces, surface=surface,
     )  # fmt: skip
 
 
@@ -110,8 +110,8 @@ def cabinet(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float, heigh
     front = palette.same(*_WOODS, n=len(place), colour=0.1, bright=0.9) if rng.random() < 0.5 else paint
     surface = mesh.new_surfaces(1)
     boxes(
-        mesh, spot.world(place), (wide - 0.02, tall - 0.02, 0.02), front, Kind.FURNITURE,
-        turn=spot.frame, faces=(0, 2, 3, 4, 5), surface=surface,
+        mesh, place, (wide - 0.02, tall - 0.02, 0.02), front, Kind.FURNITURE,
+        spot=spot, faces=(0, 2, 3, 4, 5), surface=surface,
     )  # fmt: skip
     knobs = spot.world(place - [0, tall * 0.45, 0.026])
     size = (0.1, 0.015, 0.02) if rng.random() < 0.5 else (0.03, 0.03, 0.025)
@@ -152,8 +152,8 @@ def sofa(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float) -> None:
     x = (np.arange(n) - (n - 1) / 2) * wide
     seats = np.stack((x, np.full(n, -seat + 0.1), np.full(n, -depth / 2 - 0.1)), axis=1)
     boxes(
-        mesh, spot.world(seats), (wide - 0.012, 0.13, depth - 0.28), paint.tinted(1.12), Kind.FURNITURE,
-        turn=spot.frame, faces=CLOSED, surface=mesh.new_surfaces(1),
+        mesh, seats, (wide - 0.012, 0.13, depth - 0.28), paint.tinted(1.12), Kind.FURNITURE,
+        spot=spot, faces=CLOSED, surface=mesh.new_surfaces(1),
     )  # fmt: skip
     pillows = int(rng.integers(0, 4))
     place = np.stack(
@@ -176,9 +176,9 @@ def bed(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float) -> None:
     head = rng.uniform(0.7, 1.2)
     _group(mesh, spot, [(0, 0, -0.06, width + 0.06, head, 0.06), (0, 0, -1.08, width, 0.28, 1.96)], wood)
     sheet = palette.paint("fabric", "plaster", colour=0.2, bright=1.2)
-    boxes(mesh, spot.world([0, -0.28, -1.08]), (width - 0.03, 0.2, 1.94), sheet, Kind.FURNITURE, turn=spot.frame)
+    boxes(mesh, [0, -0.28, -1.08], (width - 0.03, 0.2, 1.94), sheet, Kind.FURNITURE, spot=spot)
     blanket = palette.paint("fabric", "photo", "stripes", "carpet", colour=0.8)
-    boxes(mesh, spot.world([0, -0.26, -1.35]), (width + 0.03, 0.25, 1.45), blanket, Kind.FURNITURE, turn=spot.frame)
+    boxes(mesh, [0, -0.26, -1.35], (width + 0.03, 0.25, 1.45), blanket, Kind.FURNITURE, spot=spot)
     n = 1 if width < 1.3 else 2
     x = (np.arange(n) - (n - 1) / 2) * width / n
     place = np.stack((x, np.full(n, -0.53), np.full(n, -0.32)), axis=1)
@@ -248,7 +248,7 @@ def radiator(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float) -> N
     place = np.stack((x, np.full_like(x, -0.12), np.full_like(x, -0.1)), axis=1)
     paint = palette.paint("plaster", "metal", colour=0.1, bright=0.95)
     surface = mesh.new_surfaces(1)
-    boxes(mesh, spot.world(place), (0.04, 0.55, 0.12), paint, Kind.FURNITURE, turn=spot.frame, surface=surface)
+    boxes(mesh, place, (0.04, 0.55, 0.12), paint, Kind.FURNITURE, spot=spot, surface=surface)
 
 
 def ladder(mesh: MeshBuilder, palette: Palette, spot: Spot, height: float) -> None:

@@ -259,11 +259,11 @@ def _dressing(mesh: MeshBuilder, palette: Palette, spot: Spot, openings: Doubles
             paint = palette.paint("plaster", "wood", "metal", colour=0.3)
             boxes(
                 mesh,
-                spot.world(slats),
+                slats,
                 (right - left, 0.006, 0.045),
                 paint,
                 Kind.WALL,
-                turn=spot.frame,
+                spot=spot,
                 surface=surface,
                 faces=CLOSED,
                 edges=False,

@@ -44,7 +44,7 @@ def books(mesh: MeshBuilder, palette: Palette, spot: Spot, length: float, height
     base = np.stack((right - width / 2, 0 * right, -depth / 2 + size[:, 2] / 2 + rng.uniform(0, 0.02, n)), axis=1)
     kinds = ("photo", "fabric", "sign", "plaster", "stripes")
     paint = palette.paint(*kinds, n=n, metres=0.5, colour=0.9, bright=0.75)
-    boxes(mesh, spot.world(base), size, paint, Kind.BOX, turn=spot.frame, faces=(0, 2, 3, 4), edges=False)
+    boxes(mesh, base, size, paint, Kind.BOX, spot=spot, faces=(0, 2, 3, 4), edges=False)
 
 
 def book_stack(mesh: MeshBuilder, palette: Palette, spot: Spot, n: int) -> float:
@@ -139,7 +139,7 @@ def card(mesh: MeshBuilder, palette: Palette, spot: Spot, height: float) -> None
 
 def frame_photo(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float, height: float) -> None:
     """A photograph in a stand-up frame."""
-    boxes(mesh, spot.at, (width + 0.03, height + 0.03, 0.015), palette.plain(), Kind.BOX, turn=spot.frame)
+    boxes(mesh, (0, 0, 0), (width + 0.03, height + 0.03, 0.015), palette.plain(), Kind.BOX, spot=spot)
     picture = spot.world([0, -0.015, -0.014])
     boxes(mesh, picture, (width, height, 0.008), palette.paint("photo"), Kind.SIGN, turn=spot.frame, fit=True)
 

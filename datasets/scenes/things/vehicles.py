@@ -41,7 +41,7 @@ def car(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
         down = np.array([*((lower - upper) * 0.84), 0.0])
         x, y = upper + (lower - upper) * 0.08
         first = (x + sign * 0.012, y - 0.012, -sign * wide * 0.44)
-        panels(mesh, spot.world(first), spot.frame @ [0, 0, sign * wide * 0.88], spot.frame @ down, glass, Kind.BOX)
+        panels(mesh, first, [0, 0, sign * wide * 0.88], down, glass, Kind.BOX, spot=spot)
     _wheels(mesh, palette, spot, long, wide)
     for end in (-long / 2 - 0.012, long / 2 + 0.012):
         place = spot.world([(end, -tall * 0.42, -0.36 * wide), (end, -tall * 0.42, 0.36 * wide)])
@@ -78,29 +78,11 @@ def bench(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
     back = [(0, -y, 0.2 + 0.1 * i, wide, 0.1, 0.03) for i, y in enumerate((0.52, 0.68))]
     table = np.array(seat + back)
     surface = mesh.new_surfaces(1)
-    boxes(
-        mesh,
-        spot.world(table[:, :3]),
-        table[:, 3:],
-        plank,
-        Kind.FURNITURE,
-        turn=spot.frame,
-        faces=CLOSED,
-        surface=surface,
-    )
+    boxes(mesh, table[:, :3], table[:, 3:], plank, Kind.FURNITURE, spot=spot, faces=CLOSED, surface=surface)
     legs = np.array([(x, 0, z, 0.05, 0.42, 0.05) for x in (-wide * 0.4, wide * 0.4) for z in (-0.18, 0.15)])
     metal = palette.paint("metal", "concrete", bright=0.4)
     surface = mesh.new_surfaces(1)
-    boxes(
-        mesh,
-        spot.world(legs[:, :3]),
-        legs[:, 3:],
-        metal,
-        Kind.FURNITURE,
-        turn=spot.frame,
-        faces=(0, 1, 2, 3),
-        surface=surface,
-    )
+    boxes(mesh, legs[:, :3], legs[:, 3:], metal, Kind.FURNITURE, spot=spot, faces=(0, 1, 2, 3), surface=surface)
 
 
 def kiosk(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
@@ -113,18 +95,11 @@ def kiosk(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
         revolve(mesh, profile, spot.at, (rng.uniform(0.4, 0.6), rng.uniform(2.3, 2.9)), photo, Kind.SIGN, sides=18)
     elif style < 0.7:
         paint = palette.paint("metal", "photo", "plaster", metres=1.5, colour=0.5, bright=0.8)
-        boxes(mesh, spot.at, (rng.uniform(0.6, 1.2), rng.uniform(0.9, 1.4), 0.35), paint, Kind.BOX, turn=spot.frame)
+        boxes(mesh, (0, 0, 0), (rng.uniform(0.6, 1.2), rng.uniform(0.9, 1.4), 0.35), paint, Kind.BOX, spot=spot)
     else:
         wide, tall = rng.uniform(1.0, 1.8), rng.uniform(1.2, 1.8)
         posts = spot.world([[-wide * 0.4, 0, 0], [wide * 0.4, 0, 0]])
         boxes(mesh, posts, (0.08, 0.65, 0.07), palette.paint("metal", bright=0.4), Kind.POLE, turn=spot.frame)
         boxes(
-            mesh,
-            spot.world([0, -0.6, 0]),
-            (wide, tall, 0.1),
-            palette.paint("photo"),
-            Kind.SIGN,
-            turn=spot.frame,
-            faces=CLOSED,
-            fit=True,
+            mesh, [0, -0.6, 0], (wide, tall, 0.1), palette.paint("photo"), Kind.SIGN, spot=spot, faces=CLOSED, fit=True
         )
