@@ -35,7 +35,7 @@ from environment import describe_environment
 
 from datasets.examples.windows import choose_window, coarse_alignment, draw_pair
 from stitching.io.picture import to_grey
-from stitching.warping.classical import classical
+from stitching.warping.estimators.classical import classical
 from stitching.warping.warp import CanvasPair
 
 if TYPE_CHECKING:  # torch would make the memory of OpenCV's processes larger
@@ -172,7 +172,7 @@ def _network_calls(pair: CanvasPair, device: str, half: bool) -> dict[str, Call]
 def _raft_calls(pair: CanvasPair, device: str, half: bool) -> dict[str, Call]:
     if find_spec("ptlflow") is None:
         return {}
-    from stitching.warping.ptlflow import PtlflowWarping, create_network
+    from stitching.warping.estimators.ptlflow import PtlflowWarping, create_network
 
     valid = _tensors(pair, device)
     raft = PtlflowWarping(create_network("raft_small")).eval().to(device)

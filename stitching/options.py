@@ -7,7 +7,7 @@ from stitching.blending.gain import COMPENSATORS
 from stitching.blending.generators import find_generator
 from stitching.errors import InputError
 from stitching.network.interface import Device
-from stitching.warping.estimators import find_estimator
+from stitching.warping.estimators.registry import find_estimator
 
 AUTO_WARPS = ("classical", "matches", "homography")  # that `auto` tries, in this order
 AUTO_BLEND = "seam"  # that `auto` takes: it has looked better so far

@@ -24,7 +24,7 @@ from stitching.result import Stitched
 from stitching.selection import Candidate, best_candidate, explain_choice, natural_map_xy, visible_cost
 from stitching.summary import hole_mask, summarize
 from stitching.warping.drawing import draw, draw_aligned_pair, draw_canvas_pair
-from stitching.warping.estimators import find_estimator
+from stitching.warping.estimators.registry import find_estimator
 from stitching.warping.placement import Placement, from_warp_field, place_target
 from stitching.warping.relax import relax_map
 from stitching.warping.warp import CanvasPair

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.network.interface import MATCHING, MULTIPLE, Planes
-from stitching.warping.matches import MIN_CONFIDENCE
+from stitching.warping.estimators.matches import MIN_CONFIDENCE
 from stitching.warping.warp import CanvasPair
 
 W, H = 320, 240  # px of a canvas that the network sees as it is

@@ -27,9 +27,9 @@ from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import OUTSIDE_ALL, Mask, pixel_grid
 from stitching.io.picture import as_picture
-from stitching.warping.classical import classical
 from stitching.warping.drawing import draw_aligned_pair
-from stitching.warping.estimators import find_estimator
+from stitching.warping.estimators.classical import classical
+from stitching.warping.estimators.registry import find_estimator
 from stitching.warping.placement import place_target
 from stitching.warping.relax import relax_map
 from stitching.warping.warp import CanvasPair, Estimator, Warp, forward_backward_consistent

@@ -12,13 +12,13 @@ import numpy as np
 from stitching.io.picture import to_grey
 from stitching.network.interface import MATCHING, PWM
 from stitching.network.runtime.network_files import graph_file, load_runtime
-from stitching.warping.classical import classical
-from stitching.warping.dense_inverse_search import refine
-from stitching.warping.estimators import find_estimator
-from stitching.warping.extrapolate import extrapolate_on_plane
-from stitching.warping.matches import MatchesEstimator
-from stitching.warping.pwm import PwmEstimator
-from stitching.warping.realignment import RealigningEstimator
+from stitching.warping.estimators.classical import classical
+from stitching.warping.estimators.matches import MatchesEstimator
+from stitching.warping.estimators.pwm import PwmEstimator
+from stitching.warping.estimators.realignment import RealigningEstimator
+from stitching.warping.estimators.registry import find_estimator
+from stitching.warping.flow.dense_inverse_search import refine
+from stitching.warping.flow.extrapolate import extrapolate_on_plane
 from stitching.warping.warp import CanvasPair, Estimator, Warp
 
 DIS = "+dis"  # a name's ending: a last dense inverse search after the warp

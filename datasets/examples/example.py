@@ -17,8 +17,8 @@ from datasets.examples.windows import (
 )
 from datasets.sample import Doubles, Floats, Pixels, Sample
 from datasets.storage.folder import StoredSample
-from stitching.warping.classical import classical
-from stitching.warping.extrapolate import extrapolate_on_plane
+from stitching.warping.estimators.classical import classical
+from stitching.warping.flow.extrapolate import extrapolate_on_plane
 from stitching.warping.warp import forward_backward_consistent
 
 JITTERED_SHARE, MAX_JITTER = (

@@ -22,7 +22,7 @@ from datasets.examples.windows import (
 from datasets.options import SampleOptions
 from datasets.sample import Visibility
 from stitching.geometry.homographies import project
-from stitching.warping.classical import classical
+from stitching.warping.estimators.classical import classical
 from stitching.warping.warp import forward_backward_consistent
 
 SIZE = (160, 120)

@@ -14,7 +14,7 @@ from stitching.network.interface import GRAPHS, MATCHING, PWM, SIGMO
 from stitching.network.runtime import network_files, sealed_file
 from stitching.network.runtime.network_files import graph_file, load_runtime
 from stitching.network.runtime.sealed_file import CHECKSUMS, SHIPPED
-from stitching.warping.estimators import find_estimator
+from stitching.warping.estimators.registry import find_estimator
 
 
 @pytest.fixture(scope="module")

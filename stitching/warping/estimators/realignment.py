@@ -13,7 +13,7 @@ from stitching.geometry.rectangles import bounding_rectangle
 from stitching.io.picture import to_grey
 from stitching.network.interface import MULTIPLE, Runtime
 from stitching.network.runtime.window import MARGIN
-from stitching.warping.matches import MIN_CONFIDENCE, window_of
+from stitching.warping.estimators.matches import MIN_CONFIDENCE, window_of
 from stitching.warping.warp import CanvasPair, Estimator, Warp
 
 MAX_DISTANCE = 1.0  # cells between a match and where a homography puts it, up to which it is explained

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stitching.geometry.homographies import Matrix, project
 from stitching.geometry.pixel_maps import OUTSIDE_ALL, Field, Mask, Points, pixel_grid, remap
-from stitching.warping.flow_warp import BidirectionalFlow
+from stitching.warping.flow.flow_warp import BidirectionalFlow
 
 Grey = NDArray[np.uint8]  # (h, w)
 

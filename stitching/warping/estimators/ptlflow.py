@@ -20,8 +20,8 @@ from torch.nn import functional
 from stitching.errors import InputError, JobError
 from stitching.geometry.pixel_maps import Field
 from stitching.network.inputs import PairTensors, to_tensor
-from stitching.warping.classical import GAIN_LIMITS
-from stitching.warping.flow_warp import BidirectionalFlow, warp_from_flow
+from stitching.warping.estimators.classical import GAIN_LIMITS
+from stitching.warping.flow.flow_warp import BidirectionalFlow, warp_from_flow
 from stitching.warping.warp import CanvasPair, Warp
 
 SMALLEST = 256  # px: the coarsest levels of some networks, at 1/64 or 1/128, are empty or divide by zero on less

@@ -3,20 +3,12 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-
 from stitching.errors import InputError
 from stitching.network.interface import MATCHING, Device
 from stitching.network.runtime.network_files import graph_file, load_runtime
-from stitching.warping.classical import classical
+from stitching.warping.estimators.classical import classical
+from stitching.warping.estimators.homography import homography
 from stitching.warping.warp import CanvasPair, Estimator, Warp
-
-
-def homography(pair: CanvasPair) -> Warp:
-    """The coarse alignment alone: no residual, full trust."""
-    h, w = pair.target_valid.shape
-    return Warp(np.zeros((h, w, 2), np.float32), np.ones((h, w), np.float32))
-
 
 ESTIMATORS: dict[str, Estimator] = {"classical": classical, "homography": homography}
 
@@ -48,8 +40,8 @@ def _matches(weights: str, device: Device) -> Estimator:
     graph_file(MATCHING, weights)  # missing weights are reported before any work is done
 
     def estimate(pair: CanvasPair) -> Warp:
-        from stitching.warping.matches import MatchesEstimator
-        from stitching.warping.realignment import RealigningEstimator
+        from stitching.warping.estimators.matches import MatchesEstimator
+        from stitching.warping.estimators.realignment import RealigningEstimator
 
         matching = load_runtime(MATCHING, weights, device)
         return RealigningEstimator(matching, MatchesEstimator(matching))(pair)
@@ -63,16 +55,12 @@ def _ptlflow(name: str, model: str, weights: str) -> Estimator:
         weights = str(path)
     elif path.suffix:  # names of weights have none
         raise InputError(f"no weights at {weights}: expected a .safetensors, .ckpt or .pth file for {model}")
-    _demand("ptlflow", "ptlflow", name)
+    if find_spec("ptlflow") is None:
+        raise InputError(f"{name} needs the package ptlflow: pip install 'parastitch[ptlflow]'")
 
     def estimate(pair: CanvasPair) -> Warp:
-        from stitching.warping.ptlflow import ptlflow_warp  # torch, seconds
+        from stitching.warping.estimators.ptlflow import ptlflow_warp  # torch, seconds
 
         return ptlflow_warp(pair, model, weights)
 
     return estimate
-
-
-def _demand(package: str, extra: str, name: str) -> None:
-    if find_spec(package) is None:
-        raise InputError(f"{name} needs the package {package}: pip install 'parastitch[{extra}]'")

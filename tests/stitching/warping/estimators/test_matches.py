@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from shifting import SHIFT, H, ShiftingRuntime, W, shifted_pair
 
 from stitching.network.interface import Planes
-from stitching.warping.estimators import ESTIMATORS
-from stitching.warping.matches import MatchesEstimator, matched_flow, window_of
+from stitching.warping.estimators.matches import MatchesEstimator, matched_flow, window_of
+from stitching.warping.estimators.registry import ESTIMATORS
 from stitching.warping.warp import forward_backward_consistent
 
 LEFT = slice(20, W - SHIFT - 20)  # columns of the target that the reference shows

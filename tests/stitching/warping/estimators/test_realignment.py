@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import pixel_grid
 from stitching.network.interface import MATCHING, MULTIPLE, Planes
-from stitching.warping.estimators import homography as no_residual
-from stitching.warping.realignment import (
+from stitching.warping.estimators.realignment import (
     MAX_ITERATIONS,
     MIN_MATCHES,
     RealigningEstimator,
@@ -20,6 +19,7 @@ from stitching.warping.realignment import (
     moved,
     second_alignment,
 )
+from stitching.warping.estimators.registry import homography as no_residual
 from stitching.warping.warp import CanvasPair, Warp
 
 W, H = 320, 240

@@ -5,7 +5,7 @@ from synthetic import SIZE, paint, two_planes
 
 from stitching.geometry.pixel_maps import pixel_grid
 from stitching.io.picture import to_grey
-from stitching.warping.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine, select_best
+from stitching.warping.flow.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine, select_best
 
 W, H = SIZE
 INNER = slice(40, -40), slice(40, -40)

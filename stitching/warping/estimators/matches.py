@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from stitching.geometry.pixel_maps import push_pull
 from stitching.network.interface import Planes, Runtime
 from stitching.network.runtime.window import NetworkWindow
-from stitching.warping.classical import classical_flow
-from stitching.warping.extrapolate import Extrapolation, extrapolate_fading
-from stitching.warping.flow_warp import BidirectionalFlow, warp_from_flow
+from stitching.warping.estimators.classical import classical_flow
+from stitching.warping.flow.extrapolate import Extrapolation, extrapolate_fading
+from stitching.warping.flow.flow_warp import BidirectionalFlow, warp_from_flow
 from stitching.warping.warp import CanvasPair, Warp
 
 MIN_CONFIDENCE = 0.3  # probability of a match from which on it is used

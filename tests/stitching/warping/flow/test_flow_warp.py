@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stitching.geometry.rectangles import Rectangle
-from stitching.warping.flow_warp import FLOW_MARGIN, OUTSIDE_CONFIDENCE, BidirectionalFlow, warp_from_flow
+from stitching.warping.flow.flow_warp import FLOW_MARGIN, OUTSIDE_CONFIDENCE, BidirectionalFlow, warp_from_flow
 from stitching.warping.warp import CanvasPair, forward_backward_consistent
 
 H, W = 120, 200

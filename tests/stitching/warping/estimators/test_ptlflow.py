@@ -21,11 +21,11 @@ from stitching.geometry.pixel_maps import pixel_grid, remap, rescale
 from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture import as_picture, to_grey
 from stitching.network.inputs import PairTensors
-from stitching.warping.classical import fill_outside
-from stitching.warping.dense_inverse_search import dense_inverse_search
 from stitching.warping.drawing import draw_canvas_pair
-from stitching.warping.estimators import ESTIMATORS, find_estimator
-from stitching.warping.ptlflow import SMALLEST, PtlflowWarping, create_network, flow_warp
+from stitching.warping.estimators.classical import fill_outside
+from stitching.warping.estimators.ptlflow import SMALLEST, PtlflowWarping, create_network, flow_warp
+from stitching.warping.estimators.registry import ESTIMATORS, find_estimator
+from stitching.warping.flow.dense_inverse_search import dense_inverse_search
 from stitching.warping.warp import CanvasPair
 
 NO_POINTS = np.zeros((0, 2))
@@ -75,7 +75,7 @@ def package(monkeypatch):
 
     known = SimpleNamespace(get_model_names=lambda: ["greedy", "tiny"], get_model=get_model)
     monkeypatch.setitem(sys.modules, "ptlflow", known)
-    monkeypatch.setattr("stitching.warping.estimators.find_spec", lambda name: name)
+    monkeypatch.setattr("stitching.warping.estimators.registry.find_spec", lambda name: name)
 
 
 def tensors(height, width, batch=1):
@@ -114,7 +114,7 @@ def test_a_name_that_names_nothing_is_refused_with_those_that_do(package, name):
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("stitching.warping.estimators.find_spec", lambda name: None)
+    monkeypatch.setattr("stitching.warping.estimators.registry.find_spec", lambda name: None)
     assert "pip install 'parastitch[ptlflow]'" in refused(lambda: find_estimator("ptlflow:raft"))
 
 

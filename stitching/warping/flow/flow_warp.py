@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stitching.geometry.pixel_maps import Field, forward_backward_error
 from stitching.geometry.rectangles import bounding_rectangle
 from stitching.io.picture import to_grey
-from stitching.warping.extrapolate import Extrapolation, extrapolate_fading
+from stitching.warping.flow.extrapolate import Extrapolation, extrapolate_fading
 from stitching.warping.warp import CanvasPair, Warp
 
 MAX_ROUND_TRIP_ERROR = 1.5  # px of forward-backward error up to which a pixel is trusted

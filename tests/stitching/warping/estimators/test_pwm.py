@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from shifting import SHIFT, ShiftingRuntime, shifted_pair
 
 from stitching.network.interface import PWM, Planes
-from stitching.warping.matches import MatchesEstimator
-from stitching.warping.pwm import PwmEstimator
+from stitching.warping.estimators.matches import MatchesEstimator
+from stitching.warping.estimators.pwm import PwmEstimator
 from stitching.warping.warp import forward_backward_consistent
 
 

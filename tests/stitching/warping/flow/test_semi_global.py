@@ -6,7 +6,7 @@ from synthetic import SIZE, two_planes
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import pixel_grid
 from stitching.io.picture import to_grey
-from stitching.warping.semi_global import _is_gentle, epipolar_flow, rectify
+from stitching.warping.flow.semi_global import _is_gentle, epipolar_flow, rectify
 
 W, H = SIZE
 EVERYWHERE = np.ones((H, W), bool)

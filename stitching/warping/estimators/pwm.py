@@ -9,8 +9,8 @@ from stitching.geometry.pixel_maps import Field, Mask
 from stitching.geometry.rectangles import bounding_rectangle
 from stitching.network.interface import Runtime
 from stitching.network.runtime.window import MARGIN
-from stitching.warping.flow_warp import OUTSIDE_CONFIDENCE
-from stitching.warping.matches import window_of
+from stitching.warping.estimators.matches import window_of
+from stitching.warping.flow.flow_warp import OUTSIDE_CONFIDENCE
 from stitching.warping.warp import CanvasPair, Estimator, Warp, forward_backward_consistent
 
 

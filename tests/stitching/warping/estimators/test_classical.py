@@ -13,10 +13,10 @@ from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, pixel_grid, remap, rescale
 from stitching.geometry.tears_and_folds import tears_and_folds
 from stitching.io.picture import as_picture, to_grey
-from stitching.warping.classical import classical, classical_flow, fill_outside
 from stitching.warping.drawing import draw_canvas_pair
-from stitching.warping.estimators import ESTIMATORS
-from stitching.warping.flow_warp import BidirectionalFlow
+from stitching.warping.estimators.classical import classical, classical_flow, fill_outside
+from stitching.warping.estimators.registry import ESTIMATORS
+from stitching.warping.flow.flow_warp import BidirectionalFlow
 from stitching.warping.placement import place_target
 from stitching.warping.warp import CanvasPair, Warp, forward_backward_consistent
 

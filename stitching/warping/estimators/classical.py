@@ -5,10 +5,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.io.picture import to_grey
-from stitching.warping.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine, select_best
-from stitching.warping.extrapolate import Extrapolation, extrapolate_fading
-from stitching.warping.flow_warp import BidirectionalFlow, warp_from_flow
-from stitching.warping.semi_global import epipolar_flow
+from stitching.warping.flow.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine, select_best
+from stitching.warping.flow.extrapolate import Extrapolation, extrapolate_fading
+from stitching.warping.flow.flow_warp import BidirectionalFlow, warp_from_flow
+from stitching.warping.flow.semi_global import epipolar_flow
 from stitching.warping.warp import CanvasPair, Warp
 
 EPIPOLAR_AREA = 0.2e6  # px of the overlap at which semi-global matching works

@@ -3,7 +3,7 @@ import pytest
 
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import pixel_grid, push_pull
-from stitching.warping.extrapolate import extrapolate_fading, extrapolate_on_plane
+from stitching.warping.flow.extrapolate import extrapolate_fading, extrapolate_on_plane
 
 H, W = 160, 200
 PLANE = np.array([[1.03, 0.02, -4.0], [-0.01, 0.98, 3.0], [8e-5, -5e-5, 1.0]])
