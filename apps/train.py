@@ -22,6 +22,6 @@ def train_command(
     """
     if missing := [package for package in ("torch", "lightning", "safetensors") if find_spec(package) is None]:
         raise InputError(f"train needs {', '.join(missing)}: pip install 'parastitch[train]'")
-    from apps.training.run import train
+    from apps.training.trainer import train
 
     train(mode, output, options, report=lambda line: print(line, flush=True))

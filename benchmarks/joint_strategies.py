@@ -27,10 +27,12 @@ from torch import nn
 
 from apps.tables import markdown, mean_and_deviation
 from apps.training.checkpoints import LAST, STATE, load_state
-from apps.training.data import Cached, FromFolder, batches
+from apps.training.data.batches import KeyedSources, batches
+from apps.training.data.order import ExampleKey
+from apps.training.data.sources import CachedSource, FolderSource
 from apps.training.options import TASKS, Mode, TrainOptions
-from apps.training.run import train
-from apps.training.validation import Figures, validate
+from apps.training.trainer import train
+from apps.training.validation import Metrics, validate
 from datasets.examples.batch import ExampleBatch
 from mtl.metrics import delta_m
 from stitching.io.files import atomic_write
@@ -68,9 +70,11 @@ def main() -> None:
         threads=1, validate_every=chosen.steps, save_every=50, log_every=50,
     )  # fmt: skip
     print(f"{describe_environment('torch')}, one thread a run")
-    test = Cached(FromFolder(chosen.test, options.size, jitter_alignment=False), cache / "ex_test")
-    checks = list(batches(test, test.source.indices, 8, 0, torch.device("cpu")))
-    found: dict[str, list[Figures]] = {}
+    test = FolderSource(chosen.test, options.size, jitter_alignment=False)
+    sources = KeyedSources({"generated": CachedSource(test, cache / "ex_test")})
+    keys = [ExampleKey("generated", index) for index in test.indices]
+    checks = list(batches(sources, keys, 8, 0, torch.device("cpu")))
+    found: dict[str, list[Metrics]] = {}
     for seed in chosen.seeds:
         for strategy in chosen.strategies:
             folder = chosen.output / f"{strategy}-{seed}".replace(":", "_").replace("/", "_")
@@ -80,7 +84,7 @@ def main() -> None:
     print_table(found)
 
 
-def measured(strategy: str, folder: Path, options: TrainOptions, checks: list[ExampleBatch]) -> Figures:
+def measured(strategy: str, folder: Path, options: TrainOptions, checks: list[ExampleBatch]) -> Metrics:
     """The figures of one strategy and seed, from the test pairs; trained where that was not done yet."""
     result = folder / "figures.json"
     if not result.exists():
@@ -107,7 +111,7 @@ class WarpAndStitch(nn.Module):
         self.warp, self.stitch = flow.warp, blend.stitch
 
 
-def print_table(found: dict[str, list[Figures]]) -> None:
+def print_table(found: dict[str, list[Metrics]]) -> None:
     """A line for each strategy."""
     separate = [errors_of(figures) for figures in found.get(SEPARATE, [])]
     reference = {name: fmean(errors[name] for errors in separate) for name in separate[0]} if separate else None
@@ -120,8 +124,8 @@ def print_table(found: dict[str, list[Figures]]) -> None:
     print("\n" + markdown(rows))
 
 
-def errors_of(figures: Figures) -> dict[str, float]:
-    """The errors that delta-m compares: less is better."""
+def errors_of(figures: Metrics) -> dict[str, float]:
+    """What delta-m is made of: less is better."""
     stitch = 10 ** (-figures["classical/PSNR estimated"] / 20)
     return {"OV": figures["classical/ov"], "NOV": figures["classical/nov"], "stitch": stitch}
 

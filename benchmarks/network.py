@@ -11,7 +11,7 @@ that does it once, and what of that the process had before; on a GPU what torch 
 
 Training: examples a second of forward and backward of the trainer's losses at 320 x 256, 8 at once, from memory; and
 the share of its time that `parastitch train` waits for one process that makes examples, in the last three of six steps.
-The log of every run says both: "speed/examples a second", "speed/share of time waiting for examples".
+The log of every run says both.
 """
 
 import argparse
@@ -241,13 +241,13 @@ def _allocated(call: Call) -> str:
 
 
 def _print_training(devices: list[str], repeat: int, threads: int) -> None:
-    from apps.training.data import FromGenerator
-    from apps.training.objectives import STARTS
+    from apps.training.data.sources import GeneratorSource
     from apps.training.options import TASKS
+    from apps.training.prediction import STARTS
     from datasets.examples.batch import collate_examples
     from datasets.options import SampleOptions
 
-    source = FromGenerator(SampleOptions(size=TRAINING_SIZE), seed=0, jitter_alignment=False)
+    source = GeneratorSource(SampleOptions(size=TRAINING_SIZE), seed=0, jitter_alignment=False)
     examples = [source(index) for index in range(BATCH)]
     print(f"\nTraining, {TRAINING_SIZE[0]} x {TRAINING_SIZE[1]} px, {BATCH} at once, forward and backward:")
     for device in devices:
@@ -274,7 +274,8 @@ def _training_step(batch: object, tasks: tuple[str, ...], half: bool) -> Call:
     """Forward and backward on a batch, from each start once."""
     import torch
 
-    from apps.training.objectives import STARTS, Objectives
+    from apps.training.objectives import Objectives
+    from apps.training.prediction import STARTS
     from datasets.examples.batch import ExampleBatch
     from stitching.network.stitching_network import StitchingNetwork
 
@@ -298,7 +299,7 @@ def _training_step(batch: object, tasks: tuple[str, ...], half: bool) -> Call:
 def _share_of_waiting(device: str, threads: int) -> float:
     """Of the time of the last three of six steps, as the trainer's log says it."""
     from apps.training.options import TrainOptions
-    from apps.training.run import train
+    from apps.training.trainer import train
     from datasets.generate import GenerateJob, generate
     from datasets.options import SampleOptions
 
@@ -311,8 +312,8 @@ def _share_of_waiting(device: str, threads: int) -> float:
             batch_size=BATCH, size=TRAINING_SIZE,
         )  # fmt: skip
         train("joint", Path(scratch) / "run", options, lines.append)
-    shares = re.findall(r"share of time waiting for examples ([^,\s]+)", "\n".join(lines))
-    return float(shares[-1])
+    shares = re.findall(r"(\d+)% of the time waiting", "\n".join(lines))
+    return float(shares[-1]) / 100
 
 
 if __name__ == "__main__":

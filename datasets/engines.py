@@ -21,8 +21,9 @@ from typing import Any, TypeVar
 
 from stitching.errors import InputError, JobError
 
+Index = TypeVar("Index")  # int, or another key; str() of it names it in messages
 Result = TypeVar("Result")
-Task = Callable[[int], Result]  # the task and its results are pickled
+Task = Callable[[Index], Result]  # the task, indices and results are pickled
 
 PENDING_PER_WORKER = 4  # results that a worker may compute ahead of the one that is taken next
 
@@ -39,7 +40,7 @@ def job_error(subject: str, error: Exception) -> JobError:
     return JobError(f"{subject} cannot be made: {' '.join(cause.split())}")
 
 
-def run_local(task: Task[Result], indices: Iterable[int], processes: int) -> Generator[Result, None, None]:
+def run_local(task: Task[Index, Result], indices: Iterable[Index], processes: int) -> Generator[Result, None, None]:
     """Yield task(i) of each index, in order, computed by worker processes.
 
     Workers end when the generator is closed, and when this process ends, however it ends.
@@ -63,7 +64,7 @@ def run_local(task: Task[Result], indices: Iterable[int], processes: int) -> Gen
     for worker in workers:
         idle.put(worker)
 
-    def ask_idle_worker(index: int) -> Any:
+    def ask_idle_worker(index: Index) -> Any:
         worker = idle.get()
         try:
             return worker.ask(index)
@@ -88,7 +89,7 @@ def check_ray() -> None:
         raise InputError("--engine ray needs the package ray: pip install 'parastitch[cluster]'")
 
 
-def run_ray(task: Task[Result], indices: Iterable[int], device: str) -> Generator[Result, None, None]:
+def run_ray(task: Task[Index, Result], indices: Iterable[Index], device: str) -> Generator[Result, None, None]:
     """Yield task(i) of each index, in order, computed by a Ray cluster: that of RAY_ADDRESS, else one started here.
 
     Each call of the task takes one core and, on a device other than "cpu", one GPU. Raises as `run_local`, and
@@ -112,7 +113,7 @@ def run_ray(task: Task[Result], indices: Iterable[int], device: str) -> Generato
             ray.shutdown()
 
 
-def _attempt(task: Task[Result], index: int) -> Result | InputError | JobError:
+def _attempt(task: Task[Index, Result], index: Index) -> Result | InputError | JobError:
     """task(index), or the error that it raised: returned, as exceptions lose their class on the way from Ray."""
     try:
         return task(index)
@@ -123,7 +124,7 @@ def _attempt(task: Task[Result], index: int) -> Result | InputError | JobError:
 
 
 def _in_order(
-    submit: Callable[[int], Any], wait: Callable[[Any], Any], indices: Iterable[int], max_pending: int
+    submit: Callable[[Index], Any], wait: Callable[[Any], Any], indices: Iterable[Index], max_pending: int
 ) -> Iterator[Any]:
     """Results in the order of the indices, errors raised; at most `max_pending` are submitted and not yet taken."""
     pending: deque[Any] = deque()
@@ -148,14 +149,14 @@ class _Worker:
     killed while it sends a result; they outlive a killed parent; and what they compute cannot be stopped.
     """
 
-    def __init__(self, task: Task[Any]) -> None:
+    def __init__(self, task: Task[Any, Any]) -> None:
         spawn = multiprocessing.get_context("spawn")  # CUDA and threads do not survive a fork
         self._pipe, worker_end = spawn.Pipe()
         self.process = spawn.Process(target=_serve, args=(worker_end, task), daemon=True)
         self.process.start()
         worker_end.close()
 
-    def ask(self, index: int) -> Any:
+    def ask(self, index: Any) -> Any:
         """The worker's result for an index. Raises JobError where the worker is dead."""
         try:
             self._pipe.send(index)
@@ -168,7 +169,7 @@ class _Worker:
             ) from None
 
 
-def _serve(pipe: Connection, task: Task[Any]) -> None:
+def _serve(pipe: Connection, task: Task[Any, Any]) -> None:
     """Answer indices with results until the parent closes its end of the pipe, or dies."""
     os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
     if "torch" in sys.modules:  # imported by the script that started this process

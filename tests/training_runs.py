@@ -1,35 +1,34 @@
 """Tiny training runs, and how to look at what they did."""
 
 import os
-import re
 import signal
+from collections import defaultdict
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from worlds import CPU, gentle_bank
 
-from apps.training import run
+from apps.training import trainer
+from apps.training.checkpoints import LAST, STATE, load_state
 from datasets import generate as generating
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
 from datasets.sample_renderer import SampleRenderer
 from stitching.network.stitching_network import StitchingNetwork
-from stitching.network.weights import save_weights
+from stitching.network.weights import load_weights, save_weights
 
 SIZE = 64, 64
-PARTS = [
-    "backbone", "warping.correlation", "warping.context", "warping.first", "warping.update", "warping.extension",
-    "warping.move", "warping.see", "warping.upsampling", "generating",
-]  # fmt: skip
+MODULES = ["backbone", *(f"warping.{name}" for name, _ in StitchingNetwork().warping.named_children()), "generating"]
 
 
 def open_small(options, seed, device="cpu"):
-    """The real renderer with a bank that is there at once."""
+    """The real renderer with textures that need no loading."""
     return SampleRenderer(options, seed, CPU, gentle_bank())
 
 
 def write_data(folder, count, opening=open_small, **more):
-    """A data set that `parastitch generate` might have written."""
+    """A data set as `parastitch generate` writes it."""
     with pytest.MonkeyPatch.context() as patch:  # no processes
         patch.setattr(generating, "run_local", lambda task, indices, processes: map(task, indices))
         generate(SampleOptions(size=SIZE, supersampling=1), GenerateJob(folder, count, **more), opening)
@@ -37,41 +36,78 @@ def write_data(folder, count, opening=open_small, **more):
 
 
 def quiet(line):
-    """Nobody listens."""
+    """Ignore a line of the log."""
 
 
-def figures_of(line):
-    """Name -> number of a line of the log."""
-    return {name: float(value) for name, value in re.findall(r"([a-z][\w ./]*?) ([-\d.e+]+)(?:,|$)", line)}
+def curves(folder):
+    """Step -> name -> value, of the curves that a run wrote for TensorBoard; without those of validations."""
+    events = EventAccumulator(str(folder)).Reload()
+    found = defaultdict(dict)
+    for name in events.Tags()["scalars"]:
+        if not name.startswith("validation "):
+            for event in events.Scalars(name):
+                found[event.step][name] = event.value
+    return dict(sorted(found.items()))
 
 
-def stopping(monkeypatch, at, error):
+def modules_with_gradient(points):
+    """Names of the modules that a step trained."""
+    return {name for name in MODULES if points[f"gradient/{name}"]}
+
+
+def fail_at(monkeypatch, at, error):
     """Let the run end with `error` where step `at` would begin."""
-    step = run._step
+    step = trainer._step
 
-    def stops(one, batch):
-        if one.step == at:
+    def failing(run, batch):
+        if run.step == at:
             raise error
-        return step(one, batch)
+        return step(run, batch)
 
-    monkeypatch.setattr(run, "_step", stops)
+    monkeypatch.setattr(trainer, "_step", failing)
 
 
-def interrupting(monkeypatch, at, times=1):
-    """Let Ctrl-C come so often while step `at` is made."""
-    step = run._step
+def interrupt_at(monkeypatch, at, times=1):
+    """Let Ctrl-C come so often during step `at`."""
+    step = trainer._step
 
-    def interrupted(one, batch):
-        for _ in range(times if one.step == at else 0):
+    def interrupted(run, batch):
+        for _ in range(times if run.step == at else 0):
             os.kill(os.getpid(), signal.SIGINT)
-        return step(one, batch)
+        return step(run, batch)
 
-    monkeypatch.setattr(run, "_step", interrupted)
+    monkeypatch.setattr(trainer, "_step", interrupted)
+
+
+def assert_same_run(folder, expected):
+    """Training states and weights of two runs are equal to the bit, but for times and the best score so far."""
+    found, wanted = (_leaves(load_state(run / STATE)) for run in (folder, expected))
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        same = torch.equal(found[name], value) if isinstance(value, torch.Tensor) else found[name] == value
+        assert same, name
+    assert_same_weights(folder, expected)
+
+
+def assert_same_weights(folder, expected):
+    found, wanted = (load_weights(run / LAST).weights for run in (folder, expected))
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], value) for name, value in wanted.items())
+
+
+def _leaves(state, name=""):
+    if isinstance(state, dict):
+        parts = [(str(key), value) for key, value in state.items() if key not in ("seconds", "best")]
+    elif isinstance(state, list | tuple):
+        parts = [(str(number), value) for number, value in enumerate(state)]
+    else:
+        return {name: state}
+    return {key: value for own, part in parts for key, value in _leaves(part, f"{name}/{own}").items()}
 
 
 def nan_weights(path):
     torch.manual_seed(0)
     weights = StitchingNetwork().state_dict()
-    weights["warping.correlation.project.weight"][0, 0] = float("nan")
+    next(value for name, value in weights.items() if "warping.correlation" in name and value.ndim == 4).fill_(torch.nan)
     save_weights(path, weights, {"network": "StitchingNetwork"})
     return path

@@ -1,10 +1,10 @@
-"""What a training run is: everything a user may ask of it."""
+"""The options of a training run, and the tasks that each mode trains."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from stitching.errors import InputError
+from stitching.errors import require
 from stitching.network.interface import MULTIPLE
 
 Mode = Literal["flow", "blend", "joint"]
@@ -14,6 +14,12 @@ TASKS: dict[Mode, tuple[str, ...]] = {
     "blend": ("stitch",),
     "joint": ("warp", "geometry", "visibility", "stitch"),
 }
+MATCHING_TASKS = ("matching",)  # of the first stage: the cells of the correlation volume, nothing else
+
+
+def tasks_at(step: int, mode: Mode, options: "TrainOptions") -> tuple[str, ...]:
+    """What a step trains: matching in the first stage of a run that trains PWM, then the tasks of the mode."""
+    return MATCHING_TASKS if mode != "blend" and step < options.matching_steps else TASKS[mode]
 
 
 @dataclass(frozen=True)
@@ -88,23 +94,20 @@ class TrainOptions:
         """
         w, h = self.size
         fits = all(side % MULTIPLE == 0 and 64 <= side <= 2048 for side in (w, h))
-        _demand(fits, f"--size {w} {h}", f"multiples of {MULTIPLE}, 64 to 2048")
+        require(fits, f"--size {w} {h}", f"multiples of {MULTIPLE}, 64 to 2048")
         for name in ("batch_size", "steps", "devices", "validate_every", "save_every", "log_every"):
-            value = getattr(self, name)
-            _demand(value >= 1, f"--{name.replace('_', '-')} {value}", "1 or more")
-        _demand(0 <= self.matching_steps < self.steps, f"--matching-steps {self.matching_steps}", "fewer than --steps")
+            self._require(name, getattr(self, name) >= 1, "1 or more")
+        self._require("matching_steps", 0 <= self.matching_steps < self.steps, "fewer than --steps")
         for name in ("rate", "clip"):
-            _demand(getattr(self, name) > 0, f"--{name} {getattr(self, name)}", "above 0")
+            self._require(name, getattr(self, name) > 0, "above 0")
         for name in ("weight_decay", "seed"):
-            value = getattr(self, name)
-            _demand(value >= 0, f"--{name.replace('_', '-')} {value}", "0 or more")
-        _demand(self.device in ("auto", "cpu", "cuda"), f"--device {self.device}", "auto, cpu or cuda")
-        _demand(self.threads is None or self.threads >= 1, f"--threads {self.threads}", "1 or more")
-        _demand(0 <= self.classical_start <= 1, f"--classical-start {self.classical_start}", "0 to 1")
-        _demand(self.minutes is None or self.minutes > 0, f"--minutes {self.minutes}", "above 0")
-        _demand(self.workers is None or self.workers >= 0, f"--workers {self.workers}", "0 or more")
+            self._require(name, getattr(self, name) >= 0, "0 or more")
+        self._require("ema", 0 <= self.ema < 1, "at least 0 and below 1")
+        self._require("device", self.device in ("auto", "cpu", "cuda"), "auto, cpu or cuda")
+        self._require("threads", self.threads is None or self.threads >= 1, "1 or more")
+        self._require("classical_start", 0 <= self.classical_start <= 1, "0 to 1")
+        self._require("minutes", self.minutes is None or self.minutes > 0, "above 0")
+        self._require("workers", self.workers is None or self.workers >= 0, "0 or more")
 
-
-def _demand(good: bool, given: str, expected: str) -> None:
-    if not good:
-        raise InputError(f"{given}: expected {expected}")
+    def _require(self, name: str, condition: bool, expected: str) -> None:
+        require(condition, f"--{name.replace('_', '-')} {getattr(self, name)}", expected)

@@ -1,184 +1,132 @@
-"""Training: steps, log, validation, checkpoints, until the steps or the minutes are over."""
+"""A training run: the network, its averaged weights, the current stage and how far it is; saved and resumed."""
 
-import copy
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+import math
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, cast
 
-import numpy as np
 import torch
 from lightning.fabric import Fabric
-from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
-from apps.training.checkpoints import LAST
-from apps.training.data import mirrored, training_batches, validation_batches
-from apps.training.objectives import Terms
-from apps.training.options import TASKS, Mode, TrainOptions
-from apps.training.state import Run, open_run
-from apps.training.train_log import Journal
-from apps.training.validation import Figures, validate
-from datasets.examples.batch import ExampleBatch
-from mtl.optimization import NonFiniteError
-from mtl.strategy import StepResult
-from stitching.errors import InputError, JobError
-from stitching.io.files import check_folder
+from apps.training.checkpoints import BEST, LAST, STATE, load_state, save_state
+from apps.training.ema import averaged_model
+from apps.training.options import TASKS, Mode, TrainOptions, tasks_at
+from apps.training.stage import Stage, build_stage
+from apps.training.strategies import choose_strategy
+from stitching.errors import InputError
+from stitching.network.stitching_network import StitchingNetwork
+from stitching.network.weights import load_into, load_weights, save_weights
 
-LEAST_ERROR = 0.01  # of the classical warp, px or disagreement: less is as good as none
+# What may differ between a run and its continuation.
+_FREE_OPTIONS = (
+    "minutes", "workers", "threads", "validate_every", "save_every", "log_every", "device", "devices", "cache",
+)  # fmt: skip
 
 
-def train(mode: Mode, output: Path, options: TrainOptions, report: Callable[[str], None] = print) -> Figures:
-    """Train a network, or go on with it, until its steps or minutes are over.
+@dataclass
+class Run:
+    """A network in training, before step `step`.
 
-    `output` gets best.safetensors and last.safetensors (averaged weights), state.pt, and TensorBoard's logs.
-
-    Args:
-        mode: flow trains PWM, blend SIGMo, joint both on one backbone.
-        output: folder of the run. One that holds a run of the same mode and options is continued.
-        options: see TrainOptions.
-        report: gets a line of text now and then.
-
-    Returns:
-        The last validation's figures.
-
-    Raises:
-        InputError: data, weights or options cannot be used, or `output` holds another run.
-        JobError: a loss became NaN, memory ran out, or samples cannot be made; the last checkpoint is good.
+    Attributes:
+        average: moving average of the network's weights.
+        best: lowest score of a validation.
+        seconds: of training so far.
     """
-    check_folder(output)
-    fabric = _fabric(options)
-    run = open_run(mode, options, fabric, output)
-    try:
-        with closing(Journal(run, output, report)) as journal:
-            return _steps(run, output, journal)
-    except NonFiniteError as error:
-        good = f"; {output / LAST} holds the last good ones" if (output / LAST).exists() else ""
-        raise JobError(f"step {run.step}: {error}; lower --rate{good}") from error
-    except (MemoryError, RuntimeError) as error:
-        # On the CPU, torch says it by words alone; "illegal memory access" is something else.
-        said = "out of memory" in str(error) or "allocate memory" in str(error)
-        if not said and not isinstance(error, MemoryError | torch.OutOfMemoryError):
-            raise
-        raise JobError(
-            f"out of memory with --batch-size {options.batch_size} and --size {options.size[0]} {options.size[1]}; "
-            f"lower one of them in a new folder, with --begin-from {output / LAST} where that is there already"
-        ) from error
+
+    mode: Mode
+    options: TrainOptions
+    fabric: Fabric
+    network: StitchingNetwork
+    average: AveragedModel
+    stage: Stage
+    step: int = 0
+    best: float = math.inf
+    seconds: float = 0.0
+
+    @property
+    def averaged_network(self) -> StitchingNetwork:
+        """The network with the averaged weights; not a copy."""
+        return cast(StitchingNetwork, self.average.module)
+
+    def enter_stage(self) -> None:
+        """Replace the stage where another one begins at this step."""
+        tasks = tasks_at(self.step, self.mode, self.options)
+        if tasks != self.stage.tasks:
+            self.stage = build_stage(tasks, self.step, self.network, self.options, self.fabric)
+
+    def finish_step(self) -> None:
+        """Take the network's weights into the average and set the learning rates of the next step."""
+        self.step += 1
+        self.average.update_parameters(self.network)
+        self.stage.schedule.step()
+
+    def save(self, folder: Path) -> None:
+        """Write the averaged weights and all that is needed to resume; one process of several does it."""
+        if not self.fabric.is_global_zero:
+            return
+        self._save_weights(folder / LAST)
+        save_state(
+            folder / STATE,
+            {
+                "run": {"mode": self.mode, "options": _fixed_options(self.options)},
+                "step": self.step, "stage": list(self.stage.tasks), "best": self.best, "seconds": self.seconds,
+                "network": self.network.state_dict(), "average": self.average.state_dict(),
+                "optimizer": self.stage.optimizer.state_dict(), "strategy": self.stage.strategy.state_dict(),
+            },
+        )  # fmt: skip
+
+    def save_best(self, folder: Path) -> None:
+        """Write the averaged weights as the best ones."""
+        if self.fabric.is_global_zero:
+            self._save_weights(folder / BEST)
+
+    def _save_weights(self, path: Path) -> None:
+        options = _fixed_options(self.options)
+        architecture = {"network": "StitchingNetwork", "mode": self.mode, "step": self.step, "options": options}
+        save_weights(path, self.averaged_network.state_dict(), architecture)
 
 
-def _steps(run: Run, output: Path, journal: Journal) -> Figures:
-    options, begun, before = run.options, time.perf_counter(), run.seconds
-    fabric = run.fabric
-    checks = validation_batches(options, fabric.device)
-    training = training_batches(options, run.step, fabric.device, fabric.global_rank, fabric.world_size)
-    figures: Figures = {}
-    with closing(training) as examples, _interruptions() as interrupted:
-        while run.step < options.steps and not _stops(fabric, _late(options, begun) or bool(interrupted)):
-            waiting = time.perf_counter()
-            batch = next(examples)
-            journal.waited(time.perf_counter() - waiting)
-            run.advance()
-            terms, decision = _step(run, batch)
-            run.step += 1
-            run.average.update(run.network)
-            run.seconds = before + time.perf_counter() - begun
-            journal.stepped(terms, decision)
-            if run.step % options.validate_every == 0:
-                figures = _validated(run, checks, output, journal)
-            if run.step % options.save_every == 0:
-                run.save(output)
-        if not interrupted and (not figures or run.step % options.validate_every):
-            figures = _validated(run, checks, output, journal)
-        run.save(output)
-    if interrupted:
-        raise KeyboardInterrupt
-    return figures
+def open_run(mode: Mode, options: TrainOptions, fabric: Fabric, folder: Path) -> Run:
+    """A new run, or the one that `folder` holds.
 
-
-def _step(run: Run, batch: ExampleBatch) -> tuple[Terms, StepResult]:
-    """One batch through the strategy; what it cost, and what was decided."""
-    rng = np.random.default_rng((run.options.seed, run.step))
-    classical = bool(rng.random() < run.options.classical_start)
-    batch = mirrored(batch) if rng.random() < 0.5 and not run.options.overfit_batch else batch
-    gathered: Terms = {}  # as they were before anything moved, or the task's own turn came
-
-    def closure(tasks: Sequence[str]) -> Mapping[str, Tensor]:
-        losses: Terms
-        losses, terms = run.objectives(batch, tuple(tasks), classical)
-        for name, term in terms.items():
-            gathered.setdefault(name, term.detach())
-        return losses
-
-    decision = run.strategy.step(closure, run.updates, batch.sample_ids)
-    return gathered, decision
-
-
-def _validated(run: Run, checks: Sequence[ExampleBatch], output: Path, journal: Journal) -> Figures:
-    """Figures of the averaged weights, which are kept where they are the best so far."""
-    network = copy.deepcopy(run.network)
-    network.load_state_dict(run.average.weights())
-    figures = validate(network, checks, TASKS[run.mode])
-    score = score_of(figures)
-    if score < run.best:
-        run.best = score
-        run.save_best(output)
-    journal.validated(figures, network, checks[0])
-    return figures
-
-
-def score_of(figures: Figures) -> float:
-    """What the best checkpoint has least of: relative warp error where there is one, plus dB of the stitch.
-
-    With photographs, their relative disagreement counts as much as an error of the warp.
+    Raises InputError where the strategy or the initial weights do not fit, or `folder` holds a run of another mode or
+    other options.
     """
-    kinds = [kind for kind in ("ov", "nov") if f"classical/{kind}" in figures]
-    warp = [figures[f"classical/{kind}"] / max(figures[f"baseline/{kind}"], LEAST_ERROR) for kind in kinds]
-    if "pairs/classical" in figures:
-        warp.append(figures["pairs/classical"] / max(figures["pairs/baseline"], LEAST_ERROR))
-    stitch = [-0.1 * value for name, value in figures.items() if "PSNR" in name]
-    return sum(warp) + sum(stitch)
+    fabric.seed_everything(options.seed, verbose=False)
+    network = StitchingNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    choose_strategy(TASKS[mode], options, network)  # refused now, not when its stage begins
+    if options.begin_from is not None:
+        load_into(network, load_weights(options.begin_from))
+    network.to(fabric.device)
+    average = averaged_model(network, options.ema)
+    if not (folder / STATE).exists():
+        stage = build_stage(tasks_at(0, mode, options), 0, network, options, fabric)
+        return Run(mode, options, fabric, network, average, stage)
+    state = load_state(folder / STATE)
+    wanted = {"mode": mode, "options": _fixed_options(options)}
+    if state["run"] != wanted:
+        raise InputError(f"{folder} holds another run ({_difference(state['run'], wanted)}); choose another folder")
+    network.load_state_dict(state["network"])
+    average.load_state_dict(state["average"])
+    step = state["step"]
+    stage = build_stage(tasks_at(step, mode, options), step, network, options, fabric)
+    if state["stage"] == list(stage.tasks):  # else it was saved at the end of a stage, and the next one begins now
+        stage.optimizer.load_state_dict(state["optimizer"])
+        stage.strategy.load_state_dict(state["strategy"])
+    return Run(mode, options, fabric, network, average, stage, step, state["best"], state["seconds"])
 
 
-def _fabric(options: TrainOptions) -> Fabric:
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    if options.device not in ("auto", "cpu") and not torch.cuda.is_available():
-        raise InputError(f"--device {options.device}: this machine has no such device; use --device cpu")
-    many = options.devices > 1
-    fabric = Fabric(
-        accelerator="gpu" if options.device.startswith("cuda") else options.device,
-        devices=options.devices,
-        strategy="ddp_find_unused_parameters_true" if many else "auto",
-    )
-    fabric.launch()
-    return fabric
+def _fixed_options(options: TrainOptions) -> dict[str, Any]:
+    """The options that must stay the same when a run is resumed, as JSON holds them."""
+    fixed = {name: value for name, value in asdict(options).items() if name not in _FREE_OPTIONS}
+    return {
+        name: str(v) if isinstance(v, Path) else list(v) if isinstance(v, tuple) else v for name, v in fixed.items()
+    }
 
 
-def _stops(fabric: Fabric, wanted: bool) -> bool:
-    """Whether any of the processes wants to stop; one that stopped alone would leave the others waiting for it."""
-    return fabric.strategy.reduce_boolean_decision(wanted, all=False)
-
-
-def _late(options: TrainOptions, begun: float) -> bool:
-    return options.minutes is not None and time.perf_counter() - begun >= 60 * options.minutes
-
-
-@contextmanager
-def _interruptions() -> Iterator[list[int]]:
-    """A list that Ctrl-C fills, so that the step at hand is finished and saved whole; a second Ctrl-C ends at once."""
-    caught: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # others cannot listen
-        yield caught
-        return
-
-    def note(number: int, frame: object) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield caught
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _difference(saved: dict[str, Any], wanted: dict[str, Any]) -> str:
+    if saved["mode"] != wanted["mode"]:
+        return f"train {saved['mode']}, not {wanted['mode']}"
+    pairs = [(name, saved["options"].get(name), value) for name, value in wanted["options"].items()]
+    return ", ".join(f"{name} {old}, not {new}" for name, old, new in pairs if old != new)

@@ -1,4 +1,4 @@
-"""How good a network is on examples that it was not trained on."""
+"""The quality of a network on examples that it was not trained on."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -7,90 +7,106 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from apps.training.objectives import STARTS, answer_of, known_pixels, pair_of
-from apps.training.pair_objectives import disagreement, stitch_terms
-from datasets.examples.batch import ExampleBatch
+from apps.training.losses.self_supervised import photometric_difference, stitch_terms
+from apps.training.losses.targets import known_pixels
+from apps.training.prediction import STARTS, pair_of, predict
+from datasets.examples.batch import BatchTruth, ExampleBatch
 from stitching.network.pixelwise_warping import PixelwiseWarp
 from stitching.network.stitching_network import StitchingNetwork
 
-Figures = dict[str, float]
+MIN_BASELINE = 0.01  # of the classical warp's error, px or photometric: a smaller one would make the ratio explode
+PSNR_WEIGHT = 0.1  # of a dB in the score: 10 dB count like all of the classical warp's error
+
+Metrics = dict[str, float]
 
 
 @torch.no_grad()
-def validate(network: StitchingNetwork, batches: Iterable[ExampleBatch], tasks: tuple[str, ...]) -> Figures:
+def validate(network: StitchingNetwork, batches: Iterable[ExampleBatch], tasks: tuple[str, ...]) -> Metrics:
     """Means over the examples: end-point errors (px of the window) for each start, PSNR (dB) of the stitch.
 
     "matches/ov", "classical/nov", ...: PWM from its own matches or from the classical warp; "ov", "occluded", "nov":
-    pixels seen, hidden, outside of the reference; "over 3": share of ov farther off; "baseline/...": the classical
-    warp itself.
+    pixels that the reference sees, that are hidden from it, that lie outside its view; "over 3": share of ov with an
+    error above 3 px; "baseline/...": the classical warp itself.
 
-    Of photographs, how much the pictures differ: "pairs/matches", "pairs/classical", "pairs/baseline": under those
-    warps, see `pair_objectives.disagreement`; "pairs/gain", "pairs/seam", "pairs/ghost": in the stitch.
+    Of photographs, the differences of the pictures: "pairs/matches", "pairs/classical", "pairs/baseline" under those
+    warps, see `photometric_difference`; "pairs/gain", "pairs/seam", "pairs/ghost" in the stitch, see `stitch_terms`.
     """
-    totals: defaultdict[str, list[float]] = defaultdict(list)
+    values: defaultdict[str, list[float]] = defaultdict(list)
     with _evaluating(network):
         for batch in batches:
-            for name, values in _figures(network, batch, tasks):
-                totals[name] += values[values.isfinite()].tolist()
-    return {name: sum(values) / len(values) for name, values in totals.items() if values}
+            measured = (
+                _photograph_metrics(network, batch, tasks)
+                if batch.truth is None
+                else _generated_metrics(network, batch, batch.truth, tasks)
+            )
+            for name, found in measured:
+                values[name] += found[found.isfinite()].tolist()
+    return {name: sum(found) / len(found) for name, found in values.items() if found}
 
 
-def _figures(network: StitchingNetwork, batch: ExampleBatch, tasks: tuple[str, ...]) -> Iterator[tuple[str, Tensor]]:
+def score_of(metrics: Metrics) -> float:
+    """What the best checkpoint has least of: the warp's error relative to the classical one's, minus PSNR / 10.
+
+    With photographs, their relative photometric difference counts as much as an error of the warp.
+    """
+    kinds = [kind for kind in ("ov", "nov") if f"classical/{kind}" in metrics]
+    warp = [metrics[f"classical/{kind}"] / max(metrics[f"baseline/{kind}"], MIN_BASELINE) for kind in kinds]
+    if "pairs/classical" in metrics:
+        warp.append(metrics["pairs/classical"] / max(metrics["pairs/baseline"], MIN_BASELINE))
+    stitch = [-PSNR_WEIGHT * value for name, value in metrics.items() if "PSNR" in name]
+    return sum(warp) + sum(stitch)
+
+
+def _generated_metrics(
+    network: StitchingNetwork, batch: ExampleBatch, truth: BatchTruth, tasks: tuple[str, ...]
+) -> Iterator[tuple[str, Tensor]]:
     """Names and (b,) values, NaN where there is nothing to measure."""
-    truth = batch.truth
-    if truth is None:
-        yield from _photograph_figures(network, batch, tasks)
-        return
     if "warp" in tasks:
-        yield from _warp_figures("baseline", batch.start, batch)
+        yield from _warp_metrics("baseline", batch.start, truth)
     for name, classical in STARTS.items():
-        made = answer_of(network, batch, tasks, classical)
-        if made.warp is not None:
-            yield from _warp_figures(name, made.warp.residual, batch)
-            yield from _visibility_figures(name, made.warp, batch)
-        for branch, stitched in made.stitched.items():
+        prediction = predict(network, batch, tasks, classical)
+        if prediction.warp is not None:
+            yield from _warp_metrics(name, prediction.warp.residual, truth)
+            yield f"{name}/visibility right", _visibility_accuracy(prediction.warp, truth)
+        for branch, stitched in prediction.stitched.items():
             error = (stitched.generated.stitched.float().clamp(0, 1) - truth.stitched).square().mean(1, keepdim=True)
             yield f"{name}/PSNR {branch}", -10 * _mean(error, truth.stitched_known).clamp_min(1e-10).log10()
-        if made.warp is None:
+        if prediction.warp is None:
             return  # without PWM both starts are the same
 
 
-def _photograph_figures(
+def _photograph_metrics(
     network: StitchingNetwork, batch: ExampleBatch, tasks: tuple[str, ...]
 ) -> Iterator[tuple[str, Tensor]]:
     """Names and (b,) values, each the mean over the batch."""
     pair, b = pair_of(batch), len(batch.reference)
     overlap = batch.reference_valid * batch.target_valid
     if "warp" in tasks:
-        yield "pairs/baseline", disagreement(pair, batch.start, overlap).expand(b)
+        yield "pairs/baseline", photometric_difference(pair, batch.start, overlap).expand(b)
     for name, classical in STARTS.items():
-        made = answer_of(network, batch, tasks, classical)
-        if made.warp is not None:
-            yield f"pairs/{name}", disagreement(pair, made.warp.residual, overlap).expand(b)
-    for stitched in made.stitched.values():  # from the classical start
+        prediction = predict(network, batch, tasks, classical)
+        if prediction.warp is not None:
+            yield f"pairs/{name}", photometric_difference(pair, prediction.warp.residual, overlap).expand(b)
+    for stitched in prediction.stitched.values():  # of the last start, the classical one
         for name, term in stitch_terms(stitched, torch.ones_like(overlap)).items():
             yield name, term.expand(b)
 
 
-def _warp_figures(name: str, residual: Tensor, batch: ExampleBatch) -> Iterator[tuple[str, Tensor]]:
-    truth = batch.truth
-    assert truth is not None
+def _warp_metrics(name: str, residual: Tensor, truth: BatchTruth) -> Iterator[tuple[str, Tensor]]:
     error = (residual - truth.residual).norm(dim=1, keepdim=True)
-    for kind, where in (("ov", truth.visible), ("occluded", truth.occluded), ("nov", truth.outside)):
-        yield f"{name}/{kind}", _mean(error, where)
+    for kind, mask in (("ov", truth.visible), ("occluded", truth.occluded), ("nov", truth.outside)):
+        yield f"{name}/{kind}", _mean(error, mask)
     yield f"{name}/over 3", _mean((error > 3).float(), truth.visible)
 
 
-def _visibility_figures(name: str, warp: PixelwiseWarp, batch: ExampleBatch) -> Iterator[tuple[str, Tensor]]:
-    truth = batch.truth
-    assert truth is not None
-    right = ((warp.visibility > 0) == (truth.visible > 0)).float()
-    yield f"{name}/visibility right", _mean(right, known_pixels(truth))
+def _visibility_accuracy(warp: PixelwiseWarp, truth: BatchTruth) -> Tensor:
+    """(b,) share of the pixels with a known warp whose predicted visibility is right."""
+    return _mean(((warp.visibility > 0) == (truth.visible > 0)).float(), known_pixels(truth))
 
 
-def _mean(values: Tensor, where: Tensor) -> Tensor:
+def _mean(values: Tensor, mask: Tensor) -> Tensor:
     """(b,) means over the pixels of a mask (b, 1, h, w); NaN where it is empty."""
-    return (values * where).sum((1, 2, 3)) / where.sum((1, 2, 3))
+    return (values * mask).sum((1, 2, 3)) / mask.sum((1, 2, 3))
 
 
 @contextmanager

@@ -4,13 +4,22 @@ import pytest
 import torch
 from training_runs import SIZE, write_data
 
-from apps.training import data
+from apps.training.data import batches
+from apps.training.data.sources import FolderSource
 from apps.training.options import TrainOptions
+from datasets.examples.batch import collate_examples
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     return write_data(tmp_path_factory.mktemp("training") / "data", 4)
+
+
+@pytest.fixture(scope="session")
+def batch(folder):
+    """All examples of the data set."""
+    source = FolderSource(folder, SIZE, jitter_alignment=False)
+    return collate_examples([source(index) for index in source.indices], sample_ids=source.indices)
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +31,15 @@ def options(folder):
     )  # fmt: skip
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _one_validation_example():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "VALIDATION_COUNT", 1)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _small(monkeypatch):
+def _keep_threads():
     threads = torch.get_num_threads()
-    monkeypatch.setattr(data, "VALIDATION_COUNT", 1)
     yield
     torch.set_num_threads(threads)

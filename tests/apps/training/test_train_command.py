@@ -8,17 +8,17 @@ from training_runs import nan_weights, quiet
 
 from apps.cli import main
 from apps.training.checkpoints import BEST, LAST
-from apps.training.run import train
+from apps.training.trainer import train
 
 
-def test_the_command_trains_and_says_how_it_goes(folder, tmp_path, capsys):
+def test_the_command_trains_and_writes_its_log(folder, tmp_path, capsys):
     arguments = (
         f"train flow {tmp_path / 'run'} --data {folder} --validation {folder} --size 64 64 --batch-size 2 --steps 2 "
         "--matching-steps 0 --precision fp32 --workers 0 --threads 1 --device cpu --log-every 1"
     ).split()
     assert main(arguments) == 0
     said = capsys.readouterr()
-    assert [line.split()[0] for line in said.out.splitlines()][-3:] == ["step", "step", "validation"]
+    assert [line.split()[0] for line in said.out.splitlines()][-4:] == ["step", "step", "validation", "finished:"]
     assert (tmp_path / "run" / BEST).exists()
     assert main([*arguments, "--rate", "1"]) == 2
     said = capsys.readouterr()

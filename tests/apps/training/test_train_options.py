@@ -1,4 +1,4 @@
-"""The options of a training: what cannot be is refused in one line, before the first step."""
+"""Impossible options are refused in one line, before the first step."""
 
 import re
 from dataclasses import replace
@@ -9,8 +9,8 @@ from training_runs import quiet
 
 from apps.training.checkpoints import STATE
 from apps.training.options import TrainOptions
-from apps.training.run import train
-from apps.training.state import rate_at
+from apps.training.stage import rate_factor
+from apps.training.trainer import train
 from stitching.errors import InputError
 
 
@@ -33,9 +33,10 @@ from stitching.errors import InputError
         ({"device": "tpu"}, "--device tpu: expected auto, cpu or cuda"),
         ({"devices": 0}, "--devices 0"),
         ({"save_every": 0}, "--save-every 0"),
+        ({"ema": 1.0}, "--ema 1.0: expected at least 0 and below 1"),
     ],
 )
-def test_options_that_cannot_be_are_refused(changes, words):
+def test_impossible_options_are_refused(changes, words):
     with pytest.raises(InputError, match=re.escape(words)):
         TrainOptions(**changes)
 
@@ -49,10 +50,9 @@ def test_options_that_cannot_be_are_refused(changes, words):
         ({"strategy": "pcgrad+equal"}, "'pcgrad' cannot come before"),
         ({"strategy": "instances", "data": None}, "--strategy instances: needs --data, and no --pairs"),
         ({"strategy": "equal+instances", "pairs": Path("photos")}, "needs --data, and no --pairs"),
-        ({"ema": 1.0}, "decay 1.0"),
     ],
 )
-def test_what_the_strategy_cannot_do_is_said_before_the_first_step(options, tmp_path, changes, words):
+def test_a_strategy_that_cannot_be_used_is_refused_before_the_first_step(options, tmp_path, changes, words):
     with pytest.raises(InputError, match=words):
         train("flow", tmp_path, replace(options, **changes), quiet)
     assert not (tmp_path / STATE).exists()
@@ -60,10 +60,9 @@ def test_what_the_strategy_cannot_do_is_said_before_the_first_step(options, tmp_
 
 def test_the_rate_rises_to_the_highest_and_falls():
     for steps in (3, 10, 1000):
-        some = TrainOptions(steps=steps, matching_steps=0, rate=1e-3)
-        rates = [rate_at(step, some) for step in range(steps)]
-        top = rates.index(max(rates))
-        assert max(rates) == pytest.approx(1e-3, rel=1e-3 if steps > 100 else 1e-9)
-        assert rates[: top + 1] == sorted(rates[: top + 1])
-        assert rates[top:] == sorted(rates[top:], reverse=True)
-        assert min(rates) > 0
+        factors = [rate_factor(step, steps) for step in range(steps)]
+        top = factors.index(max(factors))
+        assert max(factors) == pytest.approx(1, rel=1e-3 if steps > 100 else 1e-9)
+        assert factors[: top + 1] == sorted(factors[: top + 1])
+        assert factors[top:] == sorted(factors[top:], reverse=True)
+        assert min(factors) > 0

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 from fake_renderer import open_fake
-from training_runs import nan_weights, quiet, stopping, write_data
+from training_runs import fail_at, nan_weights, quiet, write_data
 
-from apps.training import run
+from apps.training import trainer
 from apps.training.checkpoints import LAST, STATE, load_state
-from apps.training.run import train
+from apps.training.trainer import train
 from stitching.errors import InputError, JobError
 from stitching.network.stitching_network import StitchingNetwork
 from stitching.network.weights import load_weights, save_weights
@@ -23,15 +23,15 @@ def test_a_loss_that_is_no_number_ends_the_run_and_names_the_task(options, tmp_p
 
 
 def test_the_last_checkpoint_survives_a_loss_that_is_no_number(options, tmp_path, monkeypatch):
-    some, step = replace(options, save_every=1), run._step
+    some, step = replace(options, save_every=1), trainer._step
 
-    def poisoned(one, batch):
-        if one.step == 3:
+    def poisoned(run, batch):
+        if run.step == 3:
             with torch.no_grad():
-                one.network.warping.see.bias.fill_(float("nan"))
-        return step(one, batch)
+                next(run.network.warping.see.parameters()).fill_(float("nan"))
+        return step(run, batch)
 
-    monkeypatch.setattr(run, "_step", poisoned)
+    monkeypatch.setattr(trainer, "_step", poisoned)
     with pytest.raises(JobError, match=r"step 3: loss of task 'visibility' is nan.*last\.safetensors holds the last"):
         train("joint", tmp_path, some, quiet)
     assert load_state(tmp_path / STATE)["step"] == 3
@@ -48,13 +48,13 @@ def test_the_last_checkpoint_survives_a_loss_that_is_no_number(options, tmp_path
     ],
 )
 def test_too_little_memory_is_told_with_the_way_out(options, tmp_path, monkeypatch, error):
-    stopping(monkeypatch, 1, error)
+    fail_at(monkeypatch, 1, error)
     with pytest.raises(JobError, match=r"--batch-size 1 and --size 64 64; lower one of them"):
         train("joint", tmp_path, options, quiet)
 
 
 def test_other_defects_are_not_taken_for_too_little_memory(options, tmp_path, monkeypatch):
-    stopping(monkeypatch, 0, RuntimeError("CUDA error: an illegal memory access was encountered"))
+    fail_at(monkeypatch, 0, RuntimeError("CUDA error: an illegal memory access was encountered"))
     with pytest.raises(RuntimeError, match="illegal"):
         train("joint", tmp_path, options, quiet)
 

@@ -1,0 +1,1 @@
+"""Losses of the training, with ground truth and without."""

@@ -1,0 +1,62 @@
+"""The losses of the tasks on generated examples, against their ground truth."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from apps.training.losses.seam import Terms, seam_terms
+from apps.training.losses.targets import known_pixels, true_cells
+from apps.training.prediction import Prediction
+from datasets.examples.batch import BatchTruth, ExampleBatch
+from stitching.network.losses.photometric import stitch_loss
+from stitching.network.losses.warp import epipolar_loss, line_loss, matching_loss, sequence_warp_loss, visibility_loss
+from stitching.network.pixelwise_warping import PixelwiseWarp
+from stitching.network.stitching_network import StitchedPair
+
+# Weights that make the losses of all tasks about equally large.
+SEQUENCE_WEIGHT = EPIPOLAR_WEIGHT = 1 / 16  # of an error of 1 px
+LINE_WEIGHT = 1 / 8
+MATCHING_WEIGHT = 1 / 4
+SEAM_WEIGHT = 100.0  # against the picture: a seam is one pixel wide
+
+_TASK_LOSSES: dict[str, Callable[[Terms], Tensor]] = {
+    "warp": lambda terms: SEQUENCE_WEIGHT * terms["sequence"] + terms.get("matching", 0) * MATCHING_WEIGHT,
+    "geometry": lambda terms: EPIPOLAR_WEIGHT * terms["epipolar"] + LINE_WEIGHT * terms["line"],
+    "visibility": lambda terms: terms["visibility"],
+    "stitch": lambda terms: terms["stitch"],
+}
+
+
+def supervised_losses(
+    prediction: Prediction, batch: ExampleBatch, truth: BatchTruth, tasks: tuple[str, ...]
+) -> tuple[Terms, Terms]:
+    """The loss () of each task, and the unweighted terms () that they are made of."""
+    terms: Terms = {}
+    if prediction.warp is not None:
+        terms |= _warp_terms(prediction.warp, batch, truth)
+    if prediction.stitched:
+        terms |= _stitch_terms(prediction.stitched, truth)
+    return {task: _TASK_LOSSES[task](terms) for task in tasks}, terms
+
+
+def _warp_terms(warp: PixelwiseWarp, batch: ExampleBatch, truth: BatchTruth) -> Terms:
+    known = known_pixels(truth)
+    matching = {} if warp.matching is None else {"matching": matching_loss(warp.matching, true_cells(batch, truth))}
+    return matching | {
+        "sequence": sequence_warp_loss(warp.sequence, truth.residual, known),
+        "epipolar": epipolar_loss(warp.residual, truth.fundamental, known),
+        "line": line_loss(warp.residual, truth.segments, truth.owner, known),
+        "visibility": visibility_loss(warp.visibility, truth.visible, known),
+    }
+
+
+def _stitch_terms(stitched: Mapping[str, StitchedPair], truth: BatchTruth) -> Terms:
+    terms: Terms = {}
+    for branch, pair in stitched.items():
+        generated = pair.generated
+        parts = stitch_loss(generated.stitched, truth.stitched, truth.stitched_known)
+        seam = seam_terms(pair, torch.ones_like(generated.weight))
+        parts |= {"seam": SEAM_WEIGHT * seam["seam"], "ghost": seam["ghost"]}
+        terms |= {f"{branch} {name}": part for name, part in parts.items()}
+    return terms | {"stitch": torch.stack(list(terms.values())).sum()}

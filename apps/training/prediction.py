@@ -1,0 +1,78 @@
+"""What the networks say about a batch of examples: the warp of PWM, the stitched pictures of SIGMo."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from apps.training.losses.targets import known_pixels
+from datasets.examples.batch import ExampleBatch
+from stitching.network.inputs import PairTensors, Start
+from stitching.network.pixelwise_warping import PixelwiseWarp
+from stitching.network.stitching_network import StitchedPair, StitchingNetwork
+
+# What a splat weighs pixels with that land in one place is exp(importance): visible ones win by e^8.
+VISIBLE_IMPORTANCE = 8.0
+OUTSIDE_VISIBILITY = 0.9  # of pixels beside the reference: nothing hides them there, whatever PWM says
+
+STARTS = {"matches": False, "classical": True}  # what PWM may start from -> `classical` of `predict`
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the networks say about a batch.
+
+    Attributes:
+        warp: PWM's; None where no task needs it.
+        stitched: SIGMo's, by branch: "true", of targets moved by the true warp; "estimated", moved by PWM's. Empty
+            where no task needs it.
+    """
+
+    warp: PixelwiseWarp | None
+    stitched: Mapping[str, StitchedPair]
+
+
+def pair_of(batch: ExampleBatch) -> PairTensors:
+    """The pictures of a batch, as the networks take them."""
+    return PairTensors(batch.reference, batch.target, batch.reference_valid, batch.target_valid)
+
+
+def start_of(batch: ExampleBatch) -> Start:
+    """The classical warp of a batch, as PWM takes it."""
+    return Start(batch.start, batch.trusted)
+
+
+def predict(network: StitchingNetwork, batch: ExampleBatch, tasks: tuple[str, ...], classical: bool) -> Prediction:
+    """Run the networks that the tasks need.
+
+    Args:
+        network: in training or evaluation mode.
+        batch: photographs have no ground truth and thus no "true" branch.
+        tasks: of warp, geometry, visibility, stitch.
+        classical: start PWM from the classical warp, else from its own matches.
+    """
+    warp = network.warp(pair_of(batch), start_of(batch) if classical else None) if set(tasks) - {"stitch"} else None
+    return Prediction(warp, _stitch_branches(network, batch, warp) if "stitch" in tasks else {})
+
+
+def _stitch_branches(
+    network: StitchingNetwork, batch: ExampleBatch, warp: PixelwiseWarp | None
+) -> dict[str, StitchedPair]:
+    """SIGMo on targets moved by the true and by the estimated warp (multi-branch training, Kweon et al. 2023).
+
+    No gradient reaches PWM. Where PWM did not run, the classical warp is the estimate.
+    """
+    pair, truth = pair_of(batch), batch.truth
+    stitched = {}
+    if truth is not None:
+        known = known_pixels(truth)
+        known_pair = PairTensors(pair.reference, pair.target * known, pair.reference_valid, pair.target_valid * known)
+        stitched["true"] = network.stitch(known_pair, truth.residual, VISIBLE_IMPORTANCE * (1 - truth.occluded))
+    if warp is None:
+        hidden = (1 - batch.trusted) * batch.reference_valid
+        stitched["estimated"] = network.stitch(pair, batch.start, VISIBLE_IMPORTANCE * (1 - hidden))
+    else:
+        importance = VISIBLE_IMPORTANCE * torch.sigmoid(warp.visibility.float())
+        importance = torch.where(pair.reference_valid > 0, importance, OUTSIDE_VISIBILITY * VISIBLE_IMPORTANCE)
+        stitched["estimated"] = network.stitch(pair, warp.residual.detach(), importance.detach())
+    return stitched

@@ -1,0 +1,113 @@
+"""A stage of the training: what is trained, by which strategy and optimizer. The first stage trains the matching."""
+
+import math
+from dataclasses import dataclass
+
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from apps.training.objectives import Objectives
+from apps.training.options import MATCHING_TASKS, TrainOptions
+from apps.training.strategies import choose_strategy
+from mtl.optimization import Parameters, ParameterUpdater
+from mtl.registry import needs_instances
+from mtl.strategy import Strategy
+from stitching.network.stitching_network import STITCH, WARP, StitchingNetwork
+
+BACKBONE_RATE = 0.3  # of the learning rate, for the backbone after the matching stage
+WARM_UP = 0.03  # share of the steps in which the learning rate rises
+FINAL_RATE = 0.02  # learning rate at the end, as a share of the highest
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """What trains the network during a stage.
+
+    Attributes:
+        tasks: what is trained.
+        strategy: the multi-task optimizer.
+        objectives: the network with its losses, as Fabric wraps it for devices and processes.
+        optimizer: AdamW, as Fabric wraps it; new in each stage, as Adam's moments of idle layers would overshoot.
+        schedule: sets the learning rates; stepped after each step of the run.
+        updates: how a strategy moves the parameters.
+    """
+
+    tasks: tuple[str, ...]
+    strategy: Strategy
+    objectives: nn.Module
+    optimizer: Optimizer
+    schedule: LambdaLR
+    updates: ParameterUpdater
+
+
+def build_stage(
+    tasks: tuple[str, ...], step: int, network: StitchingNetwork, options: TrainOptions, fabric: Fabric
+) -> Stage:
+    """The stage that trains `tasks`, with the learning rates of `step`.
+
+    Sets `requires_grad` of the network's parameters: only those of the stage are trained.
+    Raises InputError as `choose_strategy`.
+    """
+    strategy = choose_strategy(tasks, options, network)
+    parameters = _parameters(network, tasks, options.freeze_backbone)
+    network.requires_grad_(False)
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    optimizer = AdamW(_groups(network, parameters, tasks, options.rate), weight_decay=options.weight_decay)
+    schedule = LambdaLR(optimizer, lambda now: rate_factor(now, options.steps), last_epoch=step - 1)
+    objectives, wrapped = fabric.setup(
+        Objectives(network, options.precision == "bf16", needs_instances(options.strategy)), optimizer
+    )
+
+    def average(values: Tensor) -> Tensor:
+        averaged: Tensor = fabric.all_reduce(values, reduce_op="mean")  # type: ignore[assignment]
+        return averaged
+
+    updates = ParameterUpdater(
+        parameters, wrapped, options.clip, fabric.backward, average, separate_forwards=fabric.world_size > 1
+    )
+    return Stage(tasks, strategy, objectives, wrapped, schedule, updates)
+
+
+def rate_factor(step: int, steps: int) -> float:
+    """Learning rate as a share of the highest: rises linearly, falls as half a cosine (Smith & Topin 2019)."""
+    done = step / steps
+    if done < WARM_UP:
+        return min(1.0, (step + 1) / (WARM_UP * steps))
+    fall = (1 + math.cos(math.pi * min(1.0, (done - WARM_UP) / (1 - WARM_UP)))) / 2
+    return FINAL_RATE + (1 - FINAL_RATE) * fall
+
+
+def _parameters(network: StitchingNetwork, tasks: tuple[str, ...], freeze_backbone: bool) -> Parameters:
+    """What a stage trains: the parts of PWM are shared by warp, geometry and visibility; SIGMo is the stitch's own.
+
+    freeze_backbone: leave out the backbone's convolutions, not its norms.
+    """
+    norms = {
+        norm: [p for name, p in network.backbone.named_parameters() if f"norms.{norm}." in name]
+        for norm in network.backbone.tasks
+    }
+    convolutions = [p for name, p in network.backbone.named_parameters() if "norms." not in name]
+    shared = [] if freeze_backbone else convolutions
+    if tasks == MATCHING_TASKS:
+        return Parameters([*shared, *norms[WARP], *network.warping.correlation.parameters()], {"matching": []})
+    if set(tasks) - {"stitch"}:
+        shared = [*shared, *norms[WARP], *network.warping.parameters()]
+    stitch = [*norms[STITCH], *network.generating.parameters()]
+    return Parameters(shared, {task: stitch if task == "stitch" else [] for task in tasks})
+
+
+def _groups(
+    network: StitchingNetwork, parameters: Parameters, tasks: tuple[str, ...], rate: float
+) -> list[dict[str, object]]:
+    """The optimizer's groups, the backbone's parameters and all others, with the highest learning rate of each."""
+    in_backbone = {id(p) for p in network.backbone.parameters()}
+    backbone = [p for p in parameters if id(p) in in_backbone]
+    others = [p for p in parameters if id(p) not in in_backbone]
+    backbone_rate = rate if tasks == MATCHING_TASKS else BACKBONE_RATE * rate
+    return [
+        {"params": backbone, "lr": backbone_rate, "initial_lr": backbone_rate},
+        {"params": others, "lr": rate, "initial_lr": rate},
+    ]

@@ -1,0 +1,118 @@
+"""A run that was interrupted is resumed exactly: on the CPU with one thread, to the bit."""
+
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+import torch
+from training_runs import assert_same_run, fail_at, interrupt_at, quiet
+
+from apps.training.checkpoints import BEST, LAST, STATE, load_state
+from apps.training.trainer import train
+from stitching.errors import InputError
+from stitching.network.weights import load_weights
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(options, tmp_path_factory):
+    """The folder of a run of two stages."""
+    output = tmp_path_factory.mktemp("uninterrupted")
+    train("joint", output, options, quiet)
+    return output
+
+
+@pytest.mark.parametrize(
+    ("at", "saved"),
+    [
+        (1, None),  # nothing is saved yet
+        (2, 2),  # between the stages
+        (3, 2),  # within the second stage, after the last checkpoint
+    ],
+)
+def test_a_killed_run_ends_with_the_same_state_and_weights(options, uninterrupted, tmp_path, monkeypatch, at, saved):
+    some, lines = replace(options, save_every=2), []
+    with monkeypatch.context() as patch:
+        fail_at(patch, at, OSError("killed"))
+        with pytest.raises(OSError, match="killed"):
+            train("joint", tmp_path, some, quiet)
+    assert (load_state(tmp_path / STATE)["step"] if (tmp_path / STATE).exists() else None) == saved
+    train("joint", tmp_path, some, lines.append)
+    assert (f"resumed at step {saved}" in lines) == (saved is not None)
+    assert_same_run(tmp_path, uninterrupted)
+
+
+@pytest.mark.parametrize(("at", "saved"), [(1, 2), (3, 4)])  # the last step of each stage
+def test_ctrl_c_finishes_the_current_step_and_saves_it(options, uninterrupted, tmp_path, monkeypatch, at, saved):
+    before, lines = signal.getsignal(signal.SIGINT), []
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, at)
+        with pytest.raises(KeyboardInterrupt):
+            train("joint", tmp_path, options, lines.append)
+    assert signal.getsignal(signal.SIGINT) == before
+    assert [line.split()[1] for line in lines if line.startswith("step ")] == [str(n + 1) for n in range(saved)]
+    ended = "stopped after step 2 of 4, interrupted by Ctrl-C; the same command resumes"
+    assert lines[-1] == (ended if saved < 4 else "finished: all 4 steps are done")
+    assert load_state(tmp_path / STATE)["step"] == load_weights(tmp_path / LAST).architecture["step"] == saved
+    assert not (tmp_path / BEST).exists()  # who presses Ctrl-C waits for no validation
+    train("joint", tmp_path, options, lines.append)
+    assert f"resumed at step {saved}" in lines
+    assert (tmp_path / BEST).exists()
+    assert_same_run(tmp_path, uninterrupted)
+
+
+def test_a_second_ctrl_c_ends_a_run_at_once(options, tmp_path, monkeypatch):
+    before, lines = signal.getsignal(signal.SIGINT), []
+    interrupt_at(monkeypatch, 1, times=2)
+    with pytest.raises(KeyboardInterrupt):
+        train("joint", tmp_path, options, lines.append)
+    assert signal.getsignal(signal.SIGINT) == before
+    assert len([line for line in lines if line.startswith("step ")]) == 1
+    assert not (tmp_path / STATE).exists()
+
+
+def test_minutes_count_from_the_first_step_and_the_run_can_be_resumed(options, uninterrupted, tmp_path):
+    """In a thread, which cannot listen to Ctrl-C; resumed with another cache and another rhythm of the log."""
+    lines = []
+    with ThreadPoolExecutor(1) as thread:
+        metrics = thread.submit(train, "joint", tmp_path, replace(options, minutes=1e-6), lines.append).result()
+    assert load_state(tmp_path / STATE)["step"] == 1  # however long the validation examples took
+    assert metrics
+    assert lines[-2].startswith("validation at step 1")
+    assert lines[-1] == "stopped after step 1 of 4, --minutes 1e-06 are over; the same command resumes"
+    train("joint", tmp_path, replace(options, cache=tmp_path / "cache", log_every=3), quiet)
+    assert_same_run(tmp_path, uninterrupted)
+
+
+def test_a_finished_run_is_not_trained_further(options, uninterrupted):
+    before, lines = load_weights(uninterrupted / LAST).weights, []
+    train("joint", uninterrupted, options, lines.append)
+    assert "resumed at step 4" in lines
+    assert lines[-1] == "finished: all 4 steps are done"
+    assert not [line for line in lines if line.startswith("step ")]
+    after = load_weights(uninterrupted / LAST).weights
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+@pytest.mark.parametrize(
+    ("mode", "changes", "words"),
+    [
+        ("flow", {}, "train joint, not flow"),
+        ("joint", {"rate": 1e-3}, "rate 0.0004, not 0.001"),
+        ("joint", {"steps": 7}, "steps 4, not 7"),
+        ("joint", {"freeze_backbone": True}, "freeze_backbone False, not True"),
+        ("joint", {"seed": 1, "ema": 0.5}, "ema 0.999, not 0.5, seed 0, not 1"),
+    ],
+)
+def test_a_folder_with_another_run_is_refused_and_kept(options, uninterrupted, mode, changes, words):
+    before = {path.name: path.read_bytes() for path in uninterrupted.iterdir() if path.suffix != ""}
+    with pytest.raises(InputError, match=rf"holds another run \({words}\); choose another folder"):
+        train(mode, uninterrupted, replace(options, **changes), quiet)
+    for name in (BEST, LAST, STATE):
+        assert (uninterrupted / name).read_bytes() == before[name]
+
+
+def test_a_damaged_state_is_named(options, tmp_path):
+    (tmp_path / STATE).write_bytes(b"PK nothing")
+    with pytest.raises(InputError, match=r"state\.pt: "):
+        train("joint", tmp_path, options, quiet)
