@@ -16,23 +16,11 @@ from apps.tables import MISSING, write_csv
 from stitching.io.files import atomic_write
 
 _HEADINGS = {  # column of the printed table: column of the rows, decimals
-    "s": ("seconds", 1),
-    "cpu s": ("cpu_seconds", 1),
-    "MB": ("peak_mb", 0),
-    "kept ref": ("kept_reference", 3),
-    "kept tgt": ("kept_target", 3),
-    "kept new": ("kept_new", 3),
-    "ghost": ("ghost", 3),
-    "seam": ("seam", 3),
-    "stretch": ("stretch_target", 2),
-    "overlap": ("overlap", 2),
-    "PSNR": ("psnr_fitted", 2),
-    "SSIM": ("ssim_fitted", 3),
-    "UDIS PSNR": ("udis_psnr", 2),
-    "UDIS SSIM": ("udis_ssim", 3),
-    "EPE": ("epe", 2),
-    "> 3 px": ("epe_over_3", 3),
-}
+    "s": ("seconds", 1), "cpu s": ("cpu_seconds", 1), "MB": ("peak_mb", 0), "kept ref": ("kept_reference", 3),
+    "kept tgt": ("kept_target", 3), "kept new": ("kept_new", 3), "ghost": ("ghost", 3), "seam": ("seam", 3),
+    "stretch": ("stretch_target", 2), "overlap": ("overlap", 2), "PSNR": ("psnr_fitted", 2), "SSIM": ("ssim_fitted", 3),
+    "UDIS PSNR": ("udis_psnr", 2), "UDIS SSIM": ("udis_ssim", 3), "EPE": ("epe", 2), "> 3 px": ("epe_over_3", 3),
+}  # fmt: skip
 
 
 def compare_methods(
