@@ -50,9 +50,7 @@ class Alignment:
 
     def rescaled(self, target: float, reference: float) -> "Alignment":
         """The same alignment for pictures enlarged by the given factors."""
-        matches = Matches(
-            rescale(self.matches.target, target), rescale(self.matches.reference, reference), self.matches.detector
-        )
+        matches = Matches(rescale(self.matches.target, target), rescale(self.matches.reference, reference))
         homography = scaling_homography(reference) @ self.homography @ np.linalg.inv(scaling_homography(target))
         return Alignment(homography / homography[2, 2], matches, self.method, self.planes, self.confidence)
 
@@ -196,7 +194,7 @@ def _align_by_translation(
         )
     none = np.zeros((0, 2))
     homography = np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)
-    return Alignment(homography, Matches(none, none, "none"), "translation", 0, 0.3 * correlation)
+    return Alignment(homography, Matches(none, none), "translation", 0, 0.3 * correlation)
 
 
 def _diagonal(shape: tuple[int, ...]) -> float:

@@ -21,19 +21,17 @@ class Matches:
     Attributes:
         target: (n, 2) float64, target px.
         reference: (n, 2) float64, reference px.
-        detector: names of the detectors that found them.
     """
 
     target: NDArray[np.float64]
     reference: NDArray[np.float64]
-    detector: str
 
     def __len__(self) -> int:
         return len(self.target)
 
     def select(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> "Matches":
         """Some of the matches, by a mask or by indices."""
-        return Matches(self.target[keep], self.reference[keep], self.detector)
+        return Matches(self.target[keep], self.reference[keep])
 
 
 def match_features(
@@ -48,13 +46,11 @@ def match_features(
     Returns:
         Mutual nearest neighbours that pass the ratio test, one per target point.
     """
-    found = _match(_sift(target, target_mask), _sift(reference, reference_mask), "sift")
+    found = _match(_sift(target, target_mask), _sift(reference, reference_mask))
     if len(found) >= MIN_SIFT_MATCHES:
         return found
-    more = _match(_akaze(target, target_mask), _akaze(reference, reference_mask), "akaze")
-    if len(more) == 0:
-        return found
-    return Matches(np.vstack([found.target, more.target]), np.vstack([found.reference, more.reference]), "sift+akaze")
+    more = _match(_akaze(target, target_mask), _akaze(reference, reference_mask))
+    return Matches(np.vstack([found.target, more.target]), np.vstack([found.reference, more.reference]))
 
 
 def _sift(picture: Grey, mask: Grey | None) -> Features:
@@ -80,10 +76,10 @@ def _akaze(picture: Grey, mask: Grey | None) -> Features:
     return points, signs / np.float32(np.sqrt(signs.shape[1]))
 
 
-def _match(target: Features, reference: Features, detector: str) -> Matches:
+def _match(target: Features, reference: Features) -> Matches:
     (target_points, target_vectors), (reference_points, reference_vectors) = target, reference
     if len(target_points) < 2 or len(reference_points) < 2:
-        return Matches(np.zeros((0, 2)), np.zeros((0, 2)), detector)
+        return Matches(np.zeros((0, 2)), np.zeros((0, 2)))
     similarity = target_vectors @ reference_vectors.T  # (n_target, n_reference), cosine of unit vectors
     best = similarity.argmax(axis=1)
     rows = np.arange(len(best))
@@ -99,4 +95,4 @@ def _match(target: Features, reference: Features, detector: str) -> Matches:
     # SIFT repeats a point with several orientations: the best match of each point is kept.
     _, first = np.unique(np.round(target_points[keep], 2), axis=0, return_index=True)
     keep = keep[np.sort(first)]
-    return Matches(target_points[keep], reference_points[best[keep]], detector)
+    return Matches(target_points[keep], reference_points[best[keep]])

@@ -22,11 +22,6 @@ class Surface:
     focal: float | None
     centre: tuple[float, float]
 
-    @property
-    def projection(self) -> str:
-        """ "plane" or "cylinder"."""
-        return "plane" if self.focal is None else "cylinder"
-
     def to_reference(self, points: Points) -> Points:
         """(..., 2) surface px -> reference px; NaN behind the reference camera."""
         if self.focal is None:
@@ -64,7 +59,7 @@ class Canvas:
     @property
     def projection(self) -> str:
         """ "plane" or "cylinder"."""
-        return self.surface.projection
+        return "plane" if self.surface.focal is None else "cylinder"
 
     def scale_for(self, megapix: float) -> float:
         """Px per canvas px, at most 1, of a grid that shows the canvas with at most `megapix` million pixels."""

@@ -191,10 +191,10 @@ def forward_map(backward: Field, scale: float, target_size: Size) -> tuple[Field
     hit = (cells >= 0).all(axis=1) & (cells[:, 0] < w) & (cells[:, 1] < h)
     cell = cells[hit, 1] * w + cells[hit, 0]
     count = np.bincount(cell, minlength=h * w)
-    # The sums of offsets from the pixel itself keep their precision in float32 later.
-    map_xy = rescale(np.stack([columns, rows], axis=-1)[hit].astype(np.float64), 1 / scale)
-    exact = rescale(backward[rows, columns][hit].astype(np.float64), 1.0)
-    offset = map_xy - exact
+    # Offsets from the target pixel, which are small, keep their precision when they become float32.
+    offset = (
+        rescale(np.stack([columns, rows], axis=-1)[hit].astype(np.float64), 1 / scale) - backward[rows, columns][hit]
+    )
     sums = np.stack([np.bincount(cell, offset[:, axis], h * w) for axis in (0, 1)], axis=-1)
     known = (count > 0).astype(np.float32).reshape(h, w)
     offsets = (sums / np.maximum(count, 1)[:, None]).astype(np.float32)

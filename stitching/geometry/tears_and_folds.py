@@ -1,4 +1,4 @@
-"""How much of a warp is no proper mapping of a surface: where it tears, and where it folds."""
+"""Where a warp maps the target badly: where it tears it apart, and where it folds it over."""
 
 import cv2
 import numpy as np

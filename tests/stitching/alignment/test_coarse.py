@@ -151,9 +151,7 @@ def test_pictures_of_one_colour_are_refused():
 
 
 def test_an_alignment_of_small_copies_holds_for_the_pictures_themselves():
-    small = Alignment(
-        np.array(KNOWN["perspective"]), Matches(CORNERS, CORNERS[::-1].copy(), "sift"), "homography", 1, 0.8
-    )
+    small = Alignment(np.array(KNOWN["perspective"]), Matches(CORNERS, CORNERS[::-1].copy()), "homography", 1, 0.8)
     large = small.rescaled(3.0, 2.0)
     expected = rescale(project(small.homography, CORNERS), 2)
     assert np.allclose(project(large.homography, rescale(CORNERS, 3)), expected)

@@ -12,7 +12,7 @@ realistic = pytest.mark.parametrize("name", REALISTIC)
 
 
 def planned(homography, target_size=SIZE):
-    nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)), "none")
+    nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
     return plan_canvas(Alignment(np.asarray(homography, np.float64), nothing, "homography", 1, 1.0), SIZE, target_size)
 
 
