@@ -13,3 +13,8 @@ def require(condition: bool, given: str, expected: str) -> None:
     """Raise InputError("<given>: expected <expected>") unless the condition holds; `given` names option and value."""
     if not condition:
         raise InputError(f"{given}: expected {expected}")
+
+
+def one_line(error: Exception) -> str:
+    """The message of a library's error on one line, cut to 200 characters; its type where it has none."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.errors import InputError, JobError
+from stitching.errors import InputError, JobError, one_line
 from stitching.io.files import AnyPath
 from stitching.network.interface import Device, GraphInterface, Planes
 from stitching.network.runtime.sealed_file import read_sealed, restore_advice
@@ -74,11 +74,6 @@ class OnnxRuntime:
         except Exception as error:  # out of memory, mostly
             raise JobError(f"{self.path}: ONNX Runtime failed ({one_line(error)})") from error
         return {name: np.asarray(field, np.float32) for name, field in zip(names, found, strict=True)}
-
-
-def one_line(error: Exception) -> str:
-    """The message of a library's error on one line, cut to 200 characters."""
-    return " ".join(str(error).split())[:200]
 
 
 def _session_options() -> Any:

@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stitching.errors import InputError, JobError
+from stitching.errors import InputError, JobError, one_line
 from stitching.io.files import AnyPath
 from stitching.network.interface import Device, GraphInterface, Planes
-from stitching.network.runtime.onnx_runtime import one_line
 from stitching.network.runtime.torch_graphs import TorchGraph, torch_graph
 from stitching.network.weights import open_network
 

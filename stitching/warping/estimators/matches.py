@@ -45,7 +45,7 @@ def matched_flow(matching: Runtime, pair: CanvasPair) -> BidirectionalFlow:
     """Flow target -> reference and back, from the network's matches alone."""
     window = window_of(pair)
     found = matching(window.pictures)
-    forward, backward = (window.enlarged(_filled(found, side)) / window.scale for side in ("forward", "backward"))
+    forward, backward = (window.displacement_to_canvas(_filled(found, side)) for side in ("forward", "backward"))
     return BidirectionalFlow(forward, backward)
 
 

@@ -17,51 +17,51 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stitching.errors import InputError, JobError
+from stitching.errors import InputError, JobError, one_line
 from stitching.geometry.pixel_maps import Field
 from stitching.network.inputs import PairTensors, to_tensor
 from stitching.warping.estimators.classical import GAIN_LIMITS
 from stitching.warping.flow.flow_warp import BidirectionalFlow, warp_from_flow
 from stitching.warping.warp import CanvasPair, Warp
 
-SMALLEST = 256  # px: the coarsest levels of some networks, at 1/64 or 1/128, are empty or divide by zero on less
-USUAL = "things"  # the weights trained on FlyingThings3D, which most networks have
+MIN_SIDE = 256  # px: the coarsest levels of some networks, at 1/64 or 1/128, are empty or divide by zero on less
+DEFAULT_WEIGHTS = "things"  # trained on FlyingThings3D; most networks have them
 
 
 @dataclass(frozen=True, eq=False)
 class FlowSequence:
-    """What a flow network gives: residuals only, and neither visibility nor matching."""
+    """The flow of a network as residuals."""
 
-    sequence: tuple[Tensor, ...]  # (b, 2, h, w) residuals, ever better; the last one is the answer
+    sequence: tuple[Tensor, ...]  # (b, 2, h, w) px, successively refined; the last one is the result
 
 
 class PtlflowWarping(nn.Module):
-    """A flow network in the place of our own pixel-wise warping, to train or to use.
+    """A flow network of ptlflow, to train or to use.
 
-    Call: a pair -> `FlowSequence`. In training mode networks that refine step by step give every step, all others
-    only the answer. Where a picture sees nothing, it shows the other one, as with the classical estimator. Any size.
+    Call: a pair of any size -> `FlowSequence`; in training mode with every step, if the network refines step by step.
+    Where a picture is not valid, it shows the other one, as for the classical estimator.
 
     Attributes:
         network: the bare network; save its `state_dict()` as safetensors, and `--warp ptlflow:MODEL:FILE` takes it.
     """
 
     def __init__(self, network: nn.Module) -> None:
-        """`network`: called with {"images": (b, 2, 3, h, w) BGR 0..1}, it answers {"flows": (b, 1, 2, h, w) px}."""
+        """`network`: called with {"images": (b, 2, 3, h, w) BGR 0..1}, it gives {"flows": (b, 1, 2, h, w) px}."""
         super().__init__()
         self.network = network
 
     def forward(self, pair: PairTensors) -> FlowSequence:
-        """Residuals of the target: the flow from the target to the reference."""
+        """The residuals of the target: the flow from the target to the reference."""
         height, width = pair.target.shape[2:]
-        below, right = max(SMALLEST - height, 0), max(SMALLEST - width, 0)
+        below, right = max(MIN_SIDE - height, 0), max(MIN_SIDE - width, 0)
         pictures = [functional.pad(p, (0, right, 0, below), mode="replicate") for p in _filled(pair)]
         found: Mapping[str, Any] = self.network({"images": torch.stack(pictures, dim=1)})
-        answer: Tensor = found["flows"][:, 0]
+        result: Tensor = found["flows"][:, 0]
         steps = list(found.get("flow_preds", ())) if self.training else []
-        alike = all(isinstance(step, Tensor) and step.shape == answer.shape for step in steps)
-        # Coarse-to-fine networks give their levels in sizes, units and an order of their own.
-        if not steps or not alike or not torch.equal(steps[-1], answer):
-            steps = [answer]
+        alike = all(isinstance(step, Tensor) and step.shape == result.shape for step in steps)
+        # Coarse-to-fine networks give their levels in various sizes, units and orders.
+        if not steps or not alike or not torch.equal(steps[-1], result):
+            steps = [result]
         return FlowSequence(tuple(step[..., :height, :width] for step in steps))
 
 
@@ -71,17 +71,18 @@ def ptlflow_warp(pair: CanvasPair, model: str, checkpoint: str = "") -> Warp:
     Args:
         pair: what to warp.
         model: name of the network.
-        checkpoint: file (see `create_network`), name of weights that ptlflow offers for download, or "": `USUAL`.
+        checkpoint: file (see `create_network`), name of weights that ptlflow offers for download, or "":
+            `DEFAULT_WEIGHTS`.
 
     Raises:
         InputError: no such network or weights, or they give no finite flow.
         JobError: the network fails.
     """
-    return flow_warp(pair, PtlflowWarping(create_network(model, checkpoint or USUAL)))
+    return flow_warp(pair, PtlflowWarping(create_network(model, checkpoint or DEFAULT_WEIGHTS)))
 
 
 def flow_warp(pair: CanvasPair, warping: nn.Module) -> Warp:
-    """The warp by a module with the call of `PtlflowWarping`, run both ways to check it.
+    """The warp by a module with the call of `PtlflowWarping`, forward and backward to check it.
 
     Raises:
         InputError: the module gives no finite flow.
@@ -96,13 +97,13 @@ def flow_warp(pair: CanvasPair, warping: nn.Module) -> Warp:
         try:
             # Not inference_mode: some networks keep tensors of a call, which later could not be trained with.
             with torch.no_grad(), _silence():
-                there = warping(PairTensors(reference, target, reference_valid, target_valid)).sequence[-1]
-                back = warping(PairTensors(target, reference, target_valid, reference_valid)).sequence[-1]
+                forward = warping(PairTensors(reference, target, reference_valid, target_valid)).sequence[-1]
+                backward = warping(PairTensors(target, reference, target_valid, reference_valid)).sequence[-1]
         except Exception as error:  # some want more than two pictures, or a GPU, or more memory
-            raise JobError(f"the flow network failed ({_line(error)}); use another one") from error
-        if not (there.isfinite().all() and back.isfinite().all()):
+            raise JobError(f"the flow network failed ({one_line(error)}); use another one") from error
+        if not (forward.isfinite().all() and backward.isfinite().all()):
             raise InputError("the flow network gives no finite flow: its weights are broken; use other ones")
-        return BidirectionalFlow(_to_field(there), _to_field(back))
+        return BidirectionalFlow(_to_field(forward), _to_field(backward))
 
     return warp_from_flow(pair, flow)
 
@@ -129,8 +130,8 @@ def create_network(model: str, checkpoint: str | None = None) -> nn.Module:
             ptlflow = import_module("ptlflow")  # seconds: it imports the code of every network
         except Exception as error:  # RuntimeError where torch and torchvision do not fit
             raise InputError(
-                f"the package ptlflow cannot be imported ({_line(error)}): pip install 'parastitch[ptlflow]' in a new "
-                "environment, torch and torchvision from the same index"
+                f"the package ptlflow cannot be imported ({one_line(error)}): pip install 'parastitch[ptlflow]' in a "
+                "new environment, torch and torchvision from the same index"
             ) from error
         if model not in ptlflow.get_model_names():
             known = ", ".join(ptlflow.get_model_names())
@@ -139,7 +140,7 @@ def create_network(model: str, checkpoint: str | None = None) -> nn.Module:
             network: nn.Module = ptlflow.get_model(model)
         except Exception as error:  # each network has reasons of its own, some want to download parts
             raise InputError(
-                f"ptlflow cannot make its network {model} here: {_line(error)}; use another one"
+                f"ptlflow cannot make its network {model} here: {one_line(error)}; use another one"
             ) from error
     if checkpoint is not None:
         _restore(network, model, checkpoint)
@@ -164,7 +165,7 @@ def _restore(network: nn.Module, model: str, checkpoint: str) -> None:
         for name, value in loaded.get("hyper_parameters", {}).get("extra_params", {}).items():
             network.add_extra_param(name, value)  # type: ignore[operator]
     except Exception as error:  # RuntimeError where they do not fit, others where these are no weights at all
-        raise InputError(f"{checkpoint} does not hold the weights of ptlflow's {model}: {_line(error)}") from error
+        raise InputError(f"{checkpoint} does not hold the weights of ptlflow's {model}: {one_line(error)}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -176,7 +177,7 @@ def _read(path: Path) -> dict[str, Any]:
         return _mapping(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # a damaged file raises nearly anything
         pickled = isinstance(error, pickle.UnpicklingError)
-        reason = "it is no checkpoint, or holds pickled objects" if pickled else f"it is damaged ({_line(error)})"
+        reason = "it is no checkpoint, or holds pickled objects" if pickled else f"it is damaged ({one_line(error)})"
         raise InputError(
             f"cannot read the weights in {path}: {reason}; expected a .safetensors file, or a .ckpt or .pth of tensors"
         ) from error
@@ -191,7 +192,7 @@ def _download(address: str, model: str, name: str) -> dict[str, Any]:
         )
     except Exception as error:  # no net, a broken download, a full disk
         raise InputError(
-            f"cannot download the weights {name!r} of ptlflow's {model} ({_line(error)}); "
+            f"cannot download the weights {name!r} of ptlflow's {model} ({one_line(error)}); "
             f"get {address} elsewhere and use --warp ptlflow:{model}:FILE"
         ) from error
 
@@ -200,12 +201,6 @@ def _mapping(loaded: object) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise TypeError(f"it holds one {type(loaded).__name__}, not weights by name")
     return loaded
-
-
-def _line(error: Exception) -> str:
-    """What an error says, in one line that is not too long."""
-    words = " ".join(str(error).split()) or type(error).__name__
-    return words if len(words) <= 200 else words[:197] + "..."
 
 
 def _filled(pair: PairTensors) -> tuple[Tensor, Tensor]:

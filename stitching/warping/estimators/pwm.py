@@ -31,11 +31,11 @@ class PwmEstimator:
         trusted = forward_backward_consistent(start, pair)
         part = bounding_rectangle(pair.target_valid, MARGIN)
         window = window_of(pair.crop(part))
-        found = self.pwm(window.pictures | window.start(start.residual[part.slices], trusted[part.slices]))
+        found = self.pwm(window.pictures | window.start_planes(start.residual[part.slices], trusted[part.slices]))
         residual, visible = start.residual.copy(), np.zeros(pair.target_valid.shape, np.float32)
-        extrapolated = window.enlarged(found["residual"]) / window.scale
+        extrapolated = window.displacement_to_canvas(found["residual"])
         residual[part.slices] = keep_trusted(start.residual[part.slices], trusted[part.slices], extrapolated)
-        visible[part.slices] = window.enlarged(found["confidence"])[..., 0]
+        visible[part.slices] = window.to_canvas(found["confidence"])[..., 0]
         confidence = np.where(pair.overlap, np.maximum(visible, trusted), OUTSIDE_CONFIDENCE).astype(np.float32)
         return Warp(residual, confidence, device=self.pwm.device)
 

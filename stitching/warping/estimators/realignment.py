@@ -39,12 +39,11 @@ class RealigningEstimator:
         homography = second_alignment(self.matching, pair) if self.iterations else None
         if homography is None:
             return self.estimator(pair)
-        realigned = moved(pair, homography)
-        if (
-            agreement(realigned) < agreement(pair) - MAX_LOST_CORRELATION
-        ):  # matches may agree with each other and be wrong
+        realigned = move_target(pair, homography)
+        # matches may agree with each other and be wrong
+        if mean_correlation(realigned) < mean_correlation(pair) - MAX_LOST_CORRELATION:
             return self.estimator(pair)
-        return composed(replace(self, iterations=self.iterations - 1)(realigned), homography)
+        return compose_warp(replace(self, iterations=self.iterations - 1)(realigned), homography)
 
 
 def second_alignment(matching: Runtime, pair: CanvasPair) -> Homography | None:
@@ -67,7 +66,7 @@ def second_alignment(matching: Runtime, pair: CanvasPair) -> Homography | None:
     return np.asarray(homography, np.float64) if is_plausible(homography, shape, shape) else None
 
 
-def agreement(pair: CanvasPair) -> float:
+def mean_correlation(pair: CanvasPair) -> float:
     """Mean local correlation of the pictures of a pair in their overlap, -1 .. 1; -1 without an overlap."""
     if not pair.overlap.any():
         return -1.0
@@ -75,7 +74,7 @@ def agreement(pair: CanvasPair) -> float:
     return float(local_correlation(reference, target, CORRELATION_WINDOW)[pair.overlap].mean())
 
 
-def moved(pair: CanvasPair, homography: Homography) -> CanvasPair:
+def move_target(pair: CanvasPair, homography: Homography) -> CanvasPair:
     """The pair with the target moved by a homography of the canvas."""
     h, w = pair.target_valid.shape
     valid = cv2.warpPerspective(pair.target_valid.astype(np.uint8), homography, (w, h), flags=cv2.INTER_NEAREST) > 0
@@ -84,8 +83,8 @@ def moved(pair: CanvasPair, homography: Homography) -> CanvasPair:
     return replace(pair, target=np.asarray(target, np.uint8), target_valid=valid, target_points=points)
 
 
-def composed(warp: Warp, homography: Homography) -> Warp:
-    """The warp of a target, from the warp of the same target after `moved`."""
+def compose_warp(warp: Warp, homography: Homography) -> Warp:
+    """The warp of a target, from the warp of the same target after `move_target`."""
     grid = pixel_grid(*warp.confidence.shape)
     map_xy = np.nan_to_num(project(homography, grid.astype(np.float64)), nan=-1e4).astype(np.float32)
     residual = map_xy + remap(warp.residual, map_xy) - grid

@@ -67,9 +67,9 @@ def test_a_field_drawn_on_a_window_comes_back(rectangle: Rectangle) -> None:
     part = window(rectangle=rectangle)
     w, h = part.size
     residual, everywhere = smooth_field(w, h), np.ones((h, w), bool)
-    start = part.start(residual, everywhere)
+    start = part.start_planes(residual, everywhere)
     assert start["start"].shape[2:] == start["trusted"].shape[2:] == part.pictures["target"].shape[2:]
-    back = part.enlarged(start["start"]) / part.scale
+    back = part.displacement_to_canvas(start["start"])
     assert back.shape == residual.shape
     step = max(np.abs(np.diff(residual, axis=axis)).max(initial=0) for axis in (0, 1))
     assert np.abs(back - residual).max() < 0.01 + 0.3 * step
@@ -79,7 +79,7 @@ def test_a_field_drawn_on_a_window_comes_back(rectangle: Rectangle) -> None:
 def test_a_field_comes_back_from_a_smaller_window(w: int, h: int) -> None:
     part = window(w, h)
     residual = smooth_field(*part.size)
-    back = part.enlarged(part.start(residual, np.ones(residual.shape[:2], bool))["start"]) / part.scale
+    back = part.displacement_to_canvas(part.start_planes(residual, np.ones(residual.shape[:2], bool))["start"])
     assert np.abs(back - residual)[5:-5, 5:-5].max() < 0.05
     assert np.abs(back - residual).max() < 0.3  # at the rim it goes on as it is
 
@@ -89,7 +89,7 @@ def test_a_field_in_cells_lies_where_the_cells_are() -> None:
     part = window()
     x = np.arange(W // MULTIPLE, dtype=np.float32) * MULTIPLE + (MULTIPLE - 1) / 2
     cells = np.broadcast_to(x, (1, 1, H // MULTIPLE, W // MULTIPLE))
-    enlarged = part.enlarged(np.ascontiguousarray(cells))
+    enlarged = part.to_canvas(np.ascontiguousarray(cells))
     assert enlarged.shape == (H, W, 1)
     inner = slice(MULTIPLE, W - MULTIPLE)
     assert np.abs(enlarged[:, inner, 0] - np.arange(W)[inner]).max() < 1e-3
@@ -101,7 +101,7 @@ def test_what_is_trusted_decides_how_a_start_is_drawn() -> None:
     trusted = np.zeros((700, 900), bool)
     trusted[:, ::2] = True
     residual = np.where(trusted[..., None], [5, 5], 1e4).astype(np.float32)
-    start = part.start(residual, trusted)["start"][0, :, : part.small[1], : part.small[0]]
+    start = part.start_planes(residual, trusted)["start"][0, :, : part.small[1], : part.small[0]]
     assert np.abs(start / part.scale[:, None, None] - 5).max() < 0.01
 
 

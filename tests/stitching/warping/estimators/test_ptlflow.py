@@ -23,7 +23,7 @@ from stitching.io.picture import as_picture, to_grey
 from stitching.network.inputs import PairTensors
 from stitching.warping.drawing import draw_canvas_pair
 from stitching.warping.estimators.classical import fill_outside
-from stitching.warping.estimators.ptlflow import SMALLEST, PtlflowWarping, create_network, flow_warp
+from stitching.warping.estimators.ptlflow import MIN_SIDE, PtlflowWarping, create_network, flow_warp
 from stitching.warping.estimators.registry import ESTIMATORS, find_estimator
 from stitching.warping.flow.dense_inverse_search import dense_inverse_search
 from stitching.warping.warp import CanvasPair
@@ -226,12 +226,12 @@ def test_weights_that_are_offered_are_downloaded(package, monkeypatch):
 # --- the module ---
 
 
-@pytest.mark.parametrize(("height", "width"), [(SMALLEST, SMALLEST + 24), (72, 300), (51, 33)])
+@pytest.mark.parametrize(("height", "width"), [(MIN_SIDE, MIN_SIDE + 24), (72, 300), (51, 33)])
 def test_residuals_are_of_the_window_and_the_network_never_sees_less_than_it_can(height, width):
     network = Tiny()
     sequence = PtlflowWarping(network).eval()(tensors(height, width, batch=2)).sequence
     assert [step.shape for step in sequence] == [(2, 2, height, width)]
-    assert network.images[0].shape == (2, 2, 3, max(height, SMALLEST), max(width, SMALLEST))
+    assert network.images[0].shape == (2, 2, 3, max(height, MIN_SIDE), max(width, MIN_SIDE))
 
 
 def test_in_training_every_step_counts_and_reaches_the_weights():
@@ -249,7 +249,7 @@ def test_in_training_every_step_counts_and_reaches_the_weights():
 )
 def test_levels_of_other_sizes_or_units_are_no_steps(levels):
     network = Tiny(**levels)
-    (answer,) = PtlflowWarping(network).train()(tensors(SMALLEST, SMALLEST)).sequence
+    (answer,) = PtlflowWarping(network).train()(tensors(MIN_SIDE, MIN_SIDE)).sequence
     assert torch.equal(answer, network({"images": network.images[0]})["flows"][:, 0])
 
 

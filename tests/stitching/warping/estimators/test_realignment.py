@@ -15,8 +15,8 @@ from stitching.warping.estimators.realignment import (
     MAX_ITERATIONS,
     MIN_MATCHES,
     RealigningEstimator,
-    composed,
-    moved,
+    compose_warp,
+    move_target,
     second_alignment,
 )
 from stitching.warping.estimators.registry import homography as no_residual
@@ -90,7 +90,7 @@ def test_otherwise_the_pair_stays_as_it_is(runtime: Matching) -> None:
 
 
 def test_a_moved_target_lies_on_the_reference() -> None:
-    pair = moved(pair_of(), TRUE)
+    pair = move_target(pair_of(), TRUE)
     assert pair.target.dtype == np.uint8
     inner = cv2.erode(pair.target_valid.astype(np.uint8), np.ones((5, 5)), borderValue=0) > 0
     assert inner.mean() > 0.5
@@ -102,7 +102,7 @@ def test_the_warp_of_the_moved_target_is_one_of_the_target() -> None:
     """First the homography, then the residual at the place where that leads."""
     grid = pixel_grid(H, W).astype(np.float64)
     residual = (0.05 * (pixel_grid(H, W) - 100)).astype(np.float32)
-    warp = composed(Warp(residual, np.ones((H, W), np.float32)), TRUE)
+    warp = compose_warp(Warp(residual, np.ones((H, W), np.float32)), TRUE)
     places = project(TRUE, grid)
     inside = ((places > 0) & (places < [W - 1, H - 1])).all(axis=2)
     expected = places + 0.05 * (places - 100) - grid
