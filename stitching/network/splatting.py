@@ -42,31 +42,42 @@ def splat(values: Tensor, displacement: Tensor, importance: Tensor, valid: Tenso
     dtype = torch.promote_types(torch.promote_types(values.dtype, displacement.dtype), torch.float32)
     values, displacement = values.to(dtype), displacement.to(dtype)
     importance, valid = importance.to(dtype), valid.to(dtype)
-    b, c, h, w = values.shape
+    c = values.shape[1]
     largest = importance.detach().masked_fill(valid == 0, torch.finfo(dtype).min).amax((2, 3), keepdim=True)
     weight = (importance - largest).clamp(-_MAX_IMPORTANCE_GAP, 0.0).exp() * valid
     # Contribution of each pixel: its weighted values, its weight, its share of the coverage.
     contribution = torch.cat([values * weight, weight, valid], 1).flatten(2)  # (b, c + 2, h, w) -> (b, c + 2, h w)
 
+    landed = _scatter(contribution, displacement)
+    sums, total, coverage = landed[:, :c], landed[:, c : c + 1], landed[:, c + 1 :]
+    covered = coverage >= MIN_COVERAGE
+    mean = sums / torch.where(covered, total, 1)  # no gradient through what is not covered
+    return Splatted(torch.where(covered, mean, 0), coverage)
+
+
+def _scatter(contribution: Tensor, displacement: Tensor) -> Tensor:
+    """Sums (b, c, h, w) of what lands on each pixel.
+
+    Args:
+        contribution: (b, c, h w) of each pixel, shared out over the four pixels around its new position.
+        displacement: (b, 2, h, w) px.
+    """
+    (b, c, _), (h, w) = contribution.shape, displacement.shape[2:]
     wide = w + 3  # a frame, one pixel before and two after, takes in what lands outside
-    columns = torch.arange(w, dtype=dtype, device=values.device)
-    rows = torch.arange(h, dtype=dtype, device=values.device)[:, None]
+    columns = torch.arange(w, dtype=displacement.dtype, device=displacement.device)
+    rows = torch.arange(h, dtype=displacement.dtype, device=displacement.device)[:, None]
     x = (displacement[:, 0] + columns).clamp(-1, w) + 1  # (b, h, w), of the framed canvas
     y = (displacement[:, 1] + rows).clamp(-1, h) + 1
     left, top = x.detach().floor(), y.detach().floor()
     right, lower = (x - left).flatten(1)[:, None], (y - top).flatten(1)[:, None]  # (b, h, w) -> (b, 1, h w), 0 .. 1
     cell = (top.long() * wide + left.long()).flatten(1)[:, None]  # (b, h, w) -> (b, 1, h w)
-    landed = values.new_zeros(b, c + 2, (h + 3) * wide)
+    landed = contribution.new_zeros(b, c, (h + 3) * wide)
     for step, footprint in (
         (0, (1 - lower) * (1 - right)),
         (1, (1 - lower) * right),
         (wide, lower * (1 - right)),
         (wide + 1, lower * right),
     ):
-        landed = landed.scatter_add(2, (cell + step).expand(-1, c + 2, -1), contribution * footprint)
-    # (b, c + 2, (h + 3) (w + 3)) -> (b, c + 2, h, w), without the frame
-    landed = landed.view(b, c + 2, h + 3, wide)[:, :, 1 : h + 1, 1 : w + 1]
-    sums, total, coverage = landed[:, :c], landed[:, c : c + 1], landed[:, c + 1 :]
-    covered = coverage >= MIN_COVERAGE
-    mean = sums / torch.where(covered, total, 1)  # no gradient through what is not covered
-    return Splatted(torch.where(covered, mean, 0), coverage)
+        landed = landed.scatter_add(2, (cell + step).expand(-1, c, -1), contribution * footprint)
+    # (b, c, (h + 3) (w + 3)) -> (b, c, h, w), without the frame
+    return landed.view(b, c, h + 3, wide)[:, :, 1 : h + 1, 1 : w + 1]

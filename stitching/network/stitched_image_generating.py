@@ -82,7 +82,8 @@ class StitchedImageGenerating(nn.Module):
         reference, target = inputs.reference.float(), inputs.target.float()
         valid = inputs.reference_valid.float()
         covered = torch.where(inputs.target_valid >= MIN_COVERAGE, inputs.target_valid, 0).float()
-        logit, log_gain, tint = self._heads(reference, target, valid, covered, reference_features, target_features)
+        inputs = StitchInputs(reference, target, valid, covered)
+        logit, log_gain, tint = self._heads(inputs, reference_features, target_features)
         weight = _weight(logit, valid, covered)
         log_gain = _extrapolate_gain(log(MAX_GAIN) * torch.tanh(log_gain), valid * (covered > 0))
         gain = resize_like(log_gain, reference).exp()
@@ -91,15 +92,10 @@ class StitchedImageGenerating(nn.Module):
         return Generated(weight, gain, fill, torch.where((valid > 0) | (covered > 0), blended, fill))
 
     def _heads(
-        self,
-        reference: Tensor,
-        target: Tensor,
-        valid: Tensor,
-        covered: Tensor,
-        reference_features: Features,
-        target_features: Features,
+        self, inputs: StitchInputs, reference_features: Features, target_features: Features
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Outputs of the heads, float32: weight (b, 1, h, w), gain (b, 3, h / 8, w / 8), fill (b, 3, h / 4, w / 4)."""
+        reference, target, valid, covered = vars(inputs).values()
         difference = (reference - target).abs() * valid * covered
         centred = (reference - 0.5) * 2 * valid, (target - 0.5) * 2 * covered
         full = functional.leaky_relu(self.stem(torch.cat([*centred, 4 * difference, valid, covered], dim=1)), SLOPE)

@@ -57,18 +57,15 @@ def export_network(
     metadata = {"format": FORMAT, "version": VERSION, "precision": precision, "architecture": json.dumps(dict(facts))}
     differences: Differences = {}
     folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as files:
-        for kind in TORCH_GRAPHS:
-            graph = kind.interface
-            path = folder / f"{graph.name}.onnx"
+    with ExitStack() as files:  # no file is replaced before all are checked
+        for graph in TORCH_GRAPHS:
+            name = graph.interface.name
+            path = folder / f"{name}.onnx"
             check_writable(path)
             temporary = files.enter_context(atomic_write(path))
-            _write(kind(stored), temporary, metadata | {"graph": graph.name})
-            off = _differences(temporary, kind(stored))
-            if too_far := {name: error for name, error in off.items() if not error <= MAX_DIFFERENCE}:
-                reason = f"it would differ from torch by {too_far}; at most {MAX_DIFFERENCE} is expected"
-                raise JobError(f"{path}: not written, {reason}")
-            differences[graph.name] = off if stored is network else _differences(temporary, kind(network))
+            _write(graph(stored), temporary, metadata | {"graph": name})
+            _check(temporary, graph(stored), path)
+            differences[name] = _differences(temporary, graph(network))
     return differences
 
 
@@ -131,6 +128,14 @@ def _halve_weights(model: ModelProto) -> None:
         casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
     del model.graph.node[:]
     model.graph.node.extend([*casts, *nodes])
+
+
+def _check(temporary: Path, module: TorchGraph, path: Path) -> None:
+    """Raise JobError where a file does not compute what a module does; `path` is for the message."""
+    differences = _differences(temporary, module)
+    if too_far := {name: error for name, error in differences.items() if not error <= MAX_DIFFERENCE}:
+        reason = f"it would differ from torch by {too_far}; at most {MAX_DIFFERENCE} is expected"
+        raise JobError(f"{path}: not written, {reason}")
 
 
 def _differences(path: Path, module: TorchGraph) -> dict[str, float]:
