@@ -30,12 +30,18 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def shown() -> Item:
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `shown` rendered."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def shown(cache: Path) -> Item:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             multitask, "open_renderer", lambda options, seed: SampleRenderer(options, seed, CPU, small_bank())
         )
-        return MultiTaskScenes(COUNT, SEED, OPTIONS).tensors()
+        return MultiTaskScenes(COUNT, SEED, OPTIONS).tensors(cache)
 
 
 def scenes(count: int = COUNT, **corrupt: float) -> MultiTaskScenes:
@@ -107,12 +113,12 @@ def test_items_depend_on_seed_and_index_alone(shown: Item) -> None:
         fewer[3]
 
 
-def test_just_the_stated_share_gets_the_labels_of_others(shown: Item) -> None:
+def test_just_the_stated_share_gets_the_labels_of_others(shown: Item, cache: Path) -> None:
     image, labels = shown
     data = scenes(depth=0.5, edges=0.25)
     wrong = data.corrupted("depth")
     assert (int(wrong.sum()), int(data.corrupted("edges").sum()), data.corrupted("normals").any()) == (4, 2, False)
-    found, taken = data.tensors()
+    found, taken = data.tensors(cache)
     assert torch.equal(found, image)
     assert torch.equal(taken["segmentation"], labels["segmentation"])
     assert torch.equal(taken["normals"], labels["normals"])

@@ -8,7 +8,7 @@ from worlds import CPU, gentle_bank
 from datasets.options import SampleOptions
 from datasets.sample_renderer import SampleRenderer
 
-OPTIONS = SampleOptions(size=(48, 40), photometry=False, geometry=True)
+OPTIONS = SampleOptions(size=(48, 40), photometry=False, geometry=True, supersampling=1)
 
 
 def content(value):
@@ -23,17 +23,17 @@ def content(value):
 def test_a_sample_is_the_same_bytes_in_any_order():
     options = replace(OPTIONS, photometry=True)
     first, second = (SampleRenderer(options, 3, CPU, gentle_bank()) for _ in range(2))
-    forwards = [content(first(index)) for index in (0, 1, 5)]
-    backwards = [content(second(index)) for index in (5, 1, 0)]
+    forwards = [content(first(index)) for index in (0, 5)]
+    backwards = [content(second(index)) for index in (5, 0)]
     assert forwards == backwards[::-1]
-    assert len({sample[2] for sample in forwards}) == 3
+    assert len({sample[2] for sample in forwards}) == 2
     other = content(SampleRenderer(options, 4, CPU, gentle_bank())(0))
     assert other[2] != forwards[0][2]
 
 
 def test_samples_made_together_are_those_made_alone():
     renderer = SampleRenderer(OPTIONS, 3, CPU, gentle_bank())
-    together = renderer.render([renderer.sample_scene(index) for index in (4, 0, 2)])
+    together = renderer.render([renderer.sample_scene(index) for index in (4, 0)])
     for sample in together:
         alone = renderer(sample.index)
         assert alone.facts["scene"] == sample.facts["scene"]

@@ -108,6 +108,7 @@ def test_canvases_are_padded_with_nothing() -> None:
         assert batch.stitched_mask[number][~outside].all()
 
 
+@pytest.mark.slow
 def test_workers_make_no_difference_and_end_with_the_iterator(small: None) -> None:
     assert not multiprocessing.active_children()
     batches = stream(OPTIONS, 1, 2, workers=1)
