@@ -32,19 +32,19 @@ class SurfaceWarp:
         homography: (3, 3), reference px -> target px.
         similarity: surface px -> target px.
         frame: bounds of the reference, surface px.
-        reach: distance from the frame at which the similarity has its largest share, surface px; 0 = it has none.
+        blend_distance: from the frame to where the similarity has its largest share, surface px; 0 = it has none.
     """
 
     surface: Surface
     homography: Matrix
     similarity: Similarity
     frame: Bounds
-    reach: float
+    blend_distance: float
 
     def __call__(self, points: Points) -> Points:
         """(..., 2) surface px -> target px; NaN where the target cannot have seen it."""
         by_homography = project(self.homography, self.surface.to_reference(points))
-        if self.reach == 0:
+        if self.blend_distance == 0:
             return by_homography
         share = self._similarity_share(points)[..., None]
         blended: Points = (1 - share) * by_homography + share * _apply_similarity(self.similarity, points)
@@ -68,17 +68,17 @@ class SurfaceWarp:
         return found + step / (a * d - b * c)[..., None]
 
     def _similarity_share(self, points: Points) -> Points:
-        """(...): 0 in the reference's frame, rising smoothly to its largest value at `reach` outside of it."""
+        """(...): 0 in the reference's frame, rising smoothly to its largest value at `blend_distance` from it."""
         low, high = self.frame
         outside = np.maximum(np.maximum(low - points, points - high), 0)
-        t = np.minimum(np.hypot(outside[..., 0], outside[..., 1]) / self.reach, 1)
+        t = np.minimum(np.hypot(outside[..., 0], outside[..., 1]) / self.blend_distance, 1)
         share: Points = MAX_SIMILARITY_SHARE * t * t * (3 - 2 * t)
         return share
 
 
 @dataclass(frozen=True)
 class CoarseWarp:
-    """The warp of the surface, in px of a canvas on it."""
+    """Backward map from a canvas to the target: the warp of its surface, in canvas px."""
 
     canvas: Canvas
     on_surface: SurfaceWarp
@@ -104,11 +104,11 @@ def warp_to_surface(surface: Surface, homography: Matrix, reference_size: Size, 
     frame = np.floor(outline.min(axis=0)), np.ceil(outline.max(axis=0))
     inverse = np.linalg.inv(homography)
     inverse = inverse / abs(inverse[2, 2])  # keeps the sign, which says what is in front of the camera
-    rigid = SurfaceWarp(surface, inverse, (1, 0), frame, 0.0)
-    similarity = _fit_similarity(rigid, target_size)
+    unblended = SurfaceWarp(surface, inverse, (1, 0), frame, 0.0)
+    similarity = _fit_similarity(unblended, target_size)
     blends = surface.focal is None and size_variation(homography, target_size) >= MIN_SIZE_VARIATION
-    reach = _farthest_corner(similarity, frame, target_size) if blends else 0.0
-    return SurfaceWarp(surface, inverse, similarity, frame, reach)
+    blend_distance = _overhang(similarity, frame, target_size) if blends else 0.0
+    return SurfaceWarp(surface, inverse, similarity, frame, blend_distance)
 
 
 def picture_outline(size: Size) -> Points:
@@ -116,7 +116,7 @@ def picture_outline(size: Size) -> Points:
     return box_outline((0, 0), (size[0] - 1, size[1] - 1))
 
 
-def _farthest_corner(similarity: Similarity, frame: Bounds, target_size: Size) -> float:
+def _overhang(similarity: Similarity, frame: Bounds, target_size: Size) -> float:
     """How far the target, placed by a similarity, reaches out of the frame along x or y, surface px."""
     a, b = similarity
     low, high = frame
@@ -124,17 +124,17 @@ def _farthest_corner(similarity: Similarity, frame: Bounds, target_size: Size) -
     return float(max((low - placed).max(), (placed - high).max(), 0.0))
 
 
-def _fit_similarity(rigid: SurfaceWarp, target_size: Size) -> Similarity:
+def _fit_similarity(unblended: SurfaceWarp, target_size: Size) -> Similarity:
     """The similarity closest to the homography where the target leaves the reference's frame."""
-    low, high = rigid.frame
+    low, high = unblended.frame
     points = even_grid(low, high)
-    mapped = rigid(points)
+    mapped = unblended(points)
     visible = inside(mapped, target_size)
     if visible.sum() < 3:
         return 1, 0
     points, mapped = points[visible], mapped[visible]  # (n, 2)
     edge = box_outline(low, high)
-    leaving = edge[inside(rigid(edge), target_size)]
+    leaving = edge[inside(unblended(edge), target_size)]
     weight = np.ones(len(points))
     if len(leaving):
         distance = np.sqrt(((points[:, None] - leaving[None]) ** 2).sum(axis=2).min(axis=1))

@@ -58,7 +58,7 @@ class Canvas:
 
     @property
     def projection(self) -> str:
-        """ "plane" or "cylinder"."""
+        """Name of the surface: "plane" or "cylinder"."""
         return "plane" if self.surface.focal is None else "cylinder"
 
     def scale_for(self, megapix: float) -> float:

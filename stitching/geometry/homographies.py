@@ -41,14 +41,7 @@ def is_plausible(homography: Matrix, target_shape: tuple[int, ...], reference_sh
     if not np.isfinite(homography).all() or _has_horizon(homography, target_shape):
         return False
     outline = project(homography, _corners(target_shape))
-    if not _is_convex(outline):
-        return False
-    area, overlap = cv2.intersectConvexConvex(outline.astype(np.float32), _corners(reference_shape).astype(np.float32))
-    if area < MIN_OVERLAP * reference_shape[1] * reference_shape[0]:
-        return False
-    source = project(np.linalg.inv(homography), np.asarray(overlap, np.float64).reshape(-1, 2))  # (k, 1, 2) -> (k, 2)
-    change = area / max(cv2.contourArea(source.astype(np.float32)), 1e-6)
-    return 1 / MAX_AREA_CHANGE < change < MAX_AREA_CHANGE
+    return _is_convex(outline) and _overlaps_in_similar_size(homography, outline, reference_shape)
 
 
 def _has_horizon(homography: Matrix, shape: tuple[int, ...]) -> bool:
@@ -62,6 +55,18 @@ def _is_convex(outline: Points) -> bool:
     edges = np.roll(outline, -1, axis=0) - outline
     turns = edges[:, 0] * np.roll(edges[:, 1], -1) - edges[:, 1] * np.roll(edges[:, 0], -1)
     return bool((turns > 0).all())
+
+
+def _overlaps_in_similar_size(homography: Matrix, outline: Points, reference_shape: tuple[int, ...]) -> bool:
+    """Whether the target, of this outline (4, 2) in the reference, overlaps it, without a great change of area."""
+    frame = _corners(reference_shape).astype(np.float32)
+    area, overlap = cv2.intersectConvexConvex(outline.astype(np.float32), frame)
+    if area < MIN_OVERLAP * reference_shape[1] * reference_shape[0]:
+        return False
+    overlap_corners = np.asarray(overlap, np.float64).reshape(-1, 2)  # (k, 1, 2) -> (k, 2)
+    in_target = project(np.linalg.inv(homography), overlap_corners)
+    change = area / max(cv2.contourArea(in_target.astype(np.float32)), 1e-6)
+    return 1 / MAX_AREA_CHANGE < change < MAX_AREA_CHANGE
 
 
 def _corners(shape: tuple[int, ...]) -> Points:
@@ -102,11 +107,11 @@ def focal_length(homography: Matrix, reference_size: Size, target_size: Size) ->
 
 
 def nearest_homography_map(map_xy: Field, known: Mask) -> Field:
-    """The homography nearest to a map where that is known, in least squares, as a map of its own.
+    """The homography that fits a map best in the sense of least squares, as a map.
 
     Args:
         map_xy: (h, w, 2) px.
-        known: (h, w), where it counts.
+        known: (h, w), the pixels that are fitted.
 
     Returns:
         (h, w, 2) px; the identity where fewer than four points are known.

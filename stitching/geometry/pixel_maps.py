@@ -86,6 +86,11 @@ def crop_and_resize(
     return _between_nodes(_interpolated(rows, x - first, 1), lattice, size, offset)
 
 
+def resize_field(field: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
+    """Interpolate a field (h, w[, c]) linearly to `size` (w, h); values are not scaled."""
+    return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+
 def _nodes(start: int, length: int, lattice: int) -> Points:
     """Centres of the cells of `lattice` px, from the cell before pixel `start` to the cell after the last pixel."""
     cells = np.arange(start // lattice - 1, (start + length - 1) // lattice + 2, dtype=np.float64)
@@ -166,11 +171,6 @@ def push_pull(field: Field, known: NDArray[np.float32]) -> Field:
     return filled
 
 
-def resize_field(field: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
-    """Interpolate a field (h, w[, c]) linearly to `size` (w, h); values are not scaled."""
-    return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_LINEAR), np.float32)
-
-
 def forward_map(backward: Field, scale: float, target_size: Size) -> tuple[Field, float]:
     """Invert a backward map: for every target pixel its position on the canvas.
 
@@ -187,14 +187,13 @@ def forward_map(backward: Field, scale: float, target_size: Size) -> tuple[Field
     grid_scale = min(1.0, scale)
     w, h = max(1, round(tw * grid_scale)), max(1, round(th * grid_scale))
     rows, columns = np.nonzero(np.isfinite(backward[..., 0]))
-    cells = np.round(rescale(backward[rows, columns], grid_scale)).astype(np.int64)  # (n, 2)
+    points = backward[rows, columns]  # (n, 2) target px
+    cells = np.round(rescale(points, grid_scale)).astype(np.int64)
     hit = (cells >= 0).all(axis=1) & (cells[:, 0] < w) & (cells[:, 1] < h)
     cell = cells[hit, 1] * w + cells[hit, 0]
     count = np.bincount(cell, minlength=h * w)
-    # Offsets from the target pixel, which are small, keep their precision when they become float32.
-    offset = (
-        rescale(np.stack([columns, rows], axis=-1)[hit].astype(np.float64), 1 / scale) - backward[rows, columns][hit]
-    )
+    # Offsets from target px to canvas px keep their precision when they become float32.
+    offset = rescale(np.stack([columns, rows], axis=-1)[hit].astype(np.float64), 1 / scale) - points[hit]
     sums = np.stack([np.bincount(cell, offset[:, axis], h * w) for axis in (0, 1)], axis=-1)
     known = (count > 0).astype(np.float32).reshape(h, w)
     offsets = (sums / np.maximum(count, 1)[:, None]).astype(np.float32)

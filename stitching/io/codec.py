@@ -8,7 +8,7 @@ import numpy as np
 
 from stitching.errors import InputError, JobError
 from stitching.io.metadata.formats import Format
-from stitching.io.picture import Pixels
+from stitching.io.picture import PixelArray
 
 # Full colour resolution in JPEG; PNG as small on photographs as zlib level 1 with all filters, in 2/3 of the time.
 _EXTENSIONS_AND_SETTINGS: dict[Format, tuple[str, list[int]]] = {
@@ -23,7 +23,7 @@ _EXTENSIONS_AND_SETTINGS: dict[Format, tuple[str, list[int]]] = {
 }  # fmt: skip
 
 
-def decode(encoded: bytes, name: str) -> Pixels:
+def decode(encoded: bytes, name: str) -> PixelArray:
     """The pixels of a file as stored, with all their channels and bits; InputError where that fails."""
     try:
         with _silent_opencv():
@@ -35,7 +35,7 @@ def decode(encoded: bytes, name: str) -> Pixels:
     return decoded
 
 
-def encode(array: Pixels, format_: Format, name: str) -> memoryview:
+def encode(array: PixelArray, format_: Format, name: str) -> memoryview:
     """The bytes of a file that holds `array`, (h, w), (h, w, 3) BGR or (h, w, 4) BGRA; JobError where that fails."""
     extension, settings = _EXTENSIONS_AND_SETTINGS[format_]
     try:

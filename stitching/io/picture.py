@@ -12,7 +12,7 @@ from stitching.io.metadata.contents import Metadata
 
 MIN_SIDE = 32  # px; a smaller picture has nothing to match
 
-Pixels = NDArray[Any]  # uint8 or uint16
+PixelArray = NDArray[Any]  # (h, w[, c]) uint8 or uint16
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Picture:
         name: its path, or what the caller calls an array.
     """
 
-    pixels: Pixels
+    pixels: PixelArray
     valid: NDArray[np.uint8] | None = None
     metadata: Metadata = field(default_factory=Metadata)
     name: str = "array"
@@ -61,7 +61,7 @@ def as_picture(array: Any, name: str = "array", metadata: Metadata | None = None
     return Picture(cv2.cvtColor(array, cv2.COLOR_BGRA2BGR), valid, metadata, name)
 
 
-def check_array(array: Any, name: str) -> Pixels:
+def check_array(array: Any, name: str) -> PixelArray:
     """The array, contiguous, in native byte order, without a single channel's axis; InputError if it is no picture."""
     if not isinstance(array, np.ndarray):
         raise InputError(f"{name}: got {type(array).__name__}; expected a path or a numpy array (h, w, 3), BGR")
@@ -75,12 +75,12 @@ def check_array(array: Any, name: str) -> Pixels:
     return np.ascontiguousarray(array, dtype=array.dtype.name)
 
 
-def white_of(array: Pixels) -> int:
+def white_of(array: PixelArray) -> int:
     """The largest value of its dtype, uint8 or uint16."""
     return 255 if array.dtype == np.uint8 else 65535
 
 
-def has_alpha(array: Pixels) -> bool:
+def has_alpha(array: PixelArray) -> bool:
     """Whether an array (h, w[, c]) has a fourth channel."""
     return array.ndim == 3 and array.shape[2] == 4
 
@@ -97,7 +97,7 @@ def shrink(picture: Picture, scale: float) -> Picture:
     return Picture(pixels, valid, picture.metadata, picture.name)
 
 
-def to_8_bit(pixels: Pixels) -> NDArray[np.uint8]:
+def to_8_bit(pixels: PixelArray) -> NDArray[np.uint8]:
     """The upper eight bits of uint16 pixels; uint8 pixels as they are."""
     return pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
 

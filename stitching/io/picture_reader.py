@@ -13,7 +13,7 @@ from stitching.io.codec import decode
 from stitching.io.files import AnyPath
 from stitching.io.metadata.contents import Metadata
 from stitching.io.metadata.formats import detect_format, parse_picture
-from stitching.io.picture import Picture, Pixels, as_picture, check_array, has_alpha, white_of
+from stitching.io.picture import Picture, PixelArray, as_picture, check_array, has_alpha, white_of
 
 
 def read_picture(path: AnyPath) -> Picture:
@@ -62,7 +62,7 @@ def read_mask(mask: AnyPath | NDArray[Any], size: tuple[int, int]) -> NDArray[np
     return used.astype(np.uint8) * np.uint8(255)
 
 
-def _read_upright(path: AnyPath) -> tuple[Pixels, Metadata]:
+def _read_upright(path: AnyPath) -> tuple[PixelArray, Metadata]:
     """The upright pixels of a file with all their channels, and its metadata."""
     name = os.fspath(path)
     contents = parse_picture(_read_bytes(path), name)
@@ -85,7 +85,7 @@ def _read_bytes(path: AnyPath) -> bytes:
         raise InputError(f"cannot read {name}: {error.strerror}; expected a picture file") from error
 
 
-def _upright(array: Pixels, orientation: int) -> Pixels:
+def _upright(array: PixelArray, orientation: int) -> PixelArray:
     """Apply an EXIF orientation, 1..8 (CIPA DC-008, tag 274); any other number means upright."""
     if orientation in (5, 7):
         array = cv2.transpose(array)
@@ -96,7 +96,7 @@ def _upright(array: Pixels, orientation: int) -> Pixels:
     return cv2.flip(array, {2: 1, 4: 0}[orientation]) if orientation in (2, 4) else array
 
 
-def _divide_by_alpha(array: Pixels) -> None:
+def _divide_by_alpha(array: PixelArray) -> None:
     """Restore, in place, colours that are multiplied by alpha, where that is above half."""
     white = white_of(array)
     soft = (array[..., 3] > white // 2) & (array[..., 3] < white)

@@ -12,7 +12,7 @@ from stitching.io.codec import encode
 from stitching.io.files import AnyPath, atomic_write, check_writable
 from stitching.io.metadata.contents import Metadata
 from stitching.io.metadata.formats import Format, embed_metadata
-from stitching.io.picture import Pixels, check_array, has_alpha
+from stitching.io.picture import PixelArray, check_array, has_alpha
 
 _FORMATS: dict[str, Format] = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WebP",
@@ -35,7 +35,7 @@ def check_output(path: AnyPath, size: tuple[int, int] | None = None) -> None:
 
 def write_picture(
     path: AnyPath,
-    pixels: Pixels,
+    pixels: PixelArray,
     alpha: NDArray[np.uint8] | None = None,
     metadata: Metadata | None = None,
     background: tuple[int, int, int] = (0, 0, 0),
@@ -82,7 +82,9 @@ def _format_of(path: AnyPath) -> Format:
     return _FORMATS[suffix.lower()]
 
 
-def _with_alpha(array: Pixels, alpha: NDArray[np.uint8], background: tuple[int, int, int], format_: Format) -> Pixels:
+def _with_alpha(
+    array: PixelArray, alpha: NDArray[np.uint8], background: tuple[int, int, int], format_: Format
+) -> PixelArray:
     """The array with alpha as a fourth channel, or blended with the background; as it is where all is opaque."""
     if alpha.shape != array.shape[:2] or alpha.dtype != np.uint8:
         raise InputError(f"alpha: {alpha.shape} {alpha.dtype}; expected {array.shape[:2]} uint8, as the pixels")
@@ -96,7 +98,7 @@ def _with_alpha(array: Pixels, alpha: NDArray[np.uint8], background: tuple[int, 
     return with_alpha
 
 
-def _blended(colour: Pixels, alpha: NDArray[np.uint8], background: tuple[int, int, int]) -> Pixels:
+def _blended(colour: PixelArray, alpha: NDArray[np.uint8], background: tuple[int, int, int]) -> PixelArray:
     blended = colour.copy()
     soft = alpha < 255
     share = alpha[soft, None] / np.float32(255)
