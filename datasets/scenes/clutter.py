@@ -4,7 +4,7 @@ import numpy as np
 
 from datasets.scenes.lighting import daylight, room_light
 from datasets.scenes.scene import Kind, Scene, Standpoint
-from datasets.scenes.shapes.flat import CLOSED, bars, boxes, panels
+from datasets.scenes.shapes.flat import CLOSED, bars, boxes, level_ground, panels
 from datasets.scenes.shapes.mesh_builder import MeshBuilder
 from datasets.scenes.shapes.outlines import animal, blob, bush, cutouts, person
 from datasets.scenes.shapes.paint import Palette
@@ -25,31 +25,20 @@ def _on_table(rng: np.random.Generator, bank: TextureBank) -> Scene:
     wide, deep = rng.uniform(1.2, 2.2), rng.uniform(0.8, 1.5)
     start = rng.uniform(0.35, 0.6)  # from the camera to the near edge
     _table_top(mesh, palette, wide, deep, start)
-    places = small_things.spread(
+    points = small_things.spread(
         rng, int(rng.integers(9, 22)), (-wide / 2 + 0.1, start + 0.08), (wide / 2 - 0.1, start + deep - 0.08), 0.19
     )
-    spots = [Spot.facing((x, 0, z), rng.uniform(-0.9, 0.9)) for x, z in places]
+    spots = [Spot.facing((x, 0, z), rng.uniform(-0.9, 0.9)) for x, z in points]
     small_things.scatter(mesh, palette, spots, size=rng.uniform(0.85, 1.25))
     if rng.random() < 0.35:
-        small_things.pot_plant(
-            mesh, palette, Spot.facing((rng.uniform(-0.5, 0.5) * wide, 0, start + deep * 0.8), 0), rng.uniform(0.3, 0.6)
-        )
+        spot = Spot.facing((rng.uniform(-0.5, 0.5) * wide, 0, start + deep * 0.8), 0)
+        small_things.pot_plant(mesh, palette, spot, rng.uniform(0.3, 0.6))
     if rng.random() < 0.3:
-        small_things.table_lamp(
-            mesh,
-            palette,
-            Spot.facing((rng.uniform(-0.4, 0.4) * wide, 0, start + deep * 0.85), 0),
-            rng.uniform(0.35, 0.55),
-        )
+        spot = Spot.facing((rng.uniform(-0.4, 0.4) * wide, 0, start + deep * 0.85), 0)
+        small_things.table_lamp(mesh, palette, spot, rng.uniform(0.35, 0.55))
     if rng.random() < 0.3:
-        small_things.mesh_screen(
-            mesh,
-            palette,
-            Spot.facing((rng.uniform(-0.3, 0.3) * wide, 0, start + 0.12), rng.normal() * 0.2),
-            0.35,
-            0.3,
-            0.05,
-        )
+        spot = Spot.facing((rng.uniform(-0.3, 0.3) * wide, 0, start + 0.12), rng.normal() * 0.2)
+        small_things.mesh_screen(mesh, palette, spot, 0.35, 0.3, 0.05)
     away = start + deep + rng.uniform(0.25, 2.6)
     _backdrop(mesh, palette, away, 0.75)
     eye = np.array([0.0, -rng.uniform(0.28, 0.6), 0.0])
@@ -90,33 +79,14 @@ def _backdrop(mesh: MeshBuilder, palette: Palette, away: float, under: float) ->
     paint = palette.paint(
         "plaster", "photo", "brick", "concrete", "wood", "stripes", "fabric", colour=0.4, bright=1.0, metres=None
     )
-    panels(
-        mesh,
-        (-half - 0.1, under, away + 0.1),
-        (2 * half + 0.2, 0, 0),
-        (0, 0, -away - 3),
-        floor,
-        Kind.GROUND,
-        cells=(6, 6),
-        edges=False,
-    )
+    level_ground(mesh, (-half - 0.1, under, away + 0.1), 2 * half + 0.2, away + 3, floor, (6, 6))
     tall = under - top
     panels(mesh, (-half, top, away), (2 * half, 0, 0), (0, tall, 0), paint, Kind.WALL, cells=(6, 4), casts_shadow=False)
-    panels(
-        mesh, (-half, top, -2.9), (0, 0, away + 2.9), (0, tall, 0), paint, Kind.WALL, cells=(4, 2), casts_shadow=False
-    )
-    panels(
-        mesh, (half, top, away), (0, 0, -away - 2.9), (0, tall, 0), paint, Kind.WALL, cells=(4, 2), casts_shadow=False
-    )
-    panels(
-        mesh,
-        (-half - 0.1, top, -2.9),
-        (2 * half + 0.2, 0, 0),
-        (0, 0, away + 3),
-        palette.paint("plaster", bright=1.2),
-        Kind.CEILING,
-        casts_shadow=False,
-    )
+    for corner, across in (((-half, top, -2.9), away + 2.9), ((half, top, away), -away - 2.9)):
+        panels(mesh, corner, (0, 0, across), (0, tall, 0), paint, Kind.WALL, cells=(4, 2), casts_shadow=False)
+    ceiling = palette.paint("plaster", bright=1.2)
+    corner, width = (-half - 0.1, top, -2.9), 2 * half + 0.2
+    panels(mesh, corner, (width, 0, 0), (0, 0, away + 3), ceiling, Kind.CEILING, casts_shadow=False)
     _along_backdrop(mesh, palette, half, away, under)
 
 
@@ -146,26 +116,16 @@ def _along_backdrop(mesh: MeshBuilder, palette: Palette, half: float, away: floa
 
 
 def _before_wall(rng: np.random.Generator, bank: TextureBank) -> Scene:
-    """A yard or a store: crates, barrels, planks, stones, bikes' racks and cut-outs before a wall."""
+    """A yard or a store: crates, planks, stones, pots and cut-out figures before a wall."""
     mesh, palette = MeshBuilder(rng), Palette(bank, rng)
     away, half = rng.uniform(2.6, 5.5), 7.0
     floor = palette.paint(
         "asphalt", "concrete", "grass", "tiles", "gravel", "soil", "photo", "wood", colour=0.15, bright=0.9
     )
-    panels(
-        mesh,
-        (-half, 0, away + 0.2),
-        (2 * half, 0, 0),
-        (0, 0, -away - 4.2),
-        floor,
-        Kind.GROUND,
-        cells=(26, 16),
-        edges=False,
-    )
+    level_ground(mesh, (-half, 0, away + 0.2), 2 * half, away + 4.2, floor, (26, 16))
     _yard_wall(mesh, palette, away, half)
-    places = small_things.spread(rng, int(rng.integers(8, 20)), (-2.8, 0.95), (2.8, away - 0.3), 0.42)
-    places = places[np.hypot(places[:, 0], places[:, 1]) > 0.95]
-    for x, z in places:
+    points = small_things.spread(rng, int(rng.integers(8, 20)), (-2.8, 0.95), (2.8, away - 0.3), 0.42)
+    for x, z in points[np.hypot(points[:, 0], points[:, 1]) > 0.95]:
         _yard_piece(mesh, palette, Spot.facing((x, -0.004, z), rng.uniform(-0.7, 0.7)))
     if rng.random() < 0.4:
         small_things.mesh_screen(

@@ -4,7 +4,7 @@ import numpy as np
 
 from datasets.scenes.lighting import daylight
 from datasets.scenes.scene import Doubles, Kind, Scene, Standpoint
-from datasets.scenes.shapes.flat import bars, boxes, panels
+from datasets.scenes.shapes.flat import bars, boxes, level_ground
 from datasets.scenes.shapes.mesh_builder import MeshBuilder
 from datasets.scenes.shapes.outlines import animal, bush, cutouts, person
 from datasets.scenes.shapes.paint import Paint, Palette
@@ -49,7 +49,7 @@ def _plain(mesh: MeshBuilder, land: Ground, soil: Paint) -> None:
     """Level land below and behind the hills: no sky shows where they end."""
     near, far, wide = -100.0, 1200.0, 1600.0
     corner = (-wide, float(land.y.max()) + 0.5, far)
-    panels(mesh, corner, (2 * wide, 0, 0), (0, 0, near - far), soil, Kind.GROUND, cells=(8, 8), edges=False)
+    level_ground(mesh, corner, 2 * wide, far - near, soil, (8, 8))
 
 
 def _distance(mesh: MeshBuilder, palette: Palette) -> None:
@@ -75,8 +75,8 @@ def _hazy(paint: Paint) -> Paint:
     return paint.tinted(1.3, 1.0, 0.75)
 
 
-def _places(mesh: MeshBuilder, land: Ground, n: int, near: float, far: float, free: float) -> Doubles:
-    """(m, 3) places on the ground before the camera, evenly spread in the picture, `free` m or more from it."""
+def _ground_points(mesh: MeshBuilder, land: Ground, n: int, near: float, far: float, free: float) -> Doubles:
+    """(m, 3) points on the ground before the camera, evenly spread in the picture, at least `free` m from it."""
     rng = mesh.rng
     z = np.exp(rng.uniform(np.log(near), np.log(far), n))
     x = rng.uniform(-0.95, 0.95, n) * (z + 2)
@@ -87,11 +87,11 @@ def _places(mesh: MeshBuilder, land: Ground, n: int, near: float, far: float, fr
 def _rocks(mesh: MeshBuilder, palette: Palette, land: Ground) -> None:
     rng = mesh.rng
     paint = palette.paint("rock", "rock", "concrete", "photo", colour=0.15, bright=0.9)
-    at = _places(mesh, land, int(rng.integers(0, 7)), 3, 20, 3.2)
+    at = _ground_points(mesh, land, int(rng.integers(0, 7)), 3, 20, 3.2)
     if len(at):
         size = rng.uniform(0.2, 1.0, (len(at), 1)) ** 1.3 * rng.uniform([0.7, 0.5, 0.7], [1.4, 1.0, 1.3], (len(at), 3))
         lumps(mesh, at - size * [0, 0.3, 0], size, paint, Kind.ROCK, roughness=0.2, fine=1)
-    pebbles = _places(mesh, land, int(rng.integers(0, 8)), 2, 8, 1.8)
+    pebbles = _ground_points(mesh, land, int(rng.integers(0, 8)), 2, 8, 1.8)
     if len(pebbles):
         size = rng.uniform(0.06, 0.2, (len(pebbles), 1)) * [1.0, 0.7, 1.0]
         lumps(mesh, pebbles - size * [0, 0.4, 0], size, paint, Kind.ROCK, roughness=0.15, fine=0)
@@ -100,13 +100,13 @@ def _rocks(mesh: MeshBuilder, palette: Palette, land: Ground) -> None:
 def _trees(mesh: MeshBuilder, palette: Palette, land: Ground, wooded: float) -> None:
     """Single trees near, conifers or cut-out trees in the middle, woods far away."""
     rng = mesh.rng
-    for place in _places(mesh, land, int(rng.integers(0, 4)), 5, 20, 4.0):
+    for place in _ground_points(mesh, land, int(rng.integers(0, 4)), 5, 20, 4.0):
         tree(mesh, palette, place, rng.uniform(3.5, 9), leaves=190 if place[2] < 12 else 80)
     n = int(rng.integers(0, 7))
-    at = _places(mesh, land, n, 9, 60, 7)
+    at = _ground_points(mesh, land, n, 9, 60, 7)
     if len(at):
         conifers(mesh, palette, at, rng.uniform(4, 13, len(at)), tiers=5)
-    far = _places(mesh, land, int(40 * wooded), 40, 120, 20)
+    far = _ground_points(mesh, land, int(40 * wooded), 40, 120, 20)
     if len(far):
         shapes = [bush(rng, 16) * rng.uniform([3, 3], [6, 9]) for _ in range(4)]
         paint = palette.same("leaves", "grass", n=len(far), metres=2.5, colour=0.2, bright=0.7)
@@ -128,11 +128,11 @@ def _bushes(mesh: MeshBuilder, palette: Palette, land: Ground) -> None:
     """Bushes of three crossing cards, and tufts of grass near the camera."""
     rng = mesh.rng
     green = palette.same("leaves", "grass", n=3, metres=0.8, colour=0.2, bright=1.0)
-    for place in _places(mesh, land, int(rng.integers(0, 5)), 3, 25, 2.8):
+    for place in _ground_points(mesh, land, int(rng.integers(0, 5)), 3, 25, 2.8):
         shapes = [bush(rng, 24) * rng.uniform(0.5, 1.5) for _ in range(3)]
         yaw = rng.uniform(0, 3) + np.array([0.0, 1.0, 2.1])
         cutouts(mesh, shapes, np.repeat(place[None] + [0, 0.05, 0], 3, axis=0), turned(yaw), green, Kind.PLANT)
-    tufts = _places(mesh, land, int(rng.integers(0, 45)), 1.5, 9, 1.4)
+    tufts = _ground_points(mesh, land, int(rng.integers(0, 45)), 1.5, 9, 1.4)
     if len(tufts):
         blade = palette.paint("grass", "leaves", metres=1.0, colour=0.2, bright=1.1)
         grass(mesh, tufts, rng.uniform(0.15, 0.5), blade)
@@ -180,12 +180,12 @@ def _hut(mesh: MeshBuilder, palette: Palette, land: Ground) -> None:
 def _company(mesh: MeshBuilder, palette: Palette, land: Ground) -> None:
     """People and animals, poles with wires, stakes."""
     rng = mesh.rng
-    at = _places(mesh, land, int(rng.integers(0, 5)), 3, 20, 3)
+    at = _ground_points(mesh, land, int(rng.integers(0, 5)), 3, 20, 3)
     if len(at):
         shapes = [(animal if rng.random() < 0.5 else person)(rng) for _ in at]
         paint = palette.paint("photo", "fabric", n=len(at), metres=2, colour=0.5, bright=0.8)
         cutouts(mesh, shapes, at + np.array([0, 0.02, 0]), turned(rng.uniform(-0.6, 0.6, len(at))), paint, Kind.CUTOUT)
-    stakes = _places(mesh, land, int(rng.integers(0, 5)), 2.5, 30, 2.2)
+    stakes = _ground_points(mesh, land, int(rng.integers(0, 5)), 2.5, 30, 2.2)
     if len(stakes):
         height = rng.uniform(1.5, 7)
         paint = palette.paint("wood", "metal", "stripes", colour=0.3, bright=0.6)

@@ -7,7 +7,7 @@ import numpy as np
 
 from datasets.scenes.lighting import daylight
 from datasets.scenes.scene import Doubles, Kind, Scene, Standpoint
-from datasets.scenes.shapes.flat import CLOSED, bars, boxes, panels
+from datasets.scenes.shapes.flat import CLOSED, bars, boxes, level_ground, panels
 from datasets.scenes.shapes.mesh_builder import MeshBuilder
 from datasets.scenes.shapes.outlines import animal, bush, cutouts, person
 from datasets.scenes.shapes.paint import Palette
@@ -62,31 +62,12 @@ def _ground(mesh: MeshBuilder, palette: Palette, street: Street) -> None:
     """Road, markings, pavements with kerbs."""
     road = palette.paint("asphalt", "asphalt", "concrete", "brick", "gravel", colour=0.1, bright=0.95)
     far, near = street.length + 25, -12.0
-    cells = (4, 22)
-    panels(
-        mesh,
-        (-street.road, 0, far),
-        (2 * street.road, 0, 0),
-        (0, 0, near - far),
-        road,
-        Kind.GROUND,
-        cells=cells,
-        edges=False,
-    )
+    level_ground(mesh, (-street.road, 0, far), 2 * street.road, far - near, road, (4, 22))
     paving = palette.paint("tiles", "concrete", "brick", "asphalt", metres=None, colour=0.15)
     curb = palette.paint("concrete", "rock", colour=0.1, bright=0.9)
     for side in (-1, 1):
         left = -street.half - 0.3 if side < 0 else street.road
-        panels(
-            mesh,
-            (left, -KERB, far),
-            (street.pavement + 0.3, 0, 0),
-            (0, 0, near - far),
-            paving,
-            Kind.GROUND,
-            cells=(2, 16),
-            edges=False,
-        )
+        level_ground(mesh, (left, -KERB, far), street.pavement + 0.3, far - near, paving, (2, 16))
         top = (side * (street.road + 0.06), -0.005, (far + near) / 2)
         boxes(mesh, top, (0.15, KERB + 0.01, far - near), curb, Kind.GROUND, faces=(2, 3, 4))
     _markings(mesh, palette, street)
@@ -98,12 +79,12 @@ def _markings(mesh: MeshBuilder, palette: Palette, street: Street) -> None:
     white = palette.paint("plaster", colour=0.05, bright=0.95)
     if rng.random() < 0.6:
         z = np.arange(-6.0, street.length, 5.0)
-        place = np.stack((0 * z, np.full_like(z, -0.012), z + 2.4), axis=1)
-        panels(mesh, place, (0.14, 0, 0), (0, 0, -2.4), white, Kind.GROUND, surface=mesh.new_surfaces(1))
+        corner = np.stack((0 * z, np.full_like(z, -0.012), z + 2.4), axis=1)
+        panels(mesh, corner, (0.14, 0, 0), (0, 0, -2.4), white, Kind.GROUND, surface=mesh.new_surfaces(1))
     if rng.random() < 0.45:
         x = np.arange(-street.road + 0.4, street.road - 0.5, 0.9)
-        place = np.stack((x, np.full_like(x, -0.016), np.full_like(x, rng.uniform(6, 14))), axis=1)
-        panels(mesh, place, (0.45, 0, 0), (0, 0, -2.6), white, Kind.GROUND, surface=mesh.new_surfaces(1))
+        corner = np.stack((x, np.full_like(x, -0.016), np.full_like(x, rng.uniform(6, 14))), axis=1)
+        panels(mesh, corner, (0.45, 0, 0), (0, 0, -2.6), white, Kind.GROUND, surface=mesh.new_surfaces(1))
 
 
 def _row_of_houses(mesh: MeshBuilder, palette: Palette, street: Street, side: int) -> None:
@@ -146,16 +127,7 @@ def _far_end(mesh: MeshBuilder, palette: Palette, street: Street) -> None:
         )
         wide = 500.0
         far = palette.paint("grass", "soil", "asphalt", metres=6.0)
-        panels(
-            mesh,
-            (-wide, 0.05, wide),
-            (2 * wide, 0, 0),
-            (0, 0, street.length - wide),
-            far,
-            Kind.GROUND,
-            cells=(4, 4),
-            edges=False,
-        )
+        level_ground(mesh, (-wide, 0.05, wide), 2 * wide, wide - street.length, far, (4, 4))
         x = rng.uniform(-40, 40, 5)
         base = np.stack((x, 0 * x, street.length + rng.uniform(15, 60, 5)), axis=1)
         conifers(mesh, palette, base, rng.uniform(5, 12, 5), tiers=2)
@@ -211,7 +183,7 @@ def _lamps(mesh: MeshBuilder, palette: Palette, street: Street, side: int, eye_x
 
 
 def _sagging(first: Doubles, last: Doubles) -> Doubles:
-    """(1, 7, 3) a hanging cable between two places (3,) or (1, 3)."""
+    """(1, 7, 3) points of a hanging cable between two points (3,) or (1, 3)."""
     t = np.linspace(0, 1, 7)[:, None]
     a, b = np.reshape(first, (1, 3)), np.reshape(last, (1, 3))
     sag = 0.025 * np.linalg.norm(b - a)

@@ -117,6 +117,13 @@ def panels(
         mesh.add_segments(np.stack((ends, np.roll(ends, -1, axis=1)), axis=2))
 
 
+def level_ground(
+    mesh: MeshBuilder, far_left: ArrayLike, width: float, depth: float, paint: Paint, cells: tuple[int, int] = (1, 1)
+) -> None:
+    """A level rectangle, seen from above: from its `far_left` corner `width` m to the right, `depth` m towards -z."""
+    panels(mesh, far_left, (width, 0, 0), (0, 0, -depth), paint, Kind.GROUND, cells=cells, edges=False)
+
+
 def _rows(*vectors: ArrayLike) -> list[Doubles]:
     """Vectors (k, 3) or (3,) with the same number of rows."""
     arrays = [np.asarray(vector, np.float64).reshape(-1, 3) for vector in vectors]

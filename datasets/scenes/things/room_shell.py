@@ -6,12 +6,15 @@ from itertools import pairwise
 import numpy as np
 
 from datasets.scenes.scene import Doubles, Kind
-from datasets.scenes.shapes.flat import CLOSED, bars, boxes, lattice, panels, wall
+from datasets.scenes.shapes.flat import CLOSED, bars, boxes, lattice, level_ground, panels, wall
 from datasets.scenes.shapes.mesh_builder import MeshBuilder
 from datasets.scenes.shapes.openings import reveals
 from datasets.scenes.shapes.paint import Paint, Palette
 from datasets.scenes.shapes.spot import Spot
 from datasets.scenes.things import furniture
+
+_WALLS = ("plaster", "plaster", "concrete", "brick", "wood", "tiles", "photo", "stripes", "fabric")
+_ACCENTS = ("photo", "plaster", "brick", "wood", "stripes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +26,7 @@ class Side:
 
     @property
     def length(self) -> float:
-        """In m."""
+        """Length, m."""
         return float(np.hypot(*(self.end - self.start)))
 
     def spot(self, along: float) -> Spot:
@@ -50,10 +53,7 @@ def plan(rng: np.random.Generator) -> list[Side]:
         corners[2:3] = [(right - cut, depth), (right, depth - deep)]
     elif 0.6 < style < 0.7:  # an alcove in the back
         corners[2:2] = [
-            (left + cut, depth),
-            (left + cut, depth + 0.8),
-            (right - cut, depth + 0.8),
-            (right - cut, depth),
+            (x, depth + z) for x, z in ((left + cut, 0), (left + cut, 0.8), (right - cut, 0.8), (right - cut, 0))
         ]
     if rng.random() < 0.5:
         corners = [(-x, z) for x, z in corners[::-1]]
@@ -78,28 +78,14 @@ def enclose(
     """Floor, ceiling, walls with windows and doors, skirting boards."""
     rng = mesh.rng
     _slab(mesh, palette, lowest, highest, height)
-    common = palette.paint(
-        "plaster",
-        "plaster",
-        "concrete",
-        "brick",
-        "wood",
-        "tiles",
-        "photo",
-        "stripes",
-        "fabric",
-        colour=0.35,
-        bright=1.1,
-    )
+    common = palette.paint(*_WALLS, colour=0.35, bright=1.1)
     if common.whole:
         common = common.scaled(2.0)
     skirting = palette.paint("wood", "plaster", colour=0.3) if rng.random() < 0.75 else None
     windows = window_side(sides)
     for side in sides:
         accent = rng.random() < 0.25
-        paint = (
-            palette.paint("photo", "plaster", "brick", "wood", "stripes", colour=0.6, metres=3.0) if accent else common
-        )
+        paint = palette.paint(*_ACCENTS, colour=0.6, metres=3.0) if accent else common
         openings = _openings(rng, side, height) if side is windows else np.zeros((0, 4))
         _upright(mesh, palette, side, height, openings, paint, sunny and side is windows)
         if skirting is not None:
@@ -121,16 +107,7 @@ def _slab(mesh: MeshBuilder, palette: Palette, lowest: Doubles, highest: Doubles
     corner, size = lowest - 0.05, highest - lowest + 0.1
     cells = (int(size[0] / 0.55) + 1, int(size[1] / 0.55) + 1)
     floor = palette.paint("wood", "wood", "tiles", "carpet", "concrete", "photo", "checker", colour=0.25, bright=0.9)
-    panels(
-        mesh,
-        (corner[0], 0, corner[1] + size[1]),
-        (size[0], 0, 0),
-        (0, 0, -size[1]),
-        floor,
-        Kind.GROUND,
-        cells=cells,
-        edges=False,
-    )
+    level_ground(mesh, (corner[0], 0, corner[1] + size[1]), size[0], size[1], floor, cells)
     ceiling = palette.paint("plaster", "plaster", "wood", "concrete", colour=0.1, bright=1.25)
     cells = (int(size[0] / 0.9) + 1, int(size[1] / 0.9) + 1)
     panels(
