@@ -104,14 +104,8 @@ def _along_backdrop(mesh: MeshBuilder, palette: Palette, half: float, away: floa
             furniture.cabinet(mesh, palette, spot, wide, rng.uniform(0.7, 1.0), min(0.4, away * 0.3))
         elif piece < 0.75:
             tall = rng.uniform(0.3, 0.8)
-            furniture.picture(
-                mesh,
-                palette,
-                Spot.facing((x + wide / 2, -rng.uniform(0.0, 0.7), away), 0),
-                wide * 0.8,
-                tall,
-                frame=rng.random() < 0.6,
-            )
+            position = Spot.facing((x + wide / 2, -rng.uniform(0.0, 0.7), away), 0)
+            furniture.picture(mesh, palette, position, wide * 0.8, tall, frame=rng.random() < 0.6)
         x += wide + rng.uniform(0.05, 0.5)
 
 
@@ -128,13 +122,9 @@ def _before_wall(rng: np.random.Generator, bank: TextureBank) -> Scene:
     for x, z in points[np.hypot(points[:, 0], points[:, 1]) > 0.95]:
         _yard_piece(mesh, palette, Spot.facing((x, -0.004, z), rng.uniform(-0.7, 0.7)))
     if rng.random() < 0.4:
+        spot_ahead = Spot.facing((rng.uniform(-1, 1), 0, rng.uniform(1.1, 1.8)), rng.normal() * 0.3)
         small_things.mesh_screen(
-            mesh,
-            palette,
-            Spot.facing((rng.uniform(-1, 1), 0, rng.uniform(1.1, 1.8)), rng.normal() * 0.3),
-            rng.uniform(1.0, 2.0),
-            rng.uniform(0.5, 1.1),
-            rng.uniform(0.1, 0.2),
+            mesh, palette, spot_ahead, rng.uniform(1.0, 2.0), rng.uniform(0.5, 1.1), rng.uniform(0.1, 0.2)
         )
     for x in rng.uniform(-3, 3, int(rng.integers(0, 3))):
         furniture.ladder(mesh, palette, Spot.facing((x, 0, away - 0.75), 0), 2.2)
@@ -168,14 +158,8 @@ def _yard_wall(mesh: MeshBuilder, palette: Palette, away: float, half: float) ->
     n = int(rng.integers(2, 6))
     at = np.stack((rng.uniform(-16, 16, n), np.zeros(n), rng.uniform(away + 4, away + 25, n)), axis=1)
     shapes = [bush(rng) * rng.uniform(2.5, 6) for _ in range(n)]
-    cutouts(
-        mesh,
-        shapes,
-        at,
-        turned(0),
-        palette.same("leaves", "grass", n=n, metres=0.8, colour=0.2, bright=0.8),
-        Kind.PLANT,
-    )
+    green = palette.same("leaves", "grass", n=n, metres=0.8, colour=0.2, bright=0.8)
+    cutouts(mesh, shapes, at, turned(0), green, Kind.PLANT)
 
 
 def _yard_piece(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
@@ -193,14 +177,8 @@ def _yard_piece(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
         small_things.pot_plant(mesh, palette, spot, rng.uniform(0.5, 1.1))
     elif piece == 6:
         size = rng.uniform(0.12, 0.3, (1, 3))
-        lumps(
-            mesh,
-            spot.at - size * [0, 0.6, 0],
-            size,
-            palette.paint("rock", "concrete", "photo"),
-            Kind.ROCK,
-            roughness=0.2,
-        )
+        paint = palette.paint("rock", "concrete", "photo")
+        lumps(mesh, spot.at - size * [0, 0.6, 0], size, paint, Kind.ROCK, roughness=0.2)
     elif piece == 7:
         n = int(rng.integers(2, 6))
         x = np.cumsum(rng.uniform(0.07, 0.16, n)) - 0.2

@@ -100,8 +100,8 @@ def _rocks(mesh: MeshBuilder, palette: Palette, land: Ground) -> None:
 def _trees(mesh: MeshBuilder, palette: Palette, land: Ground, wooded: float) -> None:
     """Single trees near, conifers or cut-out trees in the middle, woods far away."""
     rng = mesh.rng
-    for place in _ground_points(mesh, land, int(rng.integers(0, 4)), 5, 20, 4.0):
-        tree(mesh, palette, place, rng.uniform(3.5, 9), leaves=190 if place[2] < 12 else 80)
+    for position in _ground_points(mesh, land, int(rng.integers(0, 4)), 5, 20, 4.0):
+        tree(mesh, palette, position, rng.uniform(3.5, 9), leaves=190 if position[2] < 12 else 80)
     n = int(rng.integers(0, 7))
     at = _ground_points(mesh, land, n, 9, 60, 7)
     if len(at):
@@ -114,24 +114,18 @@ def _trees(mesh: MeshBuilder, palette: Palette, land: Ground, wooded: float) -> 
         for row, shape in enumerate(shapes):
             some = which == row
             if some.any():
-                cutouts(
-                    mesh,
-                    [shape] * int(some.sum()),
-                    far[some],
-                    turned(0),
-                    paint.of(np.nonzero(some)[0].astype(np.int32)),
-                    Kind.PLANT,
-                )
+                green = paint.of(np.nonzero(some)[0].astype(np.int32))
+                cutouts(mesh, [shape] * int(some.sum()), far[some], turned(0), green, Kind.PLANT)
 
 
 def _bushes(mesh: MeshBuilder, palette: Palette, land: Ground) -> None:
     """Bushes of three crossing cards, and tufts of grass near the camera."""
     rng = mesh.rng
     green = palette.same("leaves", "grass", n=3, metres=0.8, colour=0.2, bright=1.0)
-    for place in _ground_points(mesh, land, int(rng.integers(0, 5)), 3, 25, 2.8):
+    for position in _ground_points(mesh, land, int(rng.integers(0, 5)), 3, 25, 2.8):
         shapes = [bush(rng, 24) * rng.uniform(0.5, 1.5) for _ in range(3)]
         yaw = rng.uniform(0, 3) + np.array([0.0, 1.0, 2.1])
-        cutouts(mesh, shapes, np.repeat(place[None] + [0, 0.05, 0], 3, axis=0), turned(yaw), green, Kind.PLANT)
+        cutouts(mesh, shapes, np.repeat(position[None] + [0, 0.05, 0], 3, axis=0), turned(yaw), green, Kind.PLANT)
     tufts = _ground_points(mesh, land, int(rng.integers(0, 45)), 1.5, 9, 1.4)
     if len(tufts):
         blade = palette.paint("grass", "leaves", metres=1.0, colour=0.2, bright=1.1)

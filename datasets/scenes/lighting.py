@@ -1,4 +1,6 @@
-"""Suns, skies and lamps: plausible light for scenes in the open and in rooms."""
+"""Lighting: random suns, skies and ambient light for outdoor scenes and rooms."""
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,7 +10,7 @@ from datasets.scenes.shapes.paint import Palette
 
 
 def daylight(rng: np.random.Generator, palette: Palette) -> Light:
-    """Light in the open: clear, low sun, hazy or overcast. A sunlit white surface comes out about 1."""
+    """Outdoor light: overcast, low sun or clear. A sunlit white surface comes out at about 1."""
     clear = rng.random()
     if clear < 0.25:  # overcast
         elevation, sun, ambient = rng.uniform(40, 80), rng.uniform(0.05, 0.3), rng.uniform(0.9, 1.1)
@@ -31,7 +33,7 @@ def daylight(rng: np.random.Generator, palette: Palette) -> Light:
 
 
 def room_light(rng: np.random.Generator, palette: Palette) -> Light:
-    """Light in a room: much of it from all sides, the rest steeply from above; lamps are warm, windows cool."""
+    """Light in a room: mostly ambient, the rest steeply from above; warm as of lamps or cool as of windows."""
     warmth = rng.uniform(-0.05, 0.16)
     sun = rng.uniform(0.25, 0.6)
     return Light(
@@ -46,18 +48,12 @@ def room_light(rng: np.random.Generator, palette: Palette) -> Light:
 
 
 def through_windows(rng: np.random.Generator, light: Light, inward: ArrayLike) -> Light:
-    """The same light with a strong sun that comes through a wall whose inner side looks along `inward` (3,)."""
+    """The same light with a strong sun that shines in through a wall whose inner side looks along `inward` (3,)."""
     x, _, z = np.asarray(inward, np.float64)
     azimuth = np.degrees(np.arctan2(-x, -z)) + rng.uniform(-50, 50)
-    return Light(
-        to_sun=_direction(azimuth, rng.uniform(22, 45)),
-        sun=_coloured(rng.uniform(0.8, 1.2), 0.1),
-        ambient=np.asarray(light.ambient * np.float32(0.95), np.float32),
-        zenith=light.zenith,
-        horizon=light.horizon,
-        cloud=light.cloud,
-        cloudiness=light.cloudiness,
-    )
+    to_sun = _direction(azimuth, rng.uniform(22, 45))
+    sun = _coloured(rng.uniform(0.8, 1.2), 0.1)
+    return replace(light, to_sun=to_sun, sun=sun, ambient=np.asarray(light.ambient * np.float32(0.95), np.float32))
 
 
 def _direction(azimuth: float, elevation: float) -> Floats:

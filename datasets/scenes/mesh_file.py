@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scenes.scene import Floats, Kind, Light, Scene
+from datasets.scenes.scene import Doubles, Floats, Kind, Light, Scene
 from datasets.scenes.shapes.ambient_occlusion import ambient_openness
 from datasets.scenes.shapes.mesh_builder import SMALLEST_AREA
 from datasets.scenes.shapes.vectors import areas, unit
@@ -27,7 +27,7 @@ _SHARP = np.deg2rad(30)  # an edge between faces that turn by more is drawn as a
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One mesh of the file: n triangles in our frame, what covers them, and its straight edges."""
+    """One mesh of the file: n triangles in the frame of Scene, what covers them, and its m straight edges."""
 
     corners: Floats  # (n, 3, 3) m, y down
     normals: Floats  # (n, 3, 3)
@@ -37,15 +37,15 @@ class _Part:
 
 @dataclass(frozen=True, eq=False)
 class _Cover:
-    """Texture places (n, 3, 2) in copies, v down, BGR factors (n, 3) on linear colours, and the texture."""
+    """What covers n triangles: uv in repeats, v down; BGR factors on linear colours; the texture."""
 
-    places: NDArray[np.float64]
-    tint: NDArray[np.float64]
+    uv: Doubles  # (n, 3, 2)
+    tint: Doubles  # (n, 3)
     texture: Pixels  # (side, side, 3) BGR
 
 
 def load_mesh_scenes(path: Path) -> tuple[list[Scene], list[Pixels]]:
-    """The scene of a mesh file, once for each standpoint, best first, and its textures.
+    """The scene of a mesh file, once for each standpoint, best first; and its textures.
 
     Textures are (side, side, 3) BGR, their sides powers of two up to LARGEST_TEXTURE. One unit of the file is a
     metre; its y axis points up. Standpoints are found by casting rays: in the free space of a room, around an object.
@@ -59,18 +59,18 @@ def load_mesh_scenes(path: Path) -> tuple[list[Scene], list[Pixels]]:
         raise InputError(f"{path}: all {len(kept)} triangles are degenerate; expected surfaces, with metres as units")
     corners = corners[kept]
     normals = np.concatenate([part.normals for part in parts])[kept]
-    of = np.concatenate([np.full(len(part.corners), i, np.int32) for i, part in enumerate(parts)])[kept]
+    part_of = np.concatenate([np.full(len(part.corners), i, np.int32) for i, part in enumerate(parts)])[kept]
     region = np.stack((corners.min(axis=(0, 1)), corners.max(axis=(0, 1))))
     standpoints = find_standpoints(corners, path.name)
     scene = Scene(
         name=path.name,
         corners=corners,
         normals=normals,
-        uv=np.concatenate([part.cover.places for part in parts])[kept].astype(np.float32),
+        uv=np.concatenate([part.cover.uv for part in parts])[kept].astype(np.float32),
         openness=ambient_openness(corners, normals, region, max(float(np.ptp(region, axis=0).max()) / 64, 1e-3)),
-        texture=of,
+        texture=part_of,
         tint=np.concatenate([part.cover.tint for part in parts])[kept].astype(np.float32),
-        surface=(of + 1).astype(np.int32),
+        surface=(part_of + 1).astype(np.int32),
         kind=np.full(len(corners), Kind.FURNITURE, np.int32),
         casts_shadow=np.zeros(len(corners), bool),  # the light of a scan is in its textures
         segments=np.concatenate([part.edges for part in parts]),
@@ -95,7 +95,7 @@ def _even_light() -> Light:
 
 
 def _meshes(path: Path) -> "list[trimesh.Trimesh]":
-    """All surfaces of a file, in the world frame of the file."""
+    """All meshes of a file, in the world frame of the file."""
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"{path}: cannot be read as a mesh; expected a file that ends in {' '.join(FORMATS)}")
     if not path.is_file():
@@ -105,7 +105,7 @@ def _meshes(path: Path) -> "list[trimesh.Trimesh]":
     try:
         loaded = trimesh.load_scene(path)
         meshes = [mesh for mesh in loaded.dump() if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces)]
-    except Exception as error:  # the readers of broken files raise anything
+    except Exception as error:  # readers raise all kinds of errors on broken files
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:150]
         raise InputError(f"{path}: cannot be read as a mesh ({reason}); export it again") from error
     if not meshes:
@@ -116,7 +116,7 @@ def _meshes(path: Path) -> "list[trimesh.Trimesh]":
 
 
 def _part(mesh: "trimesh.Trimesh", path: Path) -> _Part:
-    """One mesh in our frame: half a turn about x takes y up to y down."""
+    """One mesh in the frame of Scene: half a turn about x takes y up to y down."""
     turn = np.array([1.0, -1.0, -1.0])
     vertices, faces = np.asarray(mesh.vertices, np.float64) * turn, np.asarray(mesh.faces)
     normals = unit(np.asarray(mesh.vertex_normals, np.float64) * turn)
@@ -130,28 +130,30 @@ def _part(mesh: "trimesh.Trimesh", path: Path) -> _Part:
 
 
 def _cover(mesh: "trimesh.Trimesh", path: Path) -> _Cover:
-    """What covers a mesh: its picture, the colours of its faces or vertices, or the colour of its material."""
+    """What covers a mesh: its texture, the colours of its faces or vertices, or the colour of its material."""
     material: Any = getattr(mesh.visual, "material", None)
     picture = _attribute(material, "baseColorTexture", "image")
     uv = getattr(mesh.visual, "uv", None)
     n = len(mesh.faces)
     if picture is not None and uv is None:
-        raise InputError(f"{path}: has a texture but no places on it (UVs); export it with UVs, or with vertex colours")
+        raise InputError(
+            f"{path}: has a texture but no UV coordinates; export it with UVs or vertex colours"
+        )
     if picture is not None:
-        places = np.asarray(uv, np.float64)[np.asarray(mesh.faces)] * [1, -1] + [0, 1]  # v of a mesh points up
-        factor = _bgr(_attribute(material, "baseColorFactor"))  # linear, as our tints
-        return _Cover(places, np.tile(factor, (n, 1)), _square(np.asarray(picture.convert("RGB"))[..., ::-1]))
+        coordinates = np.asarray(uv, np.float64)[np.asarray(mesh.faces)] * [1, -1] + [0, 1]  # v of a mesh points up
+        factor = _bgr(_attribute(material, "baseColorFactor"))  # linear, as Scene.tint
+        return _Cover(coordinates, np.tile(factor, (n, 1)), _square(np.asarray(picture.convert("RGB"))[..., ::-1]))
     white = np.full((8, 8, 3), 255, np.uint8)
     middle = np.full((n, 3, 2), 0.5)
     visual: Any = mesh.visual
     if getattr(visual, "kind", None) in ("face", "vertex"):
         colours = np.asarray(visual.face_colors, np.float64)[:, 2::-1] / 255  # of coloured vertices: their mean
-        return _Cover(middle, colours**2, white)  # tints are linear: the seen colour squared
+        return _Cover(middle, colours**2, white)  # tints are linear: the encoded colour squared
     linear = _attribute(material, "baseColorFactor")
-    seen = _attribute(material, "diffuse") if _attribute(material, "kwargs") else None
-    if linear is None and seen is None:
+    encoded = _attribute(material, "diffuse") if _attribute(material, "kwargs") else None
+    if linear is None and encoded is None:
         raise InputError(f"{path}: has neither texture nor colours; export it with a texture, or with vertex colours")
-    return _Cover(middle, np.tile(_bgr(linear) if linear is not None else _bgr(seen) ** 2, (n, 1)), white)
+    return _Cover(middle, np.tile(_bgr(linear) if linear is not None else _bgr(encoded) ** 2, (n, 1)), white)
 
 
 def _attribute(material: Any, *names: str) -> Any:

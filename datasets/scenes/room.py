@@ -117,13 +117,9 @@ def _wall_piece(
     elif pictures and height - low > 0.8 and rng.random() < 0.85:
         tall = min(rng.uniform(0.3, 1.1), height - low - 0.3)
         middle = spot.world([0, -low - 0.15 - tall / 2, 0])
+        position = Spot(middle, spot.frame)
         furniture.picture(
-            mesh,
-            palette,
-            Spot(middle, spot.frame),
-            min(wide, tall * rng.uniform(0.7, 1.6)),
-            tall,
-            frame=rng.random() < 0.7,
+            mesh, palette, position, min(wide, tall * rng.uniform(0.7, 1.6)), tall, frame=rng.random() < 0.7
         )
 
 
@@ -131,21 +127,14 @@ def _door(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
     """A closed door with a frame, panels and a handle."""
     paint = palette.paint("wood", "plaster", "metal", colour=0.4, bright=0.9)
     surface = mesh.new_surfaces(1)
-    place = np.array([[-0.47, 0, -0.03], [0.47, 0, -0.03], [0, -2.052, -0.03]])
+    position = np.array([[-0.47, 0, -0.03], [0.47, 0, -0.03], [0, -2.052, -0.03]])
     size = np.array([[0.08, 2.05, 0.05], [0.08, 2.05, 0.05], [1.02, 0.08, 0.05]])
-    boxes(mesh, place, size, paint.tinted(0.75), Kind.WALL, spot=spot, surface=surface, faces=CLOSED)
+    boxes(mesh, position, size, paint.tinted(0.75), Kind.WALL, spot=spot, surface=surface, faces=CLOSED)
     boxes(mesh, [0, -0.005, -0.012], (0.855, 2.04, 0.02), paint, Kind.WALL, spot=spot)
     fields = spot.world([[0, -0.15, -0.035], [0, -1.05, -0.035]])
     boxes(mesh, fields, [[0.6, 0.75, 0.02], [0.6, 0.85, 0.02]], paint.tinted(1.1), Kind.WALL, turn=spot.frame)
-    boxes(
-        mesh,
-        [0.33, -1.0, -0.06],
-        (0.12, 0.02, 0.05),
-        palette.paint("metal", bright=0.7),
-        Kind.WALL,
-        spot=spot,
-        faces=CLOSED,
-    )
+    cover = palette.paint("metal", bright=0.7)
+    boxes(mesh, [0.33, -1.0, -0.06], (0.12, 0.02, 0.05), cover, Kind.WALL, spot=spot, faces=CLOSED)
 
 
 def _furnish_middle(
@@ -223,10 +212,10 @@ def _middle_piece(mesh: MeshBuilder, palette: Palette, piece: str, spot: Spot, h
 
 def _set_table(mesh: MeshBuilder, palette: Palette, top: Spot, width: float, depth: float, n: int) -> None:
     """Up to n things on a table top."""
-    places = small_things.spread(
+    points = small_things.spread(
         mesh.rng, n, (-width / 2 + 0.1, -depth / 2 + 0.08), (width / 2 - 0.1, depth / 2 - 0.08), 0.2
     )
-    spots = [Spot(top.world([x, 0, z]), Spot.facing(top.at, mesh.rng.uniform(-3, 3)).frame) for x, z in places]
+    spots = [Spot(top.world([x, 0, z]), Spot.facing(top.at, mesh.rng.uniform(-3, 3)).frame) for x, z in points]
     small_things.scatter(mesh, palette, spots, size=0.9)
     if n > 3:
         small_things.table_lamp(mesh, palette, Spot(top.world([width * 0.3, 0, -depth * 0.1]), top.frame), 0.45)

@@ -1,4 +1,4 @@
-"""What a scene is: lit, textured triangles, a sun and a sky, and where a camera may stand."""
+"""A scene: textured triangles, sun and sky, and where a camera may stand."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -43,7 +43,7 @@ class Light:
 
 @dataclass(frozen=True, eq=False)
 class Standpoint:
-    """Where the reference camera may be and what it may look at: two axis-parallel boxes."""
+    """Where the reference camera may be and what it may look at: two axis-aligned boxes."""
 
     eye: Floats  # (2, 3) lowest and highest corner, m
     look_at: Floats  # (2, 3)
@@ -51,20 +51,20 @@ class Standpoint:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A world of n triangles, seen from both sides.
+    """A scene of n two-sided triangles.
 
     World frame: x right, y down, z forward, metres, so a level camera looking along z has no rotation.
     Every per-triangle array has n rows; the second axis of the per-corner ones is the corner.
     """
 
     name: str  # the recipe it was made by, e.g. "room"
-    corners: Floats  # (n, 3, 3) world places
+    corners: Floats  # (n, 3, 3) world points, m
     normals: Floats  # (n, 3, 3) unit shading normals at the corners, on the side that is usually seen
-    uv: Floats  # (n, 3, 2) in repeats of the texture (0 .. 1 is one whole copy); textures wrap
-    openness: Floats  # (n, 3) share of the sky or room that lights the corner: 1 open .. 0 dark corner
+    uv: Floats  # (n, 3, 2) texture coordinates in repeats: 0 .. 1 is one copy; textures wrap
+    openness: Floats  # (n, 3) share of the ambient light that reaches the corner: 1 all .. 0 none
     texture: Ints  # (n,) index into the texture bank
     tint: Floats  # (n, 3) BGR factor on the texture's linear colour
-    surface: Ints  # (n,) which object: the same number for all triangles of one body, from 1
+    surface: Ints  # (n,) object number from 1: the same for all triangles of one body
     kind: Ints  # (n,) Kind
     casts_shadow: NDArray[np.bool_]  # (n,)
     segments: Floats  # (m, 2, 3) end points of straight edges that lie on the surfaces

@@ -1,4 +1,4 @@
-"""Places in a mesh from which there is something to see: in the free space of a room, around an object."""
+"""Standpoints for cameras in a user's mesh: in the free space of a room, or around an object."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,17 +7,17 @@ from datasets.scenes.scene import Doubles, Floats, Standpoint
 from datasets.scenes.shapes.vectors import cross, unit
 from stitching.errors import InputError
 
-_CANDIDATES = 160  # places tried
+_CANDIDATES = 160  # positions tried
 _HEADINGS = 10  # directions tried at each
-_ENCLOSED = 0.6  # share of all rays that hit the front of a face, from which a place counts as inside a room
-_FREE = 0.04  # of the scene's size: how far away the nearest surface must be
+_ENCLOSED = 0.6  # share of all rays that hit the front of a face, from which a position counts as inside a room
+_FREE = 0.04  # least distance of the nearest surface, relative to the scene's size
 
 
 def find_standpoints(corners: Floats, name: str, most: int = 32) -> list[Standpoint]:
     """Up to `most` standpoints in a mesh (n, 3, 3), y down, the best first: the most surface at varied distances.
 
-    Inside ones where the mesh encloses space that its faces look into, as those of rooms do, else around it: surfaces
-    are to be seen from the side that their normals are on. The same mesh gives the same standpoints.
+    They lie inside where the mesh encloses space that its faces look into, as those of rooms do, else around it:
+    surfaces should be seen from the side of their normals. The same mesh gives the same standpoints.
     Raises InputError where a camera would see nothing from anywhere; `name` is what the message calls the mesh.
     """
     rng = np.random.default_rng(0)
@@ -68,7 +68,7 @@ def _mean(values: Doubles, chosen: NDArray[np.bool_]) -> Doubles:
 
 
 def _standpoint(eye: Doubles, heading: Doubles, far: Doubles, near: float) -> Standpoint:
-    """Boxes around a place and around what it looks at; the camera stays well clear of the nearest surface."""
+    """Boxes around an eye and its aim; the camera keeps most of its distance to the nearest surface."""
     distance = float(np.median(far[np.isfinite(far)]))
     aim, room = eye + heading * distance, 0.2 * near
     return Standpoint(
@@ -108,8 +108,8 @@ class _Caster:
         """
         k, r = directions.shape[:2]
         starts, along = np.repeat(origins, r, axis=0), directions.reshape(-1, 3)
-        triangle, ray, places = self._mesh.ray.intersects_id(starts, along, multiple_hits=False, return_locations=True)
+        triangle, ray, points = self._mesh.ray.intersects_id(starts, along, multiple_hits=False, return_locations=True)
         far, facing = np.full(k * r, np.inf), np.zeros(k * r, bool)
-        far[ray] = np.linalg.norm(places - starts[ray], axis=1)
+        far[ray] = np.linalg.norm(points - starts[ray], axis=1)
         facing[ray] = (self._mesh.face_normals[triangle] * along[ray]).sum(axis=1) < 0
         return far.reshape(k, r), facing.reshape(k, r)

@@ -193,10 +193,10 @@ def _sagging(first: Doubles, last: Doubles) -> Doubles:
 def _signs(mesh: MeshBuilder, palette: Palette, base: Doubles, side: int, eye_x: float) -> None:
     """Signs on posts beside the first poles."""
     rng = mesh.rng
-    for place in base[:3]:
+    for position in base[:3]:
         if rng.random() < 0.6:
             spot = Spot.facing(
-                place + np.array([side * rng.uniform(0, 0.8), 0, rng.uniform(-2.5, 2.5)]), rng.uniform(-0.5, 0.5)
+                position + np.array([side * rng.uniform(0, 0.8), 0, rng.uniform(-2.5, 2.5)]), rng.uniform(-0.5, 0.5)
             )
             if not _clear(spot.at[0], spot.at[2], eye_x):
                 continue
@@ -223,15 +223,8 @@ def _wires_across(mesh: MeshBuilder, palette: Palette, street: Street) -> None:
         hung = hung[rng.permutation(len(hung))[: max(1, round(0.6 * len(hung)))]]
         size = (rng.uniform(0.3, 0.7), rng.uniform(0.3, 0.8))
         cloth = palette.paint("photo", "fabric", "sign", "stripes", n=len(hung), colour=0.9)
-        panels(
-            mesh,
-            hung + np.array([-size[0] / 2, 0.02, 0]),
-            (size[0], 0, 0),
-            (0, size[1], 0.05),
-            cloth,
-            Kind.SIGN,
-            fit=True,
-        )
+        corner = hung + np.array([-size[0] / 2, 0.02, 0])
+        panels(mesh, corner, (size[0], 0, 0), (0, size[1], 0.05), cloth, Kind.SIGN, fit=True)
 
 
 def _trees(mesh: MeshBuilder, palette: Palette, street: Street, side: int, eye_x: float) -> None:

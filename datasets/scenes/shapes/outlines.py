@@ -1,4 +1,4 @@
-"""Flat outlines of people, animals, bushes and blobs: drawn at random, triangulated, stood up or extruded."""
+"""Random outlines of people, animals, bushes and blobs, and the cut-outs, prisms and leaves made of outlines."""
 
 import cv2
 import numpy as np
@@ -147,11 +147,11 @@ def cutouts(
     mesh: MeshBuilder, outlines: list[Doubles], at: ArrayLike, turn: NDArray[np.floating], paint: Paint, kind: Kind
 ) -> None:
     """Stand thin cards of the shapes `outlines` up at `at` (k, 3), turned by (k, 3, 3); unturned ones look to -z."""
-    places, frames = np.asarray(at, np.float64).reshape(-1, 3), np.broadcast_to(turn, (len(outlines), 3, 3))
+    positions, frames = np.asarray(at, np.float64).reshape(-1, 3), np.broadcast_to(turn, (len(outlines), 3, 3))
     faces = {id(outline): triangulated(outline)[:, ::-1] for outline in outlines}  # equal shapes only once
-    for row, (outline, place, frame) in enumerate(zip(outlines, places, frames, strict=True)):
+    for row, (outline, position, frame) in enumerate(zip(outlines, positions, frames, strict=True)):
         cut = faces[id(outline)]
-        corners = (outline @ frame[:, :2].T + place)[cut]
+        corners = (outline @ frame[:, :2].T + position)[cut]
         normals = np.broadcast_to(-frame[:, 2], corners.shape)
         of = paint.of(np.full(len(cut), row, np.int32))
         mesh.add(corners, normals, _laid(outline, mesh.rng)[cut], of, kind, mesh.new_surfaces(1))

@@ -1,4 +1,4 @@
-"""What covers surfaces: a texture, how large one copy of it is in the world, and a tint."""
+"""Paints: what covers surfaces - a texture, the size of one copy of it in the world, and a tint."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ PHOTO_METRES = 1.5
 
 @dataclass(frozen=True, eq=False)
 class Paint:
-    """Covers k things, or any number where k is 1."""
+    """Covers k things, or any number of things where k is 1."""
 
     texture: Ints  # (k,) index into the bank
     metres: Floats  # (k,) side of one copy
@@ -42,17 +42,17 @@ class Paint:
     whole: bool = False  # a photograph: enlarged up to 4 times rather than repeated
 
     def of(self, rows: Ints) -> "Paint":
-        """The coverings of the things `rows` (n,)."""
+        """The paints of the things `rows` (n,)."""
         if len(self.texture) == 1:
             rows = np.zeros_like(rows)
         return Paint(self.texture[rows], self.metres[rows], self.tint[rows], self.whole)
 
     def scaled(self, factor: float) -> "Paint":
-        """The same with copies `factor` times as large."""
+        """With copies `factor` times as large."""
         return Paint(self.texture, self.metres * np.float32(factor), self.tint, self.whole)
 
     def tinted(self, *factor: float) -> "Paint":
-        """The same, darker, brighter or of another colour: one factor, or B, G, R."""
+        """With tints multiplied by one factor, or by B, G, R."""
         return Paint(self.texture, self.metres, self.tint * np.array(factor, np.float32), self.whole)
 
 
@@ -65,14 +65,14 @@ class Palette:
         for index, kind in enumerate(bank.kinds):
             self._by_kind.setdefault(kind, []).append(index)
         self._photos = self._by_kind.get("photo") or list(range(len(bank.kinds)))
-        mean = bank.texels[bank.starts[:, -1], :3].mean(axis=1) / 255  # as seen, (n,)
+        mean = bank.texels[bank.starts[:, -1], :3].mean(axis=1) / 255  # (n,) not linear
         # Photographs taken at night would make murky walls: tints lift what is darker than middle grey.
         self._lift = np.clip(0.4 / np.maximum(mean, 0.05), 1.0, 2.2).astype(np.float32) ** 2
 
     def paint(
         self, *kinds: str, n: int = 1, metres: float | None = None, colour: float = 0.15, bright: float = 1.0
     ) -> Paint:
-        """n coverings, all of one pattern drawn from `kinds` ("photo" is one, too).
+        """n paints of one random kind of `kinds`: patterns, or "photo".
 
         metres: side of one copy; None: what is usual for the kind. colour: how strongly tints differ, 0..1.
         bright: mean factor of the tints on the linear colour.
@@ -89,13 +89,13 @@ class Palette:
         return Paint(texture, np.full(n, side, np.float32), tint, whole)
 
     def same(self, *kinds: str, n: int, metres: float | None = None, colour: float = 0.3, bright: float = 1.0) -> Paint:
-        """n coverings of one and the same texture, tinted differently: a row of books, leaves of one tree."""
+        """n paints of the same texture with different tints: a row of books, leaves of one tree."""
         one = self.paint(*kinds, metres=metres, colour=0.0)
         tint = one.tint * self.tints(n, colour, bright)
         return Paint(np.repeat(one.texture, n), np.repeat(one.metres, n), tint, one.whole)
 
     def plain(self, n: int = 1, *, colour: float = 0.8, bright: float = 0.6) -> Paint:
-        """n almost even colours, as of lacquer or plastic."""
+        """n almost plain colours, as of lacquer or plastic."""
         return self.same("plaster", "metal", n=n, metres=3.0, colour=colour, bright=bright)
 
     def tints(self, n: int, colour: float, bright: float = 1.0) -> Floats:

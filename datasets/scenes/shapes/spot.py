@@ -1,4 +1,4 @@
-"""A position with an orientation: the local frame in which a thing is built."""
+"""The local frames in which things are built: a position with an orientation."""
 
 from dataclasses import dataclass
 
@@ -11,19 +11,19 @@ from datasets.scenes.shapes.vectors import turned
 
 @dataclass(frozen=True, eq=False)
 class Spot:
-    """A place to put things: its local x is to the right, y down, z to the back."""
+    """A local frame: x to the right, y down, z to the back of the thing that is built in it."""
 
     at: Doubles  # (3,) m
     frame: Doubles  # (3, 3) local -> world
 
     @staticmethod
     def facing(at: ArrayLike, yaw: float) -> "Spot":
-        """At a world place, turned about the vertical."""
+        """At a world position (3,), turned about the vertical by `yaw` radians."""
         return Spot(np.asarray(at, np.float64), turned(yaw))
 
-    def world(self, places: ArrayLike) -> Doubles:
-        """World places (..., 3) of local ones."""
-        return np.asarray(places, np.float64) @ self.frame.T + self.at
+    def world(self, points: ArrayLike) -> Doubles:
+        """World points (..., 3) of local ones."""
+        return np.asarray(points, np.float64) @ self.frame.T + self.at
 
 
 WORLD = Spot(np.zeros(3), np.eye(3))  # the world's own frame

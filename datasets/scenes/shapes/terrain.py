@@ -10,7 +10,7 @@ from datasets.scenes.shapes.vectors import cross, unit
 
 
 class Relief:
-    """A smooth random landscape: height in m, positive upwards, at any place (x, z)."""
+    """A smooth random landscape: a sum of sine waves. Height in m, positive upwards, at any (x, z)."""
 
     def __init__(self, rng: np.random.Generator, height: float, wavelength: float, octaves: int = 5) -> None:
         per_octave = 4
@@ -20,10 +20,10 @@ class Relief:
         self._waves = np.stack((np.cos(angle), np.sin(angle))) * frequency
         self._phase = rng.random(len(steps)) * (2 * np.pi)
         self._height = height * 0.45**steps / per_octave**0.5
-        self._level = np.zeros(3)  # x, z, flatness radius of the place to stand on
+        self._level = np.zeros(3)  # x, z and radius of a flattened disc, m
 
     def flattened(self, x: float, z: float, radius: float) -> "Relief":
-        """The same, lower and flat for about `radius` m around a place."""
+        """This relief, from now on level for about `radius` m around (x, z)."""
         self._level = np.array([x, z, radius])
         return self
 
@@ -38,9 +38,9 @@ class Relief:
 
 
 class Ground:
-    """A relief cut into cells, and places on it exactly as it is cut.
+    """A triangulated relief, and points that lie exactly on its triangles.
 
-    The cells make a fan that grows with z; its middle columns follow a path of constant width.
+    The cells form a fan that grows with z; its middle column follows a path of constant width.
     """
 
     def __init__(self, rng: np.random.Generator, relief: Relief, far: float, path: float) -> None:
@@ -77,7 +77,7 @@ class Ground:
         return points.reshape(*np.broadcast_shapes(np.shape(x), np.shape(z)), 3)
 
     def add(self, mesh: MeshBuilder, soil: Paint, path: Paint) -> None:
-        """Put the cells into a mesh."""
+        """Add the triangles to a mesh."""
         points = np.stack((self.x, self.y, self.z), axis=-1)[None]
         step = 0.5
         slope_x = self._relief.height(self.x + step, self.z) - self._relief.height(self.x - step, self.z)

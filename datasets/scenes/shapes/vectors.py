@@ -43,5 +43,5 @@ def leaning(angle: ArrayLike) -> NDArray[np.float64]:
 
 def around(middle: ArrayLike, reach: ArrayLike) -> Floats:
     """(2, 3) lowest and highest corner of a box that reaches `reach` (3,) m from its middle (3,) to each side."""
-    place, half = np.asarray(middle, np.float64), np.asarray(reach, np.float64)
-    return np.stack((place - half, place + half)).astype(np.float32)
+    position, half = np.asarray(middle, np.float64), np.asarray(reach, np.float64)
+    return np.stack((position - half, position + half)).astype(np.float32)

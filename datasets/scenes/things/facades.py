@@ -90,30 +90,13 @@ def _front(
         levels = np.concatenate(([0.0], np.stack((upper, upper + high), 1).reshape(-1) + shape.height, [shape.height]))
         holes = np.zeros((len(levels) - 1, len(lines) - 1), bool)
         holes[1::2, 1::2] = True
-        wall(
-            mesh,
-            spot.world([0, -shape.height, 0]),
-            spot.frame @ [shape.length, 0, 0],
-            shape.height,
-            lines,
-            levels,
-            holes,
-            paint,
-            Kind.BUILDING,
-        )
+        across = spot.frame @ [shape.length, 0, 0]
+        wall(mesh, spot.world([0, -shape.height, 0]), across, shape.height, lines, levels, holes, paint, Kind.BUILDING)
         _deep(mesh, palette, spot, windows, paint)
     else:
         cells = (max(1, round(shape.length / 3)), max(1, round(shape.height / 3)))
-        panels(
-            mesh,
-            [0, -shape.height, 0],
-            [shape.length, 0, 0],
-            (0, shape.height, 0),
-            paint,
-            Kind.BUILDING,
-            spot=spot,
-            cells=cells,
-        )
+        top_left = [0, -shape.height, 0]
+        panels(mesh, top_left, [shape.length, 0, 0], (0, shape.height, 0), paint, Kind.BUILDING, spot=spot, cells=cells)
         _standing_out(mesh, palette, spot, windows)
     if rng.random() < 0.4:
         _balconies(mesh, palette, spot, windows, shape.detail)
@@ -134,15 +117,8 @@ def _deep(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: Windows, pai
     size = (windows.wide, windows.tall, deep)
     reveals(mesh, spot, windows.corner, size, paint.tinted(0.9), Kind.BUILDING, surface)
     pane = spot.world(windows.corner + np.array([0, 0, deep]))
-    panels(
-        mesh,
-        pane,
-        spot.frame @ [windows.wide, 0, 0],
-        (0, windows.tall, 0),
-        _glass(palette, k),
-        Kind.BUILDING,
-        surface=surface,
-    )
+    down = (0, windows.tall, 0)
+    panels(mesh, pane, spot.frame @ [windows.wide, 0, 0], down, _glass(palette, k), Kind.BUILDING, surface=surface)
     frame = palette.paint("plaster", "wood", "metal", colour=0.4, bright=0.9)
     middle = windows.corner + np.array([windows.wide / 2, windows.tall, deep - 0.03])
     boxes(mesh, middle, (0.06, windows.tall, 0.04), frame, Kind.BUILDING, spot=spot, faces=(0,), edges=False)
@@ -159,25 +135,24 @@ def _standing_out(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: Wind
     k, out = len(windows.corner), rng.uniform(0.05, 0.3)
     frame = palette.paint("plaster", "wood", "concrete", "metal", colour=0.4, bright=0.9)
     middle = windows.corner + np.array([windows.wide / 2, windows.tall + 0.1, -out / 2])
-    boxes(
-        mesh,
-        middle,
-        (windows.wide + 0.2, windows.tall + 0.2, out),
-        frame,
-        Kind.BUILDING,
-        spot=spot,
-        faces=(0, 2, 3, 4),
-        edges=False,
-    )
+    size = (windows.wide + 0.2, windows.tall + 0.2, out)
+    boxes(mesh, middle, size, frame, Kind.BUILDING, spot=spot, faces=(0, 2, 3, 4), edges=False)
     pane = spot.world(windows.corner + np.array([0, 0, -out - 0.02]))
     panels(mesh, pane, spot.frame @ [windows.wide, 0, 0], (0, windows.tall, 0), _glass(palette, k), Kind.BUILDING)
     if rng.random() < 0.35:
         shutter = palette.paint("wood", "stripes", "plaster", colour=0.8, bright=0.7)
         leaf = min(windows.wide * 0.46, (windows.pitch - windows.wide) / 2 - 0.08)
         for x in (-leaf / 2 - 0.05, windows.wide + leaf / 2 + 0.05):
-            place = windows.corner + np.array([x, windows.tall, -0.03 - out])
+            position = windows.corner + np.array([x, windows.tall, -0.03 - out])
             boxes(
-                mesh, place, (leaf, windows.tall, 0.04), shutter, Kind.BUILDING, spot=spot, faces=(0, 2, 3), edges=False
+                mesh,
+                position,
+                (leaf, windows.tall, 0.04),
+                shutter,
+                Kind.BUILDING,
+                spot=spot,
+                faces=(0, 2, 3),
+                edges=False,
             )
 
 
@@ -228,18 +203,10 @@ def _shop(mesh: MeshBuilder, palette: Palette, spot: Spot, shape: Facade, storey
         start = spot.world(np.stack((x - pitch * 0.42, np.full(n, -tall - 0.28), np.full(n, -0.16)), axis=1))
         panels(mesh, start, spot.frame @ [pitch * 0.84, 0, 0], spot.frame @ [0, 0.45, -out], cloth, Kind.SIGN)
     if rng.random() < 0.5:  # a sign that stands out
-        place = spot.world([rng.uniform(0.5, shape.length - 0.5), -storey - 0.3, -0.55])
-        boxes(
-            mesh,
-            place,
-            (0.08, 0.7, 0.8),
-            palette.paint("sign", "photo"),
-            Kind.SIGN,
-            turn=spot.frame,
-            faces=CLOSED,
-            fit=True,
-        )
-        bars(mesh, place - [0, 0.35, 0], place + spot.frame @ [0, -0.35, 0.5], 0.03, rim, Kind.POLE)
+        position = spot.world([rng.uniform(0.5, shape.length - 0.5), -storey - 0.3, -0.55])
+        paint = palette.paint("sign", "photo")
+        boxes(mesh, position, (0.08, 0.7, 0.8), paint, Kind.SIGN, turn=spot.frame, faces=CLOSED, fit=True)
+        bars(mesh, position - [0, 0.35, 0], position + spot.frame @ [0, -0.35, 0.5], 0.03, rim, Kind.POLE)
 
 
 def _sides_and_roof(mesh: MeshBuilder, palette: Palette, spot: Spot, shape: Facade, paint: Paint) -> None:
@@ -274,15 +241,9 @@ def _sides_and_roof(mesh: MeshBuilder, palette: Palette, spot: Spot, shape: Faca
         uv = np.array([[[0, 1], [1, 1], [0.5, 0]]] * 2) * np.array([deep, rise]) / side.metres[0]
         mesh.add(ends.reshape(2, 3, 3), normals, uv, side, Kind.BUILDING, surface)
         if rng.random() < 0.5:
-            place = spot.world([rng.uniform(0.2, 0.8) * long, -tall - rise * 0.4, deep * 0.35])
-            boxes(
-                mesh,
-                place,
-                (0.7, rise * 0.6 + 0.9, 0.6),
-                palette.paint("brick", "concrete"),
-                Kind.BUILDING,
-                turn=spot.frame,
-            )
+            position = spot.world([rng.uniform(0.2, 0.8) * long, -tall - rise * 0.4, deep * 0.35])
+            cover = palette.paint("brick", "concrete")
+            boxes(mesh, position, (0.7, rise * 0.6 + 0.9, 0.6), cover, Kind.BUILDING, turn=spot.frame)
     else:
         cornice = palette.paint("concrete", "plaster", "wood", bright=0.9)
         size = (long - 0.02, rng.uniform(0.2, 0.5), rng.uniform(0.3, 0.6))

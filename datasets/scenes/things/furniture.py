@@ -106,25 +106,17 @@ def cabinet(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float, heigh
     wide, tall = (width - 0.04) / columns, (height - 0.1) / rows
     x = (np.arange(columns) - (columns - 1) / 2) * wide
     y = -0.06 - np.arange(rows) * tall
-    place = np.stack((np.tile(x, rows), np.repeat(y, columns), np.full(columns * rows, -depth - 0.02)), axis=1)
-    front = palette.same(*_WOODS, n=len(place), colour=0.1, bright=0.9) if rng.random() < 0.5 else paint
+    position = np.stack((np.tile(x, rows), np.repeat(y, columns), np.full(columns * rows, -depth - 0.02)), axis=1)
+    front = palette.same(*_WOODS, n=len(position), colour=0.1, bright=0.9) if rng.random() < 0.5 else paint
     surface = mesh.new_surfaces(1)
     boxes(
-        mesh, place, (wide - 0.02, tall - 0.02, 0.02), front, Kind.FURNITURE,
+        mesh, position, (wide - 0.02, tall - 0.02, 0.02), front, Kind.FURNITURE,
         spot=spot, faces=(0, 2, 3, 4, 5), surface=surface,
     )  # fmt: skip
-    knobs = spot.world(place - [0, tall * 0.45, 0.026])
+    knobs = spot.world(position - [0, tall * 0.45, 0.026])
     size = (0.1, 0.015, 0.02) if rng.random() < 0.5 else (0.03, 0.03, 0.025)
-    boxes(
-        mesh,
-        knobs,
-        size,
-        palette.paint("metal", "plaster", bright=0.7),
-        Kind.FURNITURE,
-        turn=spot.frame,
-        faces=CLOSED,
-        edges=False,
-    )
+    cover = palette.paint("metal", "plaster", bright=0.7)
+    boxes(mesh, knobs, size, cover, Kind.FURNITURE, turn=spot.frame, faces=CLOSED, edges=False)
     return Spot(spot.world([0, -height, -depth / 2]), spot.frame)
 
 
@@ -156,7 +148,7 @@ def sofa(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float) -> None:
         spot=spot, faces=CLOSED, surface=mesh.new_surfaces(1),
     )  # fmt: skip
     pillows = int(rng.integers(0, 4))
-    place = np.stack(
+    position = np.stack(
         (
             rng.uniform(-1, 1, pillows) * (width / 2 - arm - 0.25),
             np.full(pillows, -seat - 0.2),
@@ -166,7 +158,7 @@ def sofa(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float) -> None:
     )
     if pillows:
         cover = palette.paint("fabric", "photo", "stripes", n=pillows, metres=0.5, colour=0.9)
-        lumps(mesh, spot.world(place), (0.21, 0.19, 0.13), cover, Kind.FURNITURE, roughness=0.05)
+        lumps(mesh, spot.world(position), (0.21, 0.19, 0.13), cover, Kind.FURNITURE, roughness=0.05)
 
 
 def bed(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float) -> None:
@@ -181,8 +173,8 @@ def bed(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float) -> None:
     boxes(mesh, [0, -0.26, -1.35], (width + 0.03, 0.25, 1.45), blanket, Kind.FURNITURE, spot=spot)
     n = 1 if width < 1.3 else 2
     x = (np.arange(n) - (n - 1) / 2) * width / n
-    place = np.stack((x, np.full(n, -0.53), np.full(n, -0.32)), axis=1)
-    lumps(mesh, spot.world(place), (width / n * 0.4, 0.08, 0.2), sheet.tinted(1.1), Kind.FURNITURE, roughness=0.06)
+    position = np.stack((x, np.full(n, -0.53), np.full(n, -0.32)), axis=1)
+    lumps(mesh, spot.world(position), (width / n * 0.4, 0.08, 0.2), sheet.tinted(1.1), Kind.FURNITURE, roughness=0.06)
 
 
 def floor_lamp(mesh: MeshBuilder, palette: Palette, spot: Spot, height: float) -> None:
@@ -198,15 +190,9 @@ def floor_lamp(mesh: MeshBuilder, palette: Palette, spot: Spot, height: float) -
 def pendant(mesh: MeshBuilder, palette: Palette, spot: Spot, drop: float) -> None:
     """A lamp that hangs `drop` m from its spot on the ceiling."""
     rng = mesh.rng
+    base = spot.world([0, drop, 0])
     revolve(
-        mesh,
-        CYLINDER,
-        spot.world([0, drop, 0]),
-        (0.006, drop - 0.003),
-        palette.plain(bright=0.2),
-        Kind.POLE,
-        sides=5,
-        casts_shadow=False,
+        mesh, CYLINDER, base, (0.006, drop - 0.003), palette.plain(bright=0.2), Kind.POLE, sides=5, casts_shadow=False
     )
     shade = palette.paint("plaster", "metal", "fabric", "photo", metres=0.8, colour=0.6, bright=1.4)
     shapes = (
@@ -216,16 +202,8 @@ def pendant(mesh: MeshBuilder, palette: Palette, spot: Spot, drop: float) -> Non
     )
     size = rng.uniform(0.13, 0.32)
     profile = shapes[int(rng.random() * 3)]
-    revolve(
-        mesh,
-        profile,
-        spot.world([0, drop + size, 0]),
-        (size, size),
-        shade,
-        Kind.FURNITURE,
-        sides=16,
-        casts_shadow=False,
-    )
+    foot = spot.world([0, drop + size, 0])
+    revolve(mesh, profile, foot, (size, size), shade, Kind.FURNITURE, sides=16, casts_shadow=False)
 
 
 def picture(
@@ -245,10 +223,10 @@ def picture(
 def radiator(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float) -> None:
     """A ribbed radiator at a wall."""
     x = np.arange(-width / 2, width / 2, 0.06)
-    place = np.stack((x, np.full_like(x, -0.12), np.full_like(x, -0.1)), axis=1)
+    position = np.stack((x, np.full_like(x, -0.12), np.full_like(x, -0.1)), axis=1)
     paint = palette.paint("plaster", "metal", colour=0.1, bright=0.95)
     surface = mesh.new_surfaces(1)
-    boxes(mesh, place, (0.04, 0.55, 0.12), paint, Kind.FURNITURE, spot=spot, surface=surface)
+    boxes(mesh, position, (0.04, 0.55, 0.12), paint, Kind.FURNITURE, spot=spot, surface=surface)
 
 
 def ladder(mesh: MeshBuilder, palette: Palette, spot: Spot, height: float) -> None:
@@ -259,15 +237,8 @@ def ladder(mesh: MeshBuilder, palette: Palette, spot: Spot, height: float) -> No
     starts = [(-0.2, 0.0, 0.0), (0.2, 0.0, 0.0)] + [(-0.2, -y, 0.0) for y in rungs]
     ends = [(-0.2, -height, 0.0), (0.2, -height, 0.0)] + [(0.2, -y, 0.0) for y in rungs]
     surface = mesh.new_surfaces(1)
-    bars(
-        mesh,
-        lean.world(starts),
-        lean.world(ends),
-        0.04,
-        palette.paint("wood", "metal"),
-        Kind.FURNITURE,
-        surface=surface,
-    )
+    paint = palette.paint("wood", "metal")
+    bars(mesh, lean.world(starts), lean.world(ends), 0.04, paint, Kind.FURNITURE, surface=surface)
 
 
 def dining(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float, depth: float) -> Spot:
@@ -282,6 +253,6 @@ def dining(mesh: MeshBuilder, palette: Palette, spot: Spot, width: float, depth:
         (width / 2, 0, np.pi / 2),
     ][:n]:
         out = rng.uniform(0.05, 0.3)
-        place = spot.world([x + out * np.sign(x), 0, z + out * np.sign(z)])
-        chair(mesh, palette, Spot(place, spot.frame @ turned(yaw + rng.uniform(-0.4, 0.4))))
+        position = spot.world([x + out * np.sign(x), 0, z + out * np.sign(z)])
+        chair(mesh, palette, Spot(position, spot.frame @ turned(yaw + rng.uniform(-0.4, 0.4))))
     return top

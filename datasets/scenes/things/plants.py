@@ -65,16 +65,8 @@ def conifers(mesh: MeshBuilder, palette: Palette, at: ArrayLike, height: ArrayLi
     wide = tall * rng.uniform(0.16, 0.24, k)
     green = palette.same("leaves", "grass", n=k, metres=1.2, colour=0.2, bright=0.6)
     bark = palette.paint("wood", "soil", metres=0.7, bright=0.4)
-    revolve(
-        mesh,
-        ((1, 1), (1, 0)),
-        base,
-        np.stack((tall * 0.022, tall * 0.2), 1),
-        bark,
-        Kind.PLANT,
-        sides=4,
-        surface=surface,
-    )
+    extent = np.stack((tall * 0.022, tall * 0.2), 1)
+    revolve(mesh, ((1, 1), (1, 0)), base, extent, bark, Kind.PLANT, sides=4, surface=surface)
     for tier in range(tiers):
         low, high = 0.1 + 0.8 * tier / tiers, min(1.0, 0.1 + 0.8 * (tier + 1.9) / tiers)
         profile = ((0.02, 1), (1, 0))

@@ -90,15 +90,8 @@ def enclose(
         _upright(mesh, palette, side, height, openings, paint, sunny and side is windows)
         if skirting is not None:
             middle = side.spot(side.length / 2)
-            boxes(
-                mesh,
-                middle.world([0, 0, -0.012]),
-                (side.length - 0.03, 0.09, 0.014),
-                skirting,
-                Kind.WALL,
-                turn=middle.frame,
-                faces=(0, 4),
-            )
+            size = (side.length - 0.03, 0.09, 0.014)
+            boxes(mesh, middle.world([0, 0, -0.012]), size, skirting, Kind.WALL, turn=middle.frame, faces=(0, 4))
 
 
 def _slab(mesh: MeshBuilder, palette: Palette, lowest: Doubles, highest: Doubles, height: float) -> None:
@@ -110,22 +103,14 @@ def _slab(mesh: MeshBuilder, palette: Palette, lowest: Doubles, highest: Doubles
     level_ground(mesh, (corner[0], 0, corner[1] + size[1]), size[0], size[1], floor, cells)
     ceiling = palette.paint("plaster", "plaster", "wood", "concrete", colour=0.1, bright=1.25)
     cells = (int(size[0] / 0.9) + 1, int(size[1] / 0.9) + 1)
-    panels(
-        mesh,
-        (corner[0], -height, corner[1]),
-        (size[0], 0, 0),
-        (0, 0, size[1]),
-        ceiling,
-        Kind.CEILING,
-        cells=cells,
-        edges=False,
-        casts_shadow=False,
-    )
+    top_left = (corner[0], -height, corner[1])
+    across = (size[0], 0, 0)
+    panels(mesh, top_left, across, (0, 0, size[1]), ceiling, Kind.CEILING, cells=cells, edges=False, casts_shadow=False)
     if rng.random() < 0.3:  # beams
         z = np.arange(corner[1] + 0.8, corner[1] + size[1], rng.uniform(0.8, 1.6))
-        place = np.stack((np.full_like(z, corner[0] + size[0] / 2), np.full_like(z, -height + 0.16), z), axis=1)
+        position = np.stack((np.full_like(z, corner[0] + size[0] / 2), np.full_like(z, -height + 0.16), z), axis=1)
         beam = palette.paint("wood", "concrete", bright=0.7)
-        boxes(mesh, place, (size[0], 0.16, 0.14), beam, Kind.CEILING, faces=(0, 1, 5), casts_shadow=False)
+        boxes(mesh, position, (size[0], 0.16, 0.14), beam, Kind.CEILING, faces=(0, 1, 5), casts_shadow=False)
 
 
 def _openings(rng: np.random.Generator, side: Side, height: float) -> Doubles:
@@ -162,18 +147,8 @@ def _upright(
     holes = np.zeros((len(levels) - 1, len(columns) - 1), bool)
     if len(openings):
         holes[1:3] = open_columns
-    wall(
-        mesh,
-        start.world([0, -height, 0]),
-        end.at - start.at,
-        height,
-        columns,
-        levels,
-        holes,
-        paint,
-        Kind.WALL,
-        casts_shadow=casts_shadow,
-    )
+    corner = start.world([0, -height, 0])
+    wall(mesh, corner, end.at - start.at, height, columns, levels, holes, paint, Kind.WALL, casts_shadow=casts_shadow)
     if len(openings):
         _windows(mesh, palette, side, openings)
 
@@ -209,17 +184,8 @@ def _outside(mesh: MeshBuilder, palette: Palette, side: Side, openings: Doubles)
     wide, tall = side.length + 2.2 * away, 3.0 + 1.6 * away
     photo = palette.paint("photo", metres=wide, colour=0.05, bright=1.5)
     corner = middle.world([-wide / 2, -tall * 0.7, away])
-    panels(
-        mesh,
-        corner,
-        middle.frame @ [wide, 0, 0],
-        [0, tall, 0],
-        photo,
-        Kind.BUILDING,
-        fit=True,
-        edges=False,
-        casts_shadow=False,
-    )
+    across = middle.frame @ [wide, 0, 0]
+    panels(mesh, corner, across, [0, tall, 0], photo, Kind.BUILDING, fit=True, edges=False, casts_shadow=False)
 
 
 def _dressing(mesh: MeshBuilder, palette: Palette, spot: Spot, openings: Doubles) -> None:
@@ -234,17 +200,8 @@ def _dressing(mesh: MeshBuilder, palette: Palette, spot: Spot, openings: Doubles
             slats = np.stack((np.full_like(y, middle), -y, np.full_like(y, -0.04)), axis=1)
             surface = mesh.new_surfaces(1)
             paint = palette.paint("plaster", "wood", "metal", colour=0.3)
-            boxes(
-                mesh,
-                slats,
-                (right - left, 0.006, 0.045),
-                paint,
-                Kind.WALL,
-                spot=spot,
-                surface=surface,
-                faces=CLOSED,
-                edges=False,
-            )
+            size = (right - left, 0.006, 0.045)
+            boxes(mesh, slats, size, paint, Kind.WALL, spot=spot, surface=surface, faces=CLOSED, edges=False)
         elif style < 0.5:
             cloth = palette.paint("fabric", "photo", "stripes", colour=0.7)
             for x in (left - 0.05, right + 0.05):

@@ -107,9 +107,9 @@ def fruit(mesh: MeshBuilder, palette: Palette, spot: Spot, n: int) -> None:
     """A few fruits or pebbles beside each other."""
     rng = mesh.rng
     size = rng.uniform(0.03, 0.05, (n, 1)) * rng.uniform(0.85, 1.1, (n, 3))
-    place = np.stack((rng.uniform(-0.12, 0.12, n), -size[:, 1] * 0.93, rng.uniform(-0.12, 0.12, n)), axis=1)
+    position = np.stack((rng.uniform(-0.12, 0.12, n), -size[:, 1] * 0.93, rng.uniform(-0.12, 0.12, n)), axis=1)
     paint = palette.same("plaster", "leaves", "rock", n=n, metres=0.3, colour=0.9)
-    lumps(mesh, spot.world(place), size, paint, Kind.BOX, roughness=0.03)
+    lumps(mesh, spot.world(position), size, paint, Kind.BOX, roughness=0.03)
 
 
 def blocks(mesh: MeshBuilder, palette: Palette, spot: Spot, n: int) -> None:
@@ -117,13 +117,13 @@ def blocks(mesh: MeshBuilder, palette: Palette, spot: Spot, n: int) -> None:
     rng = mesh.rng
     side = rng.uniform(0.03, 0.06)
     cell = rng.permutation(9)[:n]
-    place = np.stack(((cell % 3 - 1) * side * 1.7, 0 * cell, (cell // 3 - 1) * side * 1.7), axis=1)
-    place[:, [0, 2]] += rng.uniform(-0.2, 0.2, (n, 2)) * side
+    position = np.stack(((cell % 3 - 1) * side * 1.7, 0 * cell, (cell // 3 - 1) * side * 1.7), axis=1)
+    position[:, [0, 2]] += rng.uniform(-0.2, 0.2, (n, 2)) * side
     size = side * np.stack((np.ones(n), rng.choice([0.5, 1.0, 2.0], n), np.ones(n)), axis=1)
     paint = palette.plain(n, colour=1.0, bright=0.8)
     turn = spot.frame @ turned(rng.random(n) * 3)
-    boxes(mesh, spot.world(place), size, paint, Kind.BOX, turn=turn)
-    tops = place - size * [0, 1, 0]
+    boxes(mesh, spot.world(position), size, paint, Kind.BOX, turn=turn)
+    tops = position - size * [0, 1, 0]
     revolve(mesh, CONE, spot.world(tops[:2]), (side * 0.5, side), palette.plain(colour=1.0), Kind.BOX, sides=10)
 
 
@@ -196,15 +196,8 @@ def table_lamp(mesh: MeshBuilder, palette: Palette, spot: Spot, height: float) -
     """A lamp with a foot, a stem and a bright shade."""
     metal = palette.plain(bright=0.5)
     revolve(mesh, CYLINDER, spot.at, (height * 0.16, height * 0.03), metal, Kind.POLE)
-    revolve(
-        mesh,
-        CYLINDER,
-        spot.world([0, -height * 0.03, 0]),
-        (max(0.006, height * 0.012), height * 0.7),
-        metal,
-        Kind.POLE,
-        sides=8,
-    )
+    size = (max(0.006, height * 0.012), height * 0.7)
+    revolve(mesh, CYLINDER, spot.world([0, -height * 0.03, 0]), size, metal, Kind.POLE, sides=8)
     shade = palette.paint("fabric", "stripes", "plaster", metres=0.5, colour=0.3, bright=1.5)
     top = spot.world([0, -height * 0.66, 0])
     revolve(
@@ -242,9 +235,9 @@ def scatter(mesh: MeshBuilder, palette: Palette, spots: list[Spot], *, size: flo
 def spread(
     rng: np.random.Generator, n: int, lowest: tuple[float, float], highest: tuple[float, float], apart: float
 ) -> Doubles:
-    """Up to n places (m, 2) in a rectangle, at least `apart` from each other."""
+    """Up to n points (m, 2) in a rectangle, at least `apart` from each other."""
     found = np.zeros((0, 2))
-    for place in rng.uniform(lowest, highest, (6 * n, 2)):
-        if len(found) < n and (((found - place) ** 2).sum(axis=1) > apart**2).all():
-            found = np.concatenate((found, place[None]))
+    for position in rng.uniform(lowest, highest, (6 * n, 2)):
+        if len(found) < n and (((found - position) ** 2).sum(axis=1) > apart**2).all():
+            found = np.concatenate((found, position[None]))
     return found

@@ -44,17 +44,9 @@ def car(mesh: MeshBuilder, palette: Palette, spot: Spot) -> None:
         panels(mesh, first, [0, 0, sign * wide * 0.88], down, glass, Kind.BOX, spot=spot)
     _wheels(mesh, palette, spot, long, wide)
     for end in (-long / 2 - 0.012, long / 2 + 0.012):
-        place = spot.world([(end, -tall * 0.42, -0.36 * wide), (end, -tall * 0.42, 0.36 * wide)])
-        boxes(
-            mesh,
-            place,
-            (0.03, 0.13, 0.26),
-            palette.plain(colour=0.9, bright=1.0),
-            Kind.BOX,
-            turn=spot.frame,
-            faces=CLOSED,
-            edges=False,
-        )
+        position = spot.world([(end, -tall * 0.42, -0.36 * wide), (end, -tall * 0.42, 0.36 * wide)])
+        paint = palette.plain(colour=0.9, bright=1.0)
+        boxes(mesh, position, (0.03, 0.13, 0.26), paint, Kind.BOX, turn=spot.frame, faces=CLOSED, edges=False)
 
 
 def _wheels(mesh: MeshBuilder, palette: Palette, spot: Spot, long: float, wide: float) -> None:
