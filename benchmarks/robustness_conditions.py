@@ -24,7 +24,7 @@ from datasets.storage.folder import StoredSample
 from datasets.storage.reading import read_samples
 from datasets.textures.bank import TextureBank, make_bank
 from datasets.textures.patterns import PATTERNS
-from stitching.geometry.pixel_maps import Mask, Size, inside, pixel_grid, remap
+from stitching.geometry.pixel_maps import Mask, Size, inside, pixel_grid, remap, rescale
 
 MAX_SCALE = 1.5  # of the target against the reference, or the other way; as much larger are the renderings
 LOW_LIGHT = Look(stops=-3.0, noise=6.0)
@@ -126,7 +126,7 @@ def _zoomed_picture(picture: Pixels, map_xy: Floats, known: Mask, size: Size, zo
     centre = map_xy[known].mean(axis=0) if known.any() else np.array(full) / 2
     left, top = np.clip(np.rint(centre - np.array(part) / 2), 0, np.array(full) - part).astype(int)
     resized = cv2.resize(picture[top : top + height, left : left + width], size, interpolation=cv2.INTER_AREA)
-    moved = (map_xy - np.array([left, top]) + 0.5) * (np.array(size) / part) - 0.5
+    moved = rescale(map_xy - np.array([left, top]), np.array(size) / part)
     return np.asarray(resized, np.uint8), moved.astype(np.float32)
 
 

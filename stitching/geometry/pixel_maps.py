@@ -28,8 +28,8 @@ def pixel_grid(height: int, width: int) -> Field:
     return grid
 
 
-def rescale(points: Coordinates, scale: float) -> Coordinates:
-    """The coordinates that points of a picture have after it is enlarged `scale` times."""
+def rescale(points: Coordinates, scale: float | Coordinates) -> Coordinates:
+    """Coordinates (..., 2) of points of a picture after it is enlarged `scale` times, or (x, y) times."""
     return (points + 0.5) * scale - 0.5
 
 
