@@ -13,7 +13,10 @@ SPECS = [
     name + (":" + ",".join(f"{task}=1" for task in TASKS) if name == "static" else "")
     for name in strategy_names() if name != "nash-mtl"  # its solver is under the GPL
 ]  # fmt: skip
-SPECS += ["instances+task-groups:warm_up=0,beta=0.1", "uncertainty+task-priority", "dynamic+instances+pcgrad"]
+SPECS += [
+    "gradient-norms:alpha=1.5", "instances+task-groups:warm_up=0,beta=0.1", "uncertainty+task-priority",
+    "dynamic+instances+pcgrad",
+]  # fmt: skip
 
 
 class Net(nn.Module):

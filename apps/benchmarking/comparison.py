@@ -17,7 +17,7 @@ from datasets.labels import Labels
 from mtl.metrics import delta_m
 from stitching.errors import InputError, JobError
 
-Run = tuple[RunSettings, RunResult]
+TrainedRun = tuple[RunSettings, RunResult]
 Log = Callable[[str], None]
 
 
@@ -61,7 +61,7 @@ class MethodResults:
     """
 
     settings: RunSettings
-    runs: Sequence[Run]
+    runs: Sequence[TrainedRun]
     gains: Sequence[float] = ()
 
     @property
@@ -180,7 +180,7 @@ class _TrainedRuns:
             raise JobError(f"{self._store.path(run)} has gone while it was needed; run the same command again")
         return result
 
-    def of_seeds(self, one: RunSettings, seeds: Iterable[int]) -> list[Run]:
+    def of_seeds(self, one: RunSettings, seeds: Iterable[int]) -> list[TrainedRun]:
         """A trained run with each seed."""
         return [(run, self.get(run)) for run in (replace(one, seed=seed) for seed in seeds)]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from apps.benchmarking.settings import NETWORKS, PUBLIC, SCENES, DataSettings, RunSettings, read_method
+from apps.benchmarking.settings import NETWORKS, PUBLIC, SCENES, DataSettings, RunSettings, parse_method
 from stitching.errors import require
 
 _DEFAULT_SCENES = {"train": 1000, "test": 250}
@@ -73,7 +73,7 @@ class BenchOptions:
             unique = bool(values) and len(set(values)) == len(values)
             require(unique, f"--{name} {' '.join(map(str, values))}", "one or more, each once")
         for method in self.methods:
-            read_method(method)
+            parse_method(method)
         require(min(self.rates) > 0, f"--rates {min(self.rates)}", "above 0")
         require(min(self.seeds) >= 0, f"--seeds {min(self.seeds)}", "0 or more")
         require(self.network in NETWORKS, f"--network {self.network}", f"one of {', '.join(NETWORKS)}")

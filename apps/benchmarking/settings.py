@@ -16,7 +16,7 @@ PARTS = "train", "validation", "test"
 
 
 @dataclass(frozen=True)
-class Method:
+class MethodSpec:
     """A strategy and how the network is set up for it.
 
     Attributes:
@@ -30,7 +30,7 @@ class Method:
     head_rate_factor: float = 1.0
 
 
-def read_method(text: str) -> Method:
+def parse_method(text: str) -> MethodSpec:
     """Parse SPEC[/norms][/heads=F]; InputError where it is anything else."""
     spec, *extras = text.split("/")
     norms, factor = False, 1.0
@@ -44,7 +44,7 @@ def read_method(text: str) -> Method:
             raise InputError(f"--methods {text}: {extra!r}; expected SPEC[/norms][/heads=FACTOR], FACTOR above 0")
     if not spec:
         raise InputError(f"--methods {text!r}: expected the name of a strategy first, e.g. equal/heads=2")
-    return Method(spec, norms, factor)
+    return MethodSpec(spec, norms, factor)
 
 
 def _above_zero(text: str) -> bool:
@@ -100,7 +100,7 @@ class RunSettings:
     Attributes:
         data: what is trained and tested on.
         tasks: what the network learns; one alone: a single-task network.
-        method: see `read_method`.
+        method: see `parse_method`.
         network: name of the architecture.
         epochs, batch, rate: of the training; the rate is AdamW's highest.
         seed: of weights, order, flips and the strategy.

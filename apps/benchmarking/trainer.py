@@ -20,7 +20,7 @@ from apps.benchmarking.losses import instance_losses
 from apps.benchmarking.metrics.label_noise import LATE_SHARE, MeanLosses
 from apps.benchmarking.metrics.scores import Scores, make_scorer
 from apps.benchmarking.networks.multi_task_network import MultiTaskNetwork, build_network
-from apps.benchmarking.settings import Method, RunSettings, read_method
+from apps.benchmarking.settings import MethodSpec, RunSettings, parse_method
 from datasets.labels import Kind
 from mtl.optimization import Closure, ParameterUpdater
 from mtl.registry import TrainingContext, make_strategy, needs_task_norms
@@ -46,7 +46,7 @@ class Trainer:
         """Build the network. Raises ValueError where the strategy cannot train it or these tasks."""
         self.settings, self.data = settings, data.with_tasks(settings.tasks)
         self.device = torch.device(settings.device)
-        method = read_method(settings.method)
+        method = parse_method(settings.method)
         task_norms = method.norms or needs_task_norms(method.spec)
         self.network = build_network(settings.network, self.data.labels, task_norms, settings.seed).to(self.device)
         self.steps_per_epoch = len(shuffled_batches(len(data.train), settings.batch, 0, 0))
@@ -142,7 +142,7 @@ class Trainer:
         return time.perf_counter(), time.process_time()
 
 
-def _make_updater(network: MultiTaskNetwork, method: Method, rate: float) -> ParameterUpdater:
+def _make_updater(network: MultiTaskNetwork, method: MethodSpec, rate: float) -> ParameterUpdater:
     parameters = network.split_parameters()
     own = [parameter for group in parameters.tasks.values() for parameter in group]
     groups = [

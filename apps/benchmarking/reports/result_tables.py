@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-from apps.benchmarking.comparison import Comparison, MethodResults, Run
+from apps.benchmarking.comparison import Comparison, MethodResults, TrainedRun
 from apps.benchmarking.metrics.scores import MAIN_METRICS, main_score
 from apps.benchmarking.options import BenchOptions
 from apps.tables import MISSING, markdown, mean_and_deviation, write_csv
@@ -107,7 +107,7 @@ def _csv_rows(comparison: Comparison) -> list[dict[str, object]]:
     return rows
 
 
-def _csv_row(run: Run, gain: float | str) -> dict[str, object]:
+def _csv_row(run: TrainedRun, gain: float | str) -> dict[str, object]:
     settings, result = run
     single = len(settings.tasks) == 1
     return {

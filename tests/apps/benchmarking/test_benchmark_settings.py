@@ -5,20 +5,20 @@ from dataclasses import replace
 import pytest
 from benchmark_toys import DATA, toy_run
 
-from apps.benchmarking.settings import Method, read_method
+from apps.benchmarking.settings import MethodSpec, parse_method
 from stitching.errors import InputError
 
 
 def test_a_method_is_a_strategy_and_how_the_network_is_set_up():
-    assert read_method("equal") == Method("equal")
-    assert read_method("instances+task-groups:beta=0.01") == Method("instances+task-groups:beta=0.01")
-    assert read_method("task-groups:beta=0.01/heads=4/norms") == Method("task-groups:beta=0.01", True, 4.0)
+    assert parse_method("equal") == MethodSpec("equal")
+    assert parse_method("instances+task-groups:beta=0.01") == MethodSpec("instances+task-groups:beta=0.01")
+    assert parse_method("task-groups:beta=0.01/heads=4/norms") == MethodSpec("task-groups:beta=0.01", True, 4.0)
 
 
 @pytest.mark.parametrize("text", ["", "/norms", "equal/", "equal/norm", "equal/heads", "equal/heads=0"])
 def test_other_methods_are_refused(text):
     with pytest.raises(InputError, match="--methods"):
-        read_method(text)
+        parse_method(text)
 
 
 def test_runs_of_one_benchmark_have_names_of_their_own():

@@ -245,26 +245,6 @@ def test_a_loss_that_is_not_finite_teaches_nothing():
     assert strategy.state_dict()["loss_sums"] == before["loss_sums"]
 
 
-def test_a_resumed_training_goes_on_exactly():
-    frozen = Frozen({"near": [1.0, 2.0, 6.0], "far": [3.0, 1.0, 1.0]})
-    first, second = frozen.strategy(), frozen.strategy()
-    frozen.rest(first, 5)
-    second.load_state_dict(first.state_dict())
-    for strategy in (first, second):
-        frozen.step(strategy, [0, 2])
-    assert torch.equal(first.parameters, second.parameters)
-    assert first.report() == second.report()
-
-
-def test_a_saved_state_does_not_change_with_the_training():
-    frozen = Frozen({"near": [1.0, 2.0]})
-    strategy = frozen.strategy()
-    state = strategy.state_dict()
-    frozen.step(strategy)
-    assert not state["s"].any()
-    assert state["loss_sums"] == {"near": 0}
-
-
 @pytest.mark.parametrize(
     "other",
     [

@@ -74,13 +74,6 @@ def test_a_loss_below_0_is_done():
     assert strategy.step(closure, updates).weights == {"a": 0, "b": 2}
 
 
-def test_one_task_is_plain_training():
-    net, plain = Net(["near"]), Net(["near"])
-    step(EqualGradientNorms(["near"], 1.5), net)
-    step(EqualWeights(["near"]), plain)
-    assert equal(net, plain)
-
-
 def test_tasks_that_share_nothing_train_alone():
     net, plain = Net(), Net()
     net.trunk.requires_grad_(False)
@@ -102,21 +95,6 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
         strategy.step(broken, updates)
     assert not any(parameter.any() for parameter in (x, *own.values()))
     assert strategy.state_dict()["first"] == {}
-
-
-def test_a_resumed_run_goes_on_as_if_it_had_not_stopped():
-    net, other = Net(), Net()
-    strategy, again = EqualGradientNorms(TASKS, 1.5), EqualGradientNorms(TASKS, 1.5)
-    optimizer = torch.optim.SGD(net.parameters(), 0.01)
-    for _ in range(3):
-        step(strategy, net, optimizer)
-    again.load_state_dict(strategy.state_dict())
-    other.load_state_dict(net.state_dict())
-    resumed = step(again, other, torch.optim.SGD(other.parameters(), 0.01))
-    assert resumed == step(strategy, net, optimizer)
-    fresh = Net()
-    fresh.load_state_dict(net.state_dict())
-    assert step(EqualGradientNorms(TASKS, 1.5), fresh).weights != resumed.weights
 
 
 def test_impossible_wishes_and_states_of_others_are_refused():

@@ -134,20 +134,6 @@ def test_the_report_says_which_task_owns_which_share_of_each_layer():
     assert report["channels/far/0"] == pytest.approx((owners == 1).sum() / 6)
 
 
-def test_a_resumed_run_goes_on_as_the_first_one():
-    net = Net()
-    strategy = make(net)
-    for _ in range(4):
-        strategy.step(net.losses, net.updates())
-    other = copy.deepcopy(net)
-    again = make(other)
-    again.load_state_dict(strategy.state_dict())
-    for _ in range(6):
-        first, second = strategy.step(net.losses, net.updates()), again.step(other.losses, other.updates())
-        assert first == second
-    assert same(net, other)
-
-
 def test_what_cannot_be_is_refused():
     net = Net()
     for options, words in (

@@ -65,14 +65,6 @@ def test_lengths_do_not_turn_the_answer(name):
 
 
 @every
-def test_one_task_is_plain_training(name):
-    net, plain = Net(["near"]), Net(["near"])
-    step(make(name, ["near"]), net)
-    step(EqualWeights(["near"]), plain)
-    assert equal(net, plain)
-
-
-@every
 def test_own_parameters_get_their_tasks_gradient_unchanged(name):
     net, plain = Net(), Net()
     step(make(name), net, torch.optim.SGD(net.parameters(), 0.1))
@@ -104,24 +96,6 @@ def test_tasks_that_share_nothing_or_gradients_of_0_train_alone(name):
     step(EqualWeights(TASKS), plain)
     assert equal(net, plain)
     assert not combined(make(name, "ab"), [[0.0, 0.0]] * 2).any()
-
-
-@every
-def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(name, tmp_path):
-    if name == "nash-mtl":
-        pytest.skip("torchjd has no state for it")
-    net, other, strategy, again = Net(), Net(), make(name, seed=5), make(name, seed=5)
-    optimizer = torch.optim.SGD(net.parameters(), 0.01)
-    for _ in range(4):
-        step(strategy, net, optimizer)
-    torch.save(strategy.state_dict(), tmp_path / "state.pt")
-    again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    other.load_state_dict(net.state_dict())
-    resumed = torch.optim.SGD(other.parameters(), 0.01)
-    torch.manual_seed(99)  # of no matter
-    for _ in range(3):
-        assert step(again, other, resumed) == step(strategy, net, optimizer)
-    assert equal(net, other)
 
 
 def test_what_gradvac_has_learned_makes_a_difference_and_is_saved():
