@@ -1,15 +1,18 @@
 """`parastitch generate`: training pairs with exact ground truth; checking and looking at them."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
 from datasets.options import SampleOptions
 from stitching.errors import InputError
+
+if TYPE_CHECKING:
+    from datasets.generate import Report
 
 
 def generate_command(
@@ -64,21 +67,24 @@ def generate_command(
     with _progress(quiet) as progress:
         report = generate(sample, job, progress=progress)
     if not quiet:
-        rate = report.written / report.seconds if report.seconds else 0.0
-        seconds = ", ".join(f"{stage} {value:.1f}" for stage, value in report.stages.items())
-        print(
-            f"{job.output}: {report.written} samples written, {report.kept} were there already; "
-            f"{report.bytes / 1e6:.1f} MB, {rate:.2f} pairs/s"
-            + (f"; seconds over all processes: {seconds}" if seconds else ""),
-            file=sys.stderr,
-        )
+        print(_summary(job.output, report), file=sys.stderr)
     if preview:
         _show(job.output)
     return 0
 
 
+def _summary(folder: Path, report: "Report") -> str:
+    rate = report.written / report.seconds if report.seconds else 0.0
+    seconds = ", ".join(f"{stage} {value:.1f}" for stage, value in report.stages.items())
+    return (
+        f"{folder}: {report.written} samples written, {report.kept} were there already; "
+        f"{report.bytes / 1e6:.1f} MB, {rate:.2f} pairs/s"
+        + (f"; seconds over all processes: {seconds}" if seconds else "")
+    )
+
+
 def _verify(folder: Path, quiet: bool) -> int:
-    """Print the problems as they are found; 1 where there are any."""
+    """Print the problems as they are found; returns the exit code, 1 where there are any."""
     from datasets.storage.verify import verify
 
     problems = 0
@@ -92,22 +98,16 @@ def _verify(folder: Path, quiet: bool) -> int:
 
 
 def _show(folder: Path) -> None:
+    from apps.tables import aligned_text
     from datasets.storage.overview import write_overview
 
-    _print_table(write_overview(folder))
+    print(aligned_text(write_overview(folder)))
     print(f"written: {folder / 'preview.jpg'}, {folder / 'histograms.png'}")
-
-
-def _print_table(table: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for line in table:
-        cells = (text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True))
-        print("  ".join((line[0].ljust(widths[0]), *cells)).rstrip())
 
 
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, nothing elsewhere."""
+    """Yields a function (done, total) that moves a progress bar on a terminal and does nothing elsewhere."""
     if quiet or not sys.stderr.isatty():
         yield lambda done, total: None
         return

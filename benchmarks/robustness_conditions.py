@@ -20,8 +20,8 @@ from datasets.photometry import Look, taken
 from datasets.sample import Doubles, Floats, Pixels, Visibility
 from datasets.sample_renderer import SampleRenderer
 from datasets.scenes.shapes.outlines import person
-from datasets.storage.folder import StoredSample
 from datasets.storage.reading import read_samples
+from datasets.storage.samples import StoredSample
 from datasets.textures.bank import TextureBank, make_bank
 from datasets.textures.patterns import PATTERNS
 from stitching.geometry.pixel_maps import Mask, Size, inside, pixel_grid, remap, rescale

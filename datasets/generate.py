@@ -15,9 +15,9 @@ from datasets.engines import check_ray, run_local, run_ray, usable_cores
 from datasets.options import SampleOptions
 from datasets.sample import Sample
 from datasets.storage.encoding import encode
-from datasets.storage.folder import EncodedSample, FolderWriter, Writer, folder_path
+from datasets.storage.folder import FolderWriter, folder_path
 from datasets.storage.records import (
-    LARGEST_COUNT,
+    MAX_COUNT,
     Description,
     check_agreement,
     describe,
@@ -25,7 +25,9 @@ from datasets.storage.records import (
     write_description,
     write_line,
 )
+from datasets.storage.samples import EncodedSample
 from datasets.storage.shards import SHARD_SIZE, ShardWriter, shard_path
+from datasets.storage.writing import Writer
 from stitching.errors import InputError, JobError, require
 from stitching.io.files import check_folder
 
@@ -70,7 +72,7 @@ class GenerateJob:
         """
         first, end = self.index_range or (0, self.count)
         indices = f"--index-range {first} {end}"
-        require(1 <= self.count <= LARGEST_COUNT, f"--count {self.count}", f"1 to {LARGEST_COUNT}")
+        require(1 <= self.count <= MAX_COUNT, f"--count {self.count}", f"1 to {MAX_COUNT}")
         require(self.seed >= 0, f"--seed {self.seed}", "0 or above")
         require(self.shard_size >= 1, f"--shard-size {self.shard_size}", "1 or above")
         require(self.jobs is None or self.jobs >= 1, f"--jobs {self.jobs}", "1 or above")

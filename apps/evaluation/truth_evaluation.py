@@ -16,8 +16,8 @@ from apps.tables import write_csv
 from datasets.examples.example import truth_of
 from datasets.examples.windows import Window, WindowTruth, coarse_alignment, draw_pair, plane_window, truth_on_window
 from datasets.sample import Pixels
-from datasets.storage.folder import StoredSample
 from datasets.storage.reading import read_samples
+from datasets.storage.samples import StoredSample
 from stitching.blending.blend import Generator
 from stitching.blending.compose import compose
 from stitching.blending.generators import find_generator

@@ -16,7 +16,7 @@ from datasets.examples.windows import (
     truth_on_window,
 )
 from datasets.sample import Doubles, Floats, Pixels, Sample
-from datasets.storage.folder import StoredSample
+from datasets.storage.samples import StoredSample
 from stitching.warping.estimators.classical import classical
 from stitching.warping.flow.extrapolate import extrapolate_on_plane
 from stitching.warping.warp import forward_backward_consistent

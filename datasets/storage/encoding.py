@@ -15,18 +15,18 @@ from datasets.options import SampleOptions
 from datasets.sample import Floats, Geometry, Pixels, Sample
 from stitching.errors import InputError, JobError
 
-LARGEST = 32768  # px; places are within +- this, where float32 holds 1/256 px exactly
-STEPS = 256  # places are rounded to 1/STEPS px, so that they compress
+MAX_COORDINATE = 32768  # px; up to it, float32 holds 1/256 px exactly
+STEPS_PER_PIXEL = 256  # coordinates are rounded to 1/256 px, so that they compress
 
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 97, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-# As small as zlib level 1 with all filters, in two thirds of the time.
+# Files as small as with zlib level 1 and all filters, in two thirds of the time
 _PNG = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE, cv2.IMWRITE_PNG_FILTER]
 _PICTURE, _MASK = [*_PNG, cv2.IMWRITE_PNG_FILTER_PAETH], [*_PNG, cv2.IMWRITE_PNG_FILTER_UP]
 
 
 @dataclass(frozen=True, eq=False)
 class StoredView:
-    """One of the two pictures as read back; arrays as in `datasets.sample.View`, None where not stored."""
+    """One of the two pictures as read back; arrays as in datasets.sample.View, None where not stored."""
 
     picture: Pixels
     warp: Floats
@@ -37,7 +37,7 @@ class StoredView:
 
 @dataclass(frozen=True, eq=False)
 class StoredArrays:
-    """All that the files of one sample hold; as in `datasets.sample.Sample`."""
+    """The arrays of one sample as read back; as in datasets.sample.Sample, None where not stored."""
 
     reference: StoredView
     target: StoredView
@@ -47,43 +47,43 @@ class StoredArrays:
 
 
 def encode(sample: Sample, options: SampleOptions) -> dict[str, bytes]:
-    """Member (`input1.jpg`, `mask.reference.png`, ...) -> contents; with `keep_clean` and `geometry` some more.
+    """Member (`input1.jpg`, `mask.reference.png`, ...) -> contents; the options decide which.
 
-    Raises JobError where a warp is not finite or beyond LARGEST px.
+    Raises JobError where a warp is not finite or beyond MAX_COORDINATE px.
     """
     reference, target = sample.reference, sample.target
     views = {"target": target, "reference": reference}
     members = {
-        "input1.jpg": _image(".jpg", reference.picture, _JPEG),
-        "input2.jpg": _image(".jpg", target.picture, _JPEG),
-        "stitched.png": _image(".png", sample.stitched, _PICTURE),
-        "warp.npz": _npz({name: _steps(view.warp, sample.index, name) for name, view in views.items()}),
-        "mask.png": _image(".png", target.mask, _MASK),
-        "mask.reference.png": _image(".png", reference.mask, _MASK),
-        "mask.stitched.png": _image(".png", sample.stitched_mask, _MASK),
+        "input1.jpg": _encode_image(".jpg", reference.picture, _JPEG),
+        "input2.jpg": _encode_image(".jpg", target.picture, _JPEG),
+        "stitched.png": _encode_image(".png", sample.stitched, _PICTURE),
+        "warp.npz": _encode_npz({name: _encode_warp(view.warp, sample.index, name) for name, view in views.items()}),
+        "mask.png": _encode_image(".png", target.mask, _MASK),
+        "mask.reference.png": _encode_image(".png", reference.mask, _MASK),
+        "mask.stitched.png": _encode_image(".png", sample.stitched_mask, _MASK),
     }
     if options.keep_clean:
-        members["clean1.png"] = _image(".png", reference.clean, _PICTURE)
-        members["clean2.png"] = _image(".png", target.clean, _PICTURE)
-        members["clean_stitched.png"] = _image(".png", sample.clean_stitched, _PICTURE)
+        members["clean1.png"] = _encode_image(".png", reference.clean, _PICTURE)
+        members["clean2.png"] = _encode_image(".png", target.clean, _PICTURE)
+        members["clean_stitched.png"] = _encode_image(".png", sample.clean_stitched, _PICTURE)
     if options.geometry:
         geometries = {name: view.geometry for name, view in views.items() if view.geometry is not None}
-        members["geometry.npz"] = _npz(
-            {f"{name}_{key}": array for name, part in geometries.items() for key, array in _arrays(part).items()}
+        members["geometry.npz"] = _encode_npz(
+            {f"{name}_{key}": array for name, part in geometries.items() for key, array in _to_arrays(part).items()}
         )
     return members
 
 
 def decode(members: Mapping[str, bytes], name: str) -> StoredArrays:
-    """The arrays of `encode`'s members; `name` is for errors.
+    """The arrays of the members that `encode` returned; `name` of the sample is for messages.
 
     Raises InputError where a member is missing or cannot be decoded.
     """
-    warps = _arrays_of(members, "warp.npz", name)
-    geometry = _arrays_of(members, "geometry.npz", name) if "geometry.npz" in members else {}
+    warps = _decode_npz(members, "warp.npz", name)
+    geometry = _decode_npz(members, "geometry.npz", name) if "geometry.npz" in members else {}
 
     def picture(member: str) -> Pixels:
-        return _pixels(members, member, name)
+        return _decode_image(members, member, name)
 
     def clean(member: str) -> Pixels | None:
         return picture(member) if member in members else None
@@ -93,10 +93,10 @@ def decode(members: Mapping[str, bytes], name: str) -> StoredArrays:
             raise InputError(f"{name}: warp.npz holds no {which!r}; make the sample again")
         return StoredView(
             picture=picture(f"input{number}.jpg"),
-            warp=(np.cumsum(warps[which], axis=1) / STEPS).astype(np.float32),
+            warp=(np.cumsum(warps[which], axis=1) / STEPS_PER_PIXEL).astype(np.float32),
             mask=picture(mask),
             clean=clean(f"clean{number}.png"),
-            geometry=_geometry(geometry, which, name) if geometry else None,
+            geometry=_read_geometry(geometry, which, name) if geometry else None,
         )
 
     return StoredArrays(
@@ -108,43 +108,41 @@ def decode(members: Mapping[str, bytes], name: str) -> StoredArrays:
     )
 
 
-def _steps(warp: Floats, index: int, name: str) -> NDArray[np.int32]:
-    """Places in 1/STEPS px as differences along the rows, which takes less than half of the room."""
-    # Not "beyond": a NaN compares as neither.
-    if not (np.abs(warp) <= LARGEST).all():
+def _encode_warp(warp: Floats, index: int, name: str) -> NDArray[np.int32]:
+    """Coordinates in 1/256 px as differences along the rows, which compress to less than half the size."""
+    if not (np.abs(warp) <= MAX_COORDINATE).all():  # true for NaN too
         worst = "NaN" if np.isnan(warp).any() else f"{float(np.abs(warp).max()):g} px"
-        raise JobError(f"sample {index}: the {name}'s warp holds {worst}; expected at most {LARGEST} px, finite")
-    return np.asarray(np.diff(np.rint(warp * np.float32(STEPS)).astype(np.int32), axis=1, prepend=0), np.int32)
+        raise JobError(f"sample {index}: the {name}'s warp holds {worst}; expected at most {MAX_COORDINATE} px, finite")
+    steps = np.rint(warp * np.float32(STEPS_PER_PIXEL)).astype(np.int32)
+    return np.asarray(np.diff(steps, axis=1, prepend=0), np.int32)
 
 
-def _image(extension: str, pixels: Pixels, settings: list[int]) -> bytes:
+def _encode_image(extension: str, pixels: Pixels, settings: list[int]) -> bytes:
     _, encoded = cv2.imencode(extension, pixels, settings)
     return encoded.tobytes()
 
 
-def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """As np.savez_compressed, a quarter of its time: no dates in it, the same arrays give the same bytes."""
+def _encode_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """As np.savez_compressed, in a quarter of its time; without dates, so that the same arrays give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w") as file:  # dated 1980
+            with archive.open(f"{name}.npy", "w") as file:
                 np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
     return buffer.getvalue()
 
 
-def _arrays(geometry: Geometry) -> dict[str, NDArray[Any]]:
-    """float16 normals: within 0.03 degrees."""
-    normals = geometry.normals.astype(np.float16)
+def _to_arrays(geometry: Geometry) -> dict[str, NDArray[Any]]:
     return {
         "depth": geometry.depth.astype(np.float32),
-        "normals": normals,
+        "normals": geometry.normals.astype(np.float16),  # within 0.03 degrees
         "surfaces": geometry.surfaces.astype(np.int32),
         "kinds": geometry.kinds,
         "edges": geometry.edges,
     }
 
 
-def _geometry(arrays: Mapping[str, NDArray[Any]], which: str, name: str) -> Geometry:
+def _read_geometry(arrays: Mapping[str, NDArray[Any]], which: str, name: str) -> Geometry:
     try:
         parts = {key: arrays[f"{which}_{key}"] for key in ("depth", "normals", "surfaces", "kinds", "edges")}
     except KeyError as error:
@@ -152,22 +150,22 @@ def _geometry(arrays: Mapping[str, NDArray[Any]], which: str, name: str) -> Geom
     return Geometry(**parts | {"normals": parts["normals"].astype(np.float32)})
 
 
-def _contents(members: Mapping[str, bytes], member: str, name: str) -> bytes:
+def _member(members: Mapping[str, bytes], member: str, name: str) -> bytes:
     if member not in members:
         raise InputError(f"{name}: {member} is missing; make the sample again")
     return members[member]
 
 
-def _pixels(members: Mapping[str, bytes], member: str, name: str) -> Pixels:
-    contents = np.frombuffer(_contents(members, member, name), np.uint8)
+def _decode_image(members: Mapping[str, bytes], member: str, name: str) -> Pixels:
+    contents = np.frombuffer(_member(members, member, name), np.uint8)
     pixels = cv2.imdecode(contents, cv2.IMREAD_UNCHANGED) if contents.size else None
     if pixels is None:
         raise InputError(f"{name}: {member} cannot be decoded; make the sample again")
     return np.asarray(pixels, np.uint8)
 
 
-def _arrays_of(members: Mapping[str, bytes], member: str, name: str) -> dict[str, NDArray[Any]]:
-    contents = _contents(members, member, name)
+def _decode_npz(members: Mapping[str, bytes], member: str, name: str) -> dict[str, NDArray[Any]]:
+    contents = _member(members, member, name)
     try:
         with np.load(io.BytesIO(contents), allow_pickle=False) as archive:
             return dict(archive)

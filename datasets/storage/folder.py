@@ -1,55 +1,22 @@
-"""Data sets as folders: a folder for each kind of file, and `meta.jsonl` with a line for every whole sample."""
+"""Data sets as folders: a folder for each kind of file, and `meta.jsonl` with a line for every complete sample."""
 
-import errno
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import Self
 
-from datasets.storage.encoding import StoredArrays, decode
+from datasets.storage.encoding import decode
 from datasets.storage.records import Record, read_line
-from stitching.errors import InputError, JobError
-
-
-@dataclass(frozen=True, eq=False)
-class EncodedSample:
-    """A sample as files, ready to be written."""
-
-    index: int
-    files: Mapping[str, bytes]  # path in the folder, or member of the tar file -> contents
-    line: bytes  # of meta.jsonl
-
-
-class Writer(Protocol):
-    """Where samples go; a context manager. The same calls in the same order leave the same bytes."""
-
-    @property
-    def todo(self) -> list[range]:
-        """Indices that are not written yet, in the order in which `write` wants them."""
-
-    def write(self, sample: EncodedSample) -> None:
-        """Write the next sample; raises JobError where that fails (a full disk)."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *error: object) -> None: ...
-
-
-@dataclass(frozen=True, eq=False)
-class StoredSample:
-    """A sample as read back from a folder or a shard."""
-
-    record: Record
-    arrays: StoredArrays
+from datasets.storage.samples import EncodedSample, StoredSample
+from datasets.storage.writing import disk_errors, lock
 
 
 class FolderWriter:
-    """Appends the samples `indices` to a folder, after those that are whole there already.
+    """Appends the samples `indices` to a folder, after those that are complete there already.
 
-    Entering raises InputError where another process writes the same ones, JobError where the folder cannot be
-    written. After a kill at any moment the next writer continues with the first sample that has no whole line.
+    Entering raises InputError where another process writes the same samples, JobError where the folder cannot be
+    written. After a kill at any moment the next writer continues with the first sample that has no complete line.
     """
 
     def __init__(self, folder: Path, indices: range, part: bool) -> None:
@@ -59,12 +26,12 @@ class FolderWriter:
         self.todo = [indices]
 
     def __enter__(self) -> Self:
-        with readable_errors(self._path):
+        with disk_errors(self._path):
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("ab", buffering=0)
             try:
                 lock(self._file, self._path)
-                lines, size = _whole_lines(self._path, self._indices)
+                lines, size = _count_complete_lines(self._path, self._indices)
                 self._file.truncate(size)
             except BaseException:
                 self._file.close()
@@ -74,21 +41,21 @@ class FolderWriter:
 
     def __exit__(self, *error: object) -> None:
         self._file.close()
-        with suppress(OSError):  # nothing was written: leave nothing
+        with suppress(OSError):  # where nothing was written, no file and no folder remain
             if not self._path.stat().st_size:
                 self._path.unlink()
                 self._folder.rmdir()
 
     def write(self, sample: EncodedSample) -> None:
-        """Write the files, then the line that says that they are whole; interrupted before that, take all back."""
+        """Write the files, then the line that declares them complete; on an exception before that, delete them."""
         before = self._path.stat().st_size
         try:
             for path, contents in sample.files.items():
                 _write_file(self._folder / path, contents)
-            with readable_errors(self._path):
-                rest = memoryview(sample.line)
-                while rest:
-                    rest = rest[self._file.write(rest) :]
+            with disk_errors(self._path):
+                unwritten = memoryview(sample.line)
+                while unwritten:
+                    unwritten = unwritten[self._file.write(unwritten) :]
         except BaseException:
             if self._path.stat().st_size < before + len(sample.line):
                 self._file.truncate(before)
@@ -104,7 +71,7 @@ def folder_path(name: str, member: str) -> str:
 
 
 def folder_member(path: str, name: str) -> str:
-    """The other way."""
+    """The inverse of `folder_path`: the member from the path and the name of the sample."""
     folder, _, file = path.partition("/")
     return folder + file.removeprefix(name)
 
@@ -115,7 +82,7 @@ def read_sample(folder: Path, record: Record) -> StoredSample:
 
 
 def read_files(folder: Path, record: Record) -> dict[str, bytes]:
-    """Member -> contents of the sample's files that can be read."""
+    """Member -> contents of the sample's files; those that cannot be read are left out."""
     members = {}
     for path in record.files:
         with suppress(OSError):
@@ -124,12 +91,12 @@ def read_files(folder: Path, record: Record) -> dict[str, bytes]:
 
 
 def meta_files(folder: Path) -> list[Path]:
-    """All meta files of a folder: of the whole and of its parts."""
+    """The meta files of a folder: that of the complete data set and those of its parts."""
     return sorted(folder.glob("meta*.jsonl"))
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, Record | None]]:
-    """(number from 1, record) of each line of a meta file; None for a damaged one. Skips a torn last line."""
+    """(line number from 1, record) of a meta file; None for a damaged line. Skips an incomplete last line."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -139,50 +106,25 @@ def read_lines(path: Path) -> Iterator[tuple[int, Record | None]]:
                     yield number, None
 
 
-@contextmanager
-def readable_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError of the disk into a JobError that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        advice = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "see that it can be written"
-        raise JobError(
-            f"cannot write {path}: {error.strerror or error}; {advice} and run the same command again, "
-            "it continues where it stopped"
-        ) from error
-
-
-def lock(file: BinaryIO, path: Path) -> None:
-    """Hold the file for this process, until it is closed. Raises InputError where another process holds it."""
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InputError(f"{path}: another process is writing it; wait for its end, or choose another folder") from None
-    except OSError:
-        return  # file systems that know no locks
-
-
-def _whole_lines(path: Path, indices: range) -> tuple[int, int]:
-    """How many lines from the start are whole and belong to `indices` in their order, and their bytes."""
+def _count_complete_lines(path: Path, indices: range) -> tuple[int, int]:
+    """How many of the first lines are complete and those of `indices` in their order; and their size in bytes."""
     count = size = 0
     with path.open("rb") as file:
         for line, index in zip(file, indices, strict=False):
             try:
-                whole = line.endswith(b"\n") and read_line(line).index == index
+                complete = line.endswith(b"\n") and read_line(line).index == index
             except ValueError:
-                whole = False
-            if not whole:
+                complete = False
+            if not complete:
                 break
             count, size = count + 1, size + len(line)
     return count, size
 
 
 def _write_file(path: Path, contents: bytes) -> None:
-    """Whole or not at all. The temporary name is always the same, so that a killed run leaves nothing behind."""
+    """Write atomically. The temporary name depends on the path alone: the run after a kill overwrites it."""
     temporary = path.with_name(f".{path.name}.part")
-    with readable_errors(path):
+    with disk_errors(path):
         path.parent.mkdir(exist_ok=True)
         try:
             temporary.write_bytes(contents)

@@ -1,4 +1,4 @@
-"""Looking at a data set: figures of all samples, histograms, a contact sheet."""
+"""Overview of a data set: a table of statistics, histograms, a contact sheet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ import numpy as np
 
 from datasets.sample import Doubles, Pixels
 from datasets.storage.charts import histogram, side_by_side
-from datasets.storage.folder import StoredSample
 from datasets.storage.reading import read_records, read_samples
 from datasets.storage.records import Record
+from datasets.storage.samples import StoredSample
 from stitching.errors import InputError
 from stitching.io.picture_writer import write_picture
 
@@ -26,14 +26,14 @@ _GREEN, _ORANGE = (0, 220, 0), (0, 140, 255)  # BGR
 
 @dataclass(frozen=True)
 class Figure:
-    """A number that every sample has."""
+    """A number that every sample has, and how it is to agree with what was requested."""
 
     title: str
     unit: str
-    path: tuple[str, ...]  # its keys in the facts
-    requested: tuple[str, ...] = ()  # those of what was asked for; (): nothing was
-    absolute: float = 0.0  # tolerance: asked and achieved differ by no more than this ...
-    relative: float = 0.0  # ... or this share of what was asked
+    path: tuple[str, ...]  # keys in the facts
+    requested: tuple[str, ...] = ()  # keys of the requested value; (): none was requested
+    absolute: float = 0.0  # tolerance: requested and achieved differ by at most this ...
+    relative: float = 0.0  # ... or this share of the requested value
 
 
 FIGURES = (
@@ -53,7 +53,7 @@ CHARTS = ("overlap", "parallax", "depth, median", "warp length")
 
 
 def table(records: Sequence[Record]) -> list[list[str]]:
-    """A heading and a row for each figure: number of samples, quantiles, and of what was asked for its error."""
+    """Headings and a row for each figure: number of samples, quantiles, error against the requested values."""
     heading = ["", "unit", "samples", *(f"q{round(100 * q)}" for q in QUANTILES), "mean error", "within tolerance"]
     rows = [heading]
     for figure in FIGURES:
@@ -62,10 +62,10 @@ def table(records: Sequence[Record]) -> list[list[str]]:
             continue
         quantiles = (f"{value:.3g}" for value in np.quantile(values, QUANTILES))
         row = [figure.title, figure.unit, str(len(values)), *quantiles]
-        asked = _values(records, figure.requested) if figure.requested else values[:0]
-        if len(asked) == len(values):
-            error = np.abs(values - asked)
-            within = error <= np.maximum(figure.absolute, figure.relative * np.abs(asked)) + 1e-9
+        requested = _values(records, figure.requested) if figure.requested else values[:0]
+        if len(requested) == len(values):
+            error = np.abs(values - requested)
+            within = error <= np.maximum(figure.absolute, figure.relative * np.abs(requested)) + 1e-9
             rows.append([*row, f"{error.mean():.3g}", f"{within.mean():.1%}"])
         else:
             rows.append([*row, "", ""])
@@ -73,7 +73,7 @@ def table(records: Sequence[Record]) -> list[list[str]]:
 
 
 def write_overview(folder: Path) -> list[list[str]]:
-    """Write `histograms.png` and `preview.jpg` into a data set's folder; returns `table`.
+    """Write `histograms.png` and `preview.jpg` into the folder of a data set; returns its `table`.
 
     Raises InputError where `folder` is no data set or holds no sample yet, or its pictures cannot be read.
     """
@@ -81,22 +81,22 @@ def write_overview(folder: Path) -> list[list[str]]:
     if not records:
         raise InputError(f"{folder} holds no sample yet; generate some first")
     charts = [_chart(records, figure) for figure in FIGURES if figure.title in CHARTS]
-    drawn = [chart for chart in charts if chart is not None]
-    if drawn:
-        write_picture(folder / "histograms.png", side_by_side(drawn))
-    spread = np.linspace(0, len(records) - 1, min(SAMPLES, len(records))).round().astype(int)
-    chosen = read_samples(folder, {records[i].index for i in spread})
-    write_picture(folder / "preview.jpg", contact_sheet(list(chosen)))
+    known = [chart for chart in charts if chart is not None]
+    if known:
+        write_picture(folder / "histograms.png", side_by_side(known))
+    evenly_spread = np.linspace(0, len(records) - 1, min(SAMPLES, len(records))).round().astype(int)
+    samples = read_samples(folder, {records[i].index for i in evenly_spread})
+    write_picture(folder / "preview.jpg", contact_sheet(list(samples)))
     return table(records)
 
 
 def contact_sheet(samples: Sequence[StoredSample]) -> Pixels:
-    """BGR: reference, target, stitched canvas of each sample, with the edge of what each camera sees."""
+    """BGR picture: reference, target and stitched canvas of each sample, with the outlines of both views."""
     return side_by_side([_cell(sample) for sample in samples], _COLUMNS)
 
 
 def _values(records: Sequence[Record], path: Sequence[str]) -> Doubles:
-    """The number at `path` of each record that has it."""
+    """(n,) the number at `path` in the facts of each record that has it."""
     values = []
     for record in records:
         value: object = record.facts
@@ -111,39 +111,39 @@ def _chart(records: Sequence[Record], figure: Figure) -> Pixels | None:
     series = {"achieved" if figure.requested else figure.title: _values(records, figure.path)}
     if figure.requested:
         series["requested"] = _values(records, figure.requested)
-    known = {name: values for name, values in series.items() if len(values)}
-    return histogram(figure.title, f"{figure.title}, {figure.unit}", known) if known else None
+    series = {name: values for name, values in series.items() if len(values)}
+    return histogram(figure.title, f"{figure.title}, {figure.unit}", series) if series else None
 
 
 def _cell(sample: StoredSample) -> Pixels:
-    """The three pictures of a sample beside each other, words above."""
+    """The three pictures of a sample beside each other, a caption above."""
     arrays, record = sample.arrays, sample.record
     cell = np.full((_LINE + _HEIGHT + _GAP, sum(_WIDTHS) + len(_WIDTHS) * _GAP, 3), 255, np.uint8)
-    left, pictures = 0, (arrays.reference.picture, arrays.target.picture, _with_edges(sample))
+    left, pictures = 0, (arrays.reference.picture, arrays.target.picture, _with_outlines(sample))
     for pixels, width in zip(pictures, _WIDTHS, strict=True):
-        picture = _fitted(pixels, width)
+        picture = _fit(pixels, width)
         cell[_LINE : _LINE + picture.shape[0], left : left + picture.shape[1]] = picture
         left += width + _GAP
     figures = ((figure.title, _values([record], figure.path)) for figure in FIGURES[:2])
     numbers = (f"{title} {value[0]:.3g}" for title, value in figures if len(value))
-    words = "  ".join((record.name, str(record.facts.get("scene", "")), *numbers))
-    cv2.putText(cell, words, (0, _LINE - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
+    caption = "  ".join((record.name, str(record.facts.get("scene", "")), *numbers))
+    cv2.putText(cell, caption, (0, _LINE - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
     return cell
 
 
-def _fitted(pixels: Pixels, width: int) -> Pixels:
-    """At most _HEIGHT high and `width` wide."""
+def _fit(pixels: Pixels, width: int) -> Pixels:
+    """The picture scaled to at most _HEIGHT px high and `width` px wide."""
     h, w = pixels.shape[:2]
     factor = min(_HEIGHT / h, width / w)
     size = max(round(w * factor), 1), max(round(h * factor), 1)
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _with_edges(sample: StoredSample) -> Pixels:
-    """The stitched canvas; the reference's frame green, the edge of what the target sees orange."""
-    picture = _fitted(sample.arrays.stitched, _WIDTHS[2])
+def _with_outlines(sample: StoredSample) -> Pixels:
+    """The stitched canvas; the outline of the reference in green, of what the target sees in orange."""
+    picture = _fit(sample.arrays.stitched, _WIDTHS[2])
     for bit, colour in ((2, _ORANGE), (1, _GREEN)):
-        inside = _fitted(np.where(sample.arrays.stitched_mask & bit, 255, 0).astype(np.uint8), _WIDTHS[2]) > 127
+        inside = _fit(np.where(sample.arrays.stitched_mask & bit, 255, 0).astype(np.uint8), _WIDTHS[2]) > 127
         inner = cv2.erode(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         picture[inside & ~inner] = colour
     return picture

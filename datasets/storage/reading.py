@@ -1,16 +1,17 @@
-"""Reading a data set, folder or shards alike."""
+"""Reading a data set, whether it is a folder or shards."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from datasets.storage.folder import StoredSample, meta_files, read_lines, read_sample
+from datasets.storage.folder import meta_files, read_lines, read_sample
 from datasets.storage.records import Record, read_description
+from datasets.storage.samples import StoredSample
 from datasets.storage.shards import read_shard, read_shard_records
 from stitching.errors import InputError
 
 
 def read_records(folder: Path) -> list[Record]:
-    """What is known about every sample that is there, in the order of their indices.
+    """The records of all samples of a data set, in the order of their indices.
 
     Raises InputError where `folder` is no data set, a line is damaged, or two differ about the same sample.
     """
@@ -40,10 +41,9 @@ def read_samples(folder: Path, indices: Collection[int] | None = None) -> Iterat
     for path in shard_files(folder):
         number, size = int(path.stem.removeprefix("shard-")), description.shard_size or 1
         if indices is None or any(index // size == number for index in indices):
-            chosen = (sample for sample in read_shard(path) if indices is None or sample.record.index in indices)
-            yield from chosen
+            yield from (sample for sample in read_shard(path) if indices is None or sample.record.index in indices)
 
 
 def shard_files(folder: Path) -> list[Path]:
-    """The shards of a data set, in order."""
+    """The paths of the shards of a data set, in order."""
     return sorted(folder.glob("shard-[0-9]*.tar"))

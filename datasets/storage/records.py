@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from datasets.options import SampleOptions
 from datasets.sample import Floats, Sample
-from datasets.storage.encoding import STEPS
+from datasets.storage.encoding import STEPS_PER_PIXEL
 from stitching.errors import InputError, JobError
 from stitching.io.files import atomic_write
 
 FORMAT, VERSION = "parastitch-pairs", 1
-LARGEST_COUNT = 1_000_000  # names have six digits
+MAX_COUNT = 1_000_000  # names have six digits
 DESCRIPTION = "dataset.json"
 
 
@@ -39,61 +39,61 @@ class Record:
 
 @dataclass(frozen=True)
 class Description:
-    """What is in `dataset.json`: all that decides over the samples' bytes."""
+    """The contents of `dataset.json`: all that determines the bytes of the samples."""
 
     layout: str  # "folder" or "shards"
     shard_size: int | None  # samples a shard
     count: int  # samples of the whole data set
     seed: int
-    options: dict[str, Any]  # SampleOptions; of paths the last part
-    checksum: str | None  # of textures and mesh, as the renderer tells; None: not known yet
+    options: dict[str, Any]  # SampleOptions; the last part of paths
+    checksum: str | None  # of textures and mesh, from the renderer; None: not known yet
     software: str
 
 
 def describe(options: SampleOptions, count: int, seed: int, shard_size: int | None) -> Description:
-    """The description of a data set that is yet to be made; `shard_size` None: a folder."""
-    plain = {key: value.resolve().name if isinstance(value, Path) else value for key, value in asdict(options).items()}
+    """The description of a data set before its first sample; `shard_size` None: a folder."""
+    values = {key: value.resolve().name if isinstance(value, Path) else value for key, value in asdict(options).items()}
     try:
         software = f"parastitch {version('parastitch')}"
     except PackageNotFoundError:  # run from its source
         software = "parastitch"
     layout = "folder" if shard_size is None else "shards"
-    return Description(layout, shard_size, count, seed, json.loads(json.dumps(plain)), None, software)
+    return Description(layout, shard_size, count, seed, json.loads(json.dumps(values)), None, software)
 
 
 def read_description(folder: Path) -> Description:
-    """Raises InputError where `folder` is no data set, or one of another version of the format."""
+    """Read `dataset.json`. Raises InputError where `folder` is no data set, or has another version of the format."""
     path = folder / DESCRIPTION
     try:
-        known = json.loads(path.read_bytes())
-        named = known.pop("format"), known.pop("version")
-        if named == (FORMAT, VERSION):
-            return Description(**known)
+        values = json.loads(path.read_bytes())
+        name, number = values.pop("format"), values.pop("version")
+        if (name, number) == (FORMAT, VERSION):
+            return Description(**values)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; expected a folder that `parastitch generate` wrote") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{path}: damaged ({error}); expected what `parastitch generate` wrote") from error
-    raise InputError(f"{path}: format {named[0]}, version {named[1]}; expected {FORMAT}, version {VERSION}")
+    raise InputError(f"{path}: format {name}, version {number}; expected {FORMAT}, version {VERSION}")
 
 
 def check_agreement(folder: Path, wanted: Description) -> None:
-    """Raise InputError where `folder` holds another data set than `wanted`; an unknown checksum fits any."""
+    """Raise InputError where `folder` holds a data set other than `wanted`; a checksum of None agrees with any."""
     if not (folder / DESCRIPTION).exists():
         return
-    known, new = asdict(read_description(folder)), asdict(wanted)
+    found, new = asdict(read_description(folder)), asdict(wanted)
     if wanted.checksum is None:
-        known["checksum"] = None
-    for there, here in ((known.pop("options"), new.pop("options")), (known, new)):
-        for key in here:
-            if there.get(key) != here[key]:
+        found["checksum"] = None
+    for old_values, new_values in ((found.pop("options"), new.pop("options")), (found, new)):
+        for key, value in new_values.items():
+            if old_values.get(key) != value:
                 raise InputError(
-                    f"{folder} holds a data set with {key} {there.get(key)}, now asked for {here[key]}: "
+                    f"{folder} holds a data set with {key} {old_values.get(key)}, now asked for {value}: "
                     "choose another folder, or delete this one"
                 )
 
 
 def write_description(folder: Path, description: Description) -> None:
-    """Write `dataset.json`, where it is not there already; folders are made. Raises JobError."""
+    """Write `dataset.json` unless it exists; creates the folder. Raises JobError where that fails."""
     path = folder / DESCRIPTION
     if path.exists():
         return
@@ -104,12 +104,12 @@ def write_description(folder: Path, description: Description) -> None:
 
 
 def sample_name(index: int) -> str:
-    """Six digits."""
+    """The index with six digits: `000007`."""
     return f"{index:06d}"
 
 
 def write_line(sample: Sample, files: Mapping[str, bytes]) -> bytes:
-    """The sample's line of `meta.jsonl`, with its end; `files` are all its files.
+    """The sample's line of `meta.jsonl`, with its line end; `files`: path or tar member -> contents.
 
     Raises JobError where the facts are not JSON: NaN, infinity, arrays.
     """
@@ -120,8 +120,8 @@ def write_line(sample: Sample, files: Mapping[str, bytes]) -> bytes:
         "facts": sample.facts,
         "origin": [int(value) for value in sample.origin],
         "sizes": {name: [pixels.shape[1], pixels.shape[0]] for name, pixels in views.items()},
-        "segments": _rounded(sample.segments, STEPS),
-        "segments_visible": _rounded(sample.segments_visible, STEPS),
+        "segments": _rounded(sample.segments, STEPS_PER_PIXEL),
+        "segments_visible": _rounded(sample.segments_visible, STEPS_PER_PIXEL),
         "files": {path: hashlib.sha256(contents).hexdigest() for path, contents in files.items()},
     }
     try:
@@ -132,26 +132,26 @@ def write_line(sample: Sample, files: Mapping[str, bytes]) -> bytes:
 
 
 def read_line(line: bytes) -> Record:
-    """A whole line of `meta.jsonl` (its end may be missing). Raises ValueError where it is damaged."""
-    text, _, rest = line.decode().rstrip("\n").rpartition(',"digest":"')
-    if not text or rest != _digest(text + "}") + '"}':
+    """Parse a line of `meta.jsonl`, with or without its line end. Raises ValueError where it is damaged."""
+    text, _, digest = line.decode().rstrip("\n").rpartition(',"digest":"')
+    if not text or digest != _digest(text + "}") + '"}':
         raise ValueError("its digest differs")
     try:
-        return _record(json.loads(text + "}"), rest[:-2])
+        return _record(json.loads(text + "}"), digest.removesuffix('"}'))
     except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
-def _record(known: dict[str, Any], digest: str) -> Record:
+def _record(line: dict[str, Any], digest: str) -> Record:
     return Record(
-        index=known["index"],
-        name=known["name"],
-        facts=known["facts"],
-        origin=(known["origin"][0], known["origin"][1]),
-        sizes={name: (size[0], size[1]) for name, size in known["sizes"].items()},
-        segments=np.asarray(known["segments"], np.float32).reshape(-1, 2, 2, 2),
-        segments_visible=np.asarray(known["segments_visible"], np.float32).reshape(-1, 2),
-        files=known["files"],
+        index=line["index"],
+        name=line["name"],
+        facts=line["facts"],
+        origin=(line["origin"][0], line["origin"][1]),
+        sizes={name: (size[0], size[1]) for name, size in line["sizes"].items()},
+        segments=np.asarray(line["segments"], np.float32).reshape(-1, 2, 2, 2),
+        segments_visible=np.asarray(line["segments_visible"], np.float32).reshape(-1, 2),
+        files=line["files"],
         digest=digest,
     )
 

@@ -8,23 +8,24 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from datasets.storage.encoding import decode
-from datasets.storage.folder import EncodedSample, StoredSample, lock, readable_errors
 from datasets.storage.records import Record, read_line, sample_name
+from datasets.storage.samples import EncodedSample, StoredSample
+from datasets.storage.writing import disk_errors, lock
 from stitching.errors import InputError
 
 SHARD_SIZE = 256  # samples
 
 
 class ShardWriter:
-    """Writes the samples `indices` as tar files; those that exist are whole and stay as they are.
+    """Writes the samples `indices` as tar files; those that exist are complete and stay as they are.
 
-    Shard k holds the samples k * size .. (k + 1) * size - 1, as far as the data set goes. It gets its name when it
-    is whole; after a kill, the next writer begins it again. Entering raises nothing; opening a shard raises
-    InputError where another process writes the same one, JobError where the disk does not take it.
+    Shard k holds the samples k * size .. (k + 1) * size - 1 of the data set. It gets its name when it is complete;
+    after a kill, the next writer starts it again. Opening a shard raises InputError where another process writes the
+    same one, JobError where it cannot be written.
     """
 
     def __init__(self, folder: Path, indices: range, size: int) -> None:
-        """`indices` begin at a shard's begin and end at a shard's or the data set's end."""
+        """`indices` start at the start of a shard, and end at the end of a shard or of the data set."""
         self._folder, self._indices, self._size = folder, indices, size
         self._open: _OpenShard | None = None
 
@@ -42,10 +43,10 @@ class ShardWriter:
             self._open.temporary.unlink(missing_ok=True)
 
     def write(self, sample: EncodedSample) -> None:
-        """Add the sample to its shard; the last one of a shard finishes it."""
+        """Add the sample to its shard; the last sample of a shard completes it."""
         part = self._parts()[(sample.index - self._indices.start) // self._size]
         path = self._path(part)
-        with readable_errors(path):
+        with disk_errors(path):
             shard = self._open or _OpenShard.begin(path)
             self._open = shard
             for name, contents in sample.files.items():
@@ -56,7 +57,7 @@ class ShardWriter:
                 self._open = None
 
     def _parts(self) -> list[range]:
-        """Of each shard its indices."""
+        """The indices of each shard."""
         first, end, size = self._indices.start, self._indices.stop, self._size
         return [range(start, min(start + size, end)) for start in range(first, end, size)]
 
@@ -66,6 +67,8 @@ class ShardWriter:
 
 @dataclass(frozen=True, eq=False)
 class _OpenShard:
+    """A shard that is being written, under a temporary name."""
+
     temporary: Path
     file: BinaryIO
     archive: tarfile.TarFile
@@ -73,12 +76,12 @@ class _OpenShard:
     @classmethod
     def begin(cls, path: Path) -> Self:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.part")  # the same after a kill: nothing is left behind
+        temporary = path.with_name(f".{path.name}.part")  # the run after a kill overwrites it
         file = temporary.open("ab")
         try:
             lock(file, path)
             file.truncate(0)
-            file.seek(0)  # where the archive takes its offsets from
+            file.seek(0)  # the archive counts its offsets from here
         except BaseException:
             file.close()
             raise
@@ -96,7 +99,7 @@ class _OpenShard:
 
 
 def shard_name(number: int) -> str:
-    """`shard-000000.tar`."""
+    """The file name of a shard: `shard-000000.tar`."""
     return f"shard-{number:06d}.tar"
 
 
@@ -108,27 +111,31 @@ def shard_path(name: str, member: str) -> str:
 def read_shard(path: Path) -> Iterator[StoredSample]:
     """All samples of a shard. Raises InputError where it, or one of its samples, is damaged."""
     for name, members in read_members(path):
-        yield stored(path, name, members)
+        yield StoredSample(_record(path, name, members), decode(members, f"{path}, sample {name}"))
 
 
-def stored(path: Path, name: str, members: dict[str, bytes]) -> StoredSample:
-    """A sample from its members. Raises InputError where one of them is missing or damaged."""
+def read_shard_records(path: Path) -> Iterator[Record]:
+    """The records of all samples of a shard, without reading the pictures. Raises InputError as `read_shard`."""
+    for name, members in read_members(path, suffix="json"):
+        yield _record(path, name, members)
+
+
+def _record(path: Path, name: str, members: dict[str, bytes]) -> Record:
     try:
-        record = read_line(members["json"])
+        return read_line(members["json"])
     except (ValueError, KeyError) as error:
         raise InputError(f"{path}, sample {name}: json missing or damaged; make the shard again") from error
-    return StoredSample(record, decode(members, f"{path}, sample {name}"))
 
 
-def read_members(path: Path, only: str = "") -> Iterator[tuple[str, dict[str, bytes]]]:
-    """(sample name, member -> contents) of each sample, of the members that end with `only`.
+def read_members(path: Path, suffix: str = "") -> Iterator[tuple[str, dict[str, bytes]]]:
+    """(sample name, member -> contents) of each sample, for the members whose name ends with `suffix`.
 
-    What lies behind a damaged place is still found. Raises InputError, after the last sample that can be read,
-    where the file is cut short or no tar file.
+    Members after a damaged one are still found. Raises InputError, after the last sample that can be read, where the
+    file is cut short or no tar file.
     """
     current, members = "", dict[str, bytes]()
     try:
-        # ignore_zeros: go on looking for a member behind a damaged header.
+        # ignore_zeros: look for a next member after a damaged header.
         with path.open("rb") as file, tarfile.open(fileobj=file, ignore_zeros=True) as archive:
             for member in archive:
                 name, _, kind = member.name.partition(".")
@@ -136,7 +143,7 @@ def read_members(path: Path, only: str = "") -> Iterator[tuple[str, dict[str, by
                     yield current, members
                     members = {}
                 current = name
-                contents = archive.extractfile(member) if kind.endswith(only) else None
+                contents = archive.extractfile(member) if kind.endswith(suffix) else None
                 if contents is not None:
                     members[kind] = contents.read()
     except (tarfile.TarError, OSError, EOFError) as error:
@@ -147,12 +154,3 @@ def read_members(path: Path, only: str = "") -> Iterator[tuple[str, dict[str, by
         yield current, members
     if problem:
         raise InputError(f"{path}: cut short or damaged ({problem}); delete it and generate it again") from problem
-
-
-def read_shard_records(path: Path) -> Iterator[Record]:
-    """What `read_shard` yields, without the pictures."""
-    for name, members in read_members(path, only="json"):
-        try:
-            yield read_line(members["json"])
-        except (ValueError, KeyError) as error:
-            raise InputError(f"{path}, sample {name}: json damaged; make the shard again") from error

@@ -12,9 +12,10 @@ from fake_renderer import contents, open_fake
 from datasets.options import SampleOptions
 from datasets.sample import Sample
 from datasets.storage.encoding import decode, encode
-from datasets.storage.folder import EncodedSample, FolderWriter, folder_path
+from datasets.storage.folder import FolderWriter, folder_path
 from datasets.storage.reading import read_records, read_samples
 from datasets.storage.records import check_agreement, describe, read_line, write_description, write_line
+from datasets.storage.samples import EncodedSample
 from stitching.errors import InputError, JobError
 
 OPTIONS = SampleOptions(size=(96, 64), keep_clean=True, geometry=True)

@@ -11,9 +11,9 @@ from fake_renderer import contents, open_fake
 
 from datasets.options import SampleOptions
 from datasets.storage.encoding import encode
-from datasets.storage.folder import EncodedSample
 from datasets.storage.reading import read_records, read_samples
 from datasets.storage.records import describe, write_description, write_line
+from datasets.storage.samples import EncodedSample
 from datasets.storage.shards import ShardWriter, read_shard, shard_path
 from stitching.errors import InputError
 
