@@ -136,9 +136,7 @@ def _cover(mesh: "trimesh.Trimesh", path: Path) -> _Cover:
     uv = getattr(mesh.visual, "uv", None)
     n = len(mesh.faces)
     if picture is not None and uv is None:
-        raise InputError(
-            f"{path}: has a texture but no UV coordinates; export it with UVs or vertex colours"
-        )
+        raise InputError(f"{path}: has a texture but no UV coordinates; export it with UVs or vertex colours")
     if picture is not None:
         coordinates = np.asarray(uv, np.float64)[np.asarray(mesh.faces)] * [1, -1] + [0, 1]  # v of a mesh points up
         factor = _bgr(_attribute(material, "baseColorFactor"))  # linear, as Scene.tint

@@ -69,18 +69,18 @@ def test_a_wide_turn_is_painted_on_a_cylinder_and_a_small_one_on_the_plane():
 
 
 def test_the_canvas_is_bounded_whatever_the_homography():
-    valid = 0
-    for homography in random_homographies(200):
+    plausible_count = 0
+    for homography in random_homographies(100):
         if abs(np.linalg.det(homography)) < 1e-6:
             continue
         canvas = planned(homography).canvas
         plausible = is_plausible(homography, SIZE[::-1], SIZE[::-1])
-        valid += plausible
+        plausible_count += plausible
         # Area changes at most 5 times in the overlap, so no picture is more than a few diagonals long.
         most = (2 * MAX_REACH * (5 if plausible else 100) + 2) * np.hypot(*SIZE)
         assert max(canvas.size) < most, homography
         assert min(canvas.size) >= 1
-    assert valid > 30
+    assert plausible_count > 15
 
 
 def test_pictures_may_differ_in_size():

@@ -52,12 +52,12 @@ def test_the_warp_folds_nowhere_on_the_target(name):
 
 def test_the_warp_of_any_plausible_homography_folds_nowhere_on_the_target():
     checked = 0
-    for homography in random_homographies(150, seed=1):
+    for homography in random_homographies(100, seed=1):
         if is_plausible(homography, SIZE[::-1], SIZE[::-1]):
             area, valid = areas(planned(homography))
             assert (area[valid] > 0).mean() > 0.999, homography
             checked += 1
-    assert checked > 30
+    assert checked > 15
 
 
 @realistic
