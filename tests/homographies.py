@@ -6,7 +6,7 @@ SIZE = (640, 480)  # (w, h)
 
 
 def camera_turned(yaw, pitch=0.0, roll=0.0, focal=550.0, size=SIZE):
-    """target px -> reference px of a camera that turns, degrees."""
+    """The homography of a camera that turns by yaw, pitch and roll, degrees."""
     y, p, r = np.deg2rad([yaw, pitch, roll])
     turn = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
     tilt = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
@@ -35,7 +35,7 @@ REALISTIC = {
 
 
 def random_homographies(n, seed=0):
-    """Of everything from gentle to absurd."""
+    """`n` homographies from gentle to absurd."""
     random = np.random.default_rng(seed)
     for _ in range(n):
         strength = 10 ** random.uniform(-2, 0.3)

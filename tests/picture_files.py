@@ -1,10 +1,14 @@
 """Small pictures, their files and metadata blocks, for the tests of `stitching.io`."""
 
 import struct
+from contextlib import contextmanager
 from io import BytesIO
 
 import cv2
 import numpy as np
+import pytest
+
+from stitching.errors import InputError
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/></x:xmpmeta>'
 # A header and an empty table of tags: what a reader needs to see an RGB profile.
@@ -13,7 +17,7 @@ EXTENSIONS = [".jpg", ".png", ".tif", ".webp"]
 
 
 def photo(depth=np.uint8, shape=(48, 64, 3)):
-    """Smooth enough for lossy formats to keep, without symmetry."""
+    """Smooth noise, which lossy formats keep and which has no symmetry."""
     noise = np.random.default_rng(1).normal(size=shape).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), 6)
     return cv2.normalize(smooth, None, 0, np.iinfo(depth).max, cv2.NORM_MINMAX).astype(depth)
@@ -27,7 +31,7 @@ def half_transparent():
 
 
 def exif_block(orientation, order="<"):
-    """Make and orientation, exposure time and pixel width a level below, a thumbnail's directory behind."""
+    """An EXIF block: make and orientation; one level below, exposure time and pixel width; a thumbnail's directory."""
 
     def entry(tag, kind, count, value):
         return struct.pack(order + "HHI", tag, kind, count) + value
@@ -54,7 +58,7 @@ def with_exif(pixels, exif, extension=".jpg"):
 
 
 def stored_turned(pixels, orientation):
-    """What a camera with this EXIF orientation stores of an upright scene."""
+    """What a camera with this EXIF orientation stores of upright pixels."""
     stored = {1: pixels, 2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1]}
     turned = {5: pixels, 6: pixels[:, ::-1], 7: pixels[::-1, ::-1], 8: pixels[::-1]}
     found = stored[orientation] if orientation < 5 else turned[orientation].transpose(1, 0, 2)
@@ -76,7 +80,11 @@ def pillow_bytes(image, format_, **settings):
     return memory.getvalue()
 
 
-def assert_one_line_with(caught, *words):
+@contextmanager
+def refused(*words, error=InputError):
+    """Expects an error whose message is one line with these words."""
+    with pytest.raises(error) as caught:
+        yield
     message = str(caught.value)
     assert "\n" not in message
     assert all(word in message for word in words), message

@@ -3,7 +3,7 @@ import struct
 import cv2
 import numpy as np
 import pytest
-from picture_files import ICC, assert_one_line_with, bytes_of, exif_block, photo, saved, with_exif
+from picture_files import ICC, bytes_of, exif_block, photo, refused, saved, with_exif
 from PIL import Image
 
 from stitching.errors import InputError
@@ -43,9 +43,8 @@ def test_a_jpeg_whose_end_was_never_written_is_refused(tmp_path, setting):
     """A stopped download into a file of the full size; decoders turn the zeros into grey."""
     content = bytes_of(".jpg", photo(shape=(200, 300, 3)), setting)
     half = len(content) // 2
-    with pytest.raises(InputError) as caught:
+    with refused("cut short"):
         read_picture(saved(tmp_path / "cut.jpg", content[:half] + bytes(len(content) - half)))
-    assert_one_line_with(caught, "cut short")
 
 
 def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture(tmp_path):

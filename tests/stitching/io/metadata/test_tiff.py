@@ -3,10 +3,9 @@ import struct
 import cv2
 import numpy as np
 import pytest
-from picture_files import assert_one_line_with, bytes_of, half_transparent, photo, pillow_bytes, saved
+from picture_files import bytes_of, half_transparent, photo, pillow_bytes, refused, saved
 from PIL import Image
 
-from stitching.errors import InputError
 from stitching.io.picture_reader import read_picture
 from stitching.io.picture_writer import write_picture
 
@@ -43,13 +42,11 @@ def test_tiff_alpha_is_marked_as_not_multiplied_into_the_colours(tmp_path):
 @pytest.mark.parametrize("depth", [np.float32, np.int16, np.int8])
 def test_a_tiff_of_another_depth_is_refused(tmp_path, depth):
     path = saved(tmp_path / "deep.tif", bytes_of(".tif", photo().astype(depth)))
-    with pytest.raises(InputError) as caught:
+    with refused(np.dtype(depth).name, "uint16"):
         read_picture(path)
-    assert_one_line_with(caught, np.dtype(depth).name, "uint16")
 
 
 def test_a_raw_file_with_a_preview_in_front_is_refused(tmp_path):
     image = Image.fromarray(photo())
-    with pytest.raises(InputError) as caught:
+    with refused("preview"):
         read_picture(saved(tmp_path / "raw.dng", pillow_bytes(image, "TIFF", tiffinfo={254: 1})))
-    assert_one_line_with(caught, "preview")
