@@ -1,4 +1,4 @@
-"""Samples of every recipe, and the geometry that tests look at them with."""
+"""Samples of every recipe, and the geometry that tests check them with."""
 
 from dataclasses import replace
 from functools import cache
@@ -12,36 +12,36 @@ from datasets.sample_renderer import SampleRenderer
 
 SIZE = (160, 120)
 OPTIONS = SampleOptions(size=SIZE, photometry=False, geometry=True)
-CAP = 4 * np.hypot(*SIZE) * 0.999  # px; places farther out are cut off
+CAP = 4 * np.hypot(*SIZE) * 0.999  # px; warps are clipped there
 AROUND = np.ones((3, 3), np.uint8)
 
 
 @cache
 def three_of_every_recipe():
-    """Made once; nobody changes them."""
+    """Rendered once; do not change them."""
     renderers = [SampleRenderer(replace(OPTIONS, scenes=(name,)), 7, CPU, gentle_bank()) for name in SCENES]
     return [make(index) for make in renderers for index in range(3)]
 
 
-def own_places(view):
+def pixel_grid(view):
     """(h, w, 2) px."""
     height, width = view.mask.shape
     return np.stack(np.meshgrid(np.arange(width), np.arange(height)), 2).astype(float)
 
 
-def at(field, places):
-    """(..., c) bilinear values of a field (h, w, c) at places (..., 2), in double precision."""
+def at(field, points):
+    """(..., c) bilinear values of a field (h, w, c) at points (..., 2), in double precision."""
     field = field.reshape(*field.shape[:2], -1).astype(float)
-    left, top = (np.clip(np.floor(places[..., k]).astype(int), 0, field.shape[1 - k] - 2) for k in (0, 1))
-    x, y = places[..., :1] - left[..., None], places[..., 1:] - top[..., None]
+    left, top = (np.clip(np.floor(points[..., k]).astype(int), 0, field.shape[1 - k] - 2) for k in (0, 1))
+    x, y = points[..., :1] - left[..., None], points[..., 1:] - top[..., None]
     upper = (1 - x) * field[top, left] + x * field[top, left + 1]
     lower = (1 - x) * field[top + 1, left] + x * field[top + 1, left + 1]
     return (1 - y) * upper + y * lower
 
 
-def nearest(field, places):
-    """Values of a field (h, w, ...) at the pixels nearest to places (..., 2)."""
-    x, y = (np.clip(np.rint(places[..., k]).astype(int), 0, field.shape[1 - k] - 1) for k in (0, 1))
+def nearest(field, points):
+    """Values of a field (h, w, ...) at the pixels nearest to points (..., 2)."""
+    x, y = (np.clip(np.rint(points[..., k]).astype(int), 0, field.shape[1 - k] - 1) for k in (0, 1))
     return field[y, x]
 
 
@@ -54,14 +54,14 @@ def cameras_of(sample, backwards=False):
     return known["target"], known["reference"], rotation, translation
 
 
-def carried(places, depth, own, other, rotation, translation):
-    """Places (..., 2) at depths (...), infinite too, on the other camera's film, and the depth there over the own."""
-    rays = np.concatenate([places, np.ones_like(places[..., :1])], -1) @ np.linalg.inv(own).T
+def reprojected(pixels, depth, own, other, rotation, translation):
+    """Pixels (..., 2) at depths (...), also infinite, in the other camera's picture; and its depth over the own one."""
+    rays = np.concatenate([pixels, np.ones_like(pixels[..., :1])], -1) @ np.linalg.inv(own).T
     points = rays @ rotation.T + translation / depth[..., None]
     on_film = points @ other.T
     return on_film[..., :2] / on_film[..., 2:], points[..., 2]
 
 
-def placed(view):
-    """Pixels whose place on the other plane is told, not cut off."""
+def known_warp(view):
+    """Pixels in front of the other camera whose warp is not clipped."""
     return (view.mask != Visibility.BEHIND) & (np.abs(view.warp) < CAP).all(2)

@@ -1,4 +1,4 @@
-"""Samples are true: pictures and warps tell of one world."""
+"""Pictures, warps, depth and cameras of a sample agree with each other."""
 
 import cv2
 import numpy as np
@@ -9,10 +9,10 @@ from sample_views import (
     SIZE,
     at,
     cameras_of,
-    carried,
+    known_warp,
     nearest,
-    own_places,
-    placed,
+    pixel_grid,
+    reprojected,
     three_of_every_recipe,
 )
 from worlds import bank_of, box, camera, make_pair, make_scene, soft
@@ -80,7 +80,7 @@ def same_surface(view, places, label):
 # --- pictures ---
 
 
-def test_the_reference_is_a_part_of_the_stitch(samples):
+def test_the_reference_is_a_part_of_the_stitched_picture(samples):
     for sample in samples:
         (left, top), (width, height) = sample.origin, SIZE
         part = sample.stitched[-top : height - top, -left : width - left]
@@ -89,7 +89,7 @@ def test_the_reference_is_a_part_of_the_stitch(samples):
         np.testing.assert_array_equal(sample.clean_stitched, sample.stitched)
 
 
-def test_the_warped_target_is_the_stitch(samples):
+def test_the_warped_target_matches_the_stitched_picture(samples):
     # Bilinear interpolation errs by at most an eighth of the second derivative along each axis; that a pixel is
     # the mean of other areas in the two pictures changes it by as much again, and both are rounded.
     errors, softly = [], []
@@ -108,7 +108,7 @@ def test_the_warped_target_is_the_stitch(samples):
     assert psnr(np.concatenate(softly)) > 48
 
 
-def test_the_warp_moves_the_target_onto_the_stitch_to_a_hundredth_of_a_pixel(hall):
+def test_the_warped_target_is_within_a_hundredth_of_a_pixel(hall):
     _, sample = hall
     inner = away_from_edges(sample)
     found = at(sample.target.clean, sample.reference.warp)
@@ -117,7 +117,7 @@ def test_the_warp_moves_the_target_onto_the_stitch_to_a_hundredth_of_a_pixel(hal
     assert np.abs(displacement(found, sample.reference.clean, inner)).max() < 0.01
 
 
-def test_beyond_the_reference_the_stitch_shows_what_the_target_shows(hall):
+def test_beyond_the_reference_the_canvas_matches_the_target(hall):
     pictures, sample = hall
     canvas = pictures.canvas
     width, height = canvas.sizes[0]
@@ -146,12 +146,12 @@ def test_all_numbers_are_finite(samples):
         assert np.isfinite(sample.segments_visible).all()
 
 
-def test_warps_are_what_depth_and_cameras_say(samples):
+def test_warps_agree_with_depth_and_cameras(samples):
     for sample in samples:
         for view, backwards in ((sample.target, False), (sample.reference, True)):
             depth = view.geometry.depth.astype(float)
-            expected, ahead = carried(own_places(view), depth, *cameras_of(sample, backwards))
-            known = placed(view)
+            expected, ahead = reprojected(pixel_grid(view), depth, *cameras_of(sample, backwards))
+            known = known_warp(view)
             assert known.mean() > 0.5
             assert np.abs(expected - view.warp)[known].max() < 1e-3
             assert (ahead[known] > 0).all()
@@ -160,10 +160,10 @@ def test_warps_are_what_depth_and_cameras_say(samples):
 def test_the_sky_follows_the_infinite_homography(samples):
     skies = 0
     for sample in samples:
-        sky = np.isinf(sample.target.geometry.depth) & placed(sample.target)
+        sky = np.isinf(sample.target.geometry.depth) & known_warp(sample.target)
         own, other, rotation, _ = cameras_of(sample)
         matrix = other @ rotation @ np.linalg.inv(own)
-        expected = cv2.perspectiveTransform(own_places(sample.target)[sky][None], matrix) if sky.any() else []
+        expected = cv2.perspectiveTransform(pixel_grid(sample.target)[sky][None], matrix) if sky.any() else []
         skies += sky.sum()
         np.testing.assert_allclose(sample.target.warp[sky], np.reshape(expected, (-1, 2)), atol=1e-3)
     assert skies > 1000
@@ -175,19 +175,19 @@ def test_matches_lie_on_their_epipolar_lines(samples):
         matrix = np.array(sample.facts["fundamental"])
         assert np.linalg.norm(matrix) == pytest.approx(1)
         for view, forwards in ((sample.target, matrix), (sample.reference, matrix.T)):
-            places, matches = (np.insert(p.astype(float), 2, 1, axis=2) for p in (own_places(view), view.warp))
+            places, matches = (np.insert(p.astype(float), 2, 1, axis=2) for p in (pixel_grid(view), view.warp))
             lines = places @ forwards.T
             distance = np.abs((lines * matches).sum(2)) / np.hypot(lines[..., 0], lines[..., 1])
-            worst = max(worst, distance[placed(view)].max())
+            worst = max(worst, distance[known_warp(view)].max())
     assert worst < 1e-3
 
 
-def test_there_and_back_again_is_where_it_began(samples):
+def test_warps_are_forward_backward_consistent(samples):
     errors = []
     for sample in samples:
         for view, other in ((sample.target, sample.reference), (sample.reference, sample.target)):
             seen = view.mask == Visibility.VISIBLE
-            places, matches = own_places(view)[seen], view.warp[seen].astype(float)
+            places, matches = pixel_grid(view)[seen], view.warp[seen].astype(float)
             good = same_surface(other, matches, view.geometry.surfaces[seen])
             errors.append(np.linalg.norm(at(other.warp, matches[good]) - places[good], axis=1))
     found = np.concatenate(errors)
@@ -197,11 +197,11 @@ def test_there_and_back_again_is_where_it_began(samples):
     assert np.quantile(found, 0.99) < 0.05
 
 
-def test_on_planes_there_and_back_again_is_exact(hall, samples):
+def test_on_planes_forward_backward_consistency_is_exact(hall, samples):
     for sample in (hall[1], *samples):
         target, reference = sample.target, sample.reference
         seen = (target.mask == Visibility.VISIBLE) & np.isfinite(target.geometry.depth)
-        places, matches = own_places(target)[seen], target.warp[seen].astype(float)
+        places, matches = pixel_grid(target)[seen], target.warp[seen].astype(float)
         good = same_surface(reference, matches, target.geometry.surfaces[seen])
         # Inverse depth is affine over a plane; where it bends in the reference there is more than one.
         inverse = 1 / reference.geometry.depth.astype(float)
@@ -210,6 +210,6 @@ def test_on_planes_there_and_back_again_is_exact(hall, samples):
         flat = cv2.dilate((bends > 1e-6 * inverse).astype(np.uint8), AROUND)
         good &= at(flat, matches)[:, 0] == 0
         depth = 1 / at(inverse[..., None], matches[good])[:, 0]
-        back, _ = carried(matches[good], depth, *cameras_of(sample, backwards=True))
+        back, _ = reprojected(matches[good], depth, *cameras_of(sample, backwards=True))
         assert good.sum() > 200
         assert np.abs(back - places[good]).max() < 1e-3

@@ -1,4 +1,4 @@
-"""What pictures of known things must tell: depth, normals, edges, labels, what is behind, straight segments."""
+"""Depth, normals, edges and labels of pictures of known things, and what lies behind a camera."""
 
 import cv2
 import numpy as np
@@ -11,10 +11,10 @@ from datasets.scenes.scene import Kind
 
 SIZE = (96, 64)
 OPTIONS = SampleOptions(size=SIZE, photometry=False, geometry=True, supersampling=1)
-HERE = camera(size=SIZE)
+TARGET = camera(size=SIZE)
 
 
-def look_at(scene, reference=HERE, target=HERE):
+def look_at(scene, reference=TARGET, target=TARGET):
     """The sample that two cameras make of a scene."""
     return make_pair(scene, reference, target, bank_of(plain()), OPTIONS)[1]
 
@@ -130,68 +130,6 @@ def test_what_lies_behind_the_reference_is_marked(turn, fov, roll):
     assert sample.facts["achieved"]["behind"] == pytest.approx(
         (sample.target.mask == Visibility.BEHIND).mean(), abs=1e-6
     )
-
-
-# --- segments ---
-
-
-def project(view, points):
-    on_film = points @ view.rotation[0].numpy().T + view.translation[0].numpy()
-    on_film = on_film @ view.intrinsics[0].numpy().T
-    return on_film[..., :2] / on_film[..., 2:]
-
-
-def segments_of(*segments, reference=None, screen=None):
-    """Sample of a wall at z = 5 with segments on it; a screen stands before it."""
-    wall = square((0, 0, 5), (30, 0, 0), (0, 30, 0))
-    bodies = (wall,) if screen is None else (wall, screen)
-    return look_at(make_scene(*bodies, segments=segments), reference or camera((0.4, 0, 0), (0, 0, 5), 60, SIZE))
-
-
-def test_a_segment_in_full_view_is_told_from_end_to_end():
-    ends = np.array([[-1.0, 0.5, 5], [1.2, -0.7, 5]])
-    reference = camera((0.6, 0.1, -0.5), (0, 0, 5), 60, SIZE, roll=10)
-    sample = segments_of(ends, reference=reference)
-    assert sample.segments.shape == (1, 2, 2, 2)
-    np.testing.assert_allclose(sample.segments[0, 0], project(HERE, ends), atol=1e-3)
-    np.testing.assert_allclose(sample.segments[0, 1], project(reference, ends), atol=1e-3)
-    np.testing.assert_array_equal(sample.segments_visible, [[1, 1]])
-
-
-def test_a_segment_is_trimmed_to_the_picture():
-    sample = segments_of([[-1.0, 0.5, 5], [20.0, 0.5, 5]])
-    start, end = sample.segments[0, 0]
-    np.testing.assert_allclose(start, project(HERE, np.array([-1.0, 0.5, 5])), atol=1e-3)
-    assert SIZE[0] - 0.5 - 0.5 * SIZE[0] < end[0] < SIZE[0] - 0.5  # to the last of the places that are tried
-
-
-def test_segments_out_of_sight_or_too_short_are_left_out():
-    unseen = [[20.0, 0, 5], [25.0, 0, 5]]
-    behind = [[0.0, 0, -5], [1.0, 0, -5]]
-    speck = [[0.0, 0, 5], [0.02, 0, 5]]
-    sample = segments_of(unseen, behind, speck)
-    assert sample.segments.shape == (0, 2, 2, 2)
-    assert sample.segments_visible.shape == (0, 2)
-
-
-def test_a_screen_hides_its_share_of_a_segment():
-    # Visibility from the target it covers x from 0 to 0.6 of the segment's -1.5 .. 1.5; from the reference none of it.
-    screen = square((0.12, 0.5, 2), (0.12, 0, 0), (0, 0.15, 0))
-    ends = [[-1.5, 1.25, 5], [1.5, 1.25, 5]]
-    sample = segments_of(ends, screen=screen, reference=camera((0, -3, 0), (0, 0, 5), 60, SIZE))
-    ((in_target, in_reference),) = sample.segments_visible
-    assert in_target == pytest.approx(0.8, abs=0.07)
-    assert in_reference == 1
-    np.testing.assert_allclose(sample.segments[0, 0], project(HERE, np.array(ends)), atol=1e-3)
-    hidden = segments_of([[0.05, 1.25, 5], [0.55, 1.25, 5]], screen=screen)
-    assert len(hidden.segments) == 0
-
-
-def test_a_segment_behind_the_reference_is_left_out():
-    ends = [[-1.0, 0.5, 5], [1.2, -0.7, 5]]
-    sample = segments_of(ends, screen=box((-9, -9, -9), (9, 9, -8)), reference=camera((0, 0, 0), (0, 0, -1), 60, SIZE))
-    assert (sample.target.mask == Visibility.BEHIND).all()
-    assert len(sample.segments) == 0
 
 
 def test_a_target_that_sees_only_the_sky_is_told_as_such():

@@ -1,4 +1,4 @@
-"""Cameras stand where their wishes are met, upright, and never behind a wall."""
+"""Cameras fit their requests, stand upright and are never separated by a wall."""
 
 from dataclasses import replace
 
@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from banks import small_bank
+from sample_views import three_of_every_recipe
 from worlds import CPU, box, make_scene, square
 
 from datasets.options import SampleOptions
 from datasets.rendering.cameras import fundamental_matrix
 from datasets.rendering.scene_batch import batch_scenes
-from datasets.sample_renderer import SampleRenderer
 from datasets.scenes.recipes import build_scene
 from datasets.scenes.scene import Standpoint
 from datasets.viewpoints.request import draw_request
@@ -36,8 +36,7 @@ def choose(options, seeds):
 
 
 def test_samples_have_the_overlap_and_parallax_that_was_asked_for():
-    renderer = SampleRenderer(OPTIONS, 11, CPU, small_bank())
-    facts = [renderer(index).facts for index in range(12)]
+    facts = [sample.facts for sample in three_of_every_recipe()]
     names = "overlap", "parallax"
     asked, got = ({k: np.array([f[of][k] for f in facts]) for k in names} for of in ("requested", "achieved"))
     overlap, parallax = (np.abs(got[k] - asked[k]) for k in names)
@@ -45,7 +44,6 @@ def test_samples_have_the_overlap_and_parallax_that_was_asked_for():
     assert (parallax < np.maximum(1, 0.3 * asked["parallax"])).mean() >= 0.8
     assert got["overlap"].min() > 0.05
     assert np.corrcoef(asked["overlap"], got["overlap"])[0, 1] > 0.9
-    assert {f["scene"] for f in facts} == {"room", "street", "landscape", "clutter"}
 
 
 def test_the_reference_is_level_and_looks_where_it_should():
@@ -112,7 +110,7 @@ def test_directions_spread_as_asked():
     assert np.median(forward / right) == pytest.approx(0.4, rel=0.15)
 
 
-def test_wishes_are_spread_over_their_ranges():
+def test_requests_are_uniform_over_their_ranges():
     drawn = [draw_request(OPTIONS, STAND, np.random.default_rng(s)) for s in range(300)]
     for name in ("overlap", "parallax", "fov", "roll"):
         low, high = getattr(OPTIONS, name)
@@ -132,7 +130,7 @@ def test_cameras_do_not_move_through_walls():
     assert not path_crosses_surface(batch, torch.arange(3), views.reference.centre, views.target.centre).any()
 
 
-def test_the_camera_goes_the_other_way_round_a_wall_that_nobody_sees():
+def test_a_wall_beside_the_camera_is_avoided():
     curtain = square((0.1, 0, -0.2), (0, 0, 0.3), (0, 2, 0))  # beside the eye, out of the picture
     boxes = [box((x, y, z), (x + 0.7, 1.5, z + 0.7)) for x, y, z in ((-2, 0, 4), (0.4, 0.6, 3), (1.5, -0.4, 5))]
     scene = make_scene(box((-4, -1.5, -3), (4, 1.5, 8)), *boxes, curtain)
@@ -145,7 +143,7 @@ def test_the_camera_goes_the_other_way_round_a_wall_that_nobody_sees():
     assert (views.target.centre[:, 0] < 0.1).all()
 
 
-def test_a_way_is_free_or_not():
+def test_paths_that_cross_a_surface_are_found():
     near, far = (make_scene(square((0, 0, z), (1, 0, 0), (0, 1, 0))) for z in (2, 9))
     batch = batch_scenes([near, far], CPU)
 
