@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from picture_files import refused
 
 from stitching.errors import InputError, JobError
 from stitching.geometry.pixel_maps import forward_map, pixel_grid, rescale
@@ -12,7 +13,7 @@ from stitching.io.warp_file import WarpField, load_warp, save_warp
 
 
 def a_warp():
-    """Of a canvas of 120 x 80 at half its size; its left fifth is not covered."""
+    """The warp of a canvas of 120 x 80 px at half its size; its left fifth is not covered."""
     backward = rescale(pixel_grid(40, 60), 2.0) - np.float32([24.25, 3])
     backward[:, :12] = np.nan
     trusted = np.isfinite(backward[..., 0])
@@ -36,13 +37,9 @@ def contents(warp):
     return {field.name: getattr(warp, field.name) for field in dataclasses.fields(warp)} | {"version": 1}
 
 
-def refused(path, *words):
-    with pytest.raises(InputError) as caught:
+def assert_refused(path, *words):
+    with refused(str(path), *words):
         load_warp(path)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert str(path) in message
-    assert all(word in message for word in words), message
 
 
 def test_a_saved_warp_is_loaded_as_it_was(tmp_path):
@@ -56,14 +53,14 @@ def test_a_saved_warp_is_loaded_as_it_was(tmp_path):
     assert [path] == list(tmp_path.iterdir())
 
 
-def test_a_saved_warp_can_be_read_without_pickle_by_anyone(tmp_path):
+def test_a_saved_warp_is_read_by_numpy_without_pickle(tmp_path):
     save_warp(tmp_path / "warp.npz", a_warp())
     with np.load(tmp_path / "warp.npz", allow_pickle=False) as stored:
         assert {"map", "scale", "origin", "forward", "version"} <= set(stored.files)
         assert stored["map"].shape == (40, 60, 2)
 
 
-def test_a_warp_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+def test_a_warp_that_cannot_be_written_leaves_no_file(tmp_path, monkeypatch):
     def full(file, **arrays):
         file.write(b"half of it")
         raise OSError(28, "No space left on device")
@@ -78,32 +75,32 @@ def test_a_warp_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_a_missing_warp_is_refused(tmp_path):
-    refused(tmp_path / "warp.npz", "no warp")
-    refused(tmp_path, "no warp")
+    assert_refused(tmp_path / "warp.npz", "no warp")
+    assert_refused(tmp_path, "no warp")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a zip file at all", b"\x93NUMPY\x01\x00", bytes(1000)])
-def test_something_else_is_refused(tmp_path, content):
+def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "warp.npz"
     path.write_bytes(content)
-    refused(path, "--save-warp")
+    assert_refused(path, "--save-warp")
 
 
 def test_a_lone_array_is_refused(tmp_path):
     np.save(tmp_path / "warp.npy", a_warp().map)
-    refused(tmp_path / "warp.npy", "--save-warp")
+    assert_refused(tmp_path / "warp.npy", "--save-warp")
 
 
-def test_a_warp_that_was_cut_short_is_refused(tmp_path):
+def test_a_warp_cut_short_is_refused(tmp_path):
     whole = tmp_path / "whole.npz"
     save_warp(whole, a_warp())
     data, path = whole.read_bytes(), tmp_path / "warp.npz"
     for share in (0.02, 0.3, 0.9, 0.999):
         path.write_bytes(data[: int(len(data) * share)])
-        refused(path, "damaged")
+        assert_refused(path, "damaged")
 
 
-def test_a_warp_with_flipped_bits_is_loaded_whole_or_refused(tmp_path):
+def test_a_warp_with_a_flipped_bit_is_loaded_unchanged_or_refused(tmp_path):
     whole = tmp_path / "whole.npz"
     save_warp(whole, a_warp())
     data, path = bytearray(whole.read_bytes()), tmp_path / "warp.npz"
@@ -125,16 +122,16 @@ def test_pickled_objects_are_never_loaded(tmp_path):
 
     path = tmp_path / "warp.npz"
     np.savez(path, **contents(a_warp()) | {"map": np.array([Trap()], object)})
-    refused(path, "pickled")
+    assert_refused(path, "pickled")
     np.savez(path, **contents(a_warp()), more=np.array([Trap()], object))
-    refused(path, "pickled")
+    assert_refused(path, "pickled")
 
 
 def test_a_zip_file_with_something_else_inside_is_refused(tmp_path):
     path = tmp_path / "warp.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("map.txt", "hello")
-    refused(path)
+    assert_refused(path)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +166,7 @@ def test_a_zip_file_with_something_else_inside_is_refused(tmp_path):
 def test_a_warp_with_a_wrong_part_is_refused(tmp_path, name, value, word):
     path = tmp_path / "warp.npz"
     np.savez(path, **contents(a_warp()) | {name: value})
-    refused(path, word, "--save-warp")
+    assert_refused(path, word, "--save-warp")
 
 
 @pytest.mark.parametrize("name", ["map", "scale", "origin", "version", "canvas_size"])
@@ -177,13 +174,13 @@ def test_a_warp_with_a_missing_part_is_refused(tmp_path, name):
     parts = contents(a_warp())
     del parts[name]
     np.savez(tmp_path / "warp.npz", **parts)
-    refused(tmp_path / "warp.npz", name)
+    assert_refused(tmp_path / "warp.npz", name)
 
 
 def test_an_empty_map_of_an_empty_canvas_is_refused(tmp_path):
     empty = {"map": np.zeros((0, 0, 2), np.float32), "trusted": np.zeros((0, 0), bool), "canvas_size": [0, 0]}
     np.savez(tmp_path / "warp.npz", **contents(a_warp()) | empty)
-    refused(tmp_path / "warp.npz", "canvas")
+    assert_refused(tmp_path / "warp.npz", "canvas")
 
 
 def test_an_array_too_large_for_memory_is_refused(tmp_path):
@@ -195,4 +192,4 @@ def test_an_array_too_large_for_memory_is_refused(tmp_path):
     np.savez(path, **{name: value for name, value in contents(a_warp()).items() if name != "map"})
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("map.npy", header.getvalue() + bytes(100))
-    refused(path)
+    assert_refused(path)
