@@ -1,23 +1,20 @@
-"""What the networks cost: time and memory of a pair beside OpenCV's DIS flow, and how fast they train.
+"""Time and memory of the networks on a pair, beside OpenCV's DIS flow, and how fast they train.
 
-    python benchmarks/network.py [--sizes 512x384 640x512] [--repeat 5] [--threads 1]
+    python benchmarks/network_cost.py [--sizes 512x384 640x512] [--repeat 5] [--threads 1]
 
-A pair: PWM (four steps, from its own matches or from a classical start), SIGMo, and both, with random weights, which
-cost what trained ones do; in float32 and in bfloat16 (autocast), on the CPU and on a GPU where there is one. The peers
-are dense inverse search of OpenCV (preset medium; fine: the same down to the full size) and, where ptlflow is
-installed, its raft_small; all on pictures of one size. They take turns, so that a busy machine is as unfair to the one
-as to the other; the median of the runs counts. Memory: on the CPU the largest resident memory of a process of its own
-that does it once, and what of that the process had before; on a GPU what torch allocated there at the most. Linux.
+A pair: PWM (from its own matches or from a classical start), SIGMo, and both, with random weights, which cost what
+trained ones do; in float32 and in bfloat16 (autocast), on the CPU and on a GPU where there is one. Compared with dense
+inverse search of OpenCV (preset medium; fine: the same down to the full size) and, where ptlflow is installed, its
+raft_small; all on pictures of one size. They take turns, so that other load slows all alike; the median of the runs
+counts. Memory: on the CPU the largest resident memory of a process of its own that does it once, and what of that the
+process had before; on a GPU the largest memory that torch allocated there. Linux.
 
-Training: examples a second of forward and backward of the trainer's losses at 320 x 256, 8 at once, from memory; and
-the share of its time that `parastitch train` waits for one process that makes examples, in the last three of six steps.
-The log of every run says both.
+Training: examples a second of forward and backward of the trainer's losses at 320 x 256, 8 at once, from memory. How
+long training waits for examples is in the log of every run: "speed/share of time waiting for examples".
 """
 
 import argparse
 import multiprocessing
-import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -51,8 +48,8 @@ Size = tuple[int, int]  # (w, h) px
 
 
 @dataclass(frozen=True)
-class Way:
-    """A method, on what it runs, and how."""
+class Case:
+    """A method, its device and its precision."""
 
     method: str
     device: str = "cpu"
@@ -73,7 +70,7 @@ def main() -> None:
     devices = ["cpu", "cuda"] if gpu else ["cpu"]
     for size in options.sizes:
         _print_pair(size, devices, options.repeat, options.threads)
-    _print_training(devices, options.repeat, options.threads)
+    _print_training(devices, options.repeat)
 
 
 def _size(text: str) -> Size:
@@ -97,41 +94,41 @@ def _gpu() -> str:
 
 def _print_pair(size: Size, devices: list[str], repeat: int, threads: int) -> None:
     pair = _aligned(size)
-    calls: dict[Way, Call] = dict(_calls(pair, devices))
-    peers = [way for way in calls if way.method in PEERS and way.precision in ("", "float32")]
+    calls: dict[Case, Call] = dict(_calls(pair, devices))
+    peers = [case for case in calls if case.method in PEERS and case.precision in ("", "float32")]
     for call in calls.values():
-        call()  # what happens once
-    seconds: dict[Way, list[float]] = {way: [] for way in calls}
-    for _, (way, call) in product(range(repeat), calls.items()):
-        begun = time.perf_counter()
+        call()  # warm-up
+    seconds: dict[Case, list[float]] = {case: [] for case in calls}
+    for _, (case, call) in product(range(repeat), calls.items()):
+        start = time.perf_counter()
         call()
-        seconds[way].append(time.perf_counter() - begun)
-    milliseconds = {way: 1e3 * median(runs) for way, runs in seconds.items()}
+        seconds[case].append(time.perf_counter() - start)
+    milliseconds = {case: 1e3 * median(runs) for case, runs in seconds.items()}
     print(f"\n{size[0]} x {size[1]} px:\n{'':43}      ms  peak MiB (before)  times " + ", ".join(map(_name, peers)))
-    for way, call in calls.items():
-        ratios = "  ".join(f"{milliseconds[way] / milliseconds[peer]:7.2f}" for peer in peers)
-        memory = _allocated(call) if way.device == "cuda" else _resident(size, way, threads)
-        print(f"  {_name(way):41} {milliseconds[way]:7.1f}  {memory:17}  {ratios}", flush=True)
+    for case, call in calls.items():
+        ratios = "  ".join(f"{milliseconds[case] / milliseconds[peer]:7.2f}" for peer in peers)
+        memory = _allocated(call) if case.device == "cuda" else _resident(size, case, threads)
+        print(f"  {_name(case):41} {milliseconds[case]:7.1f}  {memory:17}  {ratios}", flush=True)
 
 
-def _name(way: Way) -> str:
-    return " ".join(filter(None, (way.method, way.precision, way.device if way.device != "cpu" else "")))
+def _name(case: Case) -> str:
+    return " ".join(filter(None, (case.method, case.precision, case.device if case.device != "cpu" else "")))
 
 
 def _aligned(size: Size) -> CanvasPair:
-    """A made-up pair on a window, the target coarsely aligned."""
+    """A synthetic pair on a window, the target coarsely aligned."""
     reference, target = make_pair(size[0] * size[1] / 1e6)
     homography, *matches = coarse_alignment(reference, target)
     window = choose_window(homography, (target.shape[1], target.shape[0]), size)
     return draw_pair(reference, target, window, (matches[0], matches[1]))
 
 
-def _calls(pair: CanvasPair, devices: list[str]) -> Iterator[tuple[Way, Call]]:
+def _calls(pair: CanvasPair, devices: list[str]) -> Iterator[tuple[Case, Call]]:
     """Everything that is measured on a pair."""
-    yield from ((Way(name), call) for name, call in _classical_calls(pair).items())
+    yield from ((Case(name), call) for name, call in _classical_calls(pair).items())
     for device, (precision, half) in product(devices, PRECISIONS.items()):
         for name, call in (_network_calls(pair, device, half) | _raft_calls(pair, device, half)).items():
-            yield Way(name, device, precision), call
+            yield Case(name, device, precision), call
 
 
 def _classical_calls(pair: CanvasPair) -> dict[str, Call]:
@@ -151,19 +148,19 @@ def _network_calls(pair: CanvasPair, device: str, half: bool) -> dict[str, Call]
     from stitching.network.inputs import Start
     from stitching.network.stitching_network import StitchingNetwork
 
-    valid = _tensors(pair, device)
+    tensors = _tensors(pair, device)
     network = StitchingNetwork().eval().to(device)
-    none = torch.zeros_like(valid.target[:, :2])
-    start = Start(none, valid.reference_valid * valid.target_valid)
+    none = torch.zeros_like(tensors.target[:, :2])
+    start = Start(none, tensors.reference_valid * tensors.target_valid)
 
     def warp_and_stitch() -> object:
-        warp = network.warp(valid)
-        return network.stitch(valid, warp.residual, warp.visibility)
+        warp = network.warp(tensors)
+        return network.stitch(tensors, warp.residual, warp.visibility)
 
     calls: dict[str, Call] = {
-        "PWM from matches": lambda: network.warp(valid),
-        "PWM from a classical start": lambda: network.warp(valid, start),
-        "SIGMo": lambda: network.stitch(valid, none, none[:, :1]),
+        "PWM from matches": lambda: network.warp(tensors),
+        "PWM from a classical start": lambda: network.warp(tensors, start),
+        "SIGMo": lambda: network.stitch(tensors, none, none[:, :1]),
         "PWM from matches and SIGMo": warp_and_stitch,
     }
     return {name: _inferring(call, device, half) for name, call in calls.items()}
@@ -174,9 +171,9 @@ def _raft_calls(pair: CanvasPair, device: str, half: bool) -> dict[str, Call]:
         return {}
     from stitching.warping.estimators.ptlflow import PtlflowWarping, create_network
 
-    valid = _tensors(pair, device)
+    tensors = _tensors(pair, device)
     raft = PtlflowWarping(create_network("raft_small")).eval().to(device)
-    return {RAFT: _inferring(lambda: raft(valid), device, half)}
+    return {RAFT: _inferring(lambda: raft(tensors), device, half)}
 
 
 def _tensors(pair: CanvasPair, device: str) -> "PairTensors":
@@ -187,7 +184,7 @@ def _tensors(pair: CanvasPair, device: str) -> "PairTensors":
 
 
 def _inferring(call: Call, device: str, half: bool) -> Call:
-    """The call without gradients, to its end."""
+    """The call without gradients, waiting for the device."""
     import torch
 
     def run() -> None:
@@ -199,26 +196,26 @@ def _inferring(call: Call, device: str, half: bool) -> Call:
     return run
 
 
-def _resident(size: Size, way: Way, threads: int) -> str:
+def _resident(size: Size, case: Case, threads: int) -> str:
     """Largest resident memory of a process that does it once, and before it did."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as processes:
-        before, peak = processes.submit(_peaks, size, way, threads).result()
+        before, peak = processes.submit(_peaks, size, case, threads).result()
     return f"{peak:8.0f} ({before:.0f})"
 
 
-def _peaks(size: Size, way: Way, threads: int) -> tuple[float, float]:
+def _peaks(size: Size, case: Case, threads: int) -> tuple[float, float]:
     """MiB, in a process of its own; memory does not depend on what the pictures show."""
     noise = np.random.default_rng(0).integers(0, 256, (2, size[1], size[0], 3), np.uint8)
     whole, nothing = np.ones((size[1], size[0]), bool), np.zeros((0, 2))
     pair = CanvasPair(noise[0], noise[1], whole, whole, nothing, nothing)
-    if way.precision:
+    if case.precision:
         _use_threads(threads)
-        calls = _raft_calls if way.method == RAFT else _network_calls
-        call = calls(pair, "cpu", PRECISIONS[way.precision])[way.method]
+        calls = _raft_calls if case.method == RAFT else _network_calls
+        call = calls(pair, "cpu", PRECISIONS[case.precision])[case.method]
     else:
         cv2.setNumThreads(threads)
-        call = _classical_calls(pair)[way.method]
+        call = _classical_calls(pair)[case.method]
     before = _peak()
     call()
     return before, _peak()
@@ -240,7 +237,7 @@ def _allocated(call: Call) -> str:
     return f"{torch.cuda.max_memory_allocated() / 2**20:8.0f} ({before / 2**20:.0f})"
 
 
-def _print_training(devices: list[str], repeat: int, threads: int) -> None:
+def _print_training(devices: list[str], repeat: int) -> None:
     from apps.training.data.sources import GeneratorSource
     from apps.training.options import TASKS
     from apps.training.prediction import STARTS
@@ -260,14 +257,12 @@ def _print_training(devices: list[str], repeat: int, threads: int) -> None:
             step()
             seconds = median(_timed(step) for _ in range(repeat))
             print(f"  {name:20} {device}: {len(STARTS) * BATCH / seconds:.2f} examples/s", flush=True)
-    share = _share_of_waiting(devices[-1], threads)
-    print(f"`parastitch train joint --workers 1` on {devices[-1]} waits {share:.0%} of its time for examples")
 
 
 def _timed(call: Call) -> float:
-    begun = time.perf_counter()
+    start = time.perf_counter()
     call()
-    return time.perf_counter() - begun
+    return time.perf_counter() - start
 
 
 def _training_step(batch: object, tasks: tuple[str, ...], half: bool) -> Call:
@@ -294,26 +289,6 @@ def _training_step(batch: object, tasks: tuple[str, ...], half: bool) -> Call:
             torch.cuda.synchronize()
 
     return step
-
-
-def _share_of_waiting(device: str, threads: int) -> float:
-    """Of the time of the last three of six steps, as the trainer's log says it."""
-    from apps.training.options import TrainOptions
-    from apps.training.trainer import train
-    from datasets.generate import GenerateJob, generate
-    from datasets.options import SampleOptions
-
-    lines: list[str] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        few = Path(scratch) / "validation"
-        generate(SampleOptions(size=TRAINING_SIZE), GenerateJob(few, 2, seed=1, jobs=1))
-        options = TrainOptions(
-            validation=few, steps=6, matching_steps=1, log_every=3, workers=1, threads=threads, device=device,
-            batch_size=BATCH, size=TRAINING_SIZE,
-        )  # fmt: skip
-        train("joint", Path(scratch) / "run", options, lines.append)
-    shares = re.findall(r"(\d+)% of the time waiting", "\n".join(lines))
-    return float(shares[-1]) / 100
 
 
 if __name__ == "__main__":
