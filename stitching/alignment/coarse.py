@@ -16,10 +16,8 @@ from stitching.alignment.features import Matches, match_features
 from stitching.alignment.translation import find_translation
 from stitching.errors import InputError
 from stitching.geometry.homographies import Matrix, is_plausible, project, scaling_homography
-from stitching.geometry.pixel_maps import rescale
+from stitching.geometry.pixel_maps import Grey, rescale
 from stitching.io.picture import Picture, shrink, to_8_bit, to_grey
-
-Grey = NDArray[np.uint8]  # (h, w)
 
 SMALL_AREA, LARGE_AREA = 0.2e6, 0.6e6  # px of the copies that are matched: first small ones, then larger ones
 MIN_CONFIDENCE, MIN_MATCHES = 0.8, 60  # with which the alignment of the small copies is final

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Grey = NDArray[np.uint8]  # (h, w)
+from stitching.geometry.pixel_maps import Grey
+
 Features = tuple[NDArray[np.float64], NDArray[np.float32]]  # (n, 2) points, (n, d) unit descriptors
 
 MAX_FEATURES = 1500

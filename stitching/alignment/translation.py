@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stitching.geometry.pixel_maps import Grey
+
 MAX_SIDE = 112  # px of the copies that are correlated: small enough to average the noise
 DETAIL_SIGMA = 0.03  # of the diagonal; broader structures (sky, vignetting) correlate in any two pictures
 MIN_DEVIATION = 0.3  # grey levels; weaker details are not correlated
@@ -13,10 +15,7 @@ Grid = NDArray[np.float64]  # (h, w)
 
 
 def find_translation(
-    target: NDArray[np.uint8],
-    reference: NDArray[np.uint8],
-    target_mask: NDArray[np.uint8] | None = None,
-    reference_mask: NDArray[np.uint8] | None = None,
+    target: Grey, reference: Grey, target_mask: Grey | None = None, reference_mask: Grey | None = None
 ) -> tuple[tuple[float, float], float]:
     """The translation after which two pictures correlate most.
 
@@ -40,7 +39,7 @@ def find_translation(
     return translation, peak
 
 
-def _details(picture: NDArray[np.uint8], mask: NDArray[np.uint8] | None, scale: float) -> tuple[Grid, Grid]:
+def _details(picture: Grey, mask: Grey | None, scale: float) -> tuple[Grid, Grid]:
     """The details of a small copy (h, w), 0 where masked, and its validity (h, w), 1 or 0.
 
     Details are what a quadratic surface and then a Gaussian mean leave.

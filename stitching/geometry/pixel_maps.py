@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Field = NDArray[np.float32]  # (h, w, 2), x then y
 Mask = NDArray[np.bool_]  # (h, w)
+Grey = NDArray[np.uint8]  # (h, w), a picture or a mask of 0 and 255
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]  # (h, w, 3) BGR
 Points = NDArray[np.float64]  # (..., 2), x then y
 Size = tuple[int, int]  # (width, height)
