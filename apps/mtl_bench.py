@@ -18,11 +18,12 @@ def mtl_bench_command(
 ) -> None:
     """Train one network with several multi-task optimizers, and networks for single tasks, and compare them.
 
-    Writes OUTPUT/runs/RUN.json for each run, OUTPUT/results.csv, OUTPUT/table.md, plots, and prints the table. What is
-    finished is not run again: interrupted, the same command goes on, and one with more methods or seeds adds them.
+    Writes OUTPUT/runs/RUN.json for each run, OUTPUT/results.csv, OUTPUT/table.md, plots, and prints the table. Finished
+    runs are not repeated: after an interruption the same command continues, and one with more methods or seeds adds
+    them.
 
     Args:
-        output: folder for the results; made if need be.
+        output: folder for the results; created if missing.
     """
     if missing := [package for package in ("torch", "sklearn", "albumentations") if find_spec(package) is None]:
         raise InputError(f"mtl-bench needs {', '.join(missing)}: pip install 'parastitch[train]'")

@@ -38,32 +38,45 @@ def find_layers(model: nn.Module, run: Callable[[], object]) -> list[Layer]:
     Raises ValueError where no layer is found.
     """
     producers: dict[int, tuple[str, nn.Module]] = {}  # id of an output -> name and module that computed it
-    kept: list[object] = []  # outputs must live on, or an id could be used again
     found: list[Layer] = []
-
-    def watch(name: str, module: nn.Module) -> Callable[[nn.Module, tuple[object, ...], object], None]:
-        def note(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-            producer_name, producer = producers.get(id(inputs[0]), ("", None))
-            if isinstance(module, LINEAR) and _has_norms(producer, nn.LayerNorm):
-                found.append(_layer(name, module, producer))
-            elif _has_norms(module, *BATCH_NORMS) and isinstance(producer, LINEAR):
-                found.append(_layer(producer_name, producer, module))
-            producers[id(output)] = name, module
-            kept.extend((inputs, output))
-
-        return note
-
-    watched = [(n, m) for n, m in model.named_modules() if isinstance(m, LINEAR) or _has_norms(m, nn.Module)]
-    hooks = [module.register_forward_hook(watch(name, module)) for name, module in watched]
-    try:
-        run()
-    finally:
-        for hook in hooks:
-            hook.remove()
+    for call in _record_calls(model, run):
+        producer_name, producer = producers.get(id(call.input), ("", None))
+        if isinstance(call.module, LINEAR) and _has_norms(producer, nn.LayerNorm):
+            found.append(_layer(call.name, call.module, producer))
+        elif _has_norms(call.module, *BATCH_NORMS) and isinstance(producer, LINEAR):
+            found.append(_layer(producer_name, producer, call.module))
+        producers[id(call.output)] = call.name, call.module
     layers = list({id(layer.weight): layer for layer in found}.values())  # a layer may run several times
     if not layers:
         raise ValueError("no shared layer has a norm for each task beside it; see mtl.task_norm.convert_to_task_norms")
     return layers
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """One call of a module; input and output are kept, so that their ids are not used again."""
+
+    name: str
+    module: nn.Module
+    input: object
+    output: object
+
+
+def _record_calls(model: nn.Module, run: Callable[[], object]) -> list[_Call]:
+    """The calls of linear layers and task norms during `run`, in order."""
+    calls: list[_Call] = []
+
+    def hook_of(name: str) -> Callable[[nn.Module, tuple[object, ...], object], None]:
+        return lambda module, inputs, output: calls.append(_Call(name, module, inputs[0], output))
+
+    recorded = [(n, m) for n, m in model.named_modules() if isinstance(m, LINEAR) or _has_norms(m, nn.Module)]
+    handles = [module.register_forward_hook(hook_of(name)) for name, module in recorded]
+    try:
+        run()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return calls
 
 
 def connection_strength(layer: Layer, task: str) -> Tensor:

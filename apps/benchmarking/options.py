@@ -1,4 +1,4 @@
-"""What the benchmark compares, as its command line has it."""
+"""The options of `parastitch mtl-bench`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,50 +12,51 @@ _DEFAULT_SCENES = {"train": 1000, "test": 250}
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """What is trained, how long, how often; the command line has the same options."""
+    """What is trained, how long and how often; the fields are the options of the command line."""
 
     methods: tuple[str, ...] = ("equal",)
-    """What to compare: SPEC[/norms][/heads=FACTOR]. SPEC: a strategy, as mtl.registry names them. /norms: each task has
-    batch norms of its own; always so where the strategy needs them. /heads: multiplies the learning rate of the
-    tasks' own parameters."""
+    """Methods to compare: SPEC[/norms][/heads=FACTOR]. SPEC: a strategy by its name in mtl.registry. /norms: each task
+    has batch norms of its own (task-priority always has). /heads: multiplies the learning rate of the tasks' own
+    parameters."""
     data: str = SCENES
-    """Data set: scenes of the generator, or nyud, pascal-context, cityscapes, surreal."""
+    """Data set: scenes (generated), nyud, pascal-context, cityscapes or surreal."""
     folder: Path | None = None
-    """Of a public data set, laid out as docs/public-datasets.md says."""
+    """Folder of a public data set, laid out as docs/public-datasets.md says."""
     tasks: tuple[str, ...] = ()
     """Tasks to learn, two or more; default: all that the data set has."""
     network: str = "small"
-    """Architecture: small, segnet, or with timm resnet18, hrnet18, vit-tiny; these with -imagenet behind begin with
-    weights that timm downloads."""
+    """Architecture: small, segnet, or with timm resnet18, hrnet18, vit-tiny; the suffix -imagenet, as in
+    resnet18-imagenet, starts from pretrained weights that timm downloads."""
     size: tuple[int, int] = (64, 64)
     """Width and height of the pictures, px; multiples of 8 for small, of 16 for vit-tiny, else of 32."""
     train: int | None = None
     """Pictures to train on; default: 1000 scenes, or all of a public set."""
     validation: int = 200
-    """Pictures to choose the learning rate on; of a public set they are taken from the training split."""
+    """Pictures to choose the learning rate on; in a public set they are taken from the training split."""
     test: int | None = None
-    """Pictures to measure on; default: 250 scenes, or all of a public set."""
+    """Pictures to test on; default: 250 scenes, or all of a public set."""
     epochs: int = 20
-    """Length of a training."""
+    """Passes over the training pictures."""
     batch_size: int = 16
-    """Pictures in a step."""
+    """Pictures in a training step."""
     rates: tuple[float, ...] = (1e-3,)
-    """Highest learning rates. Of several, each method uses the one that is best on the validation pictures with the
-    first seed."""
+    """Highest learning rates to try; each method gets the one that is best on the validation pictures with the first
+    seed."""
     seeds: tuple[int, ...] = (0, 1, 2)
-    """A run of each method with each of them."""
+    """Random seeds; each method is trained once with each."""
     corrupt: str = ""
     """Task whose training labels are partly wrong; scenes only."""
     shares: tuple[float, ...] = (0.1, 0.2, 0.4, 0.6)
-    """With --corrupt: shares of the training pictures with another one's label; each method is trained with each."""
+    """With --corrupt: shares of the training pictures that get the label of another one; each method is trained with
+    each share."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """Arithmetic of the convolutions."""
     device: Literal["cpu", "cuda"] = "cpu"
-    """Where to train."""
+    """Device to train on."""
     threads: int = 1
-    """Of torch on a CPU, for each run."""
+    """Threads of torch on a CPU, for each run."""
     jobs: int = 1
-    """Runs at the same time; more than one make each other slower, and so the table's times are rough."""
+    """Runs at the same time; with more than one they slow each other down, so the times of the table are rough."""
     cache: Path | None = None
     """Folder that keeps rendered pictures for other benchmarks; default: OUTPUT/cache."""
 

@@ -1,4 +1,4 @@
-"""What one training run of the benchmark is; two runs with equal settings are the same run."""
+"""All settings of one training run of the benchmark; two runs with equal settings are the same run."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from stitching.errors import InputError
 
 SCENES = "scenes"
 PUBLIC = "nyud", "pascal-context", "cityscapes", "surreal"
-NETWORKS = {  # name: what the sides of its pictures are multiples of, px
+NETWORKS = {  # name: the sides of its pictures are multiples of this, px
     "small": 8, "segnet": 32, "resnet18": 32, "resnet18-imagenet": 32, "hrnet18": 32, "hrnet18-imagenet": 32,
     "vit-tiny": 16, "vit-tiny-imagenet": 16,
 }  # fmt: skip
@@ -62,7 +62,7 @@ class DataSettings:
         name: "scenes" or a public set.
         folder: of a public set; "" for scenes.
         size: (width, height), px.
-        train, validation, test: items; None: all that there are; never None for scenes.
+        train, validation, test: number of items; None: all that there are; never None for scenes.
         noisy: task whose training labels are partly wrong; "": none.
         share: of its training labels that are another item's.
     """

@@ -7,6 +7,7 @@ from math import cos, pi
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
 from apps.benchmarking.data.batches import (
     ArrayDataset,
@@ -14,7 +15,7 @@ from apps.benchmarking.data.batches import (
     flip_horizontally,
     sequential_batches,
     shuffled_batches,
-)  # fmt: skip
+)
 from apps.benchmarking.data.preparation import BenchmarkData
 from apps.benchmarking.losses import instance_losses
 from apps.benchmarking.metrics.label_noise import LATE_SHARE, MeanLosses
@@ -53,6 +54,7 @@ class Trainer:
         self.total_steps = settings.epochs * self.steps_per_epoch
         self.strategy = make_strategy(method.spec, settings.tasks, self._context())
         self.updater = _make_updater(self.network, method, settings.rate)
+        self._schedule = LambdaLR(self.updater.optimizer, self._rate_factor)
         self.forwards = 0
         self.times: list[tuple[float, float]] = []
         self.late_losses = MeanLosses(len(data.train))
@@ -71,15 +73,15 @@ class Trainer:
         sums = dict.fromkeys(settings.tasks, 0.0)
         order = shuffled_batches(len(self.data.train), settings.batch, settings.seed, epoch)
         random = np.random.default_rng([_FLIP_SEED, settings.seed, epoch])
-        for index, batch in enumerate(self.data.train.batches(order, self.device)):
+        for batch in self.data.train.batches(order, self.device):
             flipped = torch.from_numpy(random.random(len(batch.sample_ids)) < 0.5).to(self.device)
             batch = flip_horizontally(batch, self.data.labels, flipped)
-            self._set_rate(epoch * self.steps_per_epoch + index)
             first_losses: dict[str, Tensor] = {}
             start = self._clock()
             result = self.strategy.step(self._closure(batch, first_losses), self.updater, batch.sample_ids)
             wall, cpu = (now - before for now, before in zip(self._clock(), start, strict=True))
             self.times.append((wall, cpu))
+            self._schedule.step()
             if settings.data.noisy in first_losses and epoch >= int((1 - LATE_SHARE) * settings.epochs):
                 self.late_losses.add(batch.sample_ids, first_losses[settings.data.noisy])
             for task, value in result.losses.items():
@@ -129,11 +131,9 @@ class Trainer:
         """(b,)."""
         return instance_losses(self.data.labels[task], self.data.scales[task], prediction, batch.labels[task])
 
-    def _set_rate(self, step: int) -> None:
-        """The learning rate of a step: half a cosine from the highest to 0."""
-        factor = (1 + cos(pi * step / self.total_steps)) / 2
-        for group in self.updater.optimizer.param_groups:
-            group["lr"] = factor * group["highest_rate"]
+    def _rate_factor(self, step: int) -> float:
+        """Half a cosine from 1 to 0."""
+        return (1 + cos(pi * step / self.total_steps)) / 2
 
     def _clock(self) -> tuple[float, float]:
         """Wall and CPU seconds."""
@@ -146,7 +146,7 @@ def _make_updater(network: MultiTaskNetwork, method: MethodSpec, rate: float) ->
     parameters = network.split_parameters()
     own = [parameter for group in parameters.tasks.values() for parameter in group]
     groups = [
-        {"params": list(parameters.shared), "highest_rate": rate},
-        {"params": own, "highest_rate": rate * method.head_rate_factor},
+        {"params": list(parameters.shared), "lr": rate},
+        {"params": own, "lr": rate * method.head_rate_factor},
     ]
-    return ParameterUpdater(parameters, torch.optim.AdamW(groups, lr=rate, weight_decay=WEIGHT_DECAY, fused=True))
+    return ParameterUpdater(parameters, torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY, fused=True))

@@ -12,7 +12,7 @@ from apps.benchmarking.metrics.label_noise import (
     LATE_LOSSES,
     instance_parameters,
     measure_detection,
-)  # fmt: skip
+)
 from apps.benchmarking.metrics.peak_memory import read_peak, reset_peak
 from apps.benchmarking.metrics.scores import Scores
 from apps.benchmarking.settings import RunSettings

@@ -18,7 +18,7 @@ from mtl.optimization import (
     ParameterUpdater,
     check_names,
     quoted,
-)  # fmt: skip
+)
 from mtl.strategy import StepResult, check_state, check_tasks
 
 Option = float | int | str
