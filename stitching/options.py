@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from stitching.blending.gain import COMPENSATORS
-from stitching.blending.generators import find_generator
+from stitching.blending.registry import find_generator
 from stitching.errors import InputError
 from stitching.network.interface import Device
 from stitching.warping.estimators.registry import find_estimator

@@ -6,9 +6,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment.coarse import Alignment
+from stitching.alignment.coarse_alignment import Alignment
 from stitching.blending.blend import Blend
-from stitching.blending.layers import Layers
+from stitching.blending.picture_layers import Layers
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, Pixels
 from stitching.geometry.rectangles import Rectangle

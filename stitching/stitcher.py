@@ -8,15 +8,15 @@ from os import PathLike
 from pathlib import Path
 
 from stitching.alignment.canvas_planning import plan_canvas
-from stitching.alignment.coarse import Alignment, align_pictures
+from stitching.alignment.coarse_alignment import Alignment, align_pictures
 from stitching.blending.compose import compose
 from stitching.blending.crop import largest_rectangle
-from stitching.blending.generators import find_generator
-from stitching.blending.layers import Layers
+from stitching.blending.picture_layers import Layers
+from stitching.blending.registry import find_generator
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field
 from stitching.geometry.rectangles import Rectangle
-from stitching.inputs import PictureInput, read_pair
+from stitching.input_pair import PictureInput, read_pair
 from stitching.io.picture import Picture, shrink
 from stitching.io.warp_file import WarpField, load_warp
 from stitching.options import Options, check_options

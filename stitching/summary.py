@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from stitching.alignment.coarse import Alignment
+from stitching.alignment.coarse_alignment import Alignment
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Mask
 from stitching.geometry.tears_and_folds import tears_and_folds

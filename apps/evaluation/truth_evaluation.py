@@ -20,8 +20,8 @@ from datasets.storage.reading import read_samples
 from datasets.storage.samples import StoredSample
 from stitching.blending.blend import Generator
 from stitching.blending.compose import compose
-from stitching.blending.generators import find_generator
-from stitching.blending.layers import Layers
+from stitching.blending.picture_layers import Layers
+from stitching.blending.registry import find_generator
 from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.homographies import project
@@ -56,7 +56,7 @@ def evaluate_truth(
         folder: what `parastitch generate` wrote.
         output: folder for the results.
         warps: as `truth_methods.find_method`.
-        blends: as `stitching.blending.generators.find_generator`; () = the warps are measured alone.
+        blends: as `stitching.blending.registry.find_generator`; () = the warps are measured alone.
         limit: only the first so many samples.
 
     Raises:

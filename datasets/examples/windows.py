@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.sample import Doubles, Floats, Pixels, Visibility
-from stitching.alignment.coarse import align
+from stitching.alignment.coarse_alignment import align
 from stitching.errors import InputError
 from stitching.geometry.homographies import project, scaling_homography
 from stitching.io.picture import to_grey

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stitching.alignment.coarse import Alignment
+from stitching.alignment.coarse_alignment import Alignment
 from stitching.alignment.coarse_warp import Bounds, CoarseWarp, SurfaceWarp, picture_outline, warp_to_surface
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.homographies import focal_length, size_variation

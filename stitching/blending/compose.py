@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.blending.blend import Blend
-from stitching.blending.layers import Layers
 from stitching.blending.multiband import COARSEST_PIXEL, SEAM_REACH, blend_pictures, opencv_depth
+from stitching.blending.picture_layers import Layers
 from stitching.blending.tiles import split_in_tiles
 from stitching.geometry.pixel_maps import GRID_STEP, Mask, Pixels, inside, rescale
 from stitching.geometry.rectangles import Rectangle, bounding_rectangle

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.blending.layers import Layers
+from stitching.blending.picture_layers import Layers
 from stitching.blending.tiles import split_in_tiles
 from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Mask, Pixels, resize_field

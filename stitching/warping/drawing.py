@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment.coarse import Alignment
+from stitching.alignment.coarse_alignment import Alignment
 from stitching.alignment.coarse_warp import CoarseWarp
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, evaluate_on_grid, inside, remap, rescale

@@ -3,7 +3,7 @@ import pytest
 from homographies import REALISTIC, SIZE, camera_turned, grid_of, random_homographies, translated
 
 from stitching.alignment.canvas_planning import MAX_REACH, plan_canvas
-from stitching.alignment.coarse import Alignment
+from stitching.alignment.coarse_alignment import Alignment
 from stitching.alignment.features import Matches
 from stitching.geometry.homographies import is_plausible
 from stitching.geometry.pixel_maps import inside

@@ -3,7 +3,7 @@ import pytest
 from homographies import REALISTIC, SIZE, grid_of, random_homographies
 
 from stitching.alignment.canvas_planning import plan_canvas
-from stitching.alignment.coarse import Alignment
+from stitching.alignment.coarse_alignment import Alignment
 from stitching.alignment.features import Matches
 from stitching.geometry.homographies import is_plausible, project
 from stitching.geometry.pixel_maps import evaluate_on_grid, inside

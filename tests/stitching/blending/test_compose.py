@@ -7,8 +7,8 @@ from skimage.data import coffee
 from stitching.blending import tiles
 from stitching.blending.blend import Blend
 from stitching.blending.compose import compose
-from stitching.blending.layers import Layers
 from stitching.blending.multiband import SEAM_REACH
+from stitching.blending.picture_layers import Layers
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.pixel_maps import pixel_grid, rescale
 from stitching.io.picture import Picture

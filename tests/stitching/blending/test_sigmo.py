@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skimage.data import coffee
 
 from stitching.blending.gain import COMPENSATORS, match_gain
-from stitching.blending.generators import find_generator
+from stitching.blending.registry import find_generator
 from stitching.blending.sigmo import SigmoGenerator
 from stitching.errors import InputError
 from stitching.network.interface import SIGMO, Planes

@@ -6,7 +6,7 @@ import pytest
 from synthetic import SIZE, two_planes
 
 from stitching.alignment.canvas_planning import plan_canvas
-from stitching.alignment.coarse import align
+from stitching.alignment.coarse_alignment import align
 from stitching.geometry.pixel_maps import pixel_grid, rescale
 from stitching.io.picture import as_picture, to_grey
 from stitching.warping.drawing import draw, draw_aligned_pair, draw_canvas_pair

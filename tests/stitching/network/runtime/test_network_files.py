@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from apps.cli import main
-from stitching.blending.generators import find_generator
+from stitching.blending.registry import find_generator
 from stitching.errors import InputError
 from stitching.network.interface import GRAPHS, MATCHING, PWM, SIGMO
 from stitching.network.runtime import network_files, sealed_file

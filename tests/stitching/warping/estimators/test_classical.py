@@ -8,7 +8,7 @@ import pytest
 from synthetic import SIZE, two_planes
 
 from stitching.alignment.canvas_planning import plan_canvas
-from stitching.alignment.coarse import align
+from stitching.alignment.coarse_alignment import align
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, pixel_grid, remap, rescale
 from stitching.geometry.tears_and_folds import tears_and_folds

@@ -15,7 +15,7 @@ from torch import nn
 
 from stitching import InputError, Options, stitch
 from stitching.alignment.canvas_planning import plan_canvas
-from stitching.alignment.coarse import align
+from stitching.alignment.coarse_alignment import align
 from stitching.errors import JobError
 from stitching.geometry.pixel_maps import pixel_grid, remap, rescale
 from stitching.geometry.rectangles import Rectangle

@@ -6,7 +6,7 @@ import pytest
 from skimage.data import astronaut, chelsea, coffee
 from synthetic import SIZE, paint, two_planes
 
-from stitching.alignment.coarse import Alignment, align, align_pictures
+from stitching.alignment.coarse_alignment import Alignment, align, align_pictures
 from stitching.alignment.features import Matches
 from stitching.errors import InputError
 from stitching.geometry.homographies import project
