@@ -140,7 +140,7 @@ class PixelwiseWarping(nn.Module):
 def keep_trusted(start: Start, residual: Tensor) -> Tensor:
     """(b, 2, h, w): the start where it is trusted, the residual elsewhere, with a transition of four pixels between.
 
-    `stitching.warping.pwm.keep_trusted` is the same in numpy.
+    `stitching.warping.estimators.pwm.keep_trusted` is the same in numpy.
     """
     near = functional.avg_pool2d(start.trusted, 9, 1, 4, count_include_pad=False)
     keep = torch.maximum(start.trusted, (2 * near).clamp_max(1))  # falls to 0 within four pixels: nothing tears

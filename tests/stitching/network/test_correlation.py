@@ -1,3 +1,5 @@
+"""Correlation volume, best matches and lookup."""
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,7 +9,7 @@ from stitching.network.correlation import LEVELS, NO_MATCH, RADIUS, Correlation,
 from stitching.network.tensor_maps import pixel_xy
 
 ROWS, COLUMNS, CHANNELS = 9, 12, 96
-SEEN = torch.ones(1, 1, ROWS, COLUMNS)
+VALID = torch.ones(1, 1, ROWS, COLUMNS)
 SIDE = 2 * RADIUS + 1
 
 
@@ -38,36 +40,36 @@ def correlation() -> Correlation:
 
 def bump(x: float, y: float) -> Tensor:
     """Logits (1, n, n + 1) of cells whose match lies x, y cells off and falls off like a Gaussian around it."""
-    grid = pixel_xy(SEEN.new_empty(ROWS, COLUMNS)).flatten(2)[0].T
+    grid = pixel_xy(VALID.new_empty(ROWS, COLUMNS)).flatten(2)[0].T
     away = grid[:, None] + torch.tensor([x, y]) - grid
     return torch.cat([10 - away.square().sum(2), torch.zeros(len(grid), 1)], dim=1)[None]
 
 
 @torch.no_grad()
 def test_a_known_shift_of_features_is_found(correlation: Correlation) -> None:
-    """A match 8 above the dustbin: to a hundredth of a cell, surely, wherever it lies on the grid."""
+    """A match 8 above the dustbin: to a hundredth of a cell, with confidence, wherever it lies on the grid."""
     reference = random_features(2)
     target = torch.roll(reference, (2, -3), (2, 3))  # the target's cell (x, y) is the reference's (x + 3, y - 2)
-    move, sure = best_match(correlation(reference, target, SEEN.expand(2, -1, -1, -1)), ROWS, COLUMNS)
+    displacement, confidence = best_match(correlation(reference, target, VALID.expand(2, -1, -1, -1)), ROWS, COLUMNS)
     inside = (..., slice(2, None), slice(None, -3))
-    assert (move - shift(3, -2))[inside].abs().max() < 0.01
-    assert sure[inside].min() > 0.99
+    assert (displacement - shift(3, -2))[inside].abs().max() < 0.01
+    assert confidence[inside].min() > 0.99
 
 
 @torch.no_grad()
-def test_what_is_in_no_cell_goes_to_the_dustbin_and_stays(correlation: Correlation) -> None:
+def test_cells_without_a_match_go_to_the_dustbin_and_stay(correlation: Correlation) -> None:
     reference, target = random_features(1), random_features(1, seed=1)
-    logits = correlation(reference, target, SEEN)
-    move, sure = best_match(logits, ROWS, COLUMNS)
+    logits = correlation(reference, target, VALID)
+    displacement, confidence = best_match(logits, ROWS, COLUMNS)
     assert (logits.argmax(2) == ROWS * COLUMNS).float().mean() > 0.95
-    assert sure.mean() < 0.05
-    assert move[(sure < 0.01).expand_as(move)].abs().max() < 0.1
+    assert confidence.mean() < 0.05
+    assert displacement[(confidence < 0.01).expand_as(displacement)].abs().max() < 0.1
 
 
 @torch.no_grad()
-def test_cells_that_the_reference_does_not_see_are_never_matched(correlation: Correlation) -> None:
+def test_cells_that_are_not_valid_in_the_reference_are_never_matched(correlation: Correlation) -> None:
     reference = random_features(1)
-    valid = SEEN.clone()
+    valid = VALID.clone()
     valid[..., 5:] = 0.49
     valid[..., 4] = 0.5
     logits = correlation(reference, reference, valid)
@@ -75,11 +77,11 @@ def test_cells_that_the_reference_does_not_see_are_never_matched(correlation: Co
     assert (logits[..., :-1][..., hidden] == NO_MATCH).all()
     assert (logits[..., :-1][..., ~hidden] > -1000).all()
     assert not logits.softmax(2)[..., :-1][..., hidden].any()
-    move, sure = best_match(logits, ROWS, COLUMNS)
-    assert move[..., :5].abs().max() < 0.01
-    assert sure[..., :5].min() > 0.99
-    assert sure[..., 5:].max() < 0.05
-    none = correlation(reference, reference, 0 * SEEN)
+    displacement, confidence = best_match(logits, ROWS, COLUMNS)
+    assert displacement[..., :5].abs().max() < 0.01
+    assert confidence[..., :5].min() > 0.99
+    assert confidence[..., 5:].max() < 0.05
+    none = correlation(reference, reference, 0 * VALID)
     assert torch.equal(best_match(none, ROWS, COLUMNS)[0], 0 * shift(0, 0))
 
 
@@ -87,25 +89,25 @@ def test_cells_that_the_reference_does_not_see_are_never_matched(correlation: Co
 def test_a_match_is_found_to_a_fraction_of_a_cell(half: bool) -> None:
     """A hundredth, mixed precision or not; less near the border, where half of the bump is missing."""
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
-        move, _ = best_match(bump(1.3, -0.4), ROWS, COLUMNS)
+        displacement, _ = best_match(bump(1.3, -0.4), ROWS, COLUMNS)
     inside = (..., slice(3, -3), slice(3, -4))
-    assert move.dtype == torch.float32
-    assert (move - shift(1.3, -0.4))[inside].abs().max() < 0.01
+    assert displacement.dtype == torch.float32
+    assert (displacement - shift(1.3, -0.4))[inside].abs().max() < 0.01
 
 
 def test_only_the_best_match_counts_not_the_mean_of_two() -> None:
     """Repeated texture: two matches, five cells apart, the second a little less likely."""
     logits = torch.logaddexp(bump(0, 0), bump(5, 0) - 0.1)
-    move, sure = best_match(logits, ROWS, COLUMNS)
-    assert move[..., 2:-2, 3:-6].abs().max() < 0.55  # halved, as it is only half sure
-    assert sure[..., 2:-2, 3:-6].max() < 0.55
+    displacement, confidence = best_match(logits, ROWS, COLUMNS)
+    assert displacement[..., 2:-2, 3:-6].abs().max() < 0.55  # halved, as its confidence is a half
+    assert confidence[..., 2:-2, 3:-6].max() < 0.55
 
 
 def test_matching_learns(correlation: Correlation) -> None:
-    """All that the volume is made of gets a gradient, through the best match too."""
-    logits = correlation(random_features(1), random_features(1, seed=1), SEEN)
-    move, sure = best_match(logits, ROWS, COLUMNS)
-    (move.square().sum() + sure.sum()).backward()
+    """All parameters get a gradient, through the best match too."""
+    logits = correlation(random_features(1), random_features(1, seed=1), VALID)
+    displacement, confidence = best_match(logits, ROWS, COLUMNS)
+    (displacement.square().sum() + confidence.sum()).backward()
     for parameter in correlation.parameters():
         assert parameter.grad is not None
         assert parameter.grad.isfinite().all()
@@ -117,18 +119,18 @@ def test_looks_up_the_logits_at_whole_displacements() -> None:
     """Against plain indexing; 0 outside of the grid."""
     n = ROWS * COLUMNS
     logits = noise(2, n, n + 1)
-    move = torch.randint(-3, 4, (2, 2, ROWS, COLUMNS), generator=torch.Generator().manual_seed(0)).float()
-    found = Lookup(logits, ROWS, COLUMNS)(move)
+    displacement = torch.randint(-3, 4, (2, 2, ROWS, COLUMNS), generator=torch.Generator().manual_seed(0)).float()
+    found = Lookup(logits, ROWS, COLUMNS)(displacement)
     assert found.shape == (2, LEVELS * SIDE**2, ROWS, COLUMNS)
     fine = found[:, : SIDE**2].view(2, SIDE, SIDE, ROWS, COLUMNS)  # (b, dy, dx, rows, columns)
     volume = logits[..., :-1].view(2, ROWS, COLUMNS, ROWS, COLUMNS)
     for b, row, column in ((0, 0, 0), (0, 4, 5), (1, 8, 11), (1, 3, 9)):
-        at_x, at_y = (int(move[b, k, row, column]) + (column, row)[k] for k in (0, 1))
+        at_x, at_y = (int(displacement[b, k, row, column]) + (column, row)[k] for k in (0, 1))
         for dy in range(-RADIUS, RADIUS + 1):
             for dx in range(-RADIUS, RADIUS + 1):
                 x, y = at_x + dx, at_y + dy
-                there = 0 <= x < COLUMNS and 0 <= y < ROWS
-                expected = volume[b, row, column, y, x].item() if there else 0.0
+                inside = 0 <= x < COLUMNS and 0 <= y < ROWS
+                expected = volume[b, row, column, y, x].item() if inside else 0.0
                 assert fine[b, dy + RADIUS, dx + RADIUS, row, column].item() == pytest.approx(expected, abs=1e-4)
 
 
@@ -143,6 +145,6 @@ def test_the_coarse_level_shows_the_mean_of_four_cells() -> None:
     assert torch.allclose(middle, mean, atol=1e-4)
 
 
-def test_what_cannot_match_is_looked_up_as_a_small_number() -> None:
+def test_cells_that_cannot_match_are_looked_up_as_a_small_number() -> None:
     logits = torch.full((1, ROWS * COLUMNS, ROWS * COLUMNS + 1), NO_MATCH)
     assert Lookup(logits, ROWS, COLUMNS)(shift(0, 0)).min() == pytest.approx(-20, abs=1e-4)

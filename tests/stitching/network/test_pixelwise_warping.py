@@ -10,7 +10,7 @@ from torch import Tensor
 from stitching.network.backbone import EIGHTH, QUARTER, Features
 from stitching.network.inputs import PairTensors, Start
 from stitching.network.pixelwise_warping import STEPS, PixelwiseWarp, PixelwiseWarping, keep_trusted
-from stitching.warping import pwm
+from stitching.warping.estimators import pwm
 
 H, W = 64, 96
 
@@ -20,7 +20,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 def pair(b: int = 1, h: int = H, w: int = W) -> PairTensors:
-    """Random pictures; the reference does not see the right quarter of the window, the target not the left one."""
+    """Random pictures; the right quarter of the reference and the left one of the target are not valid."""
     valid = torch.ones(2, b, 1, h, w)
     valid[0, ..., 3 * w // 4 :], valid[1, ..., : w // 4] = 0, 0
     return PairTensors(noise(b, 3, h, w) * valid[0], noise(b, 3, h, w, seed=1) * valid[1], valid[0], valid[1])
@@ -52,19 +52,19 @@ def warp(network: PixelwiseWarping, given: Start | None = None) -> PixelwiseWarp
 @torch.no_grad()
 def test_shapes_and_types(network: PixelwiseWarping, started: bool) -> None:
     """One residual a step, one after the extrapolation, one with the start put back; matches without a start."""
-    made = warp(network, start(torch.ones(H, W)) if started else None)
-    assert len(made.sequence) == (2 if started else STEPS + 1)
-    for residual in made.sequence:
+    result = warp(network, start(torch.ones(H, W)) if started else None)
+    assert len(result.sequence) == (2 if started else STEPS + 1)
+    for residual in result.sequence:
         assert (residual.shape, residual.dtype) == ((1, 2, H, W), torch.float32)
         assert residual.isfinite().all()
-    assert torch.equal(made.residual, made.sequence[-1])
-    assert (made.visibility.shape, made.visibility.dtype) == ((1, 1, H, W), torch.float32)
-    assert torch.equal(made.extrapolated, made.sequence[-2 if started else -1])
+    assert torch.equal(result.residual, result.sequence[-1])
+    assert (result.visibility.shape, result.visibility.dtype) == ((1, 1, H, W), torch.float32)
+    assert torch.equal(result.extrapolated, result.sequence[-2 if started else -1])
     if started:
-        assert made.matching is None
+        assert result.matching is None
     else:
-        assert made.matching is not None
-        assert made.matching.shape == (1, H * W // 64, H * W // 64 + 1)
+        assert result.matching is not None
+        assert result.matching.shape == (1, H * W // 64, H * W // 64 + 1)
 
 
 @pytest.mark.parametrize(
@@ -87,50 +87,50 @@ def test_a_start_is_extrapolated_without_matching_and_refinement(
 
 
 @torch.no_grad()
-def test_a_trusted_start_stays_as_it_is_and_the_network_answers_five_pixels_beside_it(
+def test_a_trusted_start_stays_as_it_is_and_the_rest_is_extrapolated(
     network: PixelwiseWarping,
 ) -> None:
     trusted = torch.zeros(H, W)
     trusted[10:50, 30:70] = 1
     given = start(trusted)
-    made = warp(network, given)
-    inside = (trusted[None, None] > 0).expand_as(made.residual)
-    assert torch.equal(made.residual[inside], given.residual[inside])
+    result = warp(network, given)
+    inside = (trusted[None, None] > 0).expand_as(result.residual)
+    assert torch.equal(result.residual[inside], given.residual[inside])
     far = torch.ones_like(inside)
     far[..., 6:54, 26:74] = False
-    assert torch.equal(made.residual[far], made.sequence[-2][far])
-    assert not torch.isclose(made.residual, given.residual)[far].all()
+    assert torch.equal(result.residual[far], result.sequence[-2][far])
+    assert not torch.isclose(result.residual, given.residual)[far].all()
 
 
 @torch.no_grad()
-def test_a_start_trusted_everywhere_is_the_answer_up_to_the_windows_border(network: PixelwiseWarping) -> None:
+def test_a_start_trusted_everywhere_is_the_result_up_to_the_windows_border(network: PixelwiseWarping) -> None:
     given = start(torch.ones(H, W))
     assert torch.equal(warp(network, given).residual, given.residual)
 
 
 @torch.no_grad()
 def test_nothing_tears_where_trust_ends(network: PixelwiseWarping) -> None:
-    """The answer passes over from the start to the network's within four pixels: no step is much of the difference."""
+    """The result changes from the start to the extrapolation within four pixels, without a jump."""
     trusted = torch.zeros(H, W)
     trusted[:, :48] = 1
     given = start(trusted)
-    made = warp(network, given)
-    difference = (made.sequence[-2] - given.residual).abs().amax()
-    own = torch.maximum(made.sequence[-2].diff(dim=3).abs(), given.residual.diff(dim=3).abs())
-    assert (made.residual.diff(dim=3).abs() - own).amax() < 0.25 * difference
+    result = warp(network, given)
+    difference = (result.sequence[-2] - given.residual).abs().amax()
+    steps = torch.maximum(result.sequence[-2].diff(dim=3).abs(), given.residual.diff(dim=3).abs())
+    assert (result.residual.diff(dim=3).abs() - steps).amax() < 0.25 * difference
 
 
 @torch.no_grad()
-def test_a_start_that_is_trusted_nowhere_is_not_the_answer(network: PixelwiseWarping) -> None:
-    made = warp(network, start(torch.zeros(H, W)))
-    assert torch.equal(made.sequence[-1], made.sequence[-2])
+def test_a_start_that_is_trusted_nowhere_is_not_in_the_result(network: PixelwiseWarping) -> None:
+    result = warp(network, start(torch.zeros(H, W)))
+    assert torch.equal(result.sequence[-1], result.sequence[-2])
 
 
 @pytest.mark.parametrize("started", [False, True])
 def test_every_parameter_gets_a_gradient(network: PixelwiseWarping, started: bool) -> None:
     """But for those of matching and refinement where the warp begins from a start."""
-    made = warp(network, start(noise(H, W) > 0.3) if started else None)
-    loss = sum((residual - 3).abs().mean() for residual in made.sequence) + made.visibility.square().mean()
+    result = warp(network, start(noise(H, W) > 0.3) if started else None)
+    loss = sum((residual - 3).abs().mean() for residual in result.sequence) + result.visibility.square().mean()
     loss.backward()
     idle = ("correlation.", "update.") if started else ()
     for name, parameter in network.named_parameters():
@@ -140,10 +140,10 @@ def test_every_parameter_gets_a_gradient(network: PixelwiseWarping, started: boo
             assert parameter.grad.any(), name
 
 
-def test_each_step_answers_for_itself_alone(network: PixelwiseWarping) -> None:
+def test_each_step_gets_gradients_of_its_own_correction_alone(network: PixelwiseWarping) -> None:
     """No gradient flows from a step's residual into the displacement before it (RAFT)."""
-    made = warp(network)
-    made.sequence[0].sum().backward(retain_graph=True)
+    result = warp(network)
+    result.sequence[0].sum().backward(retain_graph=True)
     assert network.update.correct[2].weight.grad is not None
     assert network.upsampling.from_quarter.weight.grad is None
     assert network.extension.down[0].layers[0].weight.grad is None
@@ -152,39 +152,39 @@ def test_each_step_answers_for_itself_alone(network: PixelwiseWarping) -> None:
 @pytest.mark.parametrize(("h", "w"), [(32, 32), (40, 72), (64, 32), (136, 88)])
 @torch.no_grad()
 def test_windows_of_any_size_in_multiples_of_eight(network: PixelwiseWarping, h: int, w: int) -> None:
-    made = network(pair(2, h, w), features(2, h, w), features(2, h, w, seed=1))
-    assert made.residual.shape == (2, 2, h, w)
-    assert made.residual.isfinite().all()
+    result = network(pair(2, h, w), features(2, h, w), features(2, h, w, seed=1))
+    assert result.residual.shape == (2, 2, h, w)
+    assert result.residual.isfinite().all()
 
 
 @torch.no_grad()
 def test_a_pair_does_not_depend_on_its_batch(network: PixelwiseWarping) -> None:
-    both, there, here = pair(2), features(2), features(2, seed=1)
-    together = network(both, there, here)
+    both, reference, target = pair(2), features(2), features(2, seed=1)
+    together = network(both, reference, target)
     alone = network(
         replace(both, **{name: value[1:] for name, value in vars(both).items()}),
-        Features(there.quarter[1:], there.eighth[1:]), Features(here.quarter[1:], here.eighth[1:]),
+        Features(reference.quarter[1:], reference.eighth[1:]), Features(target.quarter[1:], target.eighth[1:]),
     )  # fmt: skip
     assert torch.allclose(together.residual[1:], alone.residual, atol=1e-3)
     assert torch.allclose(together.visibility[1:], alone.visibility, atol=1e-3)
 
 
 @torch.no_grad()
-def test_nothing_seen_at_all_gives_finite_answers(network: PixelwiseWarping) -> None:
+def test_without_valid_pixels_results_are_finite(network: PixelwiseWarping) -> None:
     nothing = torch.zeros(1, 1, H, W)
     blank = PairTensors(torch.zeros(1, 3, H, W), torch.zeros(1, 3, H, W), nothing, nothing)
-    made = network(blank, features(), features(seed=1))
-    assert made.residual.isfinite().all()
-    assert made.visibility.isfinite().all()
+    result = network(blank, features(), features(seed=1))
+    assert result.residual.isfinite().all()
+    assert result.visibility.isfinite().all()
 
 
-def test_half_precision_answers_in_single_and_about_the_same(network: PixelwiseWarping) -> None:
+def test_in_half_precision_results_are_single_and_about_the_same(network: PixelwiseWarping) -> None:
     with torch.no_grad():
         exact = warp(network)
         with torch.autocast("cpu", torch.bfloat16):
-            made = warp(network)
-    assert made.residual.dtype == made.visibility.dtype == made.matching.dtype == torch.float32
-    assert (made.residual - exact.residual).abs().max() < 0.1 * exact.residual.abs().max()
+            result = warp(network)
+    assert result.residual.dtype == result.visibility.dtype == result.matching.dtype == torch.float32
+    assert (result.residual - exact.residual).abs().max() < 0.1 * exact.residual.abs().max()
 
 
 def test_trusted_pixels_are_kept_as_in_numpy() -> None:

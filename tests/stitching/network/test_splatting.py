@@ -1,9 +1,11 @@
+"""Forward warping in torch: what lands where, what is on top, and gradients."""
+
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stitching.geometry.pixel_maps import pixel_grid
-from stitching.network.splatting import MIN_COVERAGE, Splatted, splat
+from stitching.network.splatting import MIN_COVERAGE, splat
 from stitching.warping.splat import SHARPNESS
 from stitching.warping.splat import splat_warp as splat_numpy
 
@@ -51,7 +53,7 @@ def test_a_whole_shift_is_exact() -> None:
     assert not splatted.values[..., :5].any()
 
 
-def test_half_a_pixel_shares_out_and_loses_nothing() -> None:
+def test_half_a_pixel_is_shared_out_and_nothing_is_lost() -> None:
     values = noise(1, 1, H, W)
     splatted = splat(values, shift(0.5, 0), SAME, EVERYWHERE)
     assert torch.allclose(splatted.values[..., 1:], (values[..., 1:] + values[..., :-1]) / 2)
@@ -59,7 +61,7 @@ def test_half_a_pixel_shares_out_and_loses_nothing() -> None:
     assert torch.allclose(splatted.coverage[..., 1:], torch.tensor(1.0))
 
 
-def test_agrees_with_the_splat_of_the_base_install() -> None:
+def test_agrees_with_the_splat_in_numpy() -> None:
     """Which splats minus the displacement, and takes a confidence 0 .. 1 times its sharpness as importance."""
     forward, confidence, valid = bend(), 0.8 + 0.2 * noise(1, 1, H, W), (noise(1, 1, H, W) > 0.1).float()
     splatted = splat(-forward, forward, SHARPNESS * confidence, valid)
@@ -89,14 +91,14 @@ def test_a_lone_pixel_of_low_importance_is_no_hole(level: float, below: float) -
     importance = SAME + level
     importance[..., 7, 9] -= below
     values = noise(1, 3, H, W)
-    move = shift(0, 0)
-    move[..., 8:, :] = 5.0  # what lies below moves away
-    splatted = splat(values, move, importance, EVERYWHERE)
+    displacement = shift(0, 0)
+    displacement[..., 8:, :] = 5.0  # what lies below moves away
+    splatted = splat(values, displacement, importance, EVERYWHERE)
     assert torch.allclose(splatted.values[..., 7, 9], values[..., 7, 9], rtol=1e-6)
     assert splatted.coverage[0, 0, 7, 9] == 1
 
 
-def test_importance_of_what_is_not_seen_does_not_matter() -> None:
+def test_importance_of_pixels_that_are_not_valid_does_not_matter() -> None:
     values, valid = noise(1, 3, H, W), EVERYWHERE.clone()
     valid[..., :4] = 0
     plain = splat(values, bend(), SAME, valid)
@@ -106,39 +108,39 @@ def test_importance_of_what_is_not_seen_does_not_matter() -> None:
 
 
 def test_a_picture_does_not_depend_on_its_batch() -> None:
-    values, move = noise(2, 3, H, W), torch.cat([bend(), -bend()])
+    values, displacement = noise(2, 3, H, W), torch.cat([bend(), -bend()])
     importance = torch.cat([SAME, noise(1, 1, H, W) + 50])
-    together = splat(values, move, importance, EVERYWHERE.expand(2, -1, -1, -1))
+    together = splat(values, displacement, importance, EVERYWHERE.expand(2, -1, -1, -1))
     for i in range(2):
-        alone = splat(values[i : i + 1], move[i : i + 1], importance[i : i + 1], EVERYWHERE)
+        alone = splat(values[i : i + 1], displacement[i : i + 1], importance[i : i + 1], EVERYWHERE)
         assert torch.equal(together.values[i], alone.values[0])
 
 
 @pytest.mark.parametrize("far", [1e3, -1e9, 3e38])
 def test_what_leaves_the_canvas_is_dropped(far: float) -> None:
-    move = shift(0, 0)
-    move[..., 16:] = far
-    move.requires_grad_()
+    displacement = shift(0, 0)
+    displacement[..., 16:] = far
+    displacement.requires_grad_()
     values = noise(1, 3, H, W)
-    splatted = splat(values, move, SAME, EVERYWHERE)
+    splatted = splat(values, displacement, SAME, EVERYWHERE)
     assert torch.equal(splatted.values[..., :16], values[..., :16])
     assert not splatted.coverage[..., 16:].any()
-    (gradient,) = torch.autograd.grad(splatted.values.sum(), move)
+    (gradient,) = torch.autograd.grad(splatted.values.sum(), displacement)
     assert gradient.isfinite().all()
 
 
-def test_a_picture_of_which_nothing_is_seen_is_all_hole() -> None:
+def test_a_picture_without_valid_pixels_is_one_hole() -> None:
     splatted = splat(noise(1, 3, H, W), shift(0, 0), 50 * noise(1, 1, H, W), 0 * EVERYWHERE)
     assert not splatted.values.any()
     assert not splatted.coverage.any()
 
 
 def test_gradients_are_right_with_several_layers_on_a_pixel() -> None:
-    """Three rows land on row 1 of 4, two columns side by side, one pixel outside, one not seen."""
+    """Three rows land on row 1 of 4, two columns side by side, one pixel outside, one not valid."""
     values = noise(2, 2, 4, 5).double()
-    move = 0.2 * noise(2, 2, 4, 5).double() + 0.1
-    move[:, 1] += torch.tensor([1.0, 0.0, -1.0, 0.0])[:, None]
-    move[:, 0, 3, 0] = 100.0
+    displacement = 0.2 * noise(2, 2, 4, 5).double() + 0.1
+    displacement[:, 1] += torch.tensor([1.0, 0.0, -1.0, 0.0])[:, None]
+    displacement[:, 0, 3, 0] = 100.0
     importance = 4 * noise(2, 1, 4, 5).double()
     valid = torch.ones(2, 1, 4, 5).double()
     valid[:, :, 1, 2] = 0
@@ -147,7 +149,7 @@ def test_gradients_are_right_with_several_layers_on_a_pixel() -> None:
         splatted = splat(*inputs, valid)
         return splatted.values, splatted.coverage
 
-    inputs = [tensor.requires_grad_() for tensor in (values, move, importance)]
+    inputs = [tensor.requires_grad_() for tensor in (values, displacement, importance)]
     assert splat(*inputs, valid).coverage.max() > 2
     assert torch.autograd.gradcheck(both, inputs)
 
@@ -166,14 +168,14 @@ def test_a_displacement_learns_where_to_put_a_picture() -> None:
     x, y = torch.from_numpy(pixel_grid(H, W)).unbind(2)
     picture = torch.stack([torch.sin(x / 4), torch.cos(y / 4)])[None]
     aim = splat(picture, shift(2.3, -1.4), SAME, EVERYWHERE)
-    move = torch.zeros(1, 2, 1, 1, requires_grad=True)
-    optimizer = torch.optim.Adam([move], lr=0.2)
+    displacement = torch.zeros(1, 2, 1, 1, requires_grad=True)
+    optimizer = torch.optim.Adam([displacement], lr=0.2)
     for _ in range(60):
         optimizer.zero_grad()
-        made = splat(picture, move.expand(-1, -1, H, W), SAME, EVERYWHERE)
-        (aim.coverage * made.coverage * (made.values - aim.values).abs()).mean().backward()
+        result = splat(picture, displacement.expand(-1, -1, H, W), SAME, EVERYWHERE)
+        (aim.coverage * result.coverage * (result.values - aim.values).abs()).mean().backward()
         optimizer.step()
-    assert move.detach().flatten().tolist() == pytest.approx([2.3, -1.4], abs=0.15)
+    assert displacement.detach().flatten().tolist() == pytest.approx([2.3, -1.4], abs=0.15)
 
 
 def test_half_precision_is_computed_in_single_and_has_gradients() -> None:
@@ -186,20 +188,3 @@ def test_half_precision_is_computed_in_single_and_has_gradients() -> None:
     for gradient in torch.autograd.grad(splatted.values.square().sum(), inputs):
         assert gradient.isfinite().all()
         assert gradient.any()
-
-
-def test_its_graph_works_on_other_data() -> None:
-    """Nothing in the code depends on values, so that it can be exported."""
-
-    class Module(nn.Module):
-        def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-            splatted = splat(*inputs)
-            return splatted.values, splatted.coverage
-
-    values = noise(1, 3, H, W)
-    graph = torch.export.export(Module(), (values, shift(0, 0), SAME, EVERYWHERE)).module()
-    valid = (noise(1, 1, H, W) > 0.5).float()
-    made = Splatted(*graph(values, bend(), 9 * valid, valid))
-    expected = splat(values, bend(), 9 * valid, valid)
-    assert torch.equal(made.values, expected.values)
-    assert torch.equal(made.coverage, expected.coverage)

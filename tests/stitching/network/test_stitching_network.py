@@ -1,3 +1,6 @@
+"""PWM and SIGMo on one backbone: masks, sizes, norms of tasks, gradients."""
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -15,11 +18,11 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def pair(unseen: float = 0.0, h: int = H, w: int = W) -> PairTensors:
-    """Two random pictures, each with a side that is not seen, filled with `unseen`."""
+def pair(fill: float = 0.0, h: int = H, w: int = W) -> PairTensors:
+    """Two random pictures, each with a side that is not valid, filled with `fill`."""
     pictures, valid = noise(2, 1, 3, h, w), torch.ones(2, 1, 1, h, w)
     valid[0, ..., 3 * w // 4 :], valid[1, ..., : w // 4] = 0, 0
-    pictures = torch.where(valid > 0, pictures, unseen)
+    pictures = torch.where(valid > 0, pictures, fill)
     return PairTensors(pictures[0], pictures[1], valid[0], valid[1])
 
 
@@ -29,37 +32,35 @@ def start() -> Start:
 
 @pytest.fixture
 def network() -> StitchingNetwork:
-    """With norms that have seen something: their statistics are of no particular kind."""
+    """With random statistics of the batch norms."""
     torch.manual_seed(0)
-    made = StitchingNetwork()
+    result = StitchingNetwork()
     with torch.no_grad():
-        for norm in made.backbone.modules():
+        for norm in result.backbone.modules():
             if isinstance(norm, torch.nn.BatchNorm2d):
                 assert norm.running_mean is not None
                 norm.running_mean.normal_(std=0.3)
-    return made
+    return result
 
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("started", [False, True])
 @torch.no_grad()
-def test_what_lies_where_a_picture_is_not_seen_does_not_matter(
-    network: StitchingNetwork, training: bool, started: bool
-) -> None:
+def test_pixels_that_are_not_valid_do_not_matter(network: StitchingNetwork, training: bool, started: bool) -> None:
     network.train(training)
     residual, importance = 4 * noise(1, 2, H, W), noise(1, 1, H, W)
-    answers = []
-    for unseen in (0.0, 1.0, 1000.0):
-        made = network.warp(pair(unseen), start() if started else None)
-        stitched = network.stitch(pair(unseen), residual, importance).generated
-        matching = [] if made.matching is None else [made.matching]
-        answers.append([*made.sequence, made.visibility, *matching, *vars(stitched).values()])
-    for other in answers[1:]:
-        assert all(torch.equal(a, b) for a, b in zip(answers[0], other, strict=True))
+    results = []
+    for fill in (0.0, 1.0, 1000.0):
+        result = network.warp(pair(fill), start() if started else None)
+        stitched = network.stitch(pair(fill), residual, importance).generated
+        matching = [] if result.matching is None else [result.matching]
+        results.append([*result.sequence, result.visibility, *matching, *vars(stitched).values()])
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
 
 
 @pytest.mark.parametrize(("h", "w"), [(60, 96), (64, 100), (24, 96), (64, 16)])
-def test_other_sizes_are_refused_with_the_way_out(network: StitchingNetwork, h: int, w: int) -> None:
+def test_other_sizes_are_refused_with_what_to_do(network: StitchingNetwork, h: int, w: int) -> None:
     with pytest.raises(InputError, match=rf"{w} x {h} px: .* multiples of 8, 32 or more; pad it"):
         network.warp(pair(h=h, w=w))
     with pytest.raises(InputError, match="pad it"):
@@ -77,7 +78,7 @@ def test_padding_with_zeros_makes_any_size_fit(network: StitchingNetwork) -> Non
     assert network.eval().warp(fits).residual.isfinite().all()
 
 
-def test_one_task_leaves_the_norms_of_the_other_untouched(network: StitchingNetwork) -> None:
+def test_one_task_does_not_change_the_norms_of_the_other(network: StitchingNetwork) -> None:
     """Statistics, and parameters: they get no gradient."""
     for task, other in ((WARP, STITCH), (STITCH, WARP)):
         before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -110,10 +111,10 @@ def test_evaluation_does_not_depend_on_the_batch() -> None:
     assert torch.allclose(together.eighth[1:], alone.eighth, atol=1e-5)
 
 
-def test_every_parameter_learns_from_both_modules_together(network: StitchingNetwork) -> None:
-    made = network.warp(pair())
-    stitched = network.stitch(pair(), made.residual.detach(), made.visibility.detach()).generated.stitched
-    loss = sum((residual - 3).abs().mean() for residual in made.sequence) + made.visibility.square().mean()
+def test_every_parameter_gets_a_gradient_from_both_modules(network: StitchingNetwork) -> None:
+    result = network.warp(pair())
+    stitched = network.stitch(pair(), result.residual.detach(), result.visibility.detach()).generated.stitched
+    loss = sum((residual - 3).abs().mean() for residual in result.sequence) + result.visibility.square().mean()
     (loss + (stitched - 0.5).square().mean()).backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
@@ -122,8 +123,6 @@ def test_every_parameter_learns_from_both_modules_together(network: StitchingNet
 
 
 def test_pictures_and_masks_become_tensors() -> None:
-    import numpy as np
-
     picture = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
     assert torch.equal(to_tensor(picture)[0, 2], torch.tensor(picture[..., 2] / 255).float())
     assert to_tensor(picture[..., 0] > 4).unique().tolist() == [0, 1]

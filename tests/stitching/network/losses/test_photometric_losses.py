@@ -1,3 +1,5 @@
+"""Losses on pictures: what costs nothing, what costs more, what does not count, and gradients."""
+
 import pytest
 import torch
 from torch.autograd import gradcheck
@@ -32,7 +34,7 @@ def test_a_true_stitch_costs_nothing_and_any_other_something():
         assert all(term > 0.01 for term in stitch_loss(wrong, truth, EVERYWHERE).values())
 
 
-def test_the_terms_tell_brightness_from_structure():
+def test_the_terms_distinguish_brightness_from_structure():
     truth = texture()
     brighter = stitch_loss(truth + 0.1, truth, EVERYWHERE)
     assert brighter["photometric"].item() == pytest.approx(0.1, rel=0.02)
@@ -47,7 +49,7 @@ def test_the_structural_term_is_that_of_the_measures():
     assert 1 - terms["structural"].item() == pytest.approx(sum(measured) / B, abs=0.03)
 
 
-def test_a_stitch_is_judged_by_nothing_outside_the_mask():
+def test_pixels_outside_the_mask_do_not_count():
     stitched, truth = texture(0), texture(1)
     other = torch.where(half() > 0, stitched, texture(2))
     for name, term in stitch_loss(stitched, truth, half()).items():
@@ -61,7 +63,7 @@ def test_a_constant_weight_has_no_seam():
         assert seam_loss(EVERYWHERE * share, texture(0), texture(1), EVERYWHERE) == 0
 
 
-def test_a_seam_costs_what_the_pictures_differ_along_it():
+def test_a_seam_costs_the_difference_of_the_pictures_along_it():
     reference = texture()
     target = reference.clone()
     target[..., W // 2 - 6 : W // 2 + 6] = texture(1)[..., W // 2 - 6 : W // 2 + 6]
@@ -75,7 +77,7 @@ def test_a_seam_costs_what_the_pictures_differ_along_it():
     assert seam_at(W // 2) > 0.001
 
 
-def test_the_gradient_moves_a_seam_out_of_what_differs():
+def test_the_gradient_moves_a_seam_away_from_differences():
     reference = texture()
     target = reference.clone()
     target[:, :, 20:28] = 1 - target[:, :, 20:28]
@@ -92,7 +94,7 @@ def test_seams_outside_the_overlap_are_free():
     assert seam_loss(weight, texture(0), texture(1), half()) == 0
 
 
-def moved_pair(shift=5):
+def shifted_pair(shift=5):
     """Target pixel q shows what the reference shows at q + (shift, 0)."""
     wide = texture(width=W + shift)
     residual = STILL.clone()
@@ -101,7 +103,7 @@ def moved_pair(shift=5):
 
 
 def test_the_true_warp_of_a_pair_costs_least():
-    reference, target, truth = moved_pair()
+    reference, target, truth = shifted_pair()
     costs = [
         warp_photometric_loss(reference, EVERYWHERE, target, EVERYWHERE, truth + shift, EVERYWHERE).item()
         for shift in (-3.0, -1.0, 0.0, 1.0, 3.0)
@@ -113,16 +115,16 @@ def test_the_true_warp_of_a_pair_costs_least():
 
 @pytest.mark.parametrize(("gain", "offset"), [(0.4, 0.0), (1.0, 0.15), (0.7, 0.3)])
 def test_another_exposure_changes_nothing(gain, offset):
-    reference, target, truth = moved_pair()
+    reference, target, truth = shifted_pair()
     for residual in (truth, STILL):
         one = warp_photometric_loss(reference, EVERYWHERE, target, EVERYWHERE, residual, EVERYWHERE)
         other = warp_photometric_loss(reference, EVERYWHERE, target * gain + offset, EVERYWHERE, residual, EVERYWHERE)
         assert torch.allclose(one, other, rtol=1e-3)
 
 
-def test_black_where_nothing_is_seen_is_no_part_of_a_pair():
-    """Neither its value nor its border tells on the pixels that are seen."""
-    reference, target, truth = moved_pair(4)
+def test_pixels_that_are_not_valid_do_not_count():
+    """Neither their values nor their border."""
+    reference, target, truth = shifted_pair(4)
     valid = half()
     costs = [
         warp_photometric_loss(reference * valid + grey * (1 - valid), valid, target, EVERYWHERE, truth, EVERYWHERE)
@@ -130,13 +132,13 @@ def test_black_where_nothing_is_seen_is_no_part_of_a_pair():
     ]
     assert torch.allclose(costs[0], costs[1], rtol=1e-4)
     residual = truth.clone()
-    residual[..., W // 2 :] += 3  # these land where the reference is not seen
+    residual[..., W // 2 :] += 3  # these land where the reference is not valid
     moved = warp_photometric_loss(reference * valid, valid, target, EVERYWHERE, residual, EVERYWHERE)
     assert torch.allclose(moved, costs[0])
 
 
-def test_descending_finds_the_warp_of_a_pair():
-    reference, target, truth = moved_pair(3)
+def test_gradient_descent_finds_the_warp_of_a_pair():
+    reference, target, truth = shifted_pair(3)
     shift = torch.tensor([1.8, 0.4], requires_grad=True)
     descent = torch.optim.Adam([shift], lr=0.1)
     for _ in range(60):
@@ -156,7 +158,7 @@ def evaluate(stitched, weight, residual, where):
 
 @pytest.mark.parametrize("where", [NOWHERE, EVERYWHERE, half()], ids=["nowhere", "everywhere", "half"])
 @pytest.mark.parametrize("flat", [False, True])
-def test_gradients_are_finite_and_nothing_comes_from_nowhere(where, flat):
+def test_gradients_are_finite_and_zero_without_weights(where, flat):
     """Flat pictures too: their deviation is 0. And warps that leave the window."""
     stitched = (torch.zeros(B, 3, H, W) if flat else texture()).requires_grad_()
     weight = texture(4)[:, :1].clone().requires_grad_()

@@ -1,3 +1,5 @@
+"""Values between the pixels of maps."""
+
 import torch
 
 from stitching.network.losses.sampling import sample, sample_points
@@ -7,11 +9,11 @@ B, H, W = 2, 32, 48
 MAPS = torch.randn(B, 3, H, W, generator=torch.Generator().manual_seed(0))
 
 
-def test_the_two_ways_to_sample_agree():
+def test_sampling_maps_and_points_agree():
     points = torch.rand(B, 2, 7, 9, generator=torch.Generator().manual_seed(1)) * 60 - 6
     values, within = sample(MAPS, points)
-    few, inside = sample_points(MAPS, torch.arange(B), points.flatten(2).transpose(1, 2))
-    assert torch.allclose(values.flatten(2).transpose(1, 2), few, atol=1e-4)
+    point_values, inside = sample_points(MAPS, torch.arange(B), points.flatten(2).transpose(1, 2))
+    assert torch.allclose(values.flatten(2).transpose(1, 2), point_values, atol=1e-4)
     assert torch.equal(within.flatten(1), inside)
 
 

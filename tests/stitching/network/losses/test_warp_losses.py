@@ -1,3 +1,5 @@
+"""Losses on warps: what costs nothing, what costs how much, what does not count, and gradients."""
+
 import math
 
 import pytest
@@ -126,7 +128,7 @@ def test_matches_and_cells_without_a_match_weigh_the_same():
     assert matching_loss(logits, cell).item() == pytest.approx(20, rel=1e-3)
 
 
-def test_right_and_sure_matches_cost_nothing_and_unknown_cells_never_do():
+def test_right_and_confident_matches_and_unknown_cells_cost_nothing():
     cell = torch.tensor([[0, 2, 4, -1], [4, -1, 1, 3]])
     logits = 50 * torch.nn.functional.one_hot(cell.clamp_min(0), 5).float()
     assert matching_loss(logits, cell).item() < 1e-6
@@ -184,7 +186,7 @@ def test_an_unknown_fundamental_matrix_leaves_its_image_out():
 
 
 def test_the_pixel_at_the_epipole_is_left_out():
-    """Walking forward: the epipole is where one looks, and all lines pass through it."""
+    """Of a camera that moves forward: all lines pass through the epipole."""
     x, y = 20.0, 11.0
     forward = torch.tensor([[0, -1, y], [1, 0, -x], [-y, x, 0.0]]).expand(B, 3, 3)
     q = pixel_xy(torch.zeros(1, 1, H, W))
@@ -203,7 +205,7 @@ def test_straight_motion_of_segments_costs_nothing():
     assert line_loss(torch.zeros_like(turned), SEGMENTS, OWNER, EVERYWHERE).item() < 1e-5
 
 
-def test_bending_a_segment_costs_and_descending_straightens_it():
+def test_bending_a_segment_costs_and_gradient_descent_straightens_it():
     x, y = pixel_xy(EVERYWHERE).unbind(1)
     bent = torch.stack([2 * (y / 6).sin(), 3 * (x / 8).sin()], 1).repeat(B, 1, 1, 1)
     first = line_loss(bent, SEGMENTS, OWNER, EVERYWHERE).item()
@@ -224,7 +226,7 @@ def test_a_bend_by_a_known_height_costs_its_mean_distance():
     assert cost.item() == pytest.approx(2, abs=0.1)
 
 
-def test_segments_use_the_field_of_their_own_image_and_only_what_is_seen():
+def test_segments_use_the_field_of_their_own_image_and_only_valid_pixels():
     field = affine()
     field[0, :, 10:20] += noise(2, 10, W) * 5
     others = OWNER == 1
@@ -268,7 +270,7 @@ def test_affine_fields_are_smooth_and_bends_cost_least_at_edges_of_the_picture()
     assert costs[1] == pytest.approx(costs[2])
 
 
-def test_what_is_not_seen_need_not_be_smooth():
+def test_pixels_that_are_not_valid_need_not_be_smooth():
     valid = EVERYWHERE.clone()
     valid[..., 20:] = 0
     torn = affine()
@@ -276,20 +278,20 @@ def test_what_is_not_seen_need_not_be_smooth():
     assert smoothness_loss(torn, torch.rand(B, 3, H, W), valid).item() < 1e-6
 
 
-def test_there_and_back_again_costs_nothing():
-    there = torch.tensor([6.25, -3.5])[:, None, None].expand(B, 2, H, W)
-    assert cycle_loss(there, -there, EVERYWHERE).item() < 1e-5
-    beside = -there + torch.tensor([3.0, 4.0])[:, None, None]
-    assert cycle_loss(there, beside, EVERYWHERE).item() == pytest.approx(5, rel=0.01)
+def test_a_consistent_pair_of_residuals_costs_nothing():
+    forward = torch.tensor([6.25, -3.5])[:, None, None].expand(B, 2, H, W)
+    assert cycle_loss(forward, -forward, EVERYWHERE).item() < 1e-5
+    off = -forward + torch.tensor([3.0, 4.0])[:, None, None]
+    assert cycle_loss(forward, off, EVERYWHERE).item() == pytest.approx(5, rel=0.01)
 
 
-def test_a_cycle_reads_the_way_back_where_the_pixel_lands_and_forgets_what_leaves():
-    there = torch.zeros(1, 2, H, W)
-    there[:, 0] = 10
-    there[..., W - 10 :] = 25
+def test_the_backward_residual_is_read_where_a_pixel_lands_and_pixels_that_leave_do_not_count():
+    forward = torch.zeros(1, 2, H, W)
+    forward[:, 0] = 10
+    forward[..., W - 10 :] = 25
     back = torch.zeros(1, 2, H, W)
-    back[:, 0, :, 10:] = -10  # what lies left of 10 px is reached by no one
-    assert cycle_loss(there, back, EVERYWHERE[:1]).item() < 1e-5
+    back[:, 0, :, 10:] = -10  # no pixel lands left of 10 px
+    assert cycle_loss(forward, back, EVERYWHERE[:1]).item() < 1e-5
 
 
 def test_the_order_of_the_batch_does_not_matter():
