@@ -13,7 +13,7 @@ SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
 
 @dataclass(frozen=True)
 class PairFiles:
-    """The files of a pair. `truth`: its ground truth `gt.npz`, None where there is none."""
+    """The files of a pair. `truth`: its ground truth `gt.npz`; None without one."""
 
     name: str
     reference: Path
@@ -21,7 +21,7 @@ class PairFiles:
     truth: Path | None = None
 
     def digest(self) -> str:
-        """Changes whenever one of the files does. Raises InputError where one cannot be read."""
+        """A hash of the files' contents. Raises InputError where one cannot be read."""
         total = hashlib.sha256()
         for path in (self.reference, self.target, self.truth):
             if path is not None:
@@ -35,8 +35,8 @@ class PairFiles:
 def find_pairs(folder: Path, limit: int | None = None) -> list[PairFiles]:
     """The pairs of a folder in the order of their names, at most `limit`.
 
-    Either `NAME/1.*` and `NAME/2.*`, with `NAME/gt.npz` where there is ground truth, or the layout of
-    UDIS-D: `input1/NAME.*` and `input2/NAME.*`. Half a pair is skipped with a line on stderr.
+    Two layouts are known: `NAME/1.*` and `NAME/2.*`, with `NAME/gt.npz` where there is ground truth; and that of
+    UDIS-D, `input1/NAME.*` and `input2/NAME.*`. A picture without its counterpart is skipped with a line on stderr.
     Raises InputError where there is no pair.
     """
     if not folder.is_dir():
@@ -44,14 +44,14 @@ def find_pairs(folder: Path, limit: int | None = None) -> list[PairFiles]:
     if (folder / "input1").is_dir() and (folder / "input2").is_dir():
         layout = "input1/NAME.* with its input2/NAME.*"
         names = sorted({path.stem for path in (folder / "input1").iterdir() if path.suffix.lower() in SUFFIXES})
-        candidates = {name: (folder / "input1", name, folder / "input2", name) for name in names}
+        candidates = {name: (folder / "input1" / name, folder / "input2" / name) for name in names}
     else:
         layout = "NAME/1.* with its NAME/2.*"
         names = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        candidates = {name: (folder / name, "1", folder / name, "2") for name in names}
+        candidates = {name: (folder / name / "1", folder / name / "2") for name in names}
     pairs = []
-    for name, (first, reference_stem, second, target_stem) in candidates.items():
-        reference, target = _picture(first, reference_stem), _picture(second, target_stem)
+    for name, stems in candidates.items():
+        reference, target = map(_picture, stems)
         if reference and target:
             truth = folder / name / "gt.npz"
             pairs.append(PairFiles(name, reference, target, truth if truth.is_file() else None))
@@ -62,6 +62,7 @@ def find_pairs(folder: Path, limit: int | None = None) -> list[PairFiles]:
     return pairs[:limit]
 
 
-def _picture(folder: Path, stem: str) -> Path | None:
-    names = [stem + suffix for suffix in (*SUFFIXES, *map(str.upper, SUFFIXES))]
-    return next((folder / name for name in names if (folder / name).is_file()), None)
+def _picture(stem: Path) -> Path | None:
+    """The picture whose path without suffix is `stem`; None where there is none."""
+    paths = [Path(f"{stem}{suffix}") for suffix in (*SUFFIXES, *map(str.upper, SUFFIXES))]
+    return next((path for path in paths if path.is_file()), None)

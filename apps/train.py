@@ -14,10 +14,10 @@ def train_command(
     output: tyro.conf.Positional[Path],
     options: tyro.conf.OmitArgPrefixes[TrainOptions] = TrainOptions(),  # noqa: B008 - frozen
 ) -> None:
-    """Train the networks on generated pairs; interrupted, the same command goes on where it stopped.
+    """Train the networks on generated pairs; after an interruption the same command resumes the run.
 
     Args:
-        mode: flow: the warp (PWM); blend: the stitched picture (SIGMo); joint: both on one backbone.
+        mode: flow: the warp (PWM); blend: the blend (SIGMo); joint: both on one backbone.
         output: folder of the run: best.safetensors, last.safetensors, state.pt, curves for TensorBoard.
     """
     if missing := [package for package in ("torch", "lightning", "safetensors") if find_spec(package) is None]:

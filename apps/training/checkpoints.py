@@ -1,6 +1,6 @@
 """The training state of a run as a file without pickled objects, and the names of a run's files.
 
-A run folder holds BEST and LAST, the averaged weights that a user gets, and STATE, all that resuming needs.
+A run folder holds BEST and LAST, the averaged weights for users, and STATE, all that resuming needs.
 """
 
 import io
@@ -20,11 +20,11 @@ BEST = "best.safetensors"
 LAST = "last.safetensors"
 STATE = "state.pt"
 
-_FORMAT, _VERSION = "parastitch-training-state", 1
+_FORMAT, _VERSION = "parastitch-training-state", 2
 
 
 def save_state(path: AnyPath, state: Mapping[str, Any]) -> None:
-    """Write a training state: the new file whole, or the old one as it was.
+    """Write a training state atomically: a crash leaves the old file.
 
     state: tensors, numbers, strings, None, and dicts, lists and tuples of them, as the state_dicts of torch are.
     Raises TypeError where it holds anything else, which could not be loaded; InputError where no file can be written

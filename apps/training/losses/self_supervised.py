@@ -1,7 +1,5 @@
 """The losses of the tasks on photographs, whose ground truth is unknown: the pictures must agree with each other."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -53,21 +51,20 @@ def self_supervised_losses(
     """
     plausible = _plausible(batch)
     terms: Terms = {}
+    losses: Terms = {}
     if forward is not None and backward is not None:
         terms |= _warp_terms(batch, forward, backward, plausible)
-    if stitched is not None:
-        terms |= stitch_terms(stitched, plausible)
-    losses: dict[str, Callable[[], Tensor]] = {
-        "warp": lambda: (
+        losses["warp"] = (
             PHOTOMETRIC_WEIGHT * terms["pairs/photometric"]
             + SMOOTHNESS_WEIGHT * terms["pairs/smooth"]
             + CYCLE_WEIGHT * terms["pairs/cycle"]
-        ),
-        "geometry": lambda: 0 * _needed(forward).residual.mean(),
-        "visibility": lambda: 0 * _needed(forward).visibility.float().mean(),
-        "stitch": lambda: terms["pairs/gain"] + terms["pairs/seam"] + terms["pairs/ghost"],
-    }
-    return {task: losses[task]() for task in tasks}, terms
+        )
+        losses["geometry"] = 0 * forward.residual.mean()
+        losses["visibility"] = 0 * forward.visibility.float().mean()
+    if stitched is not None:
+        terms |= stitch_terms(stitched, plausible)
+        losses["stitch"] = terms["pairs/gain"] + terms["pairs/seam"] + terms["pairs/ghost"]
+    return {task: losses[task] for task in tasks}, terms
 
 
 def photometric_difference(pair: PairTensors, residual: Tensor, mask: Tensor) -> Tensor:
@@ -128,8 +125,3 @@ def _plausible(batch: ExampleBatch) -> Tensor:
     overlap = batch.reference_valid * batch.target_valid
     share = (batch.trusted * overlap).mean((1, 2, 3), keepdim=True) / overlap.mean((1, 2, 3), keepdim=True)
     return (share > MIN_CONSISTENT_SHARE).float().expand_as(overlap)  # without overlap: NaN > ... is false
-
-
-def _needed(warp: PixelwiseWarp | None) -> PixelwiseWarp:
-    assert warp is not None, "the task needs the warp"
-    return warp

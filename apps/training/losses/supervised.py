@@ -1,9 +1,8 @@
 """The losses of the tasks on generated examples, against their ground truth."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 
 from apps.training.losses.seam import Terms, seam_terms
 from apps.training.losses.targets import known_pixels, true_cells
@@ -20,24 +19,22 @@ LINE_WEIGHT = 1 / 8
 MATCHING_WEIGHT = 1 / 4
 SEAM_WEIGHT = 100.0  # against the picture: a seam is one pixel wide
 
-_TASK_LOSSES: dict[str, Callable[[Terms], Tensor]] = {
-    "warp": lambda terms: SEQUENCE_WEIGHT * terms["sequence"] + terms.get("matching", 0) * MATCHING_WEIGHT,
-    "geometry": lambda terms: EPIPOLAR_WEIGHT * terms["epipolar"] + LINE_WEIGHT * terms["line"],
-    "visibility": lambda terms: terms["visibility"],
-    "stitch": lambda terms: terms["stitch"],
-}
-
 
 def supervised_losses(
     prediction: Prediction, batch: ExampleBatch, truth: BatchTruth, tasks: tuple[str, ...]
 ) -> tuple[Terms, Terms]:
     """The loss () of each task, and the unweighted terms () that they are made of."""
     terms: Terms = {}
+    losses: Terms = {}
     if prediction.warp is not None:
         terms |= _warp_terms(prediction.warp, batch, truth)
+        losses["warp"] = SEQUENCE_WEIGHT * terms["sequence"] + terms.get("matching", 0) * MATCHING_WEIGHT
+        losses["geometry"] = EPIPOLAR_WEIGHT * terms["epipolar"] + LINE_WEIGHT * terms["line"]
+        losses["visibility"] = terms["visibility"]
     if prediction.stitched:
         terms |= _stitch_terms(prediction.stitched, truth)
-    return {task: _TASK_LOSSES[task](terms) for task in tasks}, terms
+        losses["stitch"] = terms["stitch"]
+    return {task: losses[task] for task in tasks}, terms
 
 
 def _warp_terms(warp: PixelwiseWarp, batch: ExampleBatch, truth: BatchTruth) -> Terms:

@@ -177,7 +177,7 @@ def test_files_that_hold_no_training_state_are_refused(tmp_path, monkeypatch):
     torch.save({"state": Trap()}, "trap")
     torch.save({"epoch": 3}, "foreign")
     torch.save([3], "list")
-    torch.save({"format": "parastitch-training-state", "version": 2}, "newer")
+    torch.save({"format": "parastitch-training-state", "version": 1}, "newer")
     refused = {
         "short": "damaged or cut short",
         "flipped": "damaged or cut short",
@@ -185,7 +185,7 @@ def test_files_that_hold_no_training_state_are_refused(tmp_path, monkeypatch):
         "trap": "holds pickled objects, which could run code",
         "foreign": "format None; expected 'parastitch-training-state'",
         "list": "format None",
-        "newer": "version 2 of its format",
+        "newer": "version 1 of its format",
         "missing": "No such file",
     }
     for name, words in refused.items():
