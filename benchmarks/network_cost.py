@@ -118,9 +118,9 @@ def _name(case: Case) -> str:
 def _aligned(size: Size) -> CanvasPair:
     """A synthetic pair on a window, the target coarsely aligned."""
     reference, target = make_pair(size[0] * size[1] / 1e6)
-    homography, *matches = coarse_alignment(reference, target)
+    homography, matches = coarse_alignment(reference, target)
     window = choose_window(homography, (target.shape[1], target.shape[0]), size)
-    return draw_pair(reference, target, window, (matches[0], matches[1]))
+    return draw_pair(reference, target, window, matches)
 
 
 def _calls(pair: CanvasPair, devices: list[str]) -> Iterator[tuple[Case, Call]]:

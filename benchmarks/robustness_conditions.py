@@ -16,7 +16,7 @@ import torch
 
 from datasets.generate import GenerateJob, OpenRenderer, generate
 from datasets.options import SampleOptions
-from datasets.photometry import Look, taken
+from datasets.photometry import Look, apply_look
 from datasets.sample import Doubles, Floats, Pixels, Visibility
 from datasets.sample_renderer import SampleRenderer
 from datasets.scenes.shapes.outlines import person
@@ -143,7 +143,7 @@ def low_light(case: Case, size: Size, rng: Rng) -> Case:
 
 
 def _taken(case: Case, reference: Look, target: Look) -> Case:
-    return replace(case, reference=taken(case.reference, reference), target=taken(case.target, target))
+    return replace(case, reference=apply_look(case.reference, reference), target=apply_look(case.target, target))
 
 
 def with_people(case: Case, size: Size, rng: Rng) -> Case:

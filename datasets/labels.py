@@ -1,9 +1,9 @@
-"""What the label maps of a multi-task data set mean, the same for generated and public ones."""
+"""Kinds of label maps in multi-task data sets, for generated and public ones alike."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-IGNORED = 255  # in maps of classes and binary maps: nobody knows
+IGNORED = 255  # in maps of classes and binary maps: unknown
 
 Kind = Literal["classes", "binary", "distance", "normals"]
 
@@ -13,7 +13,7 @@ class Labels:
     """The label maps of one task.
 
     Attributes:
-        kind: what a map holds, with what stands for "nobody knows":
+        kind: type and values of a map, and the value that means unknown:
             classes   (h, w) int64, 0 .. classes - 1; IGNORED
             binary    (h, w) float32, 0 or 1; IGNORED
             distance  (h, w) float32, any unit; NaN

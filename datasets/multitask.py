@@ -1,4 +1,4 @@
-"""The scenes of the multi-task benchmark: one picture, four tasks; some labels wrong where asked for."""
+"""The scenes of the multi-task benchmark: one picture, four tasks; on request, some labels are wrong."""
 
 import hashlib
 import json
@@ -25,16 +25,16 @@ from datasets.rendering.shadow_maps import map_shadows
 from datasets.rendering.surface_maps import geometry_of
 from datasets.sample_renderer import SampleRenderer, open_renderer
 from datasets.viewpoints.request import CameraRequest
-from stitching.errors import InputError
+from stitching.errors import require
 from stitching.io.files import atomic_write
 
 TASKS = ("segmentation", "depth", "normals", "edges")
 
-_CORRUPTING = 0x6D746C  # keeps these random numbers apart from the scenes'
-_COLUMNS = 32  # rays across a view that is tried
+_CORRUPTION_SEED = 0x6D746C  # gives other random numbers than the scenes get
+_COLUMNS = 32  # of rays, per candidate view
 
 Item = tuple[Tensor, dict[str, Tensor]]
-Arrays = dict[str, NDArray[Any]]  # "image" and TASKS, stored small
+Arrays = dict[str, NDArray[Any]]  # "image" and TASKS, in types that take little space
 
 
 class MultiTaskScenes(Dataset[Item]):
@@ -63,32 +63,28 @@ class MultiTaskScenes(Dataset[Item]):
         Args:
             count: items.
             seed: another one gives other scenes.
-            options: size, scenes or mesh, textures, field of view, supersampling; the other ones are for pairs.
-            corrupt: task -> share of the items that get a wrong label map for it: that of another one of them, so
-                that the label maps as a whole stay the same.
+            options: size, scenes or mesh, textures, field of view, supersampling; the others concern pairs only.
+            corrupt: task -> share of the items that get a wrong label map for it: they exchange theirs, so that the
+                set of label maps stays the same.
 
         Raises:
             InputError: a number, task or share is impossible; textures or mesh cannot be used.
         """
-        for name, value, lowest in (("count", count, 1), ("seed", seed, 0)):
-            if value < lowest:
-                raise InputError(f"{name} {value}: expected {lowest} or above")
-        self._count, self._seed, self._options = count, seed, options
+        require(count >= 1, f"count {count}", "1 or above")
+        require(seed >= 0, f"seed {seed}", "0 or above")
         unknown = set(corrupt) - set(TASKS)
-        if unknown:
-            raise InputError(f"corrupt {', '.join(sorted(unknown))}: expected tasks of {', '.join(TASKS)}")
+        require(not unknown, f"corrupt {', '.join(sorted(unknown))}", f"tasks of {', '.join(TASKS)}")
+        self._count, self._seed, self._options = count, seed, options
         self._donors = {task: self._draw_donors(task, corrupt.get(task, 0.0)) for task in TASKS}
         self._renderer: SampleRenderer = open_renderer(options, seed)
 
     def _draw_donors(self, task: str, share: float) -> NDArray[np.int64]:
-        """(count,) whose labels each item gets."""
+        """(count,) the item whose label map each item gets: its own, or that of the next corrupted item."""
         wrong = round(share * self._count) if 0 <= share <= 1 else -1
-        if wrong < 0 or (wrong < 2 and share > 0):
-            raise InputError(
-                f"corrupt {task} {share}: expected 0, or a share up to 1 of {self._count} that is 2 or more"
-            )
+        possible = share == 0 or wrong >= 2
+        require(possible, f"corrupt {task} {share}", f"0, or a share up to 1 of {self._count} that is 2 or more")
         donors = np.arange(self._count)
-        rng = np.random.default_rng([_CORRUPTING, self._seed, TASKS.index(task)])
+        rng = np.random.default_rng([_CORRUPTION_SEED, self._seed, TASKS.index(task)])
         chosen = rng.permutation(self._count)[:wrong]
         donors[chosen] = np.roll(chosen, 1)
         return donors
@@ -98,39 +94,42 @@ class MultiTaskScenes(Dataset[Item]):
         return self._count
 
     def __getitem__(self, index: int) -> Item:
-        """Render an item and, where its labels are others', those too. `tensors` is quicker for many."""
+        """Render an item, and the donors of its corrupted labels. `tensors` is faster for many items."""
         if not 0 <= index < self._count:
             raise IndexError(f"item {index}: expected 0 to {self._count - 1}")
         donors = {task: int(self._donors[task][index]) for task in TASKS}
-        shown = {number: _as_tensors(_render(self._renderer, number)) for number in {index, *donors.values()}}
-        return shown[index]["image"], {task: shown[donors[task]][task] for task in TASKS}
+        rendered = {i: _as_tensors(_render(self._renderer, i)) for i in {index, *donors.values()}}
+        return rendered[index]["image"], {task: rendered[donors[task]][task] for task in TASKS}
 
     def corrupted(self, task: str) -> NDArray[np.bool_]:
-        """(count,) which items have the label map of another one."""
+        """(count,) True for the items with a wrong label map for the task."""
         return np.asarray(self._donors[task] != np.arange(self._count))
 
     def tensors(self, cache: Path | None = None) -> Item:
-        """All items at once, stacked: for sets that fit into memory and are used many times.
+        """All items stacked: images (count, 3, h, w) and label maps, for sets that fit into memory.
 
-        cache: a folder where what was rendered is kept for the next call, for the same count, seed, options and
-        textures; not for another version of the renderer: then delete it.
-        Raises JobError where the cache cannot be written.
+        Args:
+            cache: folder that keeps the renderings for later calls with the same count, seed, options and textures;
+                None: none. It does not notice another version of the renderer: then delete it.
+
+        Raises:
+            JobError: the cache cannot be written.
         """
-        shown = _as_tensors(self._render_all() if cache is None else self._read_or_render(cache))
-        return shown["image"], {task: shown[task][torch.from_numpy(self._donors[task])] for task in TASKS}
+        rendered = _as_tensors(self._render_all() if cache is None else self._read_or_render(cache))
+        return rendered["image"], {task: rendered[task][torch.from_numpy(self._donors[task])] for task in TASKS}
 
     def _render_all(self) -> Arrays:
-        shown = [_render(self._renderer, index) for index in range(self._count)]
-        return {name: np.stack([arrays[name] for arrays in shown]) for name in shown[0]}
+        items = [_render(self._renderer, index) for index in range(self._count)]
+        return {name: np.stack([arrays[name] for arrays in items]) for name in items[0]}
 
     def _read_or_render(self, folder: Path) -> Arrays:
-        """True labels: whichever are corrupted, the file is the same."""
-        chosen = self._options
-        settings = self._count, self._seed, chosen.size, chosen.scenes, chosen.fov, chosen.supersampling
+        """The true labels from the cache, rendered and stored where they are not there; corruption comes later."""
+        options = self._options
+        settings = self._count, self._seed, options.size, options.scenes, options.fov, options.supersampling
         name = hashlib.sha256(json.dumps([*settings, self._renderer.checksum]).encode()).hexdigest()[:16]
         path = folder / f"multitask-{name}.npz"
-        damaged = OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error  # or not there: render it
-        with suppress(*damaged), path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        unreadable = OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error  # damaged or missing: render it
+        with suppress(*unreadable), path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return dict(stored)
         arrays = self._render_all()
         with atomic_write(path) as temporary:
@@ -140,7 +139,7 @@ class MultiTaskScenes(Dataset[Item]):
 
 
 def _render(renderer: SampleRenderer, index: int) -> Arrays:
-    """One picture and what is true about it."""
+    """Picture and true label maps of an item."""
     options, sampled = renderer.options, renderer.sample_scene(index)
     batch = batch_scenes([sampled.scene], renderer.device)
     camera, points = _choose_camera(batch, sampled.request, options.size)
@@ -157,21 +156,21 @@ def _render(renderer: SampleRenderer, index: int) -> Arrays:
 
 
 def _choose_camera(batch: SceneBatch, request: CameraRequest, size: tuple[int, int]) -> tuple[Cameras, Tensor]:
-    """Of the drawn views the one, not blocked, that shows most surfaces; and world points (k, 3) that it shows."""
-    eyes, aims = (torch.from_numpy(places).to(batch.device) for places in (request.eyes, request.aims))
+    """Of the candidate views that nothing blocks, the one that shows most surfaces; and visible world points (k, 3)."""
+    eyes, aims = (torch.from_numpy(points).to(batch.device) for points in (request.eyes, request.aims))
     fov = eyes.new_full((len(eyes),), request.fov)
     film = _COLUMNS, max(2, round(_COLUMNS * size[1] / size[0]))
     scenes = torch.zeros(len(eyes), dtype=torch.int64, device=batch.device)
     tiles, hits, nearness = cast_even_grid(batch, look_at(eyes, aims, fov, film), scenes, film)
-    found = torch.where(hits.pair < 0, 0, batch.surface[tiles.triangle[hits.pair.clamp_min(0)]])
+    surfaces = torch.where(hits.pair < 0, 0, batch.surface[tiles.triangle[hits.pair.clamp_min(0)]])
     free = [bool((nearness[part] <= 1 / FREE_DISTANCE).all()) for part in hits.slices]
-    shown = [len(found[part].bincount().nonzero()) if free[k] else 0 for k, part in enumerate(hits.slices)]
+    shown = [len(surfaces[part].bincount().nonzero()) if free[k] else 0 for k, part in enumerate(hits.slices)]
     best = int(np.argmax(shown))
     return look_at(eyes[[best]], aims[[best]], fov[[best]], size), near_points(hits.film(best).points.T)
 
 
 def _as_tensors(arrays: Arrays) -> dict[str, Tensor]:
-    """The types that networks and losses want."""
+    """Arrays as tensors in the types that networks and losses need."""
     tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     return tensors | {
         "image": tensors["image"].float() / 255,

@@ -1,4 +1,4 @@
-"""What a sample is: a pair of pictures from two places, and everything that is true about it."""
+"""A sample: a pair of pictures from two places, and its ground truth."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -13,10 +13,10 @@ Doubles = NDArray[np.float64]
 
 
 class Visibility(IntEnum):
-    """What the other camera knows of a pixel: the codes of the masks. NOV = BEHIND + OUTSIDE."""
+    """How a pixel relates to the other camera: the codes of the masks. NOV = BEHIND + OUTSIDE."""
 
-    BEHIND = 0  # behind the other camera (or so close to its plane that it has no place there)
-    OUTSIDE = 85  # before the other camera, outside its picture
+    BEHIND = 0  # behind the other camera, or so close to its plane that it does not project there
+    OUTSIDE = 85  # in front of the other camera, outside its picture
     OCCLUDED = 170  # inside its picture, hidden by something nearer
     VISIBLE = 255  # OV: seen by both
 
@@ -34,11 +34,11 @@ class Geometry:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One of the two pictures with its ground truth. Places are px, (0, 0) = centre of the first pixel."""
+    """One of the two pictures with its ground truth. Points are px; (0, 0) is the centre of the first pixel."""
 
     picture: Pixels  # (h, w, 3) BGR, as the camera took it
     clean: Pixels  # (h, w, 3) BGR, as rendered: no exposure, vignetting, blur, noise, JPEG
-    warp: Floats  # (h, w, 2) x, y of every pixel on the plane of the other picture; finite, capped
+    warp: Floats  # (h, w, 2) x, y of every pixel on the plane of the other picture; finite, clipped
     mask: Pixels  # (h, w) Visibility
     geometry: Geometry | None  # None where SampleOptions.geometry is off
 

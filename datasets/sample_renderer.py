@@ -98,11 +98,11 @@ def open_renderer(options: SampleOptions, seed: int, device: str = "cpu") -> Sam
 
 def _photographed(sample: Sample, rng: np.random.Generator) -> Sample:
     """The sample with the photometry of two cameras applied."""
-    taken = photograph(sample.reference.clean, sample.target.clean, sample.clean_stitched, rng)
+    pair = photograph(sample.reference.clean, sample.target.clean, sample.clean_stitched, rng)
     return replace(
         sample,
-        reference=replace(sample.reference, picture=taken.reference),
-        target=replace(sample.target, picture=taken.target),
-        stitched=taken.stitched,
-        facts=sample.facts | {"photometry": taken.facts},
+        reference=replace(sample.reference, picture=pair.reference),
+        target=replace(sample.target, picture=pair.target),
+        stitched=pair.stitched,
+        facts=sample.facts | {"photometry": pair.facts},
     )

@@ -75,9 +75,9 @@ def evaluate_truth(
 
 def _prepared(sample: StoredSample) -> PreparedSample:
     reference, target = sample.arrays.reference.picture, sample.arrays.target.picture
-    alignment, *matches = coarse_alignment(reference, target)
+    alignment, matches = coarse_alignment(reference, target)
     window = plane_window(alignment, target.shape[1::-1], reference.shape[1::-1])
-    pair = draw_pair(reference, target, window, (matches[0], matches[1]))
+    pair = draw_pair(reference, target, window, matches)
     truth = truth_on_window(truth_of(sample), window, pair.target_valid)
     start = time.perf_counter()
     warp = classical(pair)

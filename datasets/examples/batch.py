@@ -30,16 +30,16 @@ class ExampleBatch:
 
 @dataclass(frozen=True, eq=False)
 class BatchTruth:
-    """What is true about b examples."""
+    """The ground truth of b examples."""
 
     residual: Tensor  # (b, 2, h, w) px
     visible: Tensor  # (b, 1, h, w) 0 or 1: the reference sees the pixel (OV)
     occluded: Tensor  # (b, 1, h, w)
-    outside: Tensor  # (b, 1, h, w) NOV with a known place
+    outside: Tensor  # (b, 1, h, w) NOV with a known residual
     stitched: Tensor  # (b, 3, h, w) BGR, 0 .. 1
-    stitched_known: Tensor  # (b, 1, h, w) where `stitched` says what is there
-    in_reference: Tensor  # (b, 1, h, w) what of it the reference shows
-    in_target: Tensor  # (b, 1, h, w) what of it the target saw
+    stitched_known: Tensor  # (b, 1, h, w) inside the canvas of `stitched`
+    in_reference: Tensor  # (b, 1, h, w) inside the reference picture
+    in_target: Tensor  # (b, 1, h, w) seen by the target
     fundamental: Tensor  # (b, 3, 3)
     segments: Tensor  # (k, 2, 2)
     owner: Tensor  # (k,) int64: the example that a segment belongs to
@@ -51,9 +51,9 @@ def collate_examples(
     """Stack examples of one size to a batch on `device`. Raises ValueError where only some have a truth."""
 
     def planes(arrays: Sequence[NDArray[Any]]) -> Tensor:
-        """(b, c, h, w) float32; bytes travel as bytes and become 0 .. 1."""
+        """(b, c, h, w) float32 of arrays (h, w, c) or (h, w); uint8 0 .. 255 becomes 0 .. 1, on the device."""
         stacked = torch.from_numpy(np.stack(arrays)).to(device)
-        stacked = stacked.permute(0, 3, 1, 2) if stacked.ndim == 4 else stacked[:, None]
+        stacked = stacked.permute(0, 3, 1, 2) if stacked.ndim == 4 else stacked[:, None]  # to (b, c, h, w)
         return stacked.float().contiguous() / (255 if stacked.dtype == torch.uint8 else 1)
 
     pictures = {
@@ -69,14 +69,14 @@ def collate_examples(
 
 
 def _collate_truths(truths: Sequence[WindowTruth], planes: Any, device: str | torch.device) -> BatchTruth:
-    def where(code: Visibility) -> Tensor:
+    def mask(code: Visibility) -> Tensor:
         masks: Tensor = planes([truth.codes == code for truth in truths])
         return masks
 
     counts = torch.tensor([len(truth.segments) for truth in truths])
     return BatchTruth(
         residual=planes([truth.residual for truth in truths]),
-        visible=where(Visibility.VISIBLE), occluded=where(Visibility.OCCLUDED), outside=where(Visibility.OUTSIDE),
+        visible=mask(Visibility.VISIBLE), occluded=mask(Visibility.OCCLUDED), outside=mask(Visibility.OUTSIDE),
         stitched=planes([truth.stitched for truth in truths]),
         stitched_known=planes([(truth.stitched_valid & 4) > 0 for truth in truths]),
         in_reference=planes([(truth.stitched_valid & 1) > 0 for truth in truths]),

@@ -21,22 +21,20 @@ from stitching.warping.estimators.classical import classical
 from stitching.warping.flow.extrapolate import extrapolate_on_plane
 from stitching.warping.warp import forward_backward_consistent
 
-JITTERED_SHARE, MAX_JITTER = (
-    0.15,
-    0.06,
-)  # share of the examples whose coarse alignment is made worse, and by how much at most
+JITTERED_SHARE = 0.15  # of the examples have their coarse alignment made worse
+MAX_JITTER = 0.06  # of the target's width and height, by which its corners are moved then
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
     """A pair on its window, without a truth where it is a photograph."""
 
-    reference: Pixels  # (h, w, 3) BGR, black where not seen
+    reference: Pixels  # (h, w, 3) BGR, black where not valid
     target: Pixels  # (h, w, 3) the same, coarsely aligned
     reference_valid: NDArray[np.bool_]  # (h, w)
     target_valid: NDArray[np.bool_]  # (h, w)
     start: Floats  # (h, w, 2) the classical residual, px
-    trusted: NDArray[np.bool_]  # (h, w) where it found its way back
+    trusted: NDArray[np.bool_]  # (h, w) where `start` is forward-backward consistent
     plane: Doubles  # (3, 3) reference px -> window px
     homography: Doubles  # (3, 3) target px -> window px
     truth: WindowTruth | None
@@ -45,20 +43,20 @@ class Example:
 def make_example(
     reference: Pixels, target: Pixels, truth: PairTruth | None, size: Size, rng: np.random.Generator | None = None
 ) -> Example:
-    """Align, draw, estimate.
+    """Align a pair, draw it on a window, and estimate the classical warp.
 
     Args:
         reference, target: (h, w, 3) BGR.
-        truth: what is true about them.
+        truth: of the pair; None for photographs.
         size: (width, height) of the window, multiples of 8.
-        rng: makes some coarse alignments worse, as they are in life; None: leaves them as they are found.
+        rng: decides whether the coarse alignment is made worse, and how; None: it stays as it is found.
     """
-    homography, *matches = coarse_alignment(reference, target)
+    homography, matches = coarse_alignment(reference, target)
     target_size = target.shape[1], target.shape[0]
     if rng is not None and rng.random() < JITTERED_SHARE:
         homography = jittered(homography, target_size, MAX_JITTER, rng)
     window = choose_window(homography, target_size, size)
-    pair = draw_pair(reference, target, window, (matches[0], matches[1]))
+    pair = draw_pair(reference, target, window, matches)
     start = classical(pair, extrapolate_on_plane)
     return Example(
         pair.reference, pair.target, pair.reference_valid, pair.target_valid, start.residual,
@@ -68,15 +66,15 @@ def make_example(
 
 
 def example_of(sample: Sample | StoredSample, size: Size, rng: np.random.Generator | None = None) -> Example:
-    """The example that a generated sample makes; arguments as for `make_example`."""
+    """The example of a generated sample; arguments as for `make_example`."""
     views = sample.arrays if isinstance(sample, StoredSample) else sample
     return make_example(views.reference.picture, views.target.picture, truth_of(sample), size, rng)
 
 
 def truth_of(sample: Sample | StoredSample) -> PairTruth:
-    """What is true about a generated sample."""
-    views, known = (sample.arrays, sample.record) if isinstance(sample, StoredSample) else (sample, sample)
+    """The ground truth of a generated sample."""
+    views, record = (sample.arrays, sample.record) if isinstance(sample, StoredSample) else (sample, sample)
     return PairTruth(
-        views.target.warp, views.target.mask, views.stitched, views.stitched_mask, known.origin,
-        np.asarray(known.facts["fundamental"], np.float64), known.segments,
+        views.target.warp, views.target.mask, views.stitched, views.stitched_mask, record.origin,
+        np.asarray(record.facts["fundamental"], np.float64), record.segments,
     )  # fmt: skip

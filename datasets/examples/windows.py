@@ -1,4 +1,7 @@
-"""Pairs as the networks see them: both pictures on a window of the reference's plane, the target coarsely aligned."""
+"""Pairs as the networks get them: both pictures on a window of the reference's plane, the target coarsely aligned.
+
+Points are px; (0, 0) is the centre of the first pixel.
+"""
 
 from dataclasses import dataclass
 
@@ -13,46 +16,48 @@ from stitching.geometry.homographies import project, scaling_homography
 from stitching.io.picture import to_grey
 from stitching.warping.warp import CanvasPair
 
-MARGIN = 0.04  # of the window's sides around the target
-SMALLEST = 0.4  # scale below which a window shows only a part of a target that the alignment enlarged
-FARTHEST = 2.0  # window widths: a truth that lies farther off teaches nothing
-_BORDER = 16  # places on each side of an outline
+MARGIN = 0.04  # of the window's width and height, kept free around the target
+MIN_SCALE = 0.4  # window px per reference px; a target that is too large for it is cropped
+MAX_RESIDUAL = 2.0  # window widths; pixels whose true residual is longer count as unknown
+_POINTS_PER_SIDE = 16  # of an outline
 
 Size = tuple[int, int]  # (width, height), px
+Matches = tuple[Floats, Floats]  # (n, 2) reference px, (n, 2) target px
 
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """Where a window lies. Places are px, (0, 0) = centre of the first pixel."""
+    """Where a window lies on the reference's plane, and the target on it."""
 
     size: Size
-    plane: Doubles  # (3, 3) reference px -> window px: a scale and a shift
+    plane: Doubles  # (3, 3) reference px -> window px: a scale and a translation
     homography: Doubles  # (3, 3) target px -> window px: the coarse alignment, then `plane`
 
 
 @dataclass(frozen=True, eq=False)
 class WindowTruth:
-    """What is true on a window."""
+    """The ground truth on a window."""
 
     residual: Floats  # (h, w, 2) px: pixel q of the coarsely aligned target belongs at q + residual
-    codes: Pixels  # (h, w) Visibility of the target's pixels; BEHIND wherever `residual` says nothing
-    stitched: Pixels  # (h, w, 3) BGR, black outside of the canvas
-    stitched_valid: Pixels  # (h, w) bit 1: in the reference, 2: seen by the target, 4: `stitched` says what is there
+    codes: Pixels  # (h, w) Visibility of the target's pixels; BEHIND wherever the residual is unknown
+    stitched: Pixels  # (h, w, 3) BGR, the true stitch, black outside its canvas
+    stitched_valid: Pixels  # (h, w) bit 1: in the reference, 2: seen by the target, 4: inside the canvas of `stitched`
     fundamental: Doubles  # (3, 3): x_reference^T F x_target = 0 in window px, of unit norm
     segments: Floats  # (k, 2, 2) ends (x, y) of straight edges on the coarsely aligned target
 
 
-def coarse_alignment(reference: Pixels, target: Pixels) -> tuple[Doubles, Floats, Floats]:
-    """Homography target -> reference px, and matched places (n, 2) of the two; the identity where nothing is found."""
+def coarse_alignment(reference: Pixels, target: Pixels) -> tuple[Doubles, Matches]:
+    """The homography target px -> reference px, and the matches; where none is found, the identity and no matches."""
     try:
-        found = align(to_grey(target), to_grey(reference))
+        alignment = align(to_grey(target), to_grey(reference))
     except InputError:
-        return np.eye(3), np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
-    return found.homography, found.matches.reference.astype(np.float32), found.matches.target.astype(np.float32)
+        return np.eye(3), (np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32))
+    matches = alignment.matches
+    return alignment.homography, (matches.reference.astype(np.float32), matches.target.astype(np.float32))
 
 
 def choose_window(homography: Doubles, target_size: Size, size: Size) -> Window:
-    """A window of `size` around the coarsely aligned target, at the reference's scale or as much smaller as need be.
+    """A window of `size` around the coarsely aligned target, at the reference's scale, or smaller if needed.
 
     Args:
         homography: (3, 3) target px -> reference px, without a horizon inside the target.
@@ -61,17 +66,17 @@ def choose_window(homography: Doubles, target_size: Size, size: Size) -> Window:
     """
     low, high = _extent(homography, target_size)
     room = np.array(size) * (1 - 2 * MARGIN)
-    scale = float(np.clip((room / (high - low)).min(), SMALLEST, 1))
+    scale = float(np.clip((room / (high - low)).min(), MIN_SCALE, 1))
     centre = (low + high) / 2
-    shift = (np.array(size) - 1) / 2 - scale * centre
-    plane = np.array([[scale, 0, shift[0]], [0, scale, shift[1]], [0, 0, 1]])
+    x, y = (np.array(size) - 1) / 2 - scale * centre
+    plane = np.array([[scale, 0, x], [0, scale, y], [0, 0, 1]])
     return Window(size, plane, plane @ homography)
 
 
 def plane_window(homography: Doubles, target_size: Size, reference_size: Size) -> Window:
-    """A window of the reference's own scale and grid that holds the coarsely aligned target.
+    """A window with the reference's pixel grid that holds the coarsely aligned target.
 
-    What lies more than the reference's size beside the reference is cut off.
+    It is cropped where it exceeds the reference by more than the reference's width or height.
     """
     low, high = _extent(homography, target_size)
     frame = np.array(reference_size)
@@ -82,8 +87,8 @@ def plane_window(homography: Doubles, target_size: Size, reference_size: Size) -
     return Window((int(w), int(h)), plane, plane @ homography)
 
 
-def draw_pair(reference: Pixels, target: Pixels, window: Window, matches: tuple[Floats, Floats]) -> CanvasPair:
-    """Both pictures on the window; `matches` (n, 2) are places in the reference and the target, px."""
+def draw_pair(reference: Pixels, target: Pixels, window: Window, matches: Matches) -> CanvasPair:
+    """Draw both pictures (h, w, 3) BGR on the window, and move the matches there."""
     drawn = [_draw(picture, h, window) for picture, h in ((reference, window.plane), (target, window.homography))]
     (reference_pixels, reference_valid), (target_pixels, target_valid) = drawn
     points = [project(h, m.astype(np.float64)) for h, m in zip((window.plane, window.homography), matches, strict=True)]
@@ -95,7 +100,7 @@ def draw_pair(reference: Pixels, target: Pixels, window: Window, matches: tuple[
 
 @dataclass(frozen=True, eq=False)
 class PairTruth:
-    """What is true about a pair, in the pictures' own px; as datasets.sample.Sample has it."""
+    """The ground truth of a pair in px of its pictures; fields as in datasets.sample.Sample."""
 
     warp: Floats  # (h, w, 2) of the target, on the reference's plane
     mask: Pixels  # (h, w) Visibility
@@ -107,20 +112,24 @@ class PairTruth:
 
 
 def truth_on_window(truth: PairTruth, window: Window, target_valid: NDArray[np.bool_]) -> WindowTruth:
-    """The truth as the networks are to find it; the residual is exact at the nearest pixel of the target."""
+    """The truth of a pair on a window. The residual is that of the nearest target pixel: exact there.
+
+    target_valid: (h, w) where the window shows the target.
+    """
     h, w = truth.mask.shape
     columns, rows = np.meshgrid(np.arange(window.size[0]), np.arange(window.size[1]))
-    there = project(np.linalg.inv(window.homography), np.stack([columns, rows], axis=-1).astype(np.float64))
-    nearest = np.clip(np.rint(np.nan_to_num(there)), 0, (w - 1, h - 1)).astype(np.int64)  # (rows, columns, 2)
+    target_points = project(np.linalg.inv(window.homography), np.stack([columns, rows], axis=-1).astype(np.float64))
+    nearest = np.clip(np.rint(np.nan_to_num(target_points)), 0, (w - 1, h - 1)).astype(np.int64)  # (rows, columns, 2)
     x, y = nearest[..., 0], nearest[..., 1]
     residual = project(window.plane, truth.warp[y, x].astype(np.float64)) - project(
         window.homography, nearest.astype(np.float64)
     )
     known = target_valid & (truth.mask[y, x] != Visibility.BEHIND)
-    known &= (np.abs(residual) < FARTHEST * window.size[0]).all(-1)  # False for NaN
-    shift = np.array([[1, 0, truth.origin[0]], [0, 1, truth.origin[1]], [0, 0, 1]], np.float64)
-    stitched, inside = _draw(truth.stitched, window.plane @ shift, window)
-    valid = cv2.warpPerspective(truth.stitched_mask, window.plane @ shift, window.size, flags=cv2.INTER_NEAREST)
+    known &= (np.abs(residual) < MAX_RESIDUAL * window.size[0]).all(-1)  # NaN compares as False
+    x0, y0 = truth.origin
+    canvas = window.plane @ np.array([[1, 0, x0], [0, 1, y0], [0, 0, 1]], np.float64)  # canvas px -> window px
+    stitched, inside = _draw(truth.stitched, canvas, window)
+    valid = cv2.warpPerspective(truth.stitched_mask, canvas, window.size, flags=cv2.INTER_NEAREST)
     fundamental = np.linalg.inv(window.plane).T @ truth.fundamental @ np.linalg.inv(window.homography)
     ends = project(window.homography, truth.segments[:, 0].astype(np.float64))  # (m, 2, 2)
     return WindowTruth(
@@ -134,7 +143,7 @@ def truth_on_window(truth: PairTruth, window: Window, target_valid: NDArray[np.b
 
 
 def jittered(homography: Doubles, size: Size, amount: float, rng: np.random.Generator) -> Doubles:
-    """A worse coarse alignment: the corners of a picture of `size` land up to `amount` of it off in x and y."""
+    """The homography with the corners of a picture of `size` moved at random by up to `amount` of its sides."""
     w, h = size
     corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
     moved = project(homography, corners.astype(np.float64)) + rng.uniform(-amount, amount, (4, 2)) * (w, h)
@@ -142,22 +151,22 @@ def jittered(homography: Doubles, size: Size, amount: float, rng: np.random.Gene
 
 
 def _draw(picture: Pixels, homography: Doubles, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
-    """A picture on the window, and where it has pixels; made smaller first so that it does not alias."""
+    """A picture on the window, and where it has pixels; shrunk first, so that it does not alias."""
     scale = window.plane[0, 0]
     size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
     small = picture if scale >= 1 else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     x, y = picture.shape[1] / small.shape[1], picture.shape[0] / small.shape[0]
     enlarge = scaling_homography(x, y)
     pixels = cv2.warpPerspective(small, homography @ enlarge, window.size, borderMode=cv2.BORDER_REPLICATE)
-    whole = np.full(small.shape[:2], 255, np.uint8)
-    valid = cv2.warpPerspective(whole, homography @ enlarge, window.size, flags=cv2.INTER_NEAREST) > 0
+    opaque = np.full(small.shape[:2], 255, np.uint8)
+    valid = cv2.warpPerspective(opaque, homography @ enlarge, window.size, flags=cv2.INTER_NEAREST) > 0
     return np.where(valid[..., None], pixels, 0).astype(np.uint8), valid
 
 
 def _extent(homography: Doubles, size: Size) -> tuple[Doubles, Doubles]:
-    """Least and largest x, y of a picture's outline after a homography."""
+    """(min x, min y), (max x, max y) of the outline of a picture under a homography."""
     w, h = size
-    x, y = (np.linspace(-0.5, side - 0.5, _BORDER) for side in (w, h))
+    x, y = (np.linspace(-0.5, side - 0.5, _POINTS_PER_SIDE) for side in (w, h))
     sides = (x, -0.5), (x, h - 0.5), (-0.5, y), (w - 0.5, y)
     outline = project(homography, np.concatenate([np.stack(np.broadcast_arrays(*side), axis=-1) for side in sides]))
     return np.nanmin(outline, axis=0), np.nanmax(outline, axis=0)

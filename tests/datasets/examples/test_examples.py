@@ -51,7 +51,7 @@ def test_an_example_has_the_windows_size_and_pictures_black_where_not_seen(examp
         assert np.isfinite(example.start).all()
 
 
-def test_a_sample_makes_the_same_example_each_time_and_shaking_it_is_drawn_from_the_given_numbers():
+def test_a_sample_makes_the_same_example_each_time_and_its_jitter_depends_on_the_random_state():
     make = SampleRenderer(SampleOptions(size=SIZE, supersampling=1), 1, CPU, gentle_bank())
     sample = make(0)
     plain = example_of(sample, SIZE)

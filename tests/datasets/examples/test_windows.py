@@ -8,9 +8,9 @@ import pytest
 from worlds import bank_of, box, camera, make_pair, make_scene, soft
 
 from datasets.examples.windows import (
-    FARTHEST,
     MARGIN,
-    SMALLEST,
+    MAX_RESIDUAL,
+    MIN_SCALE,
     PairTruth,
     Window,
     choose_window,
@@ -196,8 +196,8 @@ def test_what_is_too_far_off_or_has_no_place_is_not_known(sample, truth):
     window = choose_window(np.eye(3), SIZE, (96, 96))
     warp, mask = grid(SIZE).astype(np.float32), np.full(SIZE[::-1], Visibility.OUTSIDE, np.uint8)
     scale = window.plane[0, 0]
-    warp[:, :40, 0] += 1.01 * FARTHEST * 96 / scale
-    warp[:, 40:80, 1] -= 0.99 * FARTHEST * 96 / scale
+    warp[:, :40, 0] += 1.01 * MAX_RESIDUAL * 96 / scale
+    warp[:, 40:80, 1] -= 0.99 * MAX_RESIDUAL * 96 / scale
     warp[:, 80:100] = np.nan
     mask[:, 100:120] = Visibility.BEHIND
     valid = drawn(sample, window).target_valid
@@ -229,16 +229,16 @@ def test_a_window_holds_the_whole_target_centred_with_a_margin():
         window = choose_window(random_homography(rng), SIZE, size)
         scale = window.plane[0, 0]
         scales.append(scale)
-        assert SMALLEST <= scale <= 1
+        assert MIN_SCALE <= scale <= 1
         assert np.allclose(window.plane, [[scale, 0, window.plane[0, 2]], [0, scale, window.plane[1, 2]], [0, 0, 1]])
         places = project(window.homography, corners)
         low, high = places.min(0), places.max(0)
         assert np.allclose((low + high) / 2, (np.array(size) - 1) / 2)
-        if scale > SMALLEST:
+        if scale > MIN_SCALE:
             assert (high - low <= np.array(size) * (1 - 2 * MARGIN) + 1e-6).all()
-        if SMALLEST < scale < 1:
+        if MIN_SCALE < scale < 1:
             assert np.isclose(high - low, np.array(size) * (1 - 2 * MARGIN)).any()  # no smaller than need be
-    assert min(scales) == SMALLEST
+    assert min(scales) == MIN_SCALE
     assert max(scales) == 1
 
 
@@ -286,7 +286,7 @@ def test_a_smaller_window_does_not_alias():
 # --- alignments ---
 
 
-def test_shaken_moves_corners_by_no_more_than_the_amount():
+def test_jitter_moves_corners_by_no_more_than_the_amount():
     rng = np.random.default_rng(0)
     base = random_homography(rng)
     corners = np.array([[0, 0], [SIZE[0], 0], SIZE, [0, SIZE[1]]], float)
@@ -298,14 +298,14 @@ def test_shaken_moves_corners_by_no_more_than_the_amount():
     assert np.allclose(jittered(base, SIZE, 0.0, rng), base / base[2, 2], atol=1e-4 * np.abs(base).max())
 
 
-def test_the_same_numbers_shake_the_same_way():
+def test_the_same_random_state_jitters_the_same_way():
     first, second = (jittered(np.eye(3), SIZE, 0.06, np.random.default_rng(5)) for _ in range(2))
     assert np.array_equal(first, second)
 
 
 def test_pictures_that_cannot_be_aligned_stay_where_they_are():
     blank = np.zeros((120, 160, 3), np.uint8)
-    homography, *matches = coarse_alignment(blank, blank + 200)
+    homography, matches = coarse_alignment(blank, blank + 200)
     assert np.array_equal(homography, np.eye(3))
     assert [m.shape for m in matches] == [(0, 2), (0, 2)]
     assert {m.dtype for m in matches} == {np.dtype(np.float32)}
@@ -314,11 +314,11 @@ def test_pictures_that_cannot_be_aligned_stay_where_they_are():
 def test_an_alignment_is_found_and_its_matches_agree_with_it():
     rng = np.random.default_rng(2)
     scene = cv2.resize(rng.integers(0, 256, (60, 90, 3), np.uint8), (360, 240), interpolation=cv2.INTER_CUBIC)
-    homography, there, here = coarse_alignment(scene[:, :240], scene[:, 120:])
+    homography, (reference_points, target_points) = coarse_alignment(scene[:, :240], scene[:, 120:])
     places = grid((240, 240))[::40, ::40]
     assert np.allclose(project(homography, places), places + np.array([120, 0]), atol=0.5)
-    assert len(there) == len(here) > 20
-    assert np.median(np.abs(there - here - (120, 0))) < 0.5
+    assert len(reference_points) == len(target_points) > 20
+    assert np.median(np.abs(reference_points - target_points - (120, 0))) < 0.5
 
 
 def test_the_estimate_is_trusted_where_both_see_and_it_finds_its_way_back():
