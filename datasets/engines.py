@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from stitching.errors import InputError, JobError
+from stitching.errors import InputError, JobError, one_line
 
 Index = TypeVar("Index")  # int, or another key; str() of it names it in messages
 Result = TypeVar("Result")
@@ -36,8 +36,8 @@ def usable_cores() -> int:
 def job_error(subject: str, error: Exception) -> JobError:
     """A JobError in one line for a defect: "<subject> cannot be made", the exception, the line that raised it."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    cause = f"{type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})"
-    return JobError(f"{subject} cannot be made: {' '.join(cause.split())}")
+    line = f"{Path(frame.filename).name}, line {frame.lineno}"
+    return JobError(f"{subject} cannot be made: {type(error).__name__}: {one_line(error)} ({line})")
 
 
 def run_local(task: Task[Index, Result], indices: Iterable[Index], processes: int) -> Generator[Result, None, None]:

@@ -1,1 +1,1 @@
-"""Public multi-task data sets, read from where their owners' archives were unpacked; docs/public-datasets.md."""
+"""Public multi-task data sets, read from the folders that their archives unpack to; see docs/public-datasets.md."""

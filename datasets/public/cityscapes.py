@@ -19,7 +19,7 @@ LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 3
 
 def _list_arrays(folder: Path, split: str) -> list[str]:
     names = find_names(folder / split / "image", "*.npy", ".npy")
-    return sorted(names, key=lambda name: (len(name), name))  # 0, 1, ... 10: as numbers
+    return sorted(names, key=lambda name: (len(name), name))  # in numerical order: 2 before 10
 
 
 def _list_pictures(folder: Path, split: str) -> list[str]:
@@ -29,13 +29,13 @@ def _list_pictures(folder: Path, split: str) -> list[str]:
 def _decode_stored_image(path: Path) -> Map:
     """Stored (h, w, 3) RGB, 0 .. 1."""
     stored = read_array(path)
-    if stored.ndim != 3 or not np.abs(stored).max(initial=0) < 2:  # a resize may have gone a little beyond 1
+    if stored.ndim != 3 or not np.abs(stored).max(initial=0) < 2:  # resizing may have overshot 1 a little
         raise InputError(f"{path}: {stored.dtype} of shape {stored.shape}; expected (height, width, 3) RGB in 0 .. 1")
     return np.ascontiguousarray(stored[..., ::-1].clip(0, 1))
 
 
 def _decode_stored_classes(path: Path) -> Map:
-    """Stored -1 where nobody labelled."""
+    """Stored -1 where unlabelled."""
     stored = read_array(path)
     return np.where(stored == -1, IGNORED, stored)
 
@@ -48,7 +48,7 @@ def _decode_stored_disparity(path: Path) -> Map:
 
 
 def _decode_label_ids(path: Path) -> Map:
-    classes = np.full(1 << 16, IGNORED, np.uint8)  # of any number that a picture can hold
+    classes = np.full(1 << 16, IGNORED, np.uint8)  # table: class of every 16-bit value
     classes[list(LABEL_IDS)] = np.arange(len(LABEL_IDS))
     return np.asarray(classes[read_numbers(path)])
 
@@ -60,7 +60,7 @@ def _decode_disparity(path: Path) -> Map:
 
 
 def _arrays(classes: int) -> Layout:
-    """The arrays of MTAN with that many classes."""
+    """Layout of the arrays of MTAN with so many classes."""
     return Layout(
         marker=f"{{split}}/label_{classes}",
         names=_list_arrays,

@@ -19,22 +19,22 @@ Item = tuple[Tensor, dict[str, Tensor]]
 
 
 class MultiTaskDataset(Dataset[Item]):
-    """Pictures with a label map for each of several tasks, all resized to one size, nothing else changed.
+    """Pictures with a label map for each of several tasks, all resized to one size and otherwise unchanged.
 
     Item i is (image, labels): the image (3, h, w) float32 BGR in 0 .. 1, and task -> map as `Labels` says. The image
-    is resized by area, maps by their nearest pixel, so that no value is made up; the width to height ratio is not kept.
+    is resized by area, maps by their nearest pixel, so that no new values appear; the aspect ratio is not kept.
 
     Attributes:
         labels: task -> what its maps mean.
     """
 
     def __init__(self, layout: Layout, folder: Path, split: str, size: tuple[int, int]) -> None:
-        """List the items and see that their files are there; nothing is decoded yet.
+        """List the items and check that their files exist; nothing is decoded yet.
 
         Args:
-            layout: how the data set lies in `folder`.
+            layout: of the files in `folder`.
             folder: of the data set.
-            split: its name for a part, such as train.
+            split: a part of it, such as train, by the name that the data set gives it.
             size: (w, h) px of the items.
 
         Raises:
@@ -52,7 +52,7 @@ class MultiTaskDataset(Dataset[Item]):
         return len(self._names)
 
     def __getitem__(self, index: int) -> Item:
-        """Read an item. Raises InputError where a file is damaged or does not hold what it should."""
+        """Read an item. Raises InputError where a file is damaged or holds something else than its layout says."""
         if not 0 <= index < len(self):
             raise IndexError(f"item {index}: expected 0 to {len(self) - 1}")
         item = self._folder, self._split, self._names[index]
@@ -63,30 +63,30 @@ class MultiTaskDataset(Dataset[Item]):
         labels = {}
         for task, source in self._layout.maps.items():
             path = source.find(*item)
-            found = source.decode(path)
-            _check(found, self.labels[task], image.shape[:2], path)
-            labels[task] = _resize_map(found, self.labels[task], self._size)
+            label_map = source.decode(path)
+            _check(label_map, self.labels[task], image.shape[:2], path)
+            labels[task] = _resize_map(label_map, self.labels[task], self._size)
         small = cv2.resize(np.asarray(image, np.float32), self._size, interpolation=cv2.INTER_AREA)
         return torch.from_numpy(small.transpose(2, 0, 1).copy()), labels  # (h, w, 3) -> (3, h, w)
 
 
-def _check(found: Map, labels: Labels, size: tuple[int, int], path: Path) -> None:
-    """That a decoded map is one: InputError otherwise. size: (h, w) of the picture."""
+def _check(label_map: Map, labels: Labels, size: tuple[int, int], path: Path) -> None:
+    """Raise InputError unless a decoded map is what `labels` says; size: (h, w) of the picture."""
     expected = (*size, 3) if labels.kind == "normals" else size
-    if found.shape != expected:
-        raise InputError(f"{path}: a map of shape {found.shape}; expected {expected}, as the picture has it")
+    if label_map.shape != expected:
+        raise InputError(f"{path}: a map of shape {label_map.shape}; expected {expected}, the size of the picture")
     if labels.kind in ("classes", "binary"):
-        most = labels.classes if labels.kind == "classes" else 2
-        wrong = found[(found != IGNORED) & ~((found >= 0) & (found < most))]
+        classes = labels.classes if labels.kind == "classes" else 2
+        wrong = label_map[(label_map != IGNORED) & ~((label_map >= 0) & (label_map < classes))]
         if wrong.size:
-            raise InputError(f"{path}: a value that stands for class {wrong[0]}; expected classes 0 to {most - 1}")
-    if labels.kind == "normals" and not np.isfinite(found).all():
+            raise InputError(f"{path}: a value that stands for class {wrong[0]}; expected classes 0 to {classes - 1}")
+    if labels.kind == "normals" and not np.isfinite(label_map).all():
         raise InputError(f"{path}: normals that are not finite; expected numbers, 0 where unknown")
 
 
-def _resize_map(found: Map, labels: Labels, size: tuple[int, int]) -> Tensor:
-    """As `Labels` says, (w, h) = size."""
-    stored: NDArray[np.uint8 | np.float32] = found.astype(np.uint8 if labels.kind == "classes" else np.float32)
+def _resize_map(label_map: Map, labels: Labels, size: tuple[int, int]) -> Tensor:
+    """The map at (w, h) = size, as a tensor of the type that `Labels` says."""
+    stored: NDArray[np.uint8 | np.float32] = label_map.astype(np.uint8 if labels.kind == "classes" else np.float32)
     small = cv2.resize(stored, size, interpolation=cv2.INTER_NEAREST_EXACT)
     if labels.kind == "classes":
         return torch.from_numpy(small).long()

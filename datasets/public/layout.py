@@ -1,4 +1,4 @@
-"""How a public data set lies on disk: where the files of an item are, and how they decode."""
+"""The layout of a public data set on disk: where the files of an item are, and how they decode."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from stitching.errors import InputError
 
 @dataclass(frozen=True)
 class Source:
-    """Where a map of an item lies and how to read it.
+    """Where a picture or label map of an item lies, and how to read it.
 
     Attributes:
-        paths: from the data set's folder, with {split} and {name} for the item's; the first that is there counts.
-        decode: reads such a file. It gives what `Labels` says, but normals as (h, w, 3), any length but 0 where
-            known; the image is (h, w, 3) BGR float32, 0 .. 1. Raises InputError that names the file.
+        paths: from the data set's folder, with {split} and {name} of the item; the first that exists is read.
+        decode: reads such a file. It returns what `Labels` says, but normals as (h, w, 3) of any length, 0 where
+            unknown; the image is (h, w, 3) BGR float32, 0 .. 1. Raises InputError that names the file.
     """
 
     paths: tuple[str, ...]
@@ -33,14 +33,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Layout:
-    """One data set, or one form of it.
+    """The layout of a data set, or of one of its variants.
 
     Attributes:
         marker: a path, with {split}, that exists in this layout's folder and in no other's.
-        names: the names of the items, from the folder and the split. Raises InputError where there is no such split.
-        image: the picture.
+        names: lists the items of a split of the folder. Raises InputError where there is no such split.
+        image: of an item.
         labels: task -> what its maps mean.
-        maps: task -> its maps.
+        maps: task -> its label map of an item.
     """
 
     marker: str

@@ -17,21 +17,20 @@ def _list_names(folder: Path, split: str) -> list[str]:
 
 
 def _decode_classes(path: Path) -> Map:
-    """Stored 1 .. 40, and 0 where nobody labelled."""
+    """Stored 1 .. 40, and 0 where unlabelled."""
     stored = read_numbers(path).astype(np.int64)
     return np.where(stored == 0, IGNORED, stored - 1)
 
 
 def _decode_depth(path: Path) -> Map:
-    """Metres; 0 where the sensor saw nothing."""
+    """Metres; stored 0 where the sensor has no value."""
     stored = read_array(path)
     return np.where(stored > 0, stored, np.nan)
 
 
 def _decode_normals(path: Path) -> Map:
-    return -read_array(path).astype(
-        np.float32
-    )  # stored x left, y up, z towards the camera; ours x right, y down, z forward
+    """Stored x left, y up, z towards the camera; here x right, y down, z forward."""
+    return -read_array(path).astype(np.float32)
 
 
 def _decode_edges(path: Path) -> Map:

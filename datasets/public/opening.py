@@ -5,9 +5,9 @@ from pathlib import Path
 from datasets.public import cityscapes, nyud, pascal_context, surreal
 from datasets.public.dataset import MultiTaskDataset
 from datasets.public.layout import Layout
-from stitching.errors import InputError
+from stitching.errors import InputError, require
 
-# where a folder fits several layouts, the first counts
+# a folder that fits several layouts has the first of them
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "nyud": (nyud.LAYOUT,),
     "pascal-context": (pascal_context.LAYOUT,),
@@ -21,18 +21,16 @@ def open_public(name: str, folder: Path, split: str, size: tuple[int, int]) -> M
 
     Args:
         name: nyud, pascal-context, cityscapes or surreal.
-        folder: that holds what docs/public-datasets.md shows for it.
+        folder: with the files that docs/public-datasets.md lists for it.
         split: train or val; cityscapes and surreal have a test too.
-        size: (w, h) px that pictures and maps are resized to.
+        size: (width, height) px that pictures and maps are resized to.
 
     Raises:
         InputError: the name is unknown, the size impossible, the folder not laid out like that data set, or the
             split or one of its files missing. Reading an item raises it where a file is damaged.
     """
-    if name not in LAYOUTS:
-        raise InputError(f"data set {name}: expected one of {', '.join(LAYOUTS)}")
-    if min(size) < 1:
-        raise InputError(f"size {size[0]} {size[1]}: expected a width and a height of 1 px or more")
+    require(name in LAYOUTS, f"data set {name}", f"one of {', '.join(LAYOUTS)}")
+    require(min(size) >= 1, f"size {size[0]} {size[1]}", "a width and a height of 1 px or more")
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; expected that of {name}, see docs/public-datasets.md")
     for layout in LAYOUTS[name]:

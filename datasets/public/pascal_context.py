@@ -26,7 +26,7 @@ PARTS = (
     | dict.fromkeys(("llleg", "rlleg", "lfoot", "rfoot"), 6)
 )
 
-# Of the 459 classes those that NYUD-v2 names too, and tvmonitor: the network behind the normals was trained on rooms
+# Those of the 459 classes that NYUD-v2 has too, and tvmonitor: the network that predicted the normals knows rooms only
 # fmt: off
 ROOM_CLASSES = (
     3, 4, 6, 9, 10, 11, 13, 15, 17, 18, 22, 23, 29, 30, 33, 34, 36, 37, 38, 39, 41, 43, 46, 49, 50, 51, 53, 55, 56, 59,
@@ -45,7 +45,7 @@ def _list_names(folder: Path, split: str) -> list[str]:
 
 
 def _decode_parts(path: Path) -> Map:
-    """Parts of all persons; IGNORED everywhere where nobody marked any."""
+    """Parts of all persons; a picture without any is IGNORED everywhere."""
     annotation = read_matlab(path, "anno")
     try:
         objects = annotation[0, 0]["objects"].ravel()
@@ -68,9 +68,9 @@ def _decode_normals(path: Path) -> Map:
     classes_path = path.parents[1] / "pascal-context" / "trainval" / f"{path.stem}.mat"
     known = np.isin(read_matlab_array(classes_path, "LabelMap"), ROOM_CLASSES)
     if known.shape != colours.shape[:2]:
-        raise InputError(f"{path}: a map of {colours.shape[:2]} px; expected {known.shape} as {classes_path} has")
+        raise InputError(f"{path}: a map of {colours.shape[:2]} px; expected {known.shape}, the size of {classes_path}")
     stored = 2 * colours - 1
-    return np.where(known[..., None], -stored, 0)  # stored x left, y up, z towards the camera, as NYUD-v2's
+    return np.where(known[..., None], -stored, 0)  # stored x left, y up, z towards the camera, as in NYUD-v2
 
 
 def _decode_edges(path: Path) -> Map:

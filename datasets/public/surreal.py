@@ -1,6 +1,6 @@
 """SURREAL: rendered people in front of photographs (Varol et al., "Learning from Synthetic Humans", CVPR 2017).
 
-An item is the middle frame of a clip, as in the authors' evaluation: a clip's frames are much alike.
+An item is the middle frame of a clip, as in the authors' evaluation: the frames of a clip are much alike.
 """
 
 from pathlib import Path
@@ -19,27 +19,27 @@ def _list_clips(folder: Path, split: str) -> list[str]:
     return find_names(folder / "cmu" / split, "run*/*/*.mp4", ".mp4")
 
 
-def _middle(clip: Path) -> int:
-    """The number of a clip's middle frame, from 1; `clip` is its path without what follows its name."""
+def _middle_frame(clip: Path) -> int:
+    """The number, from 1, of the middle frame of a clip, given by its path without extension."""
     info = clip.with_name(f"{clip.name}_info.mat")
-    frames = read_matlab_array(info, "zrot").size  # one angle a frame
+    frames = read_matlab_array(info, "zrot").size  # one angle per frame
     if frames < 1:
         raise InputError(f"{info}: zrot is empty; expected an angle for each frame")
     return (frames + 1) // 2
 
 
 def _decode_frame(path: Path) -> Map:
-    return read_frame(path, _middle(path.with_suffix("")) - 1)
+    return read_frame(path, _middle_frame(path.with_suffix("")) - 1)
 
 
 def _decode_parts(path: Path) -> Map:
     """Stored 0 for the background and 1 .. 24 for the parts of the SMPL body."""
-    return read_matlab_array(path, f"segm_{_middle(path.with_name(path.name.removesuffix('_segm.mat')))}")
+    return read_matlab_array(path, f"segm_{_middle_frame(path.with_name(path.name.removesuffix('_segm.mat')))}")
 
 
 def _decode_depth(path: Path) -> Map:
     """Metres."""
-    stored = read_matlab_array(path, f"depth_{_middle(path.with_name(path.name.removesuffix('_depth.mat')))}")
+    stored = read_matlab_array(path, f"depth_{_middle_frame(path.with_name(path.name.removesuffix('_depth.mat')))}")
     return np.where(stored < _BACKGROUND, stored, np.nan)
 
 
