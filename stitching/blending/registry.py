@@ -2,6 +2,7 @@
 
 from stitching.blending.blend import Blend, Generator
 from stitching.blending.seam import seam
+from stitching.blending.sigmo import SigmoGenerator
 from stitching.errors import InputError
 from stitching.network.interface import SIGMO, Device
 from stitching.network.runtime.network_files import graph_file, load_runtime
@@ -24,8 +25,6 @@ def find_generator(name: str, device: Device = "auto") -> Generator:
     graph_file(SIGMO, weights)  # missing weights are reported before any work is done
 
     def generate(pair: AlignedPair, compensator: str) -> Blend:
-        from stitching.blending.sigmo import SigmoGenerator
-
         return SigmoGenerator(load_runtime(SIGMO, weights, device))(pair, compensator)
 
     return generate

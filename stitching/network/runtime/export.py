@@ -40,7 +40,7 @@ def export_network(
 
     Args:
         network: in evaluation mode afterwards.
-        folder: made where there is none.
+        folder: created where there is none.
         facts: what the files say about the weights; anything that JSON holds.
         precision: fp16 stores large weights in half precision; it computes in float32 either way.
 

@@ -123,7 +123,7 @@ def create_network(model: str, checkpoint: str | None = None) -> nn.Module:
             of weights that ptlflow offers for download; None = random weights, to be trained.
 
     Raises:
-        InputError: no such network, it cannot be made here, or no such weights for it. Nothing pickled is run.
+        InputError: no such network, it cannot be created here, or no such weights for it. Nothing pickled is run.
     """
     with _silence(), redirect_stderr(io.StringIO()):
         try:
@@ -140,7 +140,7 @@ def create_network(model: str, checkpoint: str | None = None) -> nn.Module:
             network: nn.Module = ptlflow.get_model(model)
         except Exception as error:  # each network has reasons of its own, some want to download parts
             raise InputError(
-                f"ptlflow cannot make its network {model} here: {one_line(error)}; use another one"
+                f"ptlflow cannot create its network {model} here: {one_line(error)}; use another one"
             ) from error
     if checkpoint is not None:
         _restore(network, model, checkpoint)

@@ -44,7 +44,7 @@ def test_every_window_can_be_run(rectangle: Rectangle) -> None:
     for name, plane in part.pictures.items():
         assert plane.min() >= 0, name
         assert plane.max() <= 1, name
-        assert not plane[..., small_h:, :].any(), name  # padded with what is not seen
+        assert not plane[..., small_h:, :].any(), name  # padded with pixels that are not valid
         assert not plane[..., small_w:].any(), name
 
 

@@ -1,4 +1,4 @@
-"""Other people's flow networks: names, weights, and what their flow becomes; with stand-ins where they will do."""
+"""Flow networks of ptlflow: names, weights, and the warp from their flow; mostly with stand-ins."""
 
 import sys
 from collections import OrderedDict
@@ -108,9 +108,9 @@ def refused(call):
 
 
 @pytest.mark.parametrize("name", ["ptlflow", "ptlflow:", "ptlflow::file.ckpt", "raft", "PTLFLOW:raft"])
-def test_a_name_that_names_nothing_is_refused_with_those_that_do(package, name):
-    told = refused(lambda: find_estimator(name))
-    assert all(word in told for word in (repr(name), *ESTIMATORS, "ptlflow:MODEL"))
+def test_an_unknown_warp_is_refused_with_the_known_ones(package, name):
+    message = refused(lambda: find_estimator(name))
+    assert all(word in message for word in (repr(name), *ESTIMATORS, "ptlflow:MODEL"))
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch):
@@ -118,12 +118,12 @@ def test_without_the_package_it_says_what_to_install(monkeypatch):
     assert "pip install 'parastitch[ptlflow]'" in refused(lambda: find_estimator("ptlflow:raft"))
 
 
-def test_a_missing_file_is_told_before_anything_is_read(package, tmp_path):
+def test_a_missing_file_is_reported_before_anything_is_read(package, tmp_path):
     options = Options(warp=f"ptlflow:tiny:{tmp_path / 'lost.ckpt'}")
     assert "lost.ckpt" in refused(lambda: stitch("nowhere.jpg", "nowhere.jpg", options))
 
 
-def test_a_home_folder_is_found_behind_the_colon(package, monkeypatch, tmp_path):
+def test_a_tilde_behind_the_colon_is_the_home_folder(package, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     save_file(Tiny().state_dict(), tmp_path / "w.safetensors")
     warp = find_estimator("ptlflow:tiny:~/w.safetensors")(strips())
@@ -131,11 +131,11 @@ def test_a_home_folder_is_found_behind_the_colon(package, monkeypatch, tmp_path)
 
 
 def test_an_unknown_network_is_refused_with_the_known_ones(package):
-    told = refused(lambda: create_network("huge"))
-    assert all(word in told for word in ("'huge'", "greedy", "tiny"))
+    message = refused(lambda: create_network("huge"))
+    assert all(word in message for word in ("'huge'", "greedy", "tiny"))
 
 
-def test_a_network_that_cannot_be_made_is_told_with_its_reason(package):
+def test_a_network_that_cannot_be_created_is_reported_with_its_reason(package):
     assert "there is no net to get parts from" in refused(lambda: create_network("greedy"))
 
 
@@ -184,25 +184,25 @@ def test_files_that_are_no_weights_are_refused(package, tmp_path):
     (tmp_path / "text.safetensors").write_text("this is no checkpoint")
     torch.save(torch.zeros(3), tmp_path / "tensor.pt")
     for path in tmp_path.iterdir():
-        told = refused(lambda path=path: create_network("tiny", str(path)))
-        assert str(path) in told
-        assert "expected a .safetensors file" in told
+        message = refused(lambda path=path: create_network("tiny", str(path)))
+        assert str(path) in message
+        assert "expected a .safetensors file" in message
 
 
 def test_weights_of_another_network_are_refused(package, tmp_path):
     save_file(nn.Conv2d(3, 3, 3).state_dict(), tmp_path / "other.safetensors")
     torch.save({"state_dict": 5}, tmp_path / "five.ckpt")
     for path in tmp_path.iterdir():
-        told = refused(lambda path=path: create_network("tiny", str(path)))
-        assert f"{path} does not hold the weights of ptlflow's tiny" in told
+        message = refused(lambda path=path: create_network("tiny", str(path)))
+        assert f"{path} does not hold the weights of ptlflow's tiny" in message
 
 
-def test_weights_that_nobody_offers_are_refused_with_those_offered(package):
-    told = refused(lambda: create_network("tiny", "sintel"))
-    assert all(word in told for word in ("'sintel'", "things", "--warp ptlflow:tiny:FILE"))
+def test_unknown_names_of_weights_are_refused_with_the_offered_ones(package):
+    message = refused(lambda: create_network("tiny", "sintel"))
+    assert all(word in message for word in ("'sintel'", "things", "--warp ptlflow:tiny:FILE"))
 
 
-def test_without_a_net_it_says_where_the_weights_are(package, monkeypatch):
+def test_a_failed_download_is_reported_with_the_address(package, monkeypatch):
     """Without a file the usual weights are wanted, never random ones."""
     asked = []
 
@@ -211,12 +211,12 @@ def test_without_a_net_it_says_where_the_weights_are(package, monkeypatch):
         raise URLError("no route to host")
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", load)
-    told = refused(lambda: find_estimator("ptlflow:tiny")(strips()))
-    assert all(word in told for word in ("no route to host", ADDRESS, "--warp ptlflow:tiny:FILE"))
+    message = refused(lambda: find_estimator("ptlflow:tiny")(strips()))
+    assert all(word in message for word in ("no route to host", ADDRESS, "--warp ptlflow:tiny:FILE"))
     assert asked == [(ADDRESS, True)]
 
 
-def test_weights_that_are_offered_are_downloaded(package, monkeypatch):
+def test_offered_weights_are_downloaded(package, monkeypatch):
     expected = weights(3)
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *_, **__: {"state_dict": expected})
     network = create_network("tiny", "things")
@@ -227,14 +227,14 @@ def test_weights_that_are_offered_are_downloaded(package, monkeypatch):
 
 
 @pytest.mark.parametrize(("height", "width"), [(MIN_SIDE, MIN_SIDE + 24), (72, 300), (51, 33)])
-def test_residuals_are_of_the_window_and_the_network_never_sees_less_than_it_can(height, width):
+def test_small_pictures_are_padded_for_the_network(height, width):
     network = Tiny()
     sequence = PtlflowWarping(network).eval()(tensors(height, width, batch=2)).sequence
     assert [step.shape for step in sequence] == [(2, 2, height, width)]
     assert network.images[0].shape == (2, 2, 3, max(height, MIN_SIDE), max(width, MIN_SIDE))
 
 
-def test_in_training_every_step_counts_and_reaches_the_weights():
+def test_in_training_every_step_is_given_with_gradients():
     warping = PtlflowWarping(Tiny()).train()
     sequence = warping(tensors(64, 64)).sequence
     assert len(sequence) == 2
@@ -247,13 +247,13 @@ def test_in_training_every_step_counts_and_reaches_the_weights():
     "levels",
     [{"step": lambda flow: flow[..., ::2, ::2]}, {"step": lambda flow: [flow, flow]}, {"last": lambda flow: flow / 20}],
 )
-def test_levels_of_other_sizes_or_units_are_no_steps(levels):
+def test_levels_of_other_sizes_or_units_are_not_given_as_steps(levels):
     network = Tiny(**levels)
     (answer,) = PtlflowWarping(network).train()(tensors(MIN_SIDE, MIN_SIDE)).sequence
     assert torch.equal(answer, network({"images": network.images[0]})["flows"][:, 0])
 
 
-def test_the_network_sees_target_and_reference_filled_like_the_classical_estimator():
+def test_pictures_are_filled_as_for_the_classical_estimator():
     pair, network = strips(), Tiny()
     flow_warp(pair, PtlflowWarping(network))
     expected = fill_outside(pair.crop(Rectangle(28, 0, 182, 140)))[::-1]  # the overlap and 32 px
@@ -283,7 +283,7 @@ def test_a_good_flow_is_a_good_warp():
     assert warp.residual.dtype == warp.confidence.dtype == np.float32
 
 
-def test_what_does_not_find_its_way_back_is_not_trusted():
+def test_an_inconsistent_flow_is_not_trusted():
     pair = strips()
     both_right = Search(lambda first, _: np.full((*first.shape, 2), 3, np.float32))
     warp = flow_warp(pair, PtlflowWarping(both_right))
@@ -291,7 +291,7 @@ def test_what_does_not_find_its_way_back_is_not_trusted():
     assert not warp.residual.any()
 
 
-def test_without_an_overlap_the_network_is_not_asked():
+def test_without_an_overlap_the_network_does_not_run():
     pair = strips()
     apart = CanvasPair(pair.reference, pair.target, pair.reference_valid, ~pair.reference_valid, NO_POINTS, NO_POINTS)
     network = Tiny()
@@ -299,12 +299,12 @@ def test_without_an_overlap_the_network_is_not_asked():
     assert not network.images
 
 
-def test_broken_weights_are_told():
+def test_a_flow_that_is_not_finite_is_refused():
     nowhere = Search(lambda first, _: np.full((*first.shape, 2), np.nan, np.float32))
     assert "no finite flow" in refused(lambda: flow_warp(strips(), PtlflowWarping(nowhere)))
 
 
-def test_a_network_that_fails_is_told():
+def test_a_failing_network_is_reported():
     def fail(*_):
         raise RuntimeError("it wants\nfour pictures")
 
