@@ -129,8 +129,8 @@ def _make_data(pictures: int, size: tuple[int, int], tasks: int) -> "BenchmarkDa
 
 def _print_costs(count: int, turns: dict[str, Sequence[Cost]]) -> None:
     costs = {
-        method: Cost(median(c.seconds for c in some), max(c.memory for c in some), some[0].forwards)
-        for method, some in turns.items()
+        method: Cost(median(c.seconds for c in of_method), max(c.memory for c in of_method), of_method[0].forwards)
+        for method, of_method in turns.items()
     }
     equal = costs["equal"]
     rows = [["method", "ms/step", "x equal", "MiB", "x equal", "forwards"]]

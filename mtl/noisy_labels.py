@@ -29,15 +29,6 @@ class Detection:
     share: float  # of all that are flagged
 
 
-def rank(scores: ArrayLike) -> NDArray[np.int64]:
-    """(n,) the instances, most suspicious first; of equal ones the first first.
-
-    scores: (n,), higher is more suspicious: one task's column of `InstanceWeights.parameters`, or losses.
-    Raises ValueError where they are not of that shape, or not finite.
-    """
-    return np.argsort(-_checked(scores), kind="stable").astype(np.int64)
-
-
 def flag(scores: ArrayLike, seed: int = 0) -> Flags:
     """Decide which instances are corrupt; their number need not be known.
 
@@ -47,8 +38,9 @@ def flag(scores: ArrayLike, seed: int = 0) -> Flags:
     two are less than 2.75 standard deviations apart, or where fewer than 10 scores remain. It can err: labels that are
     right but hard to fit may form a group of their own, and scores that are spread evenly look like two groups.
 
-    scores: as for `rank`. seed: of the fit's first guesses.
-    Raises ValueError as `rank`.
+    scores: (n,), higher is more suspicious: one task's column of `InstanceWeights.parameters`, or losses.
+    seed: of the fit's initial guesses.
+    Raises ValueError where the scores are not of that shape, or not finite.
     """
     from sklearn.mixture import GaussianMixture
 
@@ -59,16 +51,16 @@ def flag(scores: ArrayLike, seed: int = 0) -> Flags:
         return none_flagged
     standard = ((values - above_lowest.mean()) / above_lowest.std())[:, None]  # (n,) -> (n, 1)
     fitted = standard[values > values.min()]
-    one, two = (
-        GaussianMixture(number, covariance_type="tied", reg_covar=1e-3, n_init=3, max_iter=1000, random_state=seed)
-        for number in (1, 2)
+    single, double = (
+        GaussianMixture(components, covariance_type="tied", reg_covar=1e-3, n_init=3, max_iter=1000, random_state=seed)
+        for components in (1, 2)
     )
-    one.fit(fitted)
-    two.fit(fitted)
-    separation = np.ptp(two.means_) / np.sqrt(two.covariances_.item())
-    if one.bic(fitted) <= two.bic(fitted) or separation < _MIN_SEPARATION:
+    single.fit(fitted)
+    double.fit(fitted)
+    separation = np.ptp(double.means_) / np.sqrt(double.covariances_.item())
+    if single.bic(fitted) <= double.bic(fitted) or separation < _MIN_SEPARATION:
         return none_flagged
-    probability = two.predict_proba(standard)[:, two.means_.argmax()]
+    probability = double.predict_proba(standard)[:, double.means_.argmax()]
     return Flags((probability > 0.5) & (values > values.min()), probability)
 
 
@@ -76,7 +68,7 @@ def detection(scores: ArrayLike, corrupted: ArrayLike, seed: int = 0) -> Detecti
     """Compare the ranking by scores, and what `flag` decides, with the truth.
 
     scores, seed: as for `flag`. corrupted: (n,) bool.
-    Raises ValueError as `rank`, or where `corrupted` is not bool or of another length.
+    Raises ValueError as `flag`, or where `corrupted` is not bool or of another length.
     """
     from sklearn.metrics import average_precision_score, roc_auc_score
 

@@ -98,11 +98,11 @@ class ParameterUpdater:
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"clip {self.clip}: expected a number above 0, or None")
         optimized = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        listed, moved = ({p for p in some if p.requires_grad} for some in (self.parameters, optimized))
-        if listed != moved:
+        wanted, moved = ({p for p in group if p.requires_grad} for group in (self.parameters, optimized))
+        if wanted != moved:
             raise ValueError(
-                f"the optimizer lacks {len(listed - moved)} of the {len(listed)} parameters and has "
-                f"{len(moved - listed)} others; give it the shared ones and those of every task"
+                f"the optimizer lacks {len(wanted - moved)} of the {len(wanted)} parameters and has "
+                f"{len(moved - wanted)} others; give it the shared ones and those of every task"
             )
 
     def clear_gradients(self) -> None:
@@ -152,14 +152,14 @@ class ParameterUpdater:
         gradients: list[Gradients] = []
         losses: dict[str, Tensor] = {}
         separate = separate_forwards or self.separate_forwards
-        for place, group in enumerate(groups):
+        all_tasks = [task for group in groups for task in group]
+        for index, group in enumerate(groups):
             self.clear_gradients()
-            if separate or not place:
-                tasks = group if separate else [task for some in groups for task in some]
-                losses, new_values = self.compute_losses(closure, tasks)
+            if separate or not index:
+                losses, new_values = self.compute_losses(closure, group if separate else all_tasks)
                 values |= new_values
             total = sum_losses(losses, group)
-            retain_graph = not separate and place < len(groups) - 1
+            retain_graph = not separate and index < len(groups) - 1
             self.backward(total, retain_graph=True) if retain_graph else self.backward(total)
             gradients.append([parameter.grad for parameter in self.parameters])
         self.clear_gradients()

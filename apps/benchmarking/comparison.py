@@ -40,6 +40,14 @@ class SingleTaskReference:
                 name = MAIN_METRICS[self.labels[task].kind].name
                 raise JobError(f"{name} of single-task networks for {task} is {value}; expected above 0, train longer")
 
+    @classmethod
+    def mean_of(
+        cls, labels: Mapping[str, Labels], scores: Mapping[str, Sequence[Mapping[str, Scores]]]
+    ) -> "SingleTaskReference":
+        """From the scores of several networks for each task."""
+        means = {task: fmean(main_score(labels[task], s[task]) for s in several) for task, several in scores.items()}
+        return cls(labels, means)
+
     def main_scores_of(self, scores: Mapping[str, Scores]) -> dict[str, float]:
         """By task, the scores of another network that `main_scores` are compared with."""
         return {task: main_score(meaning, scores[task]) for task, meaning in self.labels.items()}
@@ -102,29 +110,20 @@ def compare(
     runs = _TrainedRuns(store, execute, log)
     base, labels = _plan_base(options, store)
     cases = _plan_cases(options, base)
-    singles = {task: replace(base, tasks=(task,)) for task in base.tasks}
-    trials = [replace(case, rate=rate) for case in cases for rate in options.rates]
-    runs.check(trials)
+    runs.check(replace(case, rate=rate) for case in cases for rate in options.rates)
 
-    runs.train([replace(single, rate=rate) for single in singles.values() for rate in options.rates])
-    singles = {
-        task: _with_best_rate(single, options.rates, runs, partial(_goodness, labels[task], task))
-        for task, single in singles.items()
-    }
-    validated = {task: main_score(labels[task], runs.get(one).validation[task]) for task, one in singles.items()}
-    validation_reference = SingleTaskReference(labels, validated)
-    runs.train(trials)
-    cases = [_with_best_rate(case, options.rates, runs, validation_reference.delta_m) for case in cases]
-    runs.train([replace(one, seed=seed) for one in (*singles.values(), *cases) for seed in options.seeds])
+    singles = [replace(base, tasks=(task,)) for task in base.tasks]
+    singles = _with_best_rates(singles, options.rates, runs, partial(_single_task_goodness, labels))
+    validated = {single.tasks[0]: [runs.get(single).validation] for single in singles}
+    reference = SingleTaskReference.mean_of(labels, validated)
+    cases = _with_best_rates(cases, options.rates, runs, reference.delta_m)
 
-    single_tasks = {task: MethodResults(one, runs.of_seeds(one, options.seeds)) for task, one in singles.items()}
-    means = {
-        task: fmean(main_score(labels[task], result.scores[task]) for result in single.results)
-        for task, single in single_tasks.items()
-    }
-    reference = SingleTaskReference(labels, means)
+    runs.train(replace(case, seed=seed) for case in (*singles, *cases) for seed in options.seeds)
+    single_tasks = {single.tasks[0]: MethodResults(single, runs.of_seeds(single, options.seeds)) for single in singles}
+    tested = {task: [result.scores for result in single.results] for task, single in single_tasks.items()}
+    reference = SingleTaskReference.mean_of(labels, tested)
     methods = [MethodResults(case, runs.of_seeds(case, options.seeds)) for case in cases]
-    methods = [replace(one, gains=[reference.delta_m(result.scores) for result in one.results]) for one in methods]
+    methods = [replace(m, gains=[reference.delta_m(result.scores) for result in m.results]) for m in methods]
     return Comparison(reference, single_tasks, methods)
 
 
@@ -142,10 +141,10 @@ def _plan_base(options: BenchOptions, store: ResultStore) -> tuple[RunSettings, 
 
 def _plan_cases(options: BenchOptions, base: RunSettings) -> list[RunSettings]:
     """Each method, with each share of wrong labels, with the first rate and seed."""
-    data = [base.data]
+    data_sets = [base.data]
     if options.corrupt:
-        data = [replace(base.data, noisy=options.corrupt, share=share) for share in options.shares]
-    return [replace(base, method=method, data=one) for one in data for method in options.methods]
+        data_sets = [replace(base.data, noisy=options.corrupt, share=share) for share in options.shares]
+    return [replace(base, method=method, data=data) for data in data_sets for method in options.methods]
 
 
 class _TrainedRuns:
@@ -180,25 +179,35 @@ class _TrainedRuns:
             raise JobError(f"{self._store.path(run)} has gone while it was needed; run the same command again")
         return result
 
-    def of_seeds(self, one: RunSettings, seeds: Iterable[int]) -> list[TrainedRun]:
+    def of_seeds(self, settings: RunSettings, seeds: Iterable[int]) -> list[TrainedRun]:
         """A trained run with each seed."""
-        return [(run, self.get(run)) for run in (replace(one, seed=seed) for seed in seeds)]
+        return [(run, self.get(run)) for run in (replace(settings, seed=seed) for seed in seeds)]
 
 
-def _with_best_rate(
-    case: RunSettings, rates: Iterable[float], runs: _TrainedRuns, goodness: Callable[[Mapping[str, Scores]], float]
+def _with_best_rates(
+    cases: Sequence[RunSettings],
+    rates: Sequence[float],
+    runs: _TrainedRuns,
+    goodness: Callable[[Mapping[str, Scores]], float],
+) -> list[RunSettings]:
+    """Each case with the learning rate that validates best. Raises JobError where every single-task network failed."""
+    runs.train(replace(case, rate=rate) for case in cases for rate in rates)
+    return [_best_trial([replace(case, rate=rate) for rate in rates], runs, goodness) for case in cases]
+
+
+def _best_trial(
+    trials: Sequence[RunSettings], runs: _TrainedRuns, goodness: Callable[[Mapping[str, Scores]], float]
 ) -> RunSettings:
-    """The case with the learning rate that validates best. Raises JobError where every single-task network failed."""
-    trials = [replace(case, rate=rate) for rate in rates]
     results = [runs.get(trial) for trial in trials]
-    if len(case.tasks) == 1 and all(result.error for result in results):
+    if len(trials[0].tasks) == 1 and all(result.error for result in results):
         raise JobError(f"{trials[0].name}: {results[0].error}; nothing can be compared without it, lower --rates")
     values = [goodness(result.validation) if not result.error else -inf for result in results]
     values = [value if isfinite(value) else -inf for value in values]
     return trials[values.index(max(values))]
 
 
-def _goodness(labels: Labels, task: str, scores: Mapping[str, Scores]) -> float:
-    """How good a single-task network is: its main score, with a sign so that higher is better."""
-    value = main_score(labels, scores[task])
-    return value if MAIN_METRICS[labels.kind].higher_is_better else -value
+def _single_task_goodness(labels: Mapping[str, Labels], scores: Mapping[str, Scores]) -> float:
+    """The main score of a single-task network, with a sign so that higher is better."""
+    ((task, task_scores),) = scores.items()
+    value = main_score(labels[task], task_scores)
+    return value if MAIN_METRICS[labels[task].kind].higher_is_better else -value

@@ -100,13 +100,9 @@ class TaskPriority:
         """One task of each objective; its tasks share their norms."""
         return [objective[0] for objective in self._objectives]
 
-    def channel_shares(self) -> dict[str, dict[str, float]]:
-        """By layer, the share of the channels on which each objective's first task has priority."""
-        return channel_shares(self._layers, self._representatives)
-
     def report(self) -> Mapping[str, float]:
-        """The shares of channels, by layer and task."""
-        shares = self.channel_shares()
+        """The share of each layer's channels on which each objective's first task has priority."""
+        shares = channel_shares(self._layers, self._representatives)
         return {f"channels/{task}/{layer}": share for layer, by in shares.items() for task, share in by.items()}
 
     def state_dict(self) -> dict[str, Any]:

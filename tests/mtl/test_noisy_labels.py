@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from mtl.noisy_labels import detection, flag, rank
+from mtl.noisy_labels import detection, flag
 
 pytest.importorskip("sklearn")
 
@@ -12,10 +12,6 @@ def two_groups(right=150, wrong=50, apart=6.0):
     rng = np.random.default_rng(0)
     corrupted = np.arange(right + wrong) >= right
     return rng.normal(size=right + wrong) + apart * corrupted, corrupted
-
-
-def test_the_ranking_begins_with_the_highest_score_and_keeps_the_order_of_equal_ones():
-    assert rank([0.5, 2.0, -1.0, 2.0, 0.5]).tolist() == [1, 3, 0, 4, 2]
 
 
 def test_two_groups_are_told_apart():
@@ -84,7 +80,7 @@ def test_where_all_is_corrupt_there_is_no_ranking_of_them_above_others():
     assert (found.average_precision, found.precision, found.recall) == (1, 1, 0.25)
 
 
-@pytest.mark.parametrize("call", [rank, flag, lambda scores: detection(scores, np.zeros(3, bool))])
+@pytest.mark.parametrize("call", [flag, lambda scores: detection(scores, np.zeros(3, bool))])
 @pytest.mark.parametrize(
     ("scores", "message"),
     [

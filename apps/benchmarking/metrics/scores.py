@@ -142,8 +142,8 @@ class BinaryScorer:
         return {MAIN_METRICS["binary"].name: 100 * best}
 
 
-def _share(part: Tensor, whole: Tensor) -> float:
-    return float(part / whole) if whole else nan
+def _share(part: Tensor, total: Tensor) -> float:
+    return float(part / total) if total else nan
 
 
 def main_score(labels: Labels, scores: Mapping[str, float]) -> float:

@@ -115,7 +115,7 @@ def _csv_row(run: TrainedRun, gain: float | str) -> dict[str, object]:
         "noisy": settings.data.noisy, "share": settings.data.share, "rate": settings.rate, "seed": settings.seed,
         "delta_m": gain,
         **{f"{task} {name}": value for task, scores in result.scores.items() for name, value in scores.items()},
-        **{f"{ranking}: {name}": value for ranking, some in result.detection.items() for name, value in some.items()},
+        **{f"{ranking}: {name}": x for ranking, scores in result.detection.items() for name, x in scores.items()},
         "seconds": result.seconds, "cpu_seconds": result.cpu_seconds, "peak_mb": result.peak_mb,
         "forwards": result.forwards, "parameters": result.parameters, "error": result.error,
     }  # fmt: skip
