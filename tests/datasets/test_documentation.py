@@ -47,10 +47,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_example_for_folders_warps_the_reference_to_the_target(folder: Path) -> None:
-    run(folder, EXAMPLES[0] + "\nnp.savez('result', seen=seen_by_both, visible=visible, target=target)")
+    run(folder, EXAMPLES[0] + "\nnp.savez('result', warped=warped, visible=visible, target=target)")
     result = np.load(folder / "result.npz")
     assert result["visible"].mean() > 0.1
-    assert np.abs(result["seen"].astype(int) - result["target"])[result["visible"]].mean() < 15
+    assert np.abs(result["warped"].astype(int) - result["target"])[result["visible"]].mean() < 15
 
 
 def test_example_for_shards_reads_all_of_them(folder: Path) -> None:
