@@ -29,8 +29,8 @@ def mtl_bench_command(
         raise InputError(f"mtl-bench needs {', '.join(missing)}: pip install 'parastitch[train]'")
     import torch
 
-    from apps.benchmarking.comparison import compare
     from apps.benchmarking.execution import execute_in_subprocesses
+    from apps.benchmarking.method_comparison import compare
     from apps.benchmarking.reports.plots import write_plots
     from apps.benchmarking.reports.result_tables import write_results
     from apps.benchmarking.result_store import ResultStore

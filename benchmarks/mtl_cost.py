@@ -89,8 +89,8 @@ def measure_steps(
     import torch
 
     from apps.benchmarking.metrics.peak_memory import read_peak, reset_peak
+    from apps.benchmarking.run_trainer import Trainer
     from apps.benchmarking.settings import DataSettings, RunSettings
-    from apps.benchmarking.trainer import Trainer
 
     torch.set_num_threads(threads)
     pictures = BATCH * (UNMEASURED_STEPS + steps)
@@ -108,7 +108,7 @@ def measure_steps(
 
 def _make_data(pictures: int, size: tuple[int, int], tasks: int) -> "BenchmarkData":
     """Random pictures and labels."""
-    from apps.benchmarking.data.batches import IMAGE, ArrayDataset
+    from apps.benchmarking.data.array_dataset import IMAGE, ArrayDataset
     from apps.benchmarking.data.preparation import BenchmarkData
     from apps.benchmarking.losses import LabelScale
 

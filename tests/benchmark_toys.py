@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from apps.benchmarking.data import preparation
-from apps.benchmarking.data.sources import DataSource
+from apps.benchmarking.data.data_sources import DataSource
 from apps.benchmarking.settings import DataSettings, RunSettings
 from datasets.labels import IGNORED, Labels
 
@@ -36,7 +36,7 @@ def toy_item(number):
 
 
 def toy_source(settings, part, cache):
-    """In place of sources.open_data_source."""
+    """In place of data_sources.open_data_source."""
     count, first = settings.counts[part], 1000 * ("train", "validation", "test").index(part)
     items = [toy_item(first + number) for number in range(count)]
     wrong = round(settings.share * count) if part == "train" else 0

@@ -15,8 +15,8 @@ from apps.benchmarking.metrics.label_noise import (
 )
 from apps.benchmarking.metrics.peak_memory import read_peak, reset_peak
 from apps.benchmarking.metrics.scores import Scores
+from apps.benchmarking.run_trainer import Trainer
 from apps.benchmarking.settings import RunSettings
-from apps.benchmarking.trainer import Trainer
 from mtl.optimization import NonFiniteError
 from stitching.errors import InputError
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.benchmarking.data.batches import IMAGE, ArrayDataset
-from apps.benchmarking.data.sources import DataSource, open_data_source
+from apps.benchmarking.data.array_dataset import IMAGE, ArrayDataset
+from apps.benchmarking.data.data_sources import DataSource, open_data_source
 from apps.benchmarking.losses import LabelScale, measure_scale
 from apps.benchmarking.settings import PARTS, DataSettings
 from datasets.labels import Labels

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from apps.benchmarking.comparison import Comparison, MethodResults
+from apps.benchmarking.method_comparison import Comparison, MethodResults
 from apps.benchmarking.metrics.label_noise import INSTANCE_WEIGHTS, LATE_LOSSES, ROC_AUC
 from apps.benchmarking.metrics.scores import MAIN_METRICS, main_score
 from datasets.labels import Labels

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-from apps.benchmarking.comparison import Comparison, MethodResults, TrainedRun
+from apps.benchmarking.method_comparison import Comparison, MethodResults, TrainedRun
 from apps.benchmarking.metrics.scores import MAIN_METRICS, main_score
 from apps.benchmarking.options import BenchOptions
 from apps.tables import MISSING, markdown, mean_and_deviation, write_csv

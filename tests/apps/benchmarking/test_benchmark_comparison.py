@@ -8,7 +8,7 @@ import cv2
 import pytest
 from benchmark_toys import LABELS, TASKS, use_toys
 
-from apps.benchmarking.comparison import compare
+from apps.benchmarking.method_comparison import compare
 from apps.benchmarking.metrics.scores import MAIN_METRICS
 from apps.benchmarking.options import BenchOptions
 from apps.benchmarking.reports.plots import write_plots

@@ -8,9 +8,9 @@ import torch
 from benchmark_toys import DATA, LABELS, TASKS, toy_item, use_toys
 
 from apps.benchmarking.data import preparation
-from apps.benchmarking.data.batches import LabelledBatch, flip_horizontally, sequential_batches, shuffled_batches
+from apps.benchmarking.data.array_dataset import LabelledBatch, flip_horizontally, sequential_batches, shuffled_batches
+from apps.benchmarking.data.data_sources import open_data_source
 from apps.benchmarking.data.preparation import prepare
-from apps.benchmarking.data.sources import open_data_source
 from apps.benchmarking.settings import PUBLIC, DataSettings
 from datasets.labels import Labels
 from datasets.public.opening import LAYOUTS

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from apps.benchmarking.data.batches import (
+from apps.benchmarking.data.array_dataset import (
     ArrayDataset,
     LabelledBatch,
     flip_horizontally,

@@ -1,4 +1,4 @@
-"""Examples of a multi-task data set, in batches."""
+"""Examples of a multi-task data set as arrays, and batches of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
