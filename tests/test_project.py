@@ -160,7 +160,7 @@ def test_example_of_the_multi_task_optimizers_runs(tmp_path: Path) -> None:
 
 
 def test_example_of_the_formats_warps_as_the_stitcher_does(stitch: Stitch) -> None:
-    report = "\nnp.savez('example.npz', warped=warped, place=place, point=point)"
+    report = "\nnp.savez('example.npz', warped=warped, position=position, point=point)"
     run(stitch.folder, "-c", example_in("docs/formats.md") + report)
     made, warp = (dict(np.load(stitch.folder / name)) for name in ("example.npz", "warp.npz"))
     expected = cv2.imread(str(stitch.folder / "aligned" / "warp2.png"))
@@ -169,7 +169,7 @@ def test_example_of_the_formats_warps_as_the_stitcher_does(stitch: Stitch) -> No
     assert warp["scale"] < 1
     assert expected.shape == made["warped"].shape
     assert cv2.absdiff(made["warped"], expected)[inner].mean() < 1
-    on_map = ((made["place"] + 0.5) * warp["scale"] - 0.5).round().astype(int)
+    on_map = ((made["position"] + 0.5) * warp["scale"] - 0.5).round().astype(int)
     back = warp["map"][on_map[1], on_map[0]]
     assert back == pytest.approx(made["point"], abs=1 / warp["scale"])
 
