@@ -1,3 +1,4 @@
+import signal
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -9,6 +10,9 @@ from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture import Picture
 from stitching.summary import Summary
 from stitching.warping.warp import AlignedPair
+
+# A shell starts background jobs with SIGINT ignored, and the processes that tests interrupt would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class MakeStitched(Protocol):

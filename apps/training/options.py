@@ -7,6 +7,8 @@ from typing import Literal
 from stitching.errors import require
 from stitching.network.interface import MULTIPLE
 
+MIN_SIDE, MAX_SIDE = 64, 2048  # px of a window
+
 Mode = Literal["flow", "blend", "joint"]
 
 TASKS: dict[Mode, tuple[str, ...]] = {
@@ -27,32 +29,32 @@ class TrainOptions:
     """How a network is trained; the command line has the same options."""
 
     data: Path | None = None
-    """Data set that `parastitch generate` wrote; without it, samples are made while training."""
+    """Data set that `parastitch generate` wrote; without it, samples are generated while training."""
     textures: Path | None = None
-    """Photographs for the surfaces of samples made while training; without it, scikit-image's."""
+    """Photographs for the surfaces of samples generated while training; without it, scikit-image's."""
     validation: Path | None = None
-    """Data set to validate on; without it, a few samples made once with another seed."""
+    """Data set whose first 32 samples are validated on; without it, 32 samples generated with another seed."""
     pairs: Path | None = None
     """Photographed pairs without ground truth to fine-tune on as well: input1/NAME.jpg and input2/NAME.jpg, or
-    NAME/1.jpg and NAME/2.jpg. Every second step takes them, once matching is learned."""
+    NAME/1.jpg and NAME/2.jpg. Every second step after the matching steps takes them."""
     cache: Path | None = None
     """Folder that keeps prepared examples (1.5 MB each), so that later epochs and runs need not prepare them again."""
     size: tuple[int, int] = (320, 256)
-    """Width and height of the window that a network sees, px; multiples of 8. Samples are made as large."""
+    """Width and height of the window that a network sees, px; multiples of 8. Samples are generated in this size."""
     batch_size: int = 8
     """Examples in a step (on each GPU)."""
     steps: int = 20000
-    """Length of the whole run; the learning rate rises and falls over it."""
+    """Steps of the whole run; the learning rate rises and falls over them."""
     matching_steps: int = 200
-    """First steps, in which the backbone learns to match and nothing else."""
+    """First steps, in which only the matching of the correlation volume is trained."""
     minutes: float | None = None
-    """Save and stop after so long; the same command goes on."""
+    """Save and stop this long after the first step began; the same command resumes."""
     rate: float = 4e-4
     """Highest learning rate."""
     weight_decay: float = 1e-4
-    """Of AdamW."""
+    """Weight decay of AdamW."""
     clip: float = 1.0
-    """Longest gradient."""
+    """Gradients longer than this are scaled down to it."""
     ema: float = 0.999
     """Decay of the weights' moving average, which is what is validated and kept as best."""
     strategy: str = "equal"
@@ -82,19 +84,15 @@ class TrainOptions:
     begin_from: Path | None = None
     """Weights to begin with (.safetensors) instead of random ones."""
     freeze_backbone: bool = False
-    """Keep the backbone's convolutions as they are, so that the other module goes on working with them."""
+    """Do not train the backbone's convolutions, so that the other module still works with them."""
     overfit_batch: bool = False
-    """Train on the first batch alone, to see whether a network can learn at all."""
+    """Train on the first batch alone, to check that the network can learn at all."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained.
-
-        Raises:
-            InputError: names the option, what was given and what is possible.
-        """
+        """Raise InputError where an option is impossible; it names the option, its value and what is possible."""
         w, h = self.size
-        fits = all(side % MULTIPLE == 0 and 64 <= side <= 2048 for side in (w, h))
-        require(fits, f"--size {w} {h}", f"multiples of {MULTIPLE}, 64 to 2048")
+        fits = all(side % MULTIPLE == 0 and MIN_SIDE <= side <= MAX_SIDE for side in (w, h))
+        require(fits, f"--size {w} {h}", f"multiples of {MULTIPLE}, {MIN_SIDE} to {MAX_SIDE}")
         for name in ("batch_size", "steps", "devices", "validate_every", "save_every", "log_every"):
             self._require(name, getattr(self, name) >= 1, "1 or more")
         self._require("matching_steps", 0 <= self.matching_steps < self.steps, "fewer than --steps")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from apps.training.losses.seam import Terms
+from apps.training.losses.terms import Terms
 from apps.training.options import TASKS
 from apps.training.prediction import predict
 from apps.training.run import Run
@@ -31,7 +31,8 @@ class TrainLog:
         self._board = SummaryWriter(str(folder)) if is_first else None
         self._report = report if is_first else lambda line: None
         self._clear()
-        sizes = [f"{name} {sum(p.numel() for p in module.parameters()):,}" for name, module in _modules(run.network)]
+        parts = {"backbone": run.network.backbone, "PWM": run.network.warping, "SIGMo": run.network.generating}
+        sizes = [f"{name} {sum(p.numel() for p in part.parameters()):,}" for name, part in parts.items()]
         self._report(f"parameters: {', '.join(sizes)}")
         if run.step:
             self._report(f"resumed at step {run.step}")

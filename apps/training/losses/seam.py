@@ -3,12 +3,11 @@
 import torch
 from torch import Tensor
 
+from apps.training.losses.terms import Terms
 from stitching.network.losses.photometric import seam_loss
 from stitching.network.losses.reduction import weighted_mean
 from stitching.network.splatting import MIN_COVERAGE
 from stitching.network.stitching_network import StitchedPair
-
-Terms = dict[str, Tensor]  # by name
 
 
 def seam_terms(stitched: StitchedPair, mask: Tensor) -> Terms:

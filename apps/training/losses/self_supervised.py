@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from apps.training.losses.seam import Terms, seam_terms
+from apps.training.losses.seam import seam_terms
+from apps.training.losses.terms import Terms
 from apps.training.prediction import pair_of
 from datasets.examples.batch import ExampleBatch
 from stitching.network.inputs import PairTensors

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import torch
 
-from apps.training.losses.seam import Terms, seam_terms
+from apps.training.losses.seam import seam_terms
 from apps.training.losses.targets import known_pixels, true_cells
+from apps.training.losses.terms import Terms
 from apps.training.prediction import Prediction
 from datasets.examples.batch import BatchTruth, ExampleBatch
 from stitching.network.losses.photometric import stitch_loss
