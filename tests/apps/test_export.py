@@ -7,8 +7,8 @@ import pytest
 
 from apps.cli import main
 from stitching.network.interface import GRAPHS, MATCHING
+from stitching.network.runtime.checked_file import SHIPPED
 from stitching.network.runtime.network_files import load_runtime
-from stitching.network.runtime.sealed_file import SHIPPED
 
 TRAINED = SHIPPED / "network.safetensors"
 
@@ -22,7 +22,7 @@ def test_writes_files_that_run_and_says_how_far_they_are_off(
     assert all(f"  {graph.name}: {name} " in printed.out for graph in GRAPHS for name in graph.outputs)
     assert f"written: {folder / 'matching.onnx'} (1.4 MB)" in printed.out
     assert not printed.err
-    assert {file.name for file in folder.iterdir()} == {f"{graph.name}.onnx" for graph in GRAPHS}
+    assert {file.name for file in folder.iterdir()} == {"SHA256SUMS", *(f"{graph.name}.onnx" for graph in GRAPHS)}
     planes = {name: np.full((1, channels, 32, 48), 0.5, np.float32) for name, channels in MATCHING.inputs.items()}
     assert load_runtime(MATCHING, str(folder), "cpu")(planes)["forward_matches"].shape == (1, 2, 4, 6)
 

@@ -1,9 +1,9 @@
 """Writing the graphs of a network as ONNX files, and checking that they compute what torch does."""
 
 import json
+import tempfile
 import warnings
 from collections.abc import Mapping
-from contextlib import ExitStack
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
@@ -18,8 +18,8 @@ from torch.nn import functional
 from stitching.errors import InputError, JobError
 from stitching.io.files import AnyPath, atomic_write, check_folder, check_writable
 from stitching.network.interface import GraphInterface, Planes
+from stitching.network.runtime.checked_file import CHECKSUMS, checksum_line
 from stitching.network.runtime.onnx_runtime import FORMAT, VERSION, OnnxRuntime
-from stitching.network.runtime.sealed_file import seal
 from stitching.network.runtime.torch_graphs import TORCH_GRAPHS, TorchGraph
 from stitching.network.runtime.torch_runtime import TorchRuntime
 from stitching.network.stitching_network import StitchingNetwork
@@ -36,7 +36,7 @@ _TRACED_SIZE, _CHECKED_SIZE = (64, 96), (136, 104)  # (h, w) px; checked on odd 
 def export_network(
     network: StitchingNetwork, folder: AnyPath, facts: Mapping[str, Any], precision: Precision = "fp32"
 ) -> Differences:
-    """Write each graph of a network into a folder, as `load_runtime` takes it: all of them, or none.
+    """Write the graphs of a network into a folder, as `load_runtime` takes it, after all of them were checked.
 
     Args:
         network: in evaluation mode afterwards.
@@ -55,17 +55,19 @@ def export_network(
     check_folder(folder)
     stored = _rounded_to_half(network) if precision == "fp16" else network
     metadata = {"format": FORMAT, "version": VERSION, "precision": precision, "architecture": json.dumps(dict(facts))}
+    contents: dict[str, bytes] = {}
     differences: Differences = {}
+    for graph in TORCH_GRAPHS:
+        name = graph.interface.name
+        content = _encode(graph(stored), metadata | {"graph": name})
+        _check(content, graph(stored))
+        contents[f"{name}.onnx"], differences[name] = content, _differences(content, graph(network))
+    contents[CHECKSUMS] = "".join(checksum_line(name, content) for name, content in contents.items()).encode()
     folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as files:  # no file is replaced before all are checked
-        for graph in TORCH_GRAPHS:
-            name = graph.interface.name
-            path = folder / f"{name}.onnx"
-            check_writable(path)
-            temporary = files.enter_context(atomic_write(path))
-            _write(graph(stored), temporary, metadata | {"graph": name})
-            _check(temporary, graph(stored), path)
-            differences[name] = _differences(temporary, graph(network))
+    for name, content in contents.items():
+        check_writable(folder / name)
+        with atomic_write(folder / name) as temporary:
+            temporary.write_bytes(content)
     return differences
 
 
@@ -81,28 +83,28 @@ def _rounded_to_half(network: StitchingNetwork) -> StitchingNetwork:
     return rounded
 
 
-def _write(module: TorchGraph, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write the graph of a module, for windows of any size, with metadata and seal."""
-    _trace(module, path)
-    model = onnx.load(path)
+def _encode(module: TorchGraph, metadata: Mapping[str, str]) -> bytes:
+    """The graph of a module as ONNX, for windows of any size."""
+    model = _trace(module)
     if metadata["precision"] == "fp16":
         _halve_weights(model)
     helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model)
-    path.write_bytes(seal(model.SerializeToString()))
+    return bytes(model.SerializeToString())
 
 
-def _trace(module: TorchGraph, path: Path) -> None:
+def _trace(module: TorchGraph) -> ModelProto:
     graph = module.interface
     axes = {name: {2: "height", 3: "width"} for name in graph.inputs}
     axes |= {name: {2: "output_height", 3: "output_width"} for name in graph.outputs}
-    with warnings.catch_warnings(), torch.no_grad():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
+        path = Path(folder) / "graph.onnx"
         # The exporter warns that it is deprecated, and of sizes that may have become constants of the graph: the check
         # with another size finds those.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module,
-            tuple(torch.from_numpy(plane) for plane in _window(graph, _TRACED_SIZE).values()),
+            tuple(torch.from_numpy(plane) for plane in random_inputs(graph, *_TRACED_SIZE).values()),
             path,
             dynamo=False,
             input_names=list(graph.inputs),
@@ -113,6 +115,7 @@ def _trace(module: TorchGraph, path: Path) -> None:
             training=torch.onnx.TrainingMode.PRESERVE,
             do_constant_folding=False,
         )
+        return onnx.load(path)
 
 
 def _halve_weights(model: ModelProto) -> None:
@@ -130,30 +133,29 @@ def _halve_weights(model: ModelProto) -> None:
     model.graph.node.extend([*casts, *nodes])
 
 
-def _check(temporary: Path, module: TorchGraph, path: Path) -> None:
-    """Raise JobError where a file does not compute what a module does; `path` is for the message."""
-    differences = _differences(temporary, module)
+def _check(content: bytes, module: TorchGraph) -> None:
+    """Raise JobError where a file would not compute what a module does."""
+    differences = _differences(content, module)
     if too_far := {name: error for name, error in differences.items() if not error <= MAX_DIFFERENCE}:
         reason = f"it would differ from torch by {too_far}; at most {MAX_DIFFERENCE} is expected"
-        raise JobError(f"{path}: not written, {reason}")
+        raise JobError(f"{module.interface.name}.onnx: not written, {reason}")
 
 
-def _differences(path: Path, module: TorchGraph) -> dict[str, float]:
+def _differences(content: bytes, module: TorchGraph) -> dict[str, float]:
     """The largest difference of each output between a file and torch, on a random window."""
     graph = module.interface
-    planes = _window(graph, _CHECKED_SIZE)
-    expected, found = TorchRuntime(module, "cpu")(planes), OnnxRuntime.open(graph, path, "cpu")(planes)
+    planes = random_inputs(graph, *_CHECKED_SIZE)
+    expected, found = TorchRuntime(module, "cpu")(planes), OnnxRuntime.of(graph, content, graph.name, "cpu")(planes)
     return {name: float(np.abs(found[name] - expected[name]).max()) for name in graph.outputs}
 
 
-def _window(graph: GraphInterface, size: tuple[int, int]) -> Planes:
-    """Inputs: a smooth random picture and the same moved, each valid in part; a start, trusted in part."""
-    generator = torch.Generator().manual_seed(0)
-    h, w = size
+def random_inputs(graph: GraphInterface, h: int, w: int, seed: int = 0) -> Planes:
+    """A smooth random picture and the same moved, each valid in part; a smooth start, trusted in spots."""
+    generator = torch.Generator().manual_seed(seed)
 
     def smooth(channels: int, scale: int) -> Tensor:
         small = torch.rand(1, channels, h // scale, w // scale, generator=generator)
-        return functional.interpolate(small, size, mode="bilinear", align_corners=False)
+        return functional.interpolate(small, (h, w), mode="bilinear", align_corners=False)
 
     picture = 0.6 * smooth(3, 8) + 0.4 * smooth(3, 2)
     valid = torch.ones(2, 1, 1, h, w)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stitching.errors import InputError
 from stitching.network.interface import Device, GraphInterface, Runtime
-from stitching.network.runtime.sealed_file import SHIPPED, restore_advice
+from stitching.network.runtime.checked_file import SHIPPED, restore_advice
 
 
 def graph_file(graph: GraphInterface, weights: str = "") -> Path:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stitching.errors import InputError, JobError, one_line
 from stitching.io.files import AnyPath
 from stitching.network.interface import Device, GraphInterface, Planes
-from stitching.network.runtime.sealed_file import read_sealed, restore_advice
+from stitching.network.runtime.checked_file import read_checked, restore_advice
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -37,28 +37,30 @@ class OnnxRuntime:
         Raises:
             InputError: it is missing or damaged, holds something else than the graph, or the device cannot be used.
         """
-        content = read_sealed(path)
+        return cls.of(graph, read_checked(path), str(path), device)
+
+    @classmethod
+    def of(cls, graph: GraphInterface, content: bytes, path: str, device: Device = "auto") -> "OnnxRuntime":
+        """The content of a file; see `open`."""
         from onnxruntime import InferenceSession  # half a second
 
+        providers = _providers(device)
         try:
-            session = InferenceSession(content, _session_options(), providers=_providers(device))
-        except InputError:
-            raise
+            session = InferenceSession(content, _session_options(), providers=providers)
         except Exception as error:  # onnxruntime's errors have no base of their own
             reason = f"ONNX Runtime cannot use it ({one_line(error)})"
             raise InputError(f"{path}: {reason}; {restore_advice(path)}") from error
         if device == "cuda" and _CUDA not in session.get_providers():  # it falls back on the CPU by itself
             raise InputError("--device cuda: ONNX Runtime finds no GPU that it can use; use --device cpu")
         facts = dict(session.get_modelmeta().custom_metadata_map)
-        found, expected = (facts.get("format"), facts.get("version")), (FORMAT, VERSION)
-        if found != expected:
+        if (facts.get("format"), facts.get("version")) != (FORMAT, VERSION):
             raise InputError(
-                f"{path}: format {found[0]}, version {found[1]}; this program reads {FORMAT}, version {VERSION}; "
-                f"{restore_advice(path)}"
+                f"{path}: format {facts.get('format')}, version {facts.get('version')}; this program reads {FORMAT}, "
+                f"version {VERSION}; {restore_advice(path)}"
             )
         if facts.get("graph") != graph.name:
             raise InputError(f"{path}: holds the graph {facts.get('graph')}; expected {graph.name}; restore its name")
-        return cls(graph, str(path), facts, session)
+        return cls(graph, path, facts, session)
 
     @property
     def device(self) -> str:

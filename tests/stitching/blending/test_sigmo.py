@@ -14,8 +14,8 @@ from stitching.blending.registry import find_generator
 from stitching.blending.sigmo import SigmoGenerator
 from stitching.errors import InputError
 from stitching.network.interface import SIGMO, Planes
+from stitching.network.runtime.checked_file import SHIPPED
 from stitching.network.runtime.network_files import load_runtime
-from stitching.network.runtime.sealed_file import SHIPPED
 from stitching.warping.warp import AlignedPair
 
 

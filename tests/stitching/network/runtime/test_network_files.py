@@ -11,9 +11,9 @@ from apps.cli import main
 from stitching.blending.registry import find_generator
 from stitching.errors import InputError
 from stitching.network.interface import GRAPHS, MATCHING, PWM, SIGMO
-from stitching.network.runtime import network_files, sealed_file
+from stitching.network.runtime import checked_file, network_files
+from stitching.network.runtime.checked_file import CHECKSUMS, SHIPPED
 from stitching.network.runtime.network_files import graph_file, load_runtime
-from stitching.network.runtime.sealed_file import CHECKSUMS, SHIPPED
 from stitching.warping.estimators.registry import find_estimator
 
 
@@ -31,13 +31,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         content = (SHIPPED / f"{graph.name}.onnx").read_bytes()
         (folder / "half" / f"{graph.name}.onnx").write_bytes(content[: len(content) // 2])
         (folder / "empty" / f"{graph.name}.onnx").write_bytes(b"")
+        shutil.copy(SHIPPED / CHECKSUMS, folder / "half")
     (folder / "half.safetensors").write_bytes((SHIPPED / "network.safetensors").read_bytes()[:100_000])
     return folder
 
 
 def ship(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make it the folder that ships."""
-    for module in (sealed_file, network_files):
+    for module in (checked_file, network_files):
         monkeypatch.setattr(module, "SHIPPED", folder)
 
 
@@ -57,7 +58,7 @@ def refused(folder: Path, out: Path, capfd: pytest.CaptureFixture[str], *options
 
 def test_weights_are_opened_when_they_are_needed_and_once(folder: Path) -> None:
     assert graph_file(MATCHING, str(folder / "half")) == folder / "half" / "matching.onnx"
-    with pytest.raises(InputError, match="cut short"):
+    with pytest.raises(InputError, match="damaged"):
         load_runtime(MATCHING, str(folder / "half"), "cpu")
     assert load_runtime(MATCHING, "", "cpu") is load_runtime(MATCHING, "", "cpu")
 
@@ -116,8 +117,8 @@ def test_weights_of_a_training_need_torch_and_exported_ones_do_not(
         ("none", ("no weights at", "parastitch export")),
         ("none.safetensors", ("no weights at",)),
         ("nothing", ("no weights at",)),
-        ("half", ("damaged or cut short", "parastitch export")),
-        ("empty", ("damaged or cut short", "parastitch export")),
+        ("half", ("damaged, or not the file", "parastitch export")),
+        ("empty", ("SHA256SUMS: No such file", "parastitch export")),
         ("half.safetensors", ("half.safetensors",)),
         ("left.png", ("no weights at",)),
     ],
@@ -168,7 +169,7 @@ def test_where_shipped_weights_are_cut_short_no_other_method_steps_in(
     monkeypatch.setattr("stitching.selection.MAX_ACCEPTED_COST", -1.0)
     ship(folder / "half", monkeypatch)
     said = refused(folder, tmp_path, capfd, *options)
-    assert "damaged or cut short" in said
+    assert "damaged, or not the file" in said
     assert "reinstall parastitch" in said
 
 
@@ -180,4 +181,4 @@ def test_shipped_weights_of_another_version_are_refused(
     out.mkdir()
     (other / CHECKSUMS).write_text("0" * 64 + "  matching.onnx\n")
     ship(other, monkeypatch)
-    assert "not the file that belongs to this version" in refused(folder, out, capfd, "--warp", "matches")
+    assert "not the file that belongs to its SHA256SUMS" in refused(folder, out, capfd, "--warp", "matches")

@@ -1,21 +1,19 @@
 """Files of exported graphs, without torch: what is opened, what is refused, where it computes."""
 
-import hashlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from stitching.errors import InputError
 from stitching.network.interface import MATCHING, SIGMO, Planes
-from stitching.network.runtime import network_files, sealed_file
+from stitching.network.runtime import checked_file
+from stitching.network.runtime.checked_file import CHECKSUMS, checksum_line, read_checked
 from stitching.network.runtime.onnx_runtime import FORMAT, VERSION, OnnxRuntime, _session_options
-from stitching.network.runtime.sealed_file import CHECKSUMS, read_sealed, seal
 
 
 def small_model(**metadata: str) -> bytes:
@@ -36,33 +34,25 @@ def small_model(**metadata: str) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def write(folder: Path, contents: dict[str, bytes]) -> None:
+    """Files and their checksums, as `parastitch export` writes them."""
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    (folder / CHECKSUMS).write_text("".join(checksum_line(name, content) for name, content in contents.items()))
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    path = tmp_path / "sigmo.onnx"
-    path.write_bytes(seal(small_model(step="7")))
-    return path
-
-
-def ship(folder: Path, monkeypatch: pytest.MonkeyPatch, digest: str = "") -> None:
-    """Make it the folder that ships, with that hash beside each file or its own."""
-    for module in (sealed_file, network_files):
-        monkeypatch.setattr(module, "SHIPPED", folder)
-    lines = [
-        f"{digest or hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
-        for path in folder.glob("*.onnx") if path.is_file()
-    ]  # fmt: skip
-    (folder / CHECKSUMS).write_text("".join(lines))
+    write(tmp_path, {"sigmo.onnx": small_model(step="7")})
+    return tmp_path / "sigmo.onnx"
 
 
 def planes(h: int = 32, w: int = 40) -> Planes:
     return {name: np.ones((1, channels, h, w), np.float32) for name, channels in SIGMO.inputs.items()}
 
 
-def test_a_sealed_file_is_valid_onnx_and_describes_itself(file: Path) -> None:
-    onnx.checker.check_model(onnx.load(file))
-    facts = OnnxRuntime.open(SIGMO, file, "cpu").facts
-    assert facts["step"] == "7"
-    assert facts["sha256"] == hashlib.sha256(small_model(step="7")).hexdigest()
+def test_a_file_describes_itself(file: Path) -> None:
+    assert OnnxRuntime.open(SIGMO, file, "cpu").facts["step"] == "7"
 
 
 def test_outputs_are_matched_by_name(file: Path) -> None:
@@ -78,37 +68,38 @@ def test_wrong_inputs_are_refused(file: Path) -> None:
         OnnxRuntime.open(SIGMO, file, "cpu")({"reference": planes()["reference"]})
 
 
-def bad_files(folder: Path) -> dict[str, str]:
-    """Files that are no exported graph, and what is reported about them."""
-    good = seal(small_model())
-    flipped = bytearray(good)
-    flipped[len(good) // 2] ^= 1
-    contents = {
-        "short": (good[:-9], "damaged or cut short"),
-        "head": (good[: len(good) // 2], "damaged or cut short"),
-        "empty": (b"", "damaged or cut short"),
-        "flipped": (bytes(flipped), "its content has changed"),
-        "seal": (good[:-1] + bytes([good[-1] ^ 1]), "its content has changed"),
-        "foreign": (small_model(), r"not a file that `parastitch export` wrote"),
-        "text": (seal(b"no graph"), "ONNX Runtime cannot use it"),
-        "other": (seal(small_model(format="x")), f"format x, version 2; .* {FORMAT}, version 2"),
-        "older": (seal(small_model(version="1")), "version 1; this program reads"),
-    }
-    for name, (content, _) in contents.items():
-        (folder / f"{name}.onnx").write_bytes(content)
+BAD = {
+    "text": (b"no graph", "ONNX Runtime cannot use it"),
+    "other": (small_model(format="x"), f"format x, version 2; .* {FORMAT}, version 2"),
+    "older": (small_model(version="1"), "version 1; this program reads"),
+    "flipped": (small_model(), "damaged, or not the file that belongs to its SHA256SUMS"),
+    "cut": (small_model(), "damaged, or not the file that belongs to its SHA256SUMS"),
+    "empty": (small_model(), "damaged, or not the file that belongs to its SHA256SUMS"),
+    "missing": (small_model(), "No such file"),
+    "folder": (small_model(), "cannot read .*directory"),
+}  # content as exported, and the message after `damage`
+
+
+def damage(folder: Path) -> None:
+    """What happens to files after they were written."""
+    content = small_model()
+    (folder / "flipped.onnx").write_bytes(content.replace(b"target", b"tarket", 1))
+    (folder / "cut.onnx").write_bytes(content[:-9])
+    (folder / "empty.onnx").write_bytes(b"")
+    (folder / "missing.onnx").unlink()
+    (folder / "folder.onnx").unlink()
     (folder / "folder.onnx").mkdir()
-    words = {name: message for name, (_, message) in contents.items()}
-    return words | {"missing": "No such file", "folder": "cannot read .*directory"}
 
 
 @pytest.mark.parametrize("ships", [False, True])
 def test_bad_files_are_refused_with_how_to_get_them_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], ships: bool
 ) -> None:
-    words_of = bad_files(tmp_path)
+    write(tmp_path, {f"{name}.onnx": content for name, (content, _) in BAD.items()})
+    damage(tmp_path)
     if ships:
-        ship(tmp_path, monkeypatch)
-    for name, words in words_of.items():
+        monkeypatch.setattr(checked_file, "SHIPPED", tmp_path)
+    for name, (_, words) in BAD.items():
         path = tmp_path / f"{name}.onnx"
         with pytest.raises(InputError, match=words) as caught:
             OnnxRuntime.open(SIGMO, path, "cpu")
@@ -119,23 +110,21 @@ def test_bad_files_are_refused_with_how_to_get_them_back(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_file_without_its_checksum_is_refused(file: Path) -> None:
+    assert read_checked(file) == small_model(step="7")
+    checksums = file.with_name(CHECKSUMS)
+    for content in (b"0" * 64 + b"  sigmo.onnx\n", b"\xff\xfe", b""):
+        checksums.write_bytes(content)
+        with pytest.raises(InputError, match="damaged, or not the file that belongs to its SHA256SUMS"):
+            read_checked(file)
+    checksums.unlink()
+    with pytest.raises(InputError, match=r"cannot read .*SHA256SUMS: No such file.*; write it again"):
+        read_checked(file)
+
+
 def test_a_file_with_another_graph_is_refused(file: Path) -> None:
     with pytest.raises(InputError, match=r"sigmo\.onnx: holds the graph sigmo; expected matching"):
         OnnxRuntime.open(MATCHING, file, "cpu")
-
-
-def test_files_that_ship_must_have_their_hash(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ship(file.parent, monkeypatch)
-    assert read_sealed(file) == file.read_bytes()
-    ship(file.parent, monkeypatch, digest="0" * 64)
-    checksums = file.with_name(CHECKSUMS)
-    for content in (checksums.read_bytes(), b"\xff\xfe", b""):
-        checksums.write_bytes(content)
-        with pytest.raises(InputError, match="not the file that belongs to this version; reinstall"):
-            read_sealed(file)
-    checksums.unlink()
-    with pytest.raises(InputError, match=r"cannot read .*SHA256SUMS: No such file.*; reinstall"):
-        read_sealed(file)
 
 
 def test_a_gpu_that_is_not_there_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from stitching.errors import InputError, JobError
 from stitching.network.interface import GRAPHS, MATCHING, PWM, SIGMO, GraphInterface, Planes, Runtime
 from stitching.network.runtime import export
-from stitching.network.runtime.export import export_network
+from stitching.network.runtime.export import export_network, random_inputs
 from stitching.network.runtime.network_files import load_runtime
 from stitching.network.runtime.onnx_runtime import OnnxRuntime
 from stitching.network.runtime.torch_graphs import torch_graph
@@ -21,7 +19,7 @@ from stitching.network.stitching_network import StitchingNetwork
 from stitching.network.weights import open_network
 
 TRAINED = Path(export.__file__).parents[2] / "weights" / "network.safetensors"
-FILES = {f"{graph.name}.onnx" for graph in GRAPHS}
+FILES = {"SHA256SUMS", *(f"{graph.name}.onnx" for graph in GRAPHS)}
 
 Graphs = Mapping[GraphInterface, tuple[Runtime, Runtime]]  # graph -> in torch, exported
 
@@ -47,28 +45,6 @@ def graphs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     }
 
 
-def window(graph: GraphInterface, h: int, w: int, seed: int = 0) -> Planes:
-    """A random picture and the same moved, each with a side that is not valid; a start, trusted in spots."""
-    noise = np.random.default_rng(seed)
-
-    def smooth(channels: int, cell: int) -> NDArray[np.float32]:
-        small = noise.random((h // cell, w // cell, channels), np.float32)
-        return cv2.resize(small, (w, h)).reshape(h, w, channels).transpose(2, 0, 1)[None]
-
-    picture = 0.7 * smooth(3, 8) + 0.3 * smooth(3, 3)
-    reference_valid, target_valid = np.ones((2, 1, 1, h, w), np.float32)
-    reference_valid[..., 2 * w // 3 :], target_valid[..., : w // 5] = 0, 0
-    planes = {
-        "reference": picture * reference_valid,
-        "target": 0.8 * np.roll(picture, (2, -4), (2, 3)) * target_valid,
-        "reference_valid": reference_valid,
-        "target_valid": target_valid,
-        "start": 9 * smooth(2, 8) - 4,
-        "trusted": (smooth(1, 8) > 0.5).astype(np.float32),
-    }
-    return {name: np.ascontiguousarray(planes[name], np.float32) for name in graph.inputs}
-
-
 def check_same(graphs: Graphs, graph: GraphInterface, planes: Planes) -> None:
     expected, found = (runtime(planes) for runtime in graphs[graph])
     assert found.keys() == expected.keys() == graph.outputs.keys()
@@ -86,13 +62,13 @@ def check_same(graphs: Graphs, graph: GraphInterface, planes: Planes) -> None:
 @pytest.mark.parametrize(("h", "w"), [(72, 104), (104, 56), (32, 128), (256, 320)])
 def test_files_compute_what_torch_does(graphs: Graphs, graph: GraphInterface, h: int, w: int) -> None:
     """At other sizes than the traced one, upright ones and odd numbers of cells too."""
-    check_same(graphs, graph, window(graph, h, w, seed=h))
+    check_same(graphs, graph, random_inputs(graph, h, w, seed=h))
 
 
 @pytest.mark.parametrize("name", ["reference_valid", "target_valid", "trusted"])
 def test_masks_may_be_empty(graphs: Graphs, name: str) -> None:
     for graph in GRAPHS:
-        planes = window(graph, 72, 88)
+        planes = random_inputs(graph, 72, 88)
         if name in planes:
             planes[name][:] = 0
             check_same(graphs, graph, planes)
@@ -100,7 +76,7 @@ def test_masks_may_be_empty(graphs: Graphs, name: str) -> None:
 
 @pytest.mark.parametrize("graph", GRAPHS, ids=lambda graph: graph.name)
 def test_shapes_and_ranges_are_as_documented(graphs: Graphs, graph: GraphInterface) -> None:
-    found = graphs[graph][1](window(graph, 40, 72))
+    found = graphs[graph][1](random_inputs(graph, 40, 72))
     for name, field in found.items():
         assert field.shape == (1, graph.outputs[name], 40 // graph.stride, 72 // graph.stride), name
         assert field.dtype == np.float32
@@ -109,7 +85,7 @@ def test_shapes_and_ranges_are_as_documented(graphs: Graphs, graph: GraphInterfa
 
 
 def test_pwm_extrapolates_the_start_and_does_not_put_it_back(graphs: Graphs) -> None:
-    planes = window(PWM, 72, 88)
+    planes = random_inputs(PWM, 72, 88)
     residual = graphs[PWM][1](planes)["residual"]
     assert np.abs(residual - planes["start"]).max() > 0.1
     planes["start"] += 100
@@ -117,7 +93,7 @@ def test_pwm_extrapolates_the_start_and_does_not_put_it_back(graphs: Graphs) -> 
 
 
 def test_backward_matches_are_forward_matches_of_the_exchanged_pictures(graphs: Graphs) -> None:
-    planes = window(MATCHING, 72, 88)
+    planes = random_inputs(MATCHING, 72, 88)
     exchanged = {
         a + suffix: planes[b + suffix]
         for a, b in (("reference", "target"), ("target", "reference")) for suffix in ("", "_valid")
@@ -128,7 +104,7 @@ def test_backward_matches_are_forward_matches_of_the_exchanged_pictures(graphs: 
 
 
 def test_sigmo_shows_the_one_picture_that_is_valid(graphs: Graphs) -> None:
-    planes = window(SIGMO, 64, 80)
+    planes = random_inputs(SIGMO, 64, 80)
     weight = graphs[SIGMO][1](planes)["weight"]
     reference, target = planes["reference_valid"] > 0, planes["target_valid"] > 0
     assert (weight[reference & ~target] == 1).all()
@@ -177,7 +153,7 @@ def test_where_one_graph_computes_something_else_none_is_written(
 
 
 def test_weights_of_a_training_run_in_torch(tmp_path: Path) -> None:
-    planes = window(SIGMO, 64, 80)
+    planes = random_inputs(SIGMO, 64, 80)
     expected = TorchRuntime(torch_graph(SIGMO, open_network(TRAINED)), "cpu")(planes)
     assert np.array_equal(load_runtime(SIGMO, str(TRAINED), "cpu")(planes)["weight"], expected["weight"])
     with pytest.raises(InputError, match="No such file"):
@@ -192,7 +168,7 @@ def test_a_failure_in_torch_is_reported_in_one_line(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(runtime.module.network, "generate", fails)
     with pytest.raises(JobError, match=r"the network failed on cpu \(no room for 9 GB\)"):
-        runtime(window(SIGMO, 32, 32))
+        runtime(random_inputs(SIGMO, 32, 32))
 
 
 def test_a_gpu_that_torch_does_not_find_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
