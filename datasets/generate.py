@@ -52,7 +52,7 @@ class Renderer(Protocol):
 
 @dataclass(frozen=True)
 class GenerateJob:
-    """What to write where, and with what."""
+    """Which samples to write, where, and by which processes."""
 
     output: Path
     count: int
@@ -65,7 +65,7 @@ class GenerateJob:
     engine: Literal["local", "ray"] = "local"
 
     def __post_init__(self) -> None:
-        """Refuse impossible numbers.
+        """Check the numbers.
 
         Raises:
             InputError: names the option, what was given and what is possible.

@@ -1,4 +1,4 @@
-"""What a user may ask of the generator."""
+"""Options of the generator."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ class SampleOptions:
     geometry: bool = False  # write depth, normals, surfaces, kinds, edges too
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be made.
+        """Check the options.
 
         Raises:
             InputError: an option is out of its range; names it, what was given and what is possible.

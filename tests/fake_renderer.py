@@ -1,4 +1,4 @@
-"""Samples without a renderer: made up, valid, cheap, each from its index alone."""
+"""Valid samples without ray casting, at no cost, each from its index alone."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from datasets.options import SampleOptions
@@ -68,7 +69,7 @@ def _stitched_mask(w: int, h: int, shift: int) -> NDArray[np.uint8]:
 
 
 def _break(index: int) -> None:
-    """Fail at the sample that the environment names: a test's way into other processes."""
+    """Fail at the sample that the environment names, which reaches worker processes too."""
     at, _, how = os.environ.get(BREAKING, "-1 ").partition(" ")
     if int(at) == index:
         if how == "die":
@@ -80,6 +81,11 @@ def open_fake(options: SampleOptions, seed: int, device: str = "cpu") -> FakeRen
     return FakeRenderer(options, seed)
 
 
+def without_processes(patch: pytest.MonkeyPatch) -> None:
+    """Let `generate` compute in this process: workers take a second to start."""
+    patch.setattr("datasets.generate.run_local", lambda task, indices, processes: map(task, indices))
+
+
 def contents(folder: Path) -> dict[str, Any]:
-    """Every file below a folder."""
+    """Relative path -> bytes of every file below a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

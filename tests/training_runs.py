@@ -6,12 +6,12 @@ from collections import defaultdict
 
 import pytest
 import torch
+from fake_renderer import without_processes
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from worlds import CPU, gentle_bank
 
 from apps.training import trainer
 from apps.training.checkpoints import LAST, STATE, load_state
-from datasets import generate as generating
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
 from datasets.sample_renderer import SampleRenderer
@@ -30,7 +30,7 @@ def open_small(options, seed, device="cpu"):
 def write_data(folder, count, opening=open_small, **more):
     """A data set as `parastitch generate` writes it."""
     with pytest.MonkeyPatch.context() as patch:  # no processes
-        patch.setattr(generating, "run_local", lambda task, indices, processes: map(task, indices))
+        without_processes(patch)
         generate(SampleOptions(size=SIZE, supersampling=1), GenerateJob(folder, count, **more), opening)
     return folder
 

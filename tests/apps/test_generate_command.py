@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from fake_renderer import open_fake
+from fake_renderer import open_fake, without_processes
 
 from apps.cli import main
 from datasets import generate as module
@@ -16,7 +16,7 @@ SIZE = ["--size", "64", "48"]
 
 @pytest.fixture(autouse=True)
 def _fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "run_local", lambda task, indices, processes: map(task, indices))
+    without_processes(monkeypatch)
     monkeypatch.setattr(module, "generate", partial(module.generate, open_renderer=open_fake))
 
 

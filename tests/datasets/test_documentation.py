@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_renderer import open_fake
+from fake_renderer import open_fake, without_processes
 
-from datasets import generate as module
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
 from datasets.storage.encoding import encode
@@ -39,7 +38,7 @@ def run(folder: Path, example: str) -> str:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Holds the data sets `pairs` and `shards`."""
-    monkeypatch.setattr(module, "run_local", lambda task, indices, processes: map(task, indices))
+    without_processes(monkeypatch)
     options = SampleOptions(size=(64, 48), keep_clean=True, geometry=True)
     generate(options, GenerateJob(tmp_path / "pairs", 3), open_fake)
     generate(options, GenerateJob(tmp_path / "shards", 3, shards=True, shard_size=2), open_fake)

@@ -6,16 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_renderer import BREAKING, FakeRenderer, contents, open_fake
+from fake_renderer import BREAKING, FakeRenderer, contents, open_fake, without_processes
 
-from datasets import generate as module
-from datasets.engines import run_local
 from datasets.generate import GenerateJob, Report, generate
 from datasets.options import SampleOptions
 from datasets.storage.reading import read_records
@@ -44,7 +42,7 @@ except KeyboardInterrupt:  # as the command does
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process makes the samples: others take a second to start."""
-    monkeypatch.setattr(module, "run_local", lambda task, indices, processes: map(task, indices))
+    without_processes(monkeypatch)
 
 
 def start(output: Path, count: int, shards: bool) -> subprocess.Popen[str]:
@@ -252,24 +250,6 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         generate(OPTIONS, GenerateJob(tmp_path, 2))
     with pytest.raises(InputError, match=r"pip install 'parastitch\[cluster\]'"):
         generate(OPTIONS, GenerateJob(tmp_path, 2, engine="ray"), open_fake)
-
-
-def double(index: int) -> int:
-    return 2 * index
-
-
-def test_results_come_in_order_and_few_wait() -> None:
-    asked = [0]
-
-    def indices() -> Iterable[int]:
-        for index in range(60):
-            asked[0] = index + 1
-            yield index
-
-    results: Iterator[int] = run_local(double, indices(), 2)
-    for number, result in enumerate(results):
-        assert result == 2 * number
-        assert asked[0] - number <= 8  # whatever the number of samples, memory holds a few
 
 
 @pytest.mark.slow

@@ -9,14 +9,13 @@ import cv2
 import numpy as np
 import pytest
 import synthetic
-from fake_renderer import FakeRenderer, open_fake
+from fake_renderer import FakeRenderer, open_fake, without_processes
 from numpy.typing import NDArray
 
 from apps.cli import main
 from apps.evaluation.measures.stitch_truth import StitchTruth
 from apps.evaluation.measures.warp_truth import WarpTruth
 from apps.evaluation.truth_evaluation import evaluate_truth
-from datasets import generate as generate_module
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
 from datasets.sample import Sample, View, Visibility
@@ -70,7 +69,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of two equal samples."""
     folder = tmp_path_factory.mktemp("data") / "pairs"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generate_module, "run_local", lambda task, indices, processes: map(task, indices))
+        without_processes(patch)
         generate(SampleOptions(size=synthetic.SIZE), GenerateJob(folder, 2), open_planes)
     return folder
 
@@ -107,7 +106,7 @@ def test_classical_is_no_worse_than_the_homography(pairs: Path, tmp_path: Path) 
 
 
 def test_limit_counts_samples_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate_module, "run_local", lambda task, indices, processes: map(task, indices))
+    without_processes(monkeypatch)
     job = GenerateJob(tmp_path / "part", 4, index_range=(2, 4))
     generate(SampleOptions(size=synthetic.SIZE), job, open_planes)
     found = evaluate_truth(tmp_path / "part", tmp_path / "out", ["homography"], [], limit=1)
@@ -126,7 +125,7 @@ def test_wrong_names_end_with_code_2_before_anything_is_written(
 
 
 def test_a_data_set_without_samples_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate_module, "run_local", lambda task, indices, processes: map(task, indices))
+    without_processes(monkeypatch)
     generate(SampleOptions(size=(64, 48)), GenerateJob(tmp_path / "few", 1), open_fake)
     (tmp_path / "few" / "meta.jsonl").unlink()
     with pytest.raises(InputError, match="holds no sample"):

@@ -5,9 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fake_renderer import open_fake
+from fake_renderer import open_fake, without_processes
 
-from datasets import generate as module
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
 from datasets.storage.charts import HEIGHT, WIDTH, histogram
@@ -36,7 +35,7 @@ def test_table_compares_what_was_asked_for_with_what_was_made() -> None:
 
 @pytest.fixture
 def data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
-    monkeypatch.setattr(module, "run_local", lambda task, indices, processes: map(task, indices))
+    without_processes(monkeypatch)
     job = GenerateJob(tmp_path, 50, shards=request.param, shard_size=8)
     generate(SampleOptions(size=(64, 48)), job, open_fake)
     return tmp_path

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_renderer import FakeRenderer, open_fake
+from fake_renderer import FakeRenderer, open_fake, without_processes
 
-from datasets import generate as module
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
 from datasets.sample import Sample, Visibility
@@ -23,10 +22,10 @@ Change = Callable[[Path], object]
 
 @pytest.fixture(autouse=True)
 def _in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "run_local", lambda task, indices, processes: map(task, indices))
+    without_processes(monkeypatch)
 
 
-def made(folder: Path, *, shards: bool = False) -> GenerateJob:
+def write_data_set(folder: Path, *, shards: bool = False) -> GenerateJob:
     job = GenerateJob(folder, 8, shards=shards, shard_size=4)
     generate(OPTIONS, job, open_fake)
     return job
@@ -40,7 +39,7 @@ def flip(path: Path, place: int = -40) -> None:
 
 def test_nothing_is_wrong_with_what_was_generated(tmp_path: Path) -> None:
     for shards in (False, True):
-        made(tmp_path / str(shards), shards=shards)
+        write_data_set(tmp_path / str(shards), shards=shards)
         assert list(verify(tmp_path / str(shards))) == []
 
 
@@ -55,14 +54,14 @@ def test_nothing_is_wrong_with_what_was_generated(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_file_is_named(tmp_path: Path, change: Change, expected: str) -> None:
-    made(tmp_path)
+    write_data_set(tmp_path)
     change(tmp_path)
     (problem,) = verify(tmp_path)
     assert re.search(expected, problem)
 
 
 def test_damaged_sample_is_repaired_as_the_advice_says(tmp_path: Path) -> None:
-    job = made(tmp_path)
+    job = write_data_set(tmp_path)
     (tmp_path / "stitched" / "000005.png").unlink()
     assert len(list(verify(tmp_path))) == 1
     generate(OPTIONS, replace(job, index_range=(5, 6)), open_fake)
@@ -71,7 +70,7 @@ def test_damaged_sample_is_repaired_as_the_advice_says(tmp_path: Path) -> None:
 
 def test_missing_samples_are_listed(tmp_path: Path) -> None:
     meta = tmp_path / "meta.jsonl"
-    made(tmp_path)
+    write_data_set(tmp_path)
     lines = meta.read_bytes().splitlines(keepends=True)
     meta.write_bytes(b"".join(lines[1:3] + lines[5:]))
     problems = list(verify(tmp_path))
@@ -80,7 +79,7 @@ def test_missing_samples_are_listed(tmp_path: Path) -> None:
 
 
 def test_damaged_line_is_named_and_healed_by_the_next_run(tmp_path: Path) -> None:
-    job = made(tmp_path)
+    job = write_data_set(tmp_path)
     lines = (tmp_path / "meta.jsonl").read_bytes().splitlines(keepends=True)
     lines[1] = lines[1].replace(b"median", b"medium")
     (tmp_path / "meta.jsonl").write_bytes(b"".join(lines))
@@ -92,7 +91,7 @@ def test_damaged_line_is_named_and_healed_by_the_next_run(tmp_path: Path) -> Non
 
 
 def test_contradicting_lines_are_named(tmp_path: Path) -> None:
-    job = made(tmp_path)
+    job = write_data_set(tmp_path)
     generate(OPTIONS, replace(job, output=tmp_path / "other", seed=1), open_fake)
     (tmp_path / "meta-000000-000008.jsonl").write_bytes((tmp_path / "other" / "meta.jsonl").read_bytes())
     problems = [problem for problem in verify(tmp_path) if "differs from another line" in problem]
@@ -162,7 +161,7 @@ def break_line(path: Path) -> None:
 def test_damaged_shard_is_named_with_what_is_left(
     tmp_path: Path, change: Change, expected: list[str], missing: str
 ) -> None:
-    job = made(tmp_path, shards=True)
+    job = write_data_set(tmp_path, shards=True)
     path = tmp_path / "shard-000001.tar"
     change(path)
     *problems, last = verify(tmp_path)

@@ -1,0 +1,53 @@
+"""Tasks in worker processes: results in order, few of them waiting, errors that name the index."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from datasets.engines import run_local
+from stitching.errors import InputError, JobError
+
+
+def double_or_fail(index: int) -> int:
+    """Twice the index; 5, 6 and 7 fail in different ways."""
+    if index == 5:
+        raise RuntimeError("no such\nscene")
+    if index == 6:
+        raise InputError("--textures x: no folder")
+    if index == 7:
+        os._exit(3)
+    return 2 * index
+
+
+def test_results_come_in_order_and_few_wait() -> None:
+    requested = [0]
+
+    def indices() -> Iterator[int]:
+        for index in range(100, 160):
+            requested[0] = index
+            yield index
+
+    results = run_local(double_or_fail, indices(), 2)
+    for position, result in enumerate(results):
+        assert result == 2 * (100 + position)
+        assert requested[0] - 100 - position < 8  # whatever the number of samples, memory holds a few
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("processes", [0, 1])
+def test_errors_of_a_task_are_raised_after_the_results_before_it(processes: int) -> None:
+    results = run_local(double_or_fail, [3, 4, 5], processes)
+    assert [next(results), next(results)] == [6, 8]
+    expected = r"^sample 5 cannot be made: RuntimeError: no such scene \(test_engines.py, line \d+\)$"
+    with pytest.raises(JobError, match=expected):
+        next(results)
+    with pytest.raises(InputError, match=r"^--textures x: no folder$"):
+        next(run_local(double_or_fail, [6], processes))
+    assert not multiprocessing.active_children()
+
+
+def test_the_death_of_a_worker_names_the_index_and_what_to_do() -> None:
+    with pytest.raises(JobError, match=r"^sample 7: its process ended with code 3; .*--jobs.*continues"):
+        next(run_local(double_or_fail, [7], 1))
