@@ -58,14 +58,14 @@ class PixelwiseWarping(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        # Files of weights have the names of these attributes.
+        # Files of weights have these names.
         self.correlation = Correlation(EIGHTH)
         self.context = nn.Conv2d(EIGHTH, CONTEXT, 1)
-        self.first = nn.Conv2d(CONTEXT + 3, HIDDEN, 3, 1, 1)
+        self.first = nn.Conv2d(CONTEXT + 3, HIDDEN, 3, 1, 1)  # the first hidden state
         self.update = Update(CONTEXT + 3)
-        self.extension = ContextUNet(HIDDEN + 2 * CONTEXT + 11, HIDDEN + 32)
-        self.move = nn.Conv2d(HIDDEN + 32, 2, 3, 1, 1)
-        self.see = nn.Conv2d(HIDDEN + 32, 1, 3, 1, 1)
+        self.extension = ContextUNet(HIDDEN + 2 * CONTEXT + 11, HIDDEN + 32)  # extrapolates
+        self.move = nn.Conv2d(HIDDEN + 32, 2, 3, 1, 1)  # head: displacement
+        self.see = nn.Conv2d(HIDDEN + 32, 1, 3, 1, 1)  # head: visibility
         self.upsampling = Upsampling(HIDDEN + 32, QUARTER)
 
     def match(self, pair: PairTensors, reference: Features, target: Features) -> Tensor:
@@ -86,10 +86,8 @@ class PixelwiseWarping(nn.Module):
         """
         if start is None:
             return self._from_matches(pair, reference, target)
-        displacement, confidence = _start_on_cells(start)
-        cells = self._cell_warp(pair, target, displacement, confidence)
-        filled = push_pull(displacement, confidence)
-        residual, visibility = self._extrapolate(cells, filled, displacement, reference, target)
+        cells = self._cell_warp(pair, target, *_start_on_cells(start))
+        residual, visibility = self._extrapolate(cells, reference, target)
         return PixelwiseWarp((residual, keep_trusted(start, residual)), residual, visibility, None)
 
     def _from_matches(self, pair: PairTensors, reference: Features, target: Features) -> PixelwiseWarp:
@@ -103,11 +101,7 @@ class PixelwiseWarping(nn.Module):
             hidden, correction = self.update(cells.hidden, cells.context, look_up(displacement), displacement)
             cells = replace(cells, displacement=displacement + correction.float(), hidden=hidden)
             sequence.append(CELL * resize_like(cells.displacement, pair.target))
-        cells = replace(cells, displacement=cells.displacement.detach())
-        filled = push_pull(cells.displacement, cells.confidence)
-        # Cells without a match begin from the smooth continuation of the others, not from the last step's guess.
-        begin = cells.confidence * cells.displacement + (1 - cells.confidence) * filled
-        residual, visibility = self._extrapolate(cells, filled, begin, reference, target)
+        residual, visibility = self._extrapolate(cells, reference, target, replace_unmatched=True)
         return PixelwiseWarp((*sequence, residual), residual, visibility, logits)
 
     def _cell_warp(self, pair: PairTensors, target: Features, displacement: Tensor, confidence: Tensor) -> _CellWarp:
@@ -117,22 +111,26 @@ class PixelwiseWarping(nn.Module):
         return _CellWarp(displacement, confidence, context, torch.tanh(self.first(context)))
 
     def _extrapolate(
-        self, cells: _CellWarp, filled: Tensor, begin: Tensor, reference: Features, target: Features
+        self, cells: _CellWarp, reference: Features, target: Features, replace_unmatched: bool = False
     ) -> tuple[Tensor, Tensor]:
         """Residual (b, 2, h, w) px and visibility (b, 1, h, w), logit, of every pixel.
 
         Args:
             cells: the warp where it is known.
-            filled: (b, 2, rows, columns) cells, its smooth continuation.
-            begin: (b, 2, rows, columns) cells, what the network corrects.
             reference, target: features.
+            replace_unmatched: what the network corrects is the warp's smooth continuation where the confidence is low,
+                in the place of the last step's guess; a given start has values everywhere.
         """
-        xy = pixel_xy(begin)
-        centred = (xy / (xy.amax((1, 2, 3)) + 1) - 0.5).expand(begin.shape[0], -1, -1, -1)  # by the longer side
-        fields = [0.25 * field for field in (cells.displacement, filled, filled - cells.displacement)]
-        inputs = [cells.hidden, cells.context, self.context(reference.eighth), *fields, centred]
-        features = self.extension(torch.cat(inputs, dim=1))
-        displacement = begin + self.move(features).float()
+        reference_context = self.context(reference.eighth)
+        displacement = cells.displacement.detach()
+        filled = push_pull(displacement, cells.confidence)
+        xy = pixel_xy(displacement)
+        centred = (xy / (xy.amax((1, 2, 3)) + 1) - 0.5).expand(len(displacement), -1, -1, -1)  # by the longer side
+        fields = [0.25 * field for field in (displacement, filled, filled - displacement)]
+        features = self.extension(torch.cat([cells.hidden, cells.context, reference_context, *fields, centred], dim=1))
+        if replace_unmatched:
+            displacement = cells.confidence * displacement + (1 - cells.confidence) * filled
+        displacement = displacement + self.move(features).float()
         fine = self.upsampling(torch.cat([displacement, self.see(features).float()], 1), features, target.quarter)
         return CELL * fine[:, :2], fine[:, 2:]
 

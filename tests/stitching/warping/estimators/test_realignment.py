@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import pixel_grid
 from stitching.network.interface import MATCHING, MULTIPLE, Planes
+from stitching.warping.estimators.homography import homography as no_residual
 from stitching.warping.estimators.realignment import (
     MAX_ITERATIONS,
     MIN_MATCHES,
@@ -19,7 +20,6 @@ from stitching.warping.estimators.realignment import (
     move_target,
     second_alignment,
 )
-from stitching.warping.estimators.registry import homography as no_residual
 from stitching.warping.warp import CanvasPair, Warp
 
 W, H = 320, 240
