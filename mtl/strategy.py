@@ -1,8 +1,9 @@
-"""The protocol of a multi-task optimizer: it decides how the losses of several tasks move the parameters in a step."""
+"""The interface of a multi-task optimizer, which decides how the losses of several tasks move the parameters."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,13 +22,19 @@ class StepResult:
     groups: tuple[tuple[str, ...], ...]  # the tasks of each update, in order
 
 
-class Strategy(Protocol):
-    """A multi-task optimizer."""
+class Strategy(ABC):
+    """A multi-task optimizer.
 
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """The tasks that are trained, in order."""
+    A new one implements `step` and `settings`; where it learns something, also `learned_state`, `load_learned_state`
+    and `report`.
 
+    Attributes:
+        tasks: that are trained, in order.
+    """
+
+    tasks: tuple[str, ...]
+
+    @abstractmethod
     def step(self, closure: Closure, updater: ParameterUpdater, sample_ids: Tensor | None = None) -> StepResult:
         """Train on one batch; the parameters may be moved several times.
 
@@ -45,14 +52,35 @@ class Strategy(Protocol):
         batch norm) has changed. Raises ValueError where tasks, losses, parameters and sample ids do not fit together.
         """
 
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What a resumed run must have in common with the saved one: "kind" and options; the tasks are added."""
+
+    def learned_state(self) -> dict[str, Any]:
+        """What a resumed run takes over: numbers, strings, tensors, and lists and dicts of them, as copies."""
+        return {}
+
+    def load_learned_state(self, learned: Mapping[str, Any]) -> None:
+        """Continue with what `learned_state` gave."""
+        del learned
+
     def report(self) -> Mapping[str, float]:
         """What it has learned or decided so far, by name, for the log; empty where it learns nothing."""
+        return {}
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a resumed run needs: numbers, strings, tensors, and lists and dicts of them."""
+        """All that a resumed run needs."""
+        return {"settings": self._all_settings(), "learned": self.learned_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what state_dict gave; ValueError where that was another strategy or had other tasks."""
+        """Take over what state_dict gave; ValueError where that was another strategy or had other settings."""
+        saved, expected = state.get("settings"), self._all_settings()
+        if saved != expected:
+            raise ValueError(f"the saved state is of {saved}, this strategy is {expected}; resume with what was saved")
+        self.load_learned_state(state["learned"])
+
+    def _all_settings(self) -> dict[str, Any]:
+        return {**self.settings(), "tasks": list(self.tasks)}
 
 
 def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
@@ -60,14 +88,6 @@ def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
     if not tasks or len(set(tasks)) < len(tasks):
         raise ValueError(f"tasks [{quoted(tasks)}]: expected one or more, each named once")
     return tuple(tasks)
-
-
-def check_state(state: Mapping[str, Any], kind: str, **settings: Any) -> None:
-    """Raise ValueError where a saved state is of another kind of strategy or has other settings."""
-    expected = {"kind": kind, **settings}
-    saved = {name: state.get(name) for name in expected}
-    if saved != expected:
-        raise ValueError(f"the saved state is of {saved}, this strategy is {expected}; resume with what was saved")
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:

@@ -19,12 +19,12 @@ from mtl.optimization import (
     check_names,
     quoted,
 )
-from mtl.strategy import StepResult, check_state, check_tasks
+from mtl.strategy import StepResult, Strategy, check_tasks
 
 Option = float | int | str
 
 
-class Aggregation:
+class Aggregation(Strategy):
     """One gradient from those of all tasks, by an aggregator of torchjd.
 
     The gradients of the shared parameters are the rows of a matrix; the aggregator makes one row of it. Each task's
@@ -105,23 +105,22 @@ class Aggregation:
             combined: Tensor = self._aggregator(matrix.div_(frobenius_norm))
         return combined.mul_(frobenius_norm * self._scale)
 
-    def report(self) -> Mapping[str, float]:
-        """Empty: nothing that is of use in a log."""
-        return {}
+    def settings(self) -> dict[str, Any]:
+        """Name and options of the method, and the seed."""
+        return self._settings
 
-    def state_dict(self) -> dict[str, Any]:
-        """As Strategy.state_dict."""
+    def learned_state(self) -> dict[str, Any]:
+        """The number of steps, and what the aggregator has learned."""
         learned = {name: value.clone() for name, value in self._aggregator.state_dict().items()}
-        return {**self._settings, "tasks": list(self.tasks), "steps": self._steps, "learned": learned}
+        return {"steps": self._steps, "aggregator": learned}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """As Strategy.load_state_dict."""
-        check_state(state, **self._settings, tasks=list(self.tasks))
-        if state["learned"]:
+    def load_learned_state(self, learned: Mapping[str, Any]) -> None:
+        """Continue with what `learned_state` gave."""
+        if learned["aggregator"]:
             with torch.random.fork_rng([]):
-                self._aggregator(torch.zeros(len(self.tasks), 1))  # it makes what it learns in its first call
-            self._aggregator.load_state_dict(state["learned"])
-        self._steps = state["steps"]
+                self._aggregator(torch.zeros(len(self.tasks), 1))  # it creates its state in its first call
+            self._aggregator.load_state_dict(learned["aggregator"])
+        self._steps = learned["steps"]
 
 
 def _gradient_matrix(gradients: Sequence[Gradients], sizes: list[int]) -> Tensor:

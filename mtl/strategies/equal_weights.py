@@ -1,15 +1,15 @@
 """The plain sum of the losses: ordinary training, the baseline of all other strategies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
 from mtl.optimization import Closure, ParameterUpdater, check_names
-from mtl.strategy import StepResult, check_state, check_tasks
+from mtl.strategy import StepResult, Strategy, check_tasks
 
 
-class EqualWeights:
+class EqualWeights(Strategy):
     """One forward pass, one backward pass of the summed losses, one update.
 
     updates: repeat that so often on each batch: the control for strategies that move the parameters several times.
@@ -29,14 +29,6 @@ class EqualWeights:
             _, norms = updater.update(closure, self.tasks)
         return StepResult(losses, dict.fromkeys(self.tasks, 1.0), norms, (self.tasks,) * self._updates)
 
-    def report(self) -> Mapping[str, float]:
-        """Empty: nothing is learned."""
-        return {}
-
-    def state_dict(self) -> dict[str, Any]:
-        """The tasks and the number of updates."""
-        return {"kind": "equal", "tasks": list(self.tasks), "updates": self._updates}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Check that the saved run was trained like this one; ValueError where not."""
-        check_state(state, **self.state_dict())
+    def settings(self) -> dict[str, Any]:
+        """The number of updates."""
+        return {"kind": "equal", "updates": self._updates}

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from mtl.optimization import Closure, Gradients, ParameterUpdater, check_names, sum_gradients
-from mtl.strategy import StepResult, check_state, check_tasks
+from mtl.strategy import StepResult, Strategy, check_tasks
 
 
-class EqualGradientNorms:
+class EqualGradientNorms(Strategy):
     """What GradNorm (Chen et al., ICML 2018) seeks by learning the weights, held exactly in each step.
 
     The weight of a task's loss is chosen so that its gradient of the shared parameters gets the length c r_t^alpha;
@@ -54,19 +54,17 @@ class EqualGradientNorms:
         total = sum(raw.values())
         return {task: raw[task] * len(raw) / total if task in raw and total else 1.0 for task in norms}
 
-    def report(self) -> Mapping[str, float]:
-        """Empty: the weights are in every StepResult."""
-        return {}
+    def settings(self) -> dict[str, Any]:
+        """Alpha."""
+        return {"kind": "gradient-norms", "alpha": self._alpha}
 
-    def state_dict(self) -> dict[str, Any]:
-        """The tasks, alpha, and the losses of the first step."""
-        common = {"kind": "gradient-norms", "tasks": list(self.tasks), "alpha": self._alpha}
-        return {**common, "first": dict(self._first_losses)}
+    def learned_state(self) -> dict[str, Any]:
+        """The losses of the first step."""
+        return {"first_losses": dict(self._first_losses)}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """As Strategy.load_state_dict."""
-        check_state(state, "gradient-norms", tasks=list(self.tasks), alpha=self._alpha)
-        self._first_losses = dict(state["first"])
+    def load_learned_state(self, learned: Mapping[str, Any]) -> None:
+        """Continue with what `learned_state` gave."""
+        self._first_losses = dict(learned["first_losses"])
 
 
 def _norms_of_first(gradients: Sequence[Gradients], count: int) -> list[float]:

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from mtl.affinity import Affinity
 from mtl.optimization import Closure, ParameterUpdater, check_names
-from mtl.strategy import StepResult, check_state, check_tasks, step_generator
+from mtl.strategy import StepResult, Strategy, check_tasks, step_generator
 
 
-class TaskGroups:
+class TaskGroups(Strategy):
     """Updates groups of tasks that help each other one after another, in random order, on the same batch.
 
     Which tasks help each other is measured by their losses before and after each update, so that one more forward pass
@@ -73,19 +73,19 @@ class TaskGroups:
         group_of = {f"group/{task}": float(place) for place, group in enumerate(self.groups) for task in group}
         return affinities | group_of | {"groups": len(self.groups)}
 
-    def state_dict(self) -> dict[str, Any]:
-        """Settings, the affinities, the groups, and the number of steps done."""
-        table = torch.from_numpy(self.affinity.table.copy())
-        return {**self._settings(), "affinity": table, "groups": [list(g) for g in self.groups], "step": self._step}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """As Strategy.load_state_dict."""
-        check_state(state, **self._settings())
-        self.affinity.table = state["affinity"].double().numpy().copy()
-        self.groups, self._step = tuple(tuple(group) for group in state["groups"]), int(state["step"])
-
-    def _settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
+        """How affinities are averaged and groups are formed."""
         return {
-            "kind": "task-groups", "tasks": list(self.tasks), "beta": self.affinity.decay, "warm_up": self._warm_up,
-            "seed": self._seed, "preference": self._preference,
+            "kind": "task-groups", "beta": self.affinity.decay, "warm_up": self._warm_up, "seed": self._seed,
+            "preference": self._preference,
         }  # fmt: skip
+
+    def learned_state(self) -> dict[str, Any]:
+        """The affinities, the groups, and the number of steps done."""
+        table = torch.from_numpy(self.affinity.table.copy())
+        return {"affinity": table, "groups": [list(group) for group in self.groups], "step": self._step}
+
+    def load_learned_state(self, learned: Mapping[str, Any]) -> None:
+        """Continue with what `learned_state` gave."""
+        self.affinity.table = learned["affinity"].double().numpy().copy()
+        self.groups, self._step = tuple(tuple(group) for group in learned["groups"]), int(learned["step"])

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from mtl.connection_strength import Layer, channel_shares, top_tasks
 from mtl.optimization import Closure, Gradients, ParameterUpdater, check_names, sum_gradients
-from mtl.strategy import StepResult, check_state, check_tasks
+from mtl.strategy import StepResult, Strategy, check_tasks
 
 
-class TaskPriority:
+class TaskPriority(Strategy):
     """Learns in phase 1 which task needs which channels, and keeps these connections in phase 2.
 
     Phase 1: the tasks are updated one after another on the batch. Phase 2: in each shared layer, each group of
@@ -105,20 +105,20 @@ class TaskPriority:
         shares = channel_shares(self._layers, self._representatives)
         return {f"channels/{task}/{layer}": share for layer, by in shares.items() for task, share in by.items()}
 
-    def state_dict(self) -> dict[str, Any]:
-        """Settings and the number of steps done; what was drawn follows from the seed."""
-        return {**self._settings(), "step": self._step}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """As Strategy.load_state_dict."""
-        check_state(state, **self._settings())
-        self._step = int(state["step"])
-
-    def _settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
+        """The layers, the length of the training, and the seed, from which all draws follow."""
         return {
-            "kind": "task-priority", "tasks": list(self.tasks), "layers": [layer.name for layer in self._layers],
+            "kind": "task-priority", "layers": [layer.name for layer in self._layers],
             "total_steps": self._total_steps, "steps_per_epoch": self._steps_per_epoch, "seed": self._seed,
         }  # fmt: skip
+
+    def learned_state(self) -> dict[str, Any]:
+        """The number of steps done."""
+        return {"step": self._step}
+
+    def load_learned_state(self, learned: Mapping[str, Any]) -> None:
+        """Continue with what `learned_state` gave."""
+        self._step = int(learned["step"])
 
 
 def _objectives(tasks: Sequence[str], layer: Layer) -> tuple[tuple[str, ...], ...]:

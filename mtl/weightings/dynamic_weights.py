@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from mtl.strategy import Strategy
-from mtl.weightings.weighting import Weighting
+from mtl.weightings.weighting import TaskWeighting
 
 
-class DynamicWeights(Weighting):
+class DynamicWeights(TaskWeighting):
     """Dynamic weight average (Liu, Johns & Davison, CVPR 2019), for losses above 0.
 
     The weights of K tasks are K softmax(r / temperature), r_t = mean loss of task t in the last epoch / that in the

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from mtl.optimization import Closure, Losses, ParameterUpdater, check_names, quoted
-from mtl.strategy import StepResult, Strategy, check_state
+from mtl.strategy import StepResult, Strategy
+from mtl.weightings.weighting import Weighting
 
 LossForm = Literal["l1", "l2", "cross_entropy"]
 
@@ -20,7 +21,7 @@ _UNCUT_SHARE = 0.75  # of the weights; larger ones are cut to the largest of the
 _SMALLEST_MEAN_LOSS = 1e-12
 
 
-class InstanceWeights:
+class InstanceWeights(Weighting):
     """A strategy over another one, `inner`, that multiplies the loss of each instance with a weight of its own.
 
     Instance-level task parameters (Vasu, Saxena & Tuzel, 2021), with the losses of uncertainty weighting (Kendall, Gal
@@ -82,7 +83,8 @@ class InstanceWeights:
         ):
             if not (possible and isfinite(value)):
                 raise ValueError(f"{name} {value}: expected {expected}")
-        self.inner, self._dataset_size = inner, dataset_size
+        super().__init__(inner)
+        self._dataset_size = dataset_size
         self._loss_forms = {task: loss_forms[task] for task in inner.tasks}
         self._rate, self._momentum, self._limit = rate, momentum, limit
         self._exponents = torch.tensor([_EXPONENTS[form] for form in self._loss_forms.values()])  # (tasks,)
@@ -90,11 +92,6 @@ class InstanceWeights:
         self._velocity = torch.zeros_like(self._s)  # momentum of s
         self._loss_sums = dict.fromkeys(self.tasks, 0.0)  # exponentially weighted; over `_loss_count` they are c
         self._loss_count = 0.0
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """Those of the inner strategy."""
-        return self.inner.tasks
 
     @property
     def parameters(self) -> Tensor:
@@ -179,29 +176,27 @@ class InstanceWeights:
             for name, row in zip(("10 %", "median", "90 %"), quantiles, strict=True)
             for task, value in zip(self.tasks, row, strict=True)
         }
-        return {**self.inner.report(), **weights}
+        return {**super().report(), **weights}
 
-    def state_dict(self) -> dict[str, Any]:
-        """As Strategy.state_dict: settings, s, momentum, running mean losses."""
-        learned = {
+    def settings(self) -> dict[str, Any]:
+        """Size of the training set, forms of the losses, and how s is learned."""
+        return {
+            "kind": "instances", "dataset_size": self._dataset_size, "loss_forms": dict(self._loss_forms),
+            "rate": self._rate, "momentum": self._momentum, "limit": self._limit,
+        }  # fmt: skip
+
+    def learned_state(self) -> dict[str, Any]:
+        """s, its momentum, and the running mean losses."""
+        return {
             "s": self._s.clone(), "velocity": self._velocity.clone(), "loss_sums": dict(self._loss_sums),
             "loss_count": self._loss_count,
         }  # fmt: skip
-        return {**self._settings(), **learned, "inner": self.inner.state_dict()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """As Strategy.load_state_dict."""
-        check_state(state, **self._settings())
-        self.inner.load_state_dict(state["inner"])
-        self._s, self._velocity = state["s"].clone(), state["velocity"].clone()
+    def load_learned_state(self, learned: Mapping[str, Any]) -> None:
+        """Continue with what `learned_state` gave."""
+        self._s, self._velocity = learned["s"].clone(), learned["velocity"].clone()
         self._move_to(self._exponents.device)
-        self._loss_sums, self._loss_count = dict(state["loss_sums"]), state["loss_count"]
-
-    def _settings(self) -> dict[str, Any]:
-        return {
-            "kind": "instances", "tasks": list(self.tasks), "dataset_size": self._dataset_size,
-            "loss_forms": dict(self._loss_forms), "rate": self._rate, "momentum": self._momentum, "limit": self._limit,
-        }  # fmt: skip
+        self._loss_sums, self._loss_count = dict(learned["loss_sums"]), learned["loss_count"]
 
 
 class _WeightedClosure:

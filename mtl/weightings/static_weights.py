@@ -6,10 +6,10 @@ from typing import Any
 
 from mtl.optimization import check_names
 from mtl.strategy import Strategy
-from mtl.weightings.weighting import Weighting
+from mtl.weightings.weighting import TaskWeighting
 
 
-class StaticWeights(Weighting):
+class StaticWeights(TaskWeighting):
     """Weights that stay.
 
     Raises ValueError where `weights` has other names than the inner strategy's tasks or holds a number that is not

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from mtl.strategy import Strategy
-from mtl.weightings.weighting import Weighting
+from mtl.weightings.weighting import TaskWeighting
 
 
-class UncertaintyWeights(Weighting):
+class UncertaintyWeights(TaskWeighting):
     """Homoscedastic uncertainty (Kendall, Gal & Cipolla, CVPR 2018), for losses above 0.
 
     The weight of task t is exp(-s_t) with s_t = log sigma_t^2, 0 at first. The network and s minimize

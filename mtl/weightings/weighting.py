@@ -1,6 +1,6 @@
-"""The base of strategies that multiply each task's loss with one weight."""
+"""The base of strategies that multiply losses with weights and leave the update to another strategy."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,19 +8,31 @@ from typing import Any
 from torch import Tensor
 
 from mtl.optimization import Closure, Losses, ParameterUpdater
-from mtl.strategy import StepResult, Strategy, check_state
+from mtl.strategy import StepResult, Strategy
 
 
-class Weighting(ABC):
+class Weighting(Strategy):
     """A strategy over another one, `inner`, which gets the weighted losses: EqualWeights adds them up."""
 
     def __init__(self, inner: Strategy) -> None:
-        self.inner = inner
+        self.inner, self.tasks = inner, inner.tasks
 
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """Those of the inner strategy."""
-        return self.inner.tasks
+    def report(self) -> Mapping[str, float]:
+        """What the inner strategy reports; the weights are in every StepResult."""
+        return self.inner.report()
+
+    def state_dict(self) -> dict[str, Any]:
+        """As Strategy.state_dict, with that of the inner strategy."""
+        return {**super().state_dict(), "inner": self.inner.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """As Strategy.load_state_dict."""
+        super().load_state_dict(state)
+        self.inner.load_state_dict(state["inner"])
+
+
+class TaskWeighting(Weighting):
+    """Weights that are the same for all instances of a batch: one number for each task."""
 
     @property
     @abstractmethod
@@ -43,30 +55,3 @@ class Weighting(ABC):
         self.learn(losses)
         total_weights = {task: weights[task] * result.weights[task] for task in self.tasks}
         return replace(result, losses=losses, weights=total_weights)
-
-    def report(self) -> Mapping[str, float]:
-        """What the inner strategy reports; the weights are in every StepResult."""
-        return self.inner.report()
-
-    @abstractmethod
-    def settings(self) -> dict[str, Any]:
-        """What a resumed run must have in common: "kind" and options."""
-
-    def learned_state(self) -> dict[str, Any]:
-        """What a resumed run takes over."""
-        return {}
-
-    def load_learned_state(self, learned: Mapping[str, Any]) -> None:
-        """Continue with what `learned_state` gave."""
-        del learned
-
-    def state_dict(self) -> dict[str, Any]:
-        """As Strategy.state_dict."""
-        common = {**self.settings(), "tasks": list(self.tasks)}
-        return {**common, "learned": self.learned_state(), "inner": self.inner.state_dict()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """As Strategy.load_state_dict."""
-        check_state(state, **self.settings(), tasks=list(self.tasks))
-        self.inner.load_state_dict(state["inner"])
-        self.load_learned_state(state["learned"])

@@ -102,13 +102,13 @@ def test_what_gradvac_has_learned_makes_a_difference_and_is_saved():
     rows = [[1.0, 0.0], [0.6, 0.8]], [[1.0, 0.0], [-0.6, 0.8]]
     fresh, taught = make("gradvac", "ab"), make("gradvac", "ab")
     combined(taught, rows[0])
-    saved = taught.state_dict()
-    before = deepcopy(saved["learned"])
+    saved = taught.learned_state()
+    before = deepcopy(saved["aggregator"])
     wanted = combined(taught, rows[1])
     assert not torch.allclose(combined(fresh, rows[1]), wanted)
-    assert all(torch.equal(saved["learned"][name], before[name]) for name in before)
+    assert all(torch.equal(saved["aggregator"][name], before[name]) for name in before)
     resumed = make("gradvac", "ab")
-    resumed.load_state_dict(saved)
+    resumed.load_learned_state(saved)
     assert torch.equal(combined(resumed, rows[1]), wanted)
 
 
@@ -212,7 +212,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(name):
     with pytest.raises(NonFiniteError, match="shared parameters by 'far' is not finite"):
         step(strategy, net, closure=closure)
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), before, strict=True))
-    assert strategy.state_dict()["steps"] == 0
+    assert strategy.learned_state()["steps"] == 0
 
 
 def test_half_precision_parameters_train():

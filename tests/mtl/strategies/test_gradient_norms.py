@@ -94,7 +94,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
     with pytest.raises(NonFiniteError):
         strategy.step(broken, updates)
     assert not any(parameter.any() for parameter in (x, *own.values()))
-    assert strategy.state_dict()["first"] == {}
+    assert strategy.learned_state() == {"first_losses": {}}
 
 
 def test_impossible_wishes_and_states_of_others_are_refused():

@@ -76,9 +76,9 @@ def test_instances_that_are_not_in_the_batch_keep_value_and_momentum_exactly():
     frozen = Frozen({"near": [1.0, 2.0, 3.0, 6.0, 4.0], "far": [4.0, 1.0, 2.0, 2.0, 9.0]})
     strategy = frozen.strategy()
     frozen.step(strategy, [0, 3, 4])
-    before = strategy.state_dict()
+    before = strategy.learned_state()
     frozen.step(strategy, [1, 3])
-    after = strategy.state_dict()
+    after = strategy.learned_state()
     for name in ("s", "velocity"):
         changed = (before[name] != after[name]).any(1)
         assert changed.tolist() == [False, True, False, True, False]
@@ -238,11 +238,11 @@ def test_a_loss_that_is_not_finite_teaches_nothing():
     frozen = Frozen({"near": [1.0, 2.0]})
     strategy = frozen.strategy()
     frozen.step(strategy)
-    before = strategy.state_dict()
+    before = strategy.learned_state()
     with pytest.raises(NonFiniteError):
         frozen.step(strategy, closure=lambda tasks: {"near": torch.tensor([1.0, math.nan]) * frozen.ones["near"]})
-    assert torch.equal(strategy.state_dict()["s"], before["s"])
-    assert strategy.state_dict()["loss_sums"] == before["loss_sums"]
+    assert torch.equal(strategy.learned_state()["s"], before["s"])
+    assert strategy.learned_state()["loss_sums"] == before["loss_sums"]
 
 
 @pytest.mark.parametrize(
