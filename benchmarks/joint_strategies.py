@@ -62,26 +62,27 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--rate", type=float, default=4e-4)
-    chosen = parser.parse_args()
-    cache = chosen.cache or chosen.output
+    arguments = parser.parse_args()
+    cache = arguments.cache or arguments.output
     options = TrainOptions(
-        data=chosen.data, validation=chosen.data, cache=cache / "ex_train", size=tuple(chosen.size), steps=chosen.steps,
-        rate=chosen.rate, matching_steps=0, classical_start=1.0, begin_from=chosen.begin_from, ema=0.99, workers=0,
-        threads=1, validate_every=chosen.steps, save_every=50, log_every=50,
+        data=arguments.data, validation=arguments.data, cache=cache / "ex_train", size=tuple(arguments.size),
+        steps=arguments.steps, rate=arguments.rate, matching_steps=0, classical_start=1.0,
+        begin_from=arguments.begin_from, ema=0.99, workers=0, threads=1, validate_every=arguments.steps,
+        save_every=50, log_every=50,
     )  # fmt: skip
     print(f"{describe_environment('torch')}, one thread a run")
-    test = FolderSource(chosen.test, options.size, jitter_alignment=False)
+    test = FolderSource(arguments.test, options.size, jitter_alignment=False)
     sources = KeyedSources({"generated": CachedSource(test, cache / "ex_test")})
     keys = [ExampleKey("generated", index) for index in test.indices]
     checks = list(batches(sources, keys, 8, 0, torch.device("cpu")))
-    found: dict[str, list[Metrics]] = {}
-    for seed in chosen.seeds:
-        for strategy in chosen.strategies:
-            folder = chosen.output / f"{strategy}-{seed}".replace(":", "_").replace("/", "_")
+    results: dict[str, list[Metrics]] = {}
+    for seed in arguments.seeds:
+        for strategy in arguments.strategies:
+            folder = arguments.output / f"{strategy}-{seed}".replace(":", "_").replace("/", "_")
             figures = measured(strategy, folder, replace(options, seed=seed), checks)
-            found.setdefault(strategy, []).append(figures)
+            results.setdefault(strategy, []).append(figures)
             print(f"seed {seed}, {strategy}: " + ", ".join(f"{n} {v:.4g}" for n, v in figures.items()), flush=True)
-    print_table(found)
+    print_table(results)
 
 
 def measured(strategy: str, folder: Path, options: TrainOptions, checks: list[ExampleBatch]) -> Metrics:
@@ -111,12 +112,12 @@ class WarpAndStitch(nn.Module):
         self.warp, self.stitch = flow.warp, blend.stitch
 
 
-def print_table(found: dict[str, list[Metrics]]) -> None:
+def print_table(results: dict[str, list[Metrics]]) -> None:
     """A line for each strategy."""
-    separate = [errors_of(figures) for figures in found.get(SEPARATE, [])]
+    separate = [errors_of(figures) for figures in results.get(SEPARATE, [])]
     reference = {name: fmean(errors[name] for errors in separate) for name in separate[0]} if separate else None
     rows = [["strategy", *SHOWN.values(), "delta-m", "minutes"]]
-    for strategy, figures in found.items():
+    for strategy, figures in results.items():
         cells = [mean_and_deviation([one[name] for one in figures], 2) for name in SHOWN]
         gains = [delta_m(errors_of(one), reference, dict.fromkeys(reference, False)) for one in figures if reference]
         minutes = fmean(one["minutes"] for one in figures)
