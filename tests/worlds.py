@@ -1,4 +1,4 @@
-"""Small scenes, cameras and texture banks of which a test knows what a picture must show."""
+"""Small scenes, cameras and texture banks whose pictures a test can predict, and brute-force ray casting."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ WHITE = (1.0, 1.0, 1.0)
 
 
 def square(centre, right, down, parts=1):
-    """(2 parts^2, 3, 3) triangles of a parallelogram: from its centre half way to the right and down."""
+    """(2 parts^2, 3, 3) triangles of a parallelogram; `right` and `down` are half its sides."""
     centre, right, down = (np.array(v, float) for v in (centre, right, down))
     steps = np.linspace(-1, 1, parts + 1)
     grid = centre + steps[None, :, None] * right + steps[:, None, None] * down
@@ -83,7 +83,7 @@ def make_scene(*bodies, to_sun=(0, -1, 0), sun=DARK, ambient=WHITE, segments=(),
 
 
 def camera(eye=(0, 0, 0), look=(0, 0, 1), fov=60.0, size=(64, 48), roll=0.0):
-    """One camera that looks at a place, upright but for the roll in degrees."""
+    """One camera that looks at a point, level but for the roll in degrees."""
     eye, look = np.array(eye, float), np.array(look, float)
     forward = (look - eye) / np.linalg.norm(look - eye)
     right = np.cross([0, 1, 0], forward)
@@ -126,7 +126,7 @@ def soft(side=64, waves=3, seed=0):
 
 
 def load(scenes: Scene | Sequence[Scene], bank: TextureBank) -> tuple[SceneBatch, Textures, ShadowMaps]:
-    """Scenes ready to be rendered; shadows may fall on all of their corners."""
+    """What `render` needs of scenes; shadow maps cover all of their corners."""
     scenes = [scenes] if isinstance(scenes, Scene) else list(scenes)
     batch = batch_scenes(scenes, CPU)
     shadows = map_shadows(batch, batch.corners.flatten(0, 1), batch.scene.repeat_interleave(3))
@@ -142,10 +142,10 @@ def make_pair(scene, reference, target, bank, options):
 
 
 def meet_all(corners, origins, rays):
-    """(r, n) distance along rays, inf where missed, and whether a border is so near that both would be right.
+    """(r, n) distance along rays, inf where missed, and whether rounding decides because a border is so near.
 
-    corners (n, 3, 3), origins and rays (r, 3). Moeller & Trumbore 1997, "Fast, minimum storage ray/triangle
-    intersection".
+    corners (n, 3, 3), rays (r, 3), origins (r, 3) or (1, 3).
+    Moeller & Trumbore 1997, "Fast, minimum storage ray/triangle intersection".
     """
     a, b, c = (corners[None, :, k] for k in range(3))
     rays, away = rays[:, None], origins[:, None] - a

@@ -1,4 +1,4 @@
-"""Pictures: pixels are means of what they cover, the sky is where nothing else is, films do not mix."""
+"""Pictures: pixels are means of their rays, the sky is where no ray hits, films of a batch are independent."""
 
 from dataclasses import replace
 
@@ -46,7 +46,7 @@ def test_a_pixel_on_an_edge_is_the_mean_of_its_rays(supersampling):
     np.testing.assert_allclose(picture[clear], np.repeat(expected[clear, None], 3, 1), atol=1)
 
 
-def test_pixel_centres_tell_what_a_pixel_shows_whatever_the_number_of_rays():
+def test_supersampling_does_not_change_the_hits_of_pixel_centres():
     scene = make_scene(box((-1, -1, 3), (1, 0.5, 4)), square((0, 0, 9), (30, 0, 0), (0, 30, 0)))
     renderings = [shoot(scene, bank_of(plain()), camera(size=SIZE), n)[1] for n in (1, 2, 3)]
     triangles = [one.tiles.triangle[one.hits.pair.clamp_min(0)] for one in renderings]
@@ -69,14 +69,14 @@ def test_the_sky_turns_from_the_horizon_to_the_zenith():
     np.testing.assert_allclose(picture[sky], expected[sky], atol=2)
 
 
-def test_a_film_of_nothing_but_sky_is_a_picture_too():
+def test_a_film_that_shows_only_sky():
     scene = make_scene(square((0, 0, -5), (1, 0, 0), (0, 1, 0)))
     picture, rendering = shoot(scene, bank_of(plain()), camera(size=SIZE), 2)
     assert (rendering.hits.pair == -1).all()
     assert (picture == 255).all()  # the sky of these scenes is white
 
 
-def test_films_of_many_scenes_and_sizes_are_what_each_is_alone():
+def test_many_films_give_the_same_as_each_alone():
     floor = square((0, 1.5, 5), (6, 0, 0), (0, 0, 6))
     scenes = [
         make_scene(

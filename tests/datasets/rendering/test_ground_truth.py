@@ -28,7 +28,7 @@ def samples():
 
 @pytest.fixture(scope="module")
 def hall():
-    """A hall seen from inside, nothing in the way of either camera, softly painted, evenly lit: pictures and sample."""
+    """A hall seen from inside, without occlusion, with soft textures and even light: rendered pair and sample."""
     scene = make_scene(box((-3, -1.5, -2), (3, 1.5, 6)), repeats=0.2)
     reference = camera((-0.4, 0, 0), (-0.8, 0.1, 6), 70, SIZE)
     target = camera((0.5, 0.2, -0.3), (1.6, 0, 6), 70, SIZE, roll=5)
@@ -67,10 +67,10 @@ def displacement(found, expected, chosen):
     return -np.linalg.lstsq(slopes, (found - expected)[chosen].ravel(), rcond=None)[0]
 
 
-def same_surface(view, places, label):
-    """Whether the four pixels of a view around places (q, 2) show the object `label` (q,) and no edge."""
+def same_surface(view, points, label):
+    """Whether the four pixels of a view around points (q, 2) show the object `label` (q,) and no edge."""
     geometry = view.geometry
-    corner = np.floor(places)
+    corner = np.floor(points)
     good = ((corner >= 0) & (corner + 1 < np.array(view.mask.shape[::-1]))).all(1)
     for step in ((0, 0), (1, 0), (0, 1), (1, 1)):
         good &= (nearest(geometry.surfaces, corner + step) == label) & (nearest(geometry.edges, corner + step) == 0)
@@ -122,12 +122,12 @@ def test_beyond_the_reference_the_canvas_matches_the_target(hall):
     canvas = pictures.canvas
     width, height = canvas.sizes[0]
     on_film = pictures.target.cameras.projection[0].numpy() @ canvas.hits.points.numpy()
-    places = (on_film[:2] / on_film[2]).T.reshape(height, width, 2)
-    shown = (on_film[2].reshape(height, width) > 0) & (places >= -0.5).all(2) & (places < np.array(SIZE) - 0.5).all(2)
+    points = (on_film[:2] / on_film[2]).T.reshape(height, width, 2)
+    shown = (on_film[2].reshape(height, width) > 0) & (points >= -0.5).all(2) & (points < np.array(SIZE) - 0.5).all(2)
     np.testing.assert_array_equal(sample.stitched_mask & 2 > 0, shown)
-    beyond = (sample.stitched_mask == 2) & (places > 1).all(2) & (places < np.array(SIZE) - 2).all(2)
+    beyond = (sample.stitched_mask == 2) & (points > 1).all(2) & (points < np.array(SIZE) - 2).all(2)
     assert beyond.mean() > 0.1
-    error = (at(sample.target.clean, places) - sample.stitched)[beyond]
+    error = (at(sample.target.clean, points) - sample.stitched)[beyond]
     assert np.median(np.abs(error)) < 1
     assert psnr(error) > 40
 
@@ -175,8 +175,8 @@ def test_matches_lie_on_their_epipolar_lines(samples):
         matrix = np.array(sample.facts["fundamental"])
         assert np.linalg.norm(matrix) == pytest.approx(1)
         for view, forwards in ((sample.target, matrix), (sample.reference, matrix.T)):
-            places, matches = (np.insert(p.astype(float), 2, 1, axis=2) for p in (pixel_grid(view), view.warp))
-            lines = places @ forwards.T
+            points, matches = (np.insert(p.astype(float), 2, 1, axis=2) for p in (pixel_grid(view), view.warp))
+            lines = points @ forwards.T
             distance = np.abs((lines * matches).sum(2)) / np.hypot(lines[..., 0], lines[..., 1])
             worst = max(worst, distance[known_warp(view)].max())
     assert worst < 1e-3
@@ -186,13 +186,13 @@ def test_warps_are_forward_backward_consistent(samples):
     errors = []
     for sample in samples:
         for view, other in ((sample.target, sample.reference), (sample.reference, sample.target)):
-            seen = view.mask == Visibility.VISIBLE
-            places, matches = pixel_grid(view)[seen], view.warp[seen].astype(float)
-            good = same_surface(other, matches, view.geometry.surfaces[seen])
-            errors.append(np.linalg.norm(at(other.warp, matches[good]) - places[good], axis=1))
+            visible = view.mask == Visibility.VISIBLE
+            points, matches = pixel_grid(view)[visible], view.warp[visible].astype(float)
+            good = same_surface(other, matches, view.geometry.surfaces[visible])
+            errors.append(np.linalg.norm(at(other.warp, matches[good]) - points[good], axis=1))
     found = np.concatenate(errors)
     assert len(found) > 50_000
-    # Between pixels the warp of a plane seen at a slant is not linear: that is all that is left.
+    # Between pixels the warp of a slanted plane is not linear: that is the only error.
     assert np.quantile(found, 0.5) < 0.001
     assert np.quantile(found, 0.99) < 0.05
 
@@ -200,9 +200,9 @@ def test_warps_are_forward_backward_consistent(samples):
 def test_on_planes_forward_backward_consistency_is_exact(hall, samples):
     for sample in (hall[1], *samples):
         target, reference = sample.target, sample.reference
-        seen = (target.mask == Visibility.VISIBLE) & np.isfinite(target.geometry.depth)
-        places, matches = pixel_grid(target)[seen], target.warp[seen].astype(float)
-        good = same_surface(reference, matches, target.geometry.surfaces[seen])
+        visible = (target.mask == Visibility.VISIBLE) & np.isfinite(target.geometry.depth)
+        points, matches = pixel_grid(target)[visible], target.warp[visible].astype(float)
+        good = same_surface(reference, matches, target.geometry.surfaces[visible])
         # Inverse depth is affine over a plane; where it bends in the reference there is more than one.
         inverse = 1 / reference.geometry.depth.astype(float)
         padded = np.pad(inverse, 1, mode="edge")
@@ -212,4 +212,4 @@ def test_on_planes_forward_backward_consistency_is_exact(hall, samples):
         depth = 1 / at(inverse[..., None], matches[good])[:, 0]
         back, _ = reprojected(matches[good], depth, *cameras_of(sample, backwards=True))
         assert good.sum() > 200
-        assert np.abs(back - places[good]).max() < 1e-3
+        assert np.abs(back - points[good]).max() < 1e-3

@@ -1,4 +1,4 @@
-"""Light on surfaces: colours, mip-maps, and shadows where geometry says."""
+"""Colours of lit surfaces, mip-maps and shadows."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_full_light_shows_a_texture_as_it_is():
     np.testing.assert_allclose(picture, np.broadcast_to(COLOUR, picture.shape), atol=1)
 
 
-def test_tint_and_openness_dim_it_as_light_does():
+def test_tint_and_openness_scale_linear_light():
     view = camera((0, 0, 0), (0, 1.5, 2.5), 50, SIZE)
     tint = np.tile(np.float32([1, 0.25, 0.5]), (2, 1))
     scene = make_scene(FLOOR, tint=tint, openness=np.full((2, 3), 0.36, np.float32))
@@ -48,7 +48,7 @@ def test_the_sun_shines_by_the_cosine_of_its_angle(to_sun):
     np.testing.assert_allclose(picture, np.broadcast_to(expected, picture.shape), atol=1.5)
 
 
-def test_a_texel_a_pixel_shows_the_texture_itself():
+def test_one_texel_a_pixel_shows_the_texture_unchanged():
     texture = soft(64, 9)
     view = camera(size=SIZE)
     focal = float(view.intrinsics[0, 0, 0])
@@ -100,7 +100,7 @@ def casts(points, corners, to_sun, margin):
 
 
 @pytest.mark.parametrize("to_sun", [(0.6, -1, 0.4), (-1.5, -1, -0.5)])
-def test_a_shadow_lies_where_geometry_says_and_nowhere_else(to_sun):
+def test_shadows_lie_where_geometry_predicts(to_sun):
     board = square((0.2, 0.3, 5), (1.1, 0, 0), (0, 0, 0.8))
     view = camera((0.5, -2, 0), (0, 1.5, 5), 60, SIZE)
     scene = make_scene(FLOOR, board, to_sun=to_sun, sun=BRIGHT, ambient=DIM)

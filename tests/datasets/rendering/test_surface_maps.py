@@ -42,7 +42,7 @@ def test_a_slanted_plane_has_the_depth_and_normals_of_its_equation():
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_normals_of_a_ball_face_the_camera_whatever_side_is_stored(sign):
+def test_normals_face_the_camera_whichever_side_is_stored(sign):
     corners, centre = ball((0.5, 0.2, 4), 1.5), np.array([0.5, 0.2, 4])
     outwards = (corners - centre) / np.linalg.norm(corners - centre, axis=2, keepdims=True)
     view = camera((0, 0.1, 0), (0.5, 0.2, 4), 60, SIZE, roll=-30)
@@ -80,7 +80,7 @@ def ring(labels):
     return found
 
 
-def test_edges_are_where_one_thing_ends_and_another_begins():
+def test_edges_are_at_changes_of_surface():
     wall, board = square((0, 0, 6), (20, 0, 0), (0, 20, 0)), square((0.4, -0.1, 4), (1, 0, 0), (0, 0.8, 0))
     poster = square((-1.8, 0.3, 6), (0.5, 0, 0), (0, 0.7, 0)) - [0, 0, 1e-3]  # as good as in the wall
     geometry = look_at(make_scene(wall, board, poster)).target.geometry
@@ -132,7 +132,7 @@ def test_what_lies_behind_the_reference_is_marked(turn, fov, roll):
     )
 
 
-def test_a_target_that_sees_only_the_sky_is_told_as_such():
+def test_a_target_that_sees_only_the_sky():
     scene = make_scene(square((0, 0, -5), (1, 0, 0), (0, 1, 0)), segments=[[[0, 0, -5], [1, 0, -5]]])
     sample = look_at(scene, camera((0, 0, 0), (0.1, 0, 1), 60, SIZE))
     assert np.isinf(sample.target.geometry.depth).all()

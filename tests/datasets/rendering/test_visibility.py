@@ -66,9 +66,9 @@ def check_visible(corners, points, other, picture, seen):
     sure = ~(border & ~np.isclose(distances, end[:, None], rtol=1e-6)).any(1)
     sure &= ((distances > 0.999) & (distances < 0.9999)).sum(1) == 0
     on_film = other.projection[0].numpy() @ points
-    places = on_film[:2] / on_film[2]
-    inside = (on_film[2] > 0.05 * np.where(solid, points[3], 1)) & (places >= -0.5).all(0)
-    inside &= (places < np.array(picture)[:, None] - 0.5).all(0)
+    pixels = on_film[:2] / on_film[2]
+    inside = (on_film[2] > 0.05 * np.where(solid, points[3], 1)) & (pixels >= -0.5).all(0)
+    inside &= (pixels < np.array(picture)[:, None] - 0.5).all(0)
     np.testing.assert_array_equal(seen[sure], (inside & ~hidden)[sure])
     return sure.mean(), (inside & hidden)[sure].mean()
 
@@ -135,7 +135,7 @@ def test_the_canvas_contains_reference_and_target(samples):
         assert sample.stitched_mask.shape == (height, width)
         reach = np.floor([0.75 * SIZE[0], 0.5 * SIZE[1]])
         lowest, highest = -reach, np.array(SIZE) - 1 + reach
-        places = sample.target.warp[(sample.target.mask != Visibility.BEHIND)]
-        places = places[((places >= lowest) & (places <= highest)).all(1)]
-        assert (places >= np.array([left, top]) - 0.5).all()
-        assert (places <= np.array([left + width, top + height]) - 0.5).all()
+        points = sample.target.warp[(sample.target.mask != Visibility.BEHIND)]
+        points = points[((points >= lowest) & (points <= highest)).all(1)]
+        assert (points >= np.array([left, top]) - 0.5).all()
+        assert (points <= np.array([left + width, top + height]) - 0.5).all()

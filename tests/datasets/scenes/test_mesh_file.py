@@ -44,7 +44,7 @@ def room_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_room_comes_with_its_frames_and_textures(room_file: Path) -> None:
+def test_a_room_has_its_transforms_and_textures(room_file: Path) -> None:
     (scene, *_), textures = load_mesh_scenes(room_file)
     check_scene(scene, len(textures))
     assert len(scene.corners) == 24

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 from banks import small_bank
+from worlds import meet_all
 
 from datasets.options import SCENES
 from datasets.scenes.recipes import RECIPES, build_scene, check_scene
@@ -21,28 +22,9 @@ def scene_of(name: str, seed: int = 0) -> Scene:
     return build_scene(name, np.random.default_rng(seed), small_bank())
 
 
-def first_hits(scene: Scene, eye: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance to the first surface along unit directions (r, 3), inf for the sky, and its triangle.
-
-    Cast by Möller and Trumbore's method.
-    """
-    origin, first = scene.corners[:, 0].astype(float), scene.corners[:, 1] - scene.corners[:, 0]
-    second = scene.corners[:, 2] - scene.corners[:, 0]
-    p = np.cross(directions[:, None], second)  # (r, n, 3)
-    det = (p * first).sum(2)
-    inverse = 1 / np.where(np.abs(det) < 1e-12, 1e-12, det)
-    t = eye - origin
-    u = (p * t).sum(2) * inverse
-    q = np.cross(t, first)
-    v = (directions @ q.T) * inverse
-    far = (q * second).sum(1) * inverse
-    far = np.where((u >= 0) & (v >= 0) & (u + v <= 1) & (far > 1e-6) & (np.abs(det) > 1e-12), far, np.inf)
-    return far.min(axis=1), far.argmin(axis=1)
-
-
 @cache
 def view_of(name: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Unit directions of 15 x 12 rays of a level camera of 60 degrees that the standpoint allows, and what they hit."""
+    """15 x 12 unit rays of a level 60 degree camera at the standpoint; distance and triangle that each hits first."""
     scene, rng = scene_of(name, seed), np.random.default_rng(seed)
     eye = rng.uniform(*scene.standpoint.eye).astype(float)
     ahead = rng.uniform(*scene.standpoint.look_at) - eye
@@ -52,7 +34,8 @@ def view_of(name: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     x, y = np.meshgrid(np.linspace(-0.58, 0.58, 15), np.linspace(-0.46, 0.46, 12))
     rays = ahead + x.reshape(-1, 1) * right + y.reshape(-1, 1) * np.cross(ahead, right)
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-    return rays, *first_hits(scene, eye, rays)
+    distances, _ = meet_all(scene.corners.astype(float), eye[None], rays)
+    return rays, distances.min(axis=1), distances.argmin(axis=1)
 
 
 def test_options_name_every_recipe() -> None:

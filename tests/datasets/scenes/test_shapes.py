@@ -1,4 +1,4 @@
-"""Shapes: closed bodies look outwards, textures keep their size, outlines are cut whole."""
+"""Shapes: closed bodies face outwards, textures keep their size, outlines are triangulated completely."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def assert_outward(scene: Scene, centre: tuple[float, float, float]) -> None:
     assert ((scene.normals.mean(axis=1) * away).sum(axis=1) > 0).all()
 
 
-def test_box_is_closed_and_looks_outwards() -> None:
+def test_box_is_closed_and_faces_outwards() -> None:
     mesh = new_mesh()
     boxes(mesh, (1, 0, 5), (2, 3, 1), paint(), KIND, turn=turned(0.4) @ leaning(0.2), faces=CLOSED)
     scene = finished(mesh)
@@ -116,7 +116,7 @@ def test_bars_reach_from_end_to_end() -> None:
     assert volume(scene) == pytest.approx(0.01 * length, rel=1e-4)
 
 
-def test_round_bodies_look_outwards_and_shade_smoothly() -> None:
+def test_round_bodies_face_outwards_and_shade_smoothly() -> None:
     mesh = new_mesh()
     revolve(mesh, BALL, (1, 2, 4), (0.5, 0.5), paint(), KIND, sides=24)
     scene = finished(mesh)
@@ -126,7 +126,7 @@ def test_round_bodies_look_outwards_and_shade_smoothly() -> None:
 
 
 @pytest.mark.parametrize("fine", [0, 1, 2])
-def test_lumps_are_closed_and_look_outwards(fine: int) -> None:
+def test_lumps_are_closed_and_face_outwards(fine: int) -> None:
     mesh = new_mesh()
     lumps(mesh, (0, 0, 5), (0.4, 0.3, 0.5), paint(), Kind.ROCK, roughness=0.1, fine=fine)
     scene = finished(mesh)
@@ -135,7 +135,7 @@ def test_lumps_are_closed_and_look_outwards(fine: int) -> None:
     assert (np.ptp(scene.uv[..., 0], axis=1) < 1.01 * np.ceil(2 * np.pi * 0.45)).all()
 
 
-def test_tubes_look_outwards() -> None:
+def test_tubes_face_outwards() -> None:
     t = np.linspace(0, 3, 9)
     line = np.stack((np.cos(t), np.sin(t), t), axis=1)
     mesh = new_mesh()
@@ -151,7 +151,7 @@ def test_tubes_look_outwards() -> None:
 
 
 @pytest.mark.parametrize("draw", [person, animal, bush, blob])
-def test_outlines_are_cut_whole(draw) -> None:
+def test_outlines_are_triangulated_completely(draw) -> None:
     for seed in range(15):
         outline = draw(np.random.default_rng(seed))
         assert outline[:, 1].max() == pytest.approx(0, abs=1e-9)  # stands on the ground
@@ -189,7 +189,7 @@ def doubled_area(p: np.ndarray, q: np.ndarray, r: np.ndarray) -> np.ndarray:
     return (q - p)[:, 0] * (r - p)[:, 1] - (q - p)[:, 1] * (r - p)[:, 0]
 
 
-def test_things_stand_on_the_ground_as_it_is_cut() -> None:
+def test_points_on_the_ground_lie_on_its_triangles() -> None:
     rng = np.random.default_rng(0)
     land = Ground(rng, Relief(rng, 3.0, 30.0), 150.0, 2.0)
     x, z = rng.uniform(-5, 5, 200), rng.uniform(2, 60, 200)

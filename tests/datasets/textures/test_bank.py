@@ -61,7 +61,7 @@ def test_variants_of_a_pattern_differ(folder):
     assert not np.array_equal(level(bank, first, 0), level(bank, second, 0))
 
 
-def test_levels_are_means_of_two_by_two_down_to_one_texel(folder):
+def test_mip_levels_are_means_of_2_x_2_texels(folder):
     bank = load_bank(folder, SIDE)
     for texture in (0, int(bank.of_kind("sign")[0])):
         for number in range(1, bank.starts.shape[1]):
@@ -71,7 +71,7 @@ def test_levels_are_means_of_two_by_two_down_to_one_texel(folder):
         assert level(bank, texture, bank.starts.shape[1] - 1).shape == (1, 1, 4)
 
 
-def test_levels_lie_one_behind_the_other_without_gaps(folder):
+def test_mip_levels_are_stored_without_gaps(folder):
     bank = load_bank(folder, SIDE)
     sizes = (bank.sides[:, None] >> np.arange(bank.starts.shape[1])) ** 2
     ends = np.cumsum(sizes.ravel())
@@ -79,7 +79,7 @@ def test_levels_lie_one_behind_the_other_without_gaps(folder):
     assert ends[-1] == len(bank.texels)
 
 
-def test_photograph_goes_on_across_its_edges_and_stays_itself_elsewhere(tmp_path):
+def test_a_photograph_is_made_tileable_and_not_changed_elsewhere(tmp_path):
     side, band = 128, 10
     picture = photograph((side + band, side + band))
     cv2.imwrite(str(tmp_path / "a.png"), picture)
@@ -137,7 +137,7 @@ def test_folder_without_pictures_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["whole.png", "whole.jpg"])
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
-def test_damaged_picture_is_named(folder, name, share):
+def test_a_damaged_picture_is_named(folder, name, share):
     cv2.imwrite(str(folder / name), photograph())
     whole = (folder / name).read_bytes()
     (folder / name).write_bytes(whole[: int(share * len(whole))])
@@ -145,7 +145,7 @@ def test_damaged_picture_is_named(folder, name, share):
         load_bank(folder, SIDE)
 
 
-def test_what_only_claims_to_be_a_picture_is_named(folder):
+def test_a_text_named_as_a_picture_is_refused(folder):
     (folder / "claims.jpg").write_text("I am a text")
     with pytest.raises(InputError, match=r"claims\.jpg"):
         load_bank(folder, SIDE)

@@ -1,4 +1,4 @@
-"""Procedural textures: they repeat without a seam, differ by their seed only, and are not flat."""
+"""Procedural textures are tileable, depend on their seed alone and have detail."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def jumps(picture):
 
 @pytest.mark.parametrize("name", PATTERNS)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_goes_on_across_its_edges(name, seed):
+def test_patterns_are_tileable(name, seed):
     picture = pattern(name, seed)
     for turned in (picture, picture.transpose(1, 0, 2)):
         steps = jumps(turned)
@@ -29,7 +29,7 @@ def test_goes_on_across_its_edges(name, seed):
 
 
 @pytest.mark.parametrize("name", PATTERNS)
-def test_is_a_picture_of_its_side_with_something_on_it(name):
+def test_patterns_have_the_size_asked_for_and_detail(name):
     picture = pattern(name)
     assert picture.shape == (SIDE, SIDE, 3)
     assert picture.dtype == np.uint8
@@ -38,14 +38,14 @@ def test_is_a_picture_of_its_side_with_something_on_it(name):
 
 
 @pytest.mark.parametrize("name", PATTERNS)
-def test_same_seed_same_bytes_another_seed_others(name):
+def test_patterns_depend_on_the_seed_alone(name):
     assert np.array_equal(pattern(name), pattern(name))
     assert not np.array_equal(pattern(name), pattern(name, seed=2))
 
 
 @pytest.mark.parametrize("name", PATTERNS)
 @pytest.mark.parametrize("side", [16, 256])
-def test_is_made_at_any_side(name, side):
+def test_patterns_have_any_size(name, side):
     assert pattern(name, side=side).shape == (side, side, 3)
 
 
@@ -65,7 +65,7 @@ def test_noise_is_of_mean_0_and_deviation_1_and_in_its_band():
     assert spectrum[(frequency < 4) | (frequency > 8)].max() < 1e-6 * spectrum.max()
 
 
-def test_what_leaves_the_canvas_comes_in_on_the_opposite_side():
+def test_stamped_polygons_wrap_around():
     square = np.array([[-0.1, -0.1], [0.1, -0.1], [0.1, 0.1], [-0.1, 0.1]])
     at_corner, in_middle = np.zeros((2, 80, 80, 3), np.uint8)
     stamp(at_corner, square, np.array([10.0, 20.0, 30.0]))
