@@ -43,14 +43,14 @@ def ship(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refused(folder: Path, out: Path, capfd: pytest.CaptureFixture[str], *options: str) -> str:
-    """The one line that `parastitch stitch` says; it ends with 2 and writes nothing."""
+    """The one line that `parastitch stitch` prints; it ends with code 2 and writes nothing."""
     capfd.readouterr()
     code = main(["stitch", str(folder / "left.png"), str(folder / "right.png"), "-o", str(out / "out.png"), *options])
-    said = capfd.readouterr()
-    assert (code, said.out) == (2, ""), said.err
-    assert said.err.count("\n") == 1, said.err
+    printed = capfd.readouterr()
+    assert (code, printed.out) == (2, ""), printed.err
+    assert printed.err.count("\n") == 1, printed.err
     assert list(out.iterdir()) == []
-    return said.err
+    return printed.err
 
 
 # --- what is opened, and when ---
@@ -140,15 +140,15 @@ ASKING = [
 
 
 @pytest.mark.parametrize("options", ASKING)
-def test_without_the_file_that_ships_nothing_that_may_use_it_begins(
+def test_missing_shipped_weights_are_reported_before_any_work(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
     options: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Also where the classical warp alone would have done."""
+    """Also where the classical warp alone would be accepted."""
     ship(folder / "gone", monkeypatch)
-    said = refused(folder, tmp_path, capfd, *options)
-    assert "gone" in said
-    assert "reinstall parastitch" in said
+    message = refused(folder, tmp_path, capfd, *options)
+    assert "gone" in message
+    assert "reinstall parastitch" in message
 
 
 def test_without_shipped_weights_other_methods_work(
@@ -165,12 +165,12 @@ def test_where_shipped_weights_are_cut_short_no_other_method_steps_in(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
     options: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """No stitch is good enough here, so that auto asks for the network."""
+    """No stitch is accepted here, so that auto asks for the network."""
     monkeypatch.setattr("stitching.selection.MAX_ACCEPTED_COST", -1.0)
     ship(folder / "half", monkeypatch)
-    said = refused(folder, tmp_path, capfd, *options)
-    assert "damaged, or not the file" in said
-    assert "reinstall parastitch" in said
+    message = refused(folder, tmp_path, capfd, *options)
+    assert "damaged, or not the file" in message
+    assert "reinstall parastitch" in message
 
 
 def test_shipped_weights_of_another_version_are_refused(
