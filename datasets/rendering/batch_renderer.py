@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from datasets.rendering.cameras import Cameras
-from datasets.rendering.ray_caster import GRID_CHUNK, TILE, Tiles, cast_grid, cut_into_tiles, tile_pixels
+from datasets.rendering.ray_caster import GRID_CHUNK, TILE, Tiles, cast_grid, cut_into_tiles, tile_grid, tile_pixels
 from datasets.rendering.ray_hits import RayHits, find_points, pixel_centres
 from datasets.rendering.scene_batch import SceneBatch
 from datasets.rendering.shading import Shader
@@ -49,10 +49,10 @@ def render(
 
 def _join_tiles(tiles: Tiles, values: Tensor) -> list[Tensor]:
     """Films (h, w, ...) from the pixels (t, TILE * TILE, ...) of their tiles."""
-    parts = torch.split(values, [((w + TILE - 1) // TILE) * ((h + TILE - 1) // TILE) for w, h in tiles.films.sizes])
+    grids = [tile_grid(size) for size in tiles.films.sizes]
+    parts = torch.split(values, [columns * rows for columns, rows in grids])
     films = []
-    for (width, height), part in zip(tiles.films.sizes, parts, strict=True):
-        columns = (width + TILE - 1) // TILE
+    for (width, height), (columns, _), part in zip(tiles.films.sizes, grids, parts, strict=True):
         film = part.view(-1, columns, TILE, TILE, *part.shape[2:]).transpose(1, 2)  # (rows, TILE, columns, TILE, ...)
         films.append(film.reshape(-1, columns * TILE, *part.shape[2:])[:height, :width].contiguous())
     return films

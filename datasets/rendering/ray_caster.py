@@ -31,7 +31,7 @@ class Films:
 
     projection: Tensor  # (f, 3, 4) float64
     nearness: Tensor  # (f, 4) float64
-    scene: Tensor  # (f,) int64, which scene of the world each film looks at
+    scene: Tensor  # (f,) int64, index of the scene that each film shows
     sizes: tuple[tuple[int, int], ...]  # (width, height) px
 
 
@@ -46,19 +46,19 @@ class Tiles:
     count: Tensor  # (t,) int64
     film_first: Tensor  # (f,) int64, first tile of each film
     columns: Tensor  # (f,) int64, tiles in a row of the film
-    triangle: Tensor  # (p,) int64, index into the world
+    triangle: Tensor  # (p,) int64, index into the batch
     edges: Tensor  # (p, 4, 3) float32: edge functions and nearness from (x, y, 1), px from the tile's corner
     exact: Tensor  # (p, 3, 3) float64: the edge functions from film (x, y, 1)
 
 
 def cut_into_tiles(batch: SceneBatch, films: Films, casters_only: bool = False) -> Tiles:
     """Cut films into tiles and list the triangles of each; casters_only: only those that cast shadows."""
-    film, triangle, box, exact, functions = _project_triangles(batch, films, casters_only)
-    grid = [((w + TILE - 1) // TILE, (h + TILE - 1) // TILE) for w, h in films.sizes]
+    found = _project_triangles(batch, films, casters_only)
+    film, grid = found.film, [tile_grid(size) for size in films.sizes]
     columns, rows = torch.tensor(grid, device=batch.device).unbind(1)
     film_first = torch.cumsum(columns * rows, 0) - columns * rows
-    pair, x, y = _touched_tiles(film, box, columns, rows)
-    edges = functions.index_select(0, pair)
+    pair, x, y = _touched_tiles(film, found.box, columns, rows)
+    edges = found.functions.index_select(0, pair)
     edges[..., 2] += edges[..., 0] * (x * TILE)[:, None] + edges[..., 1] * (y * TILE)[:, None]
     tile = film_first[film[pair]] + y * columns[film[pair]] + x
     total = sum(w * h for w, h in grid)
@@ -76,19 +76,31 @@ def cut_into_tiles(batch: SceneBatch, films: Films, casters_only: bool = False) 
         count=count,
         film_first=film_first,
         columns=columns,
-        triangle=triangle[pair[kept]],
+        triangle=found.triangle[pair[kept]],
         edges=edges.index_select(0, kept).float(),
-        exact=exact.index_select(0, pair[kept]),
+        exact=found.exact.index_select(0, pair[kept]),
     )
 
 
-def _project_triangles(
-    batch: SceneBatch, films: Films, casters_only: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Triangles on films: film (r,), triangle (r,), bounding box (r, 4) x0, y0, x1, y1 px, and their functions.
+def tile_grid(size: tuple[int, int]) -> tuple[int, int]:
+    """(columns, rows) of tiles that cover a film of (width, height) px."""
+    width, height = size
+    return (width + TILE - 1) // TILE, (height + TILE - 1) // TILE
 
-    These are the exact edge functions (r, 3, 3), and the grown ones with nearness (r, 4, 3).
-    """
+
+@dataclass(frozen=True, eq=False)
+class _Projected:
+    """r triangles on films. Functions are of film (x, y, 1)."""
+
+    film: Tensor  # (r,) int64
+    triangle: Tensor  # (r,) int64, index into the batch
+    box: Tensor  # (r, 4) x0, y0, x1, y1 px
+    exact: Tensor  # (r, 3, 3) edge functions
+    functions: Tensor  # (r, 4, 3) edge functions of slightly grown triangles, and nearness
+
+
+def _project_triangles(batch: SceneBatch, films: Films, casters_only: bool) -> _Projected:
+    """The triangles that may be visible on the films."""
     in_scene = films.scene[:, None] == batch.scene[None]  # (f, n)
     film, triangle = (in_scene & batch.casts_shadow if casters_only else in_scene).nonzero(as_tuple=True)
     points = torch.cat([batch.corners, torch.ones_like(batch.corners[..., :1])], 2)
@@ -108,7 +120,7 @@ def _project_triangles(
     near = (points[kept] @ films.nearness[film[kept], :, None])[..., 0]  # (r, corner)
     nearness = (near[:, None] @ exact)[:, 0]
     functions = torch.cat([exact + _GROW * exact.sum(1, keepdim=True), nearness[:, None]], 1)
-    return film[kept], triangle[kept], torch.cat([low, high], 1)[kept], exact, functions
+    return _Projected(film[kept], triangle[kept], torch.cat([low, high], 1)[kept], exact, functions)
 
 
 def _bounding_box(on_film: Tensor) -> tuple[Tensor, Tensor]:

@@ -71,7 +71,7 @@ def _distance(mesh: MeshBuilder, palette: Palette) -> None:
 
 
 def _hazy(paint: Paint) -> Paint:
-    """As seen through much air: bluish."""
+    """Bluish, as things look through haze."""
     return paint.tinted(1.3, 1.0, 0.75)
 
 

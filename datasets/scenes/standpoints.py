@@ -53,10 +53,10 @@ def _views(cast: "_Caster", eyes: Doubles, headings: Doubles, size: float) -> li
     hit = facing.reshape(k, h, -1) & (far < 3 * size)
     near = far.min(axis=2)
     spread = np.where(hit, np.log(np.where(hit, far, 1)), np.nan)
-    seen = hit.mean(axis=2)
+    covered = hit.mean(axis=2)
     with np.errstate(invalid="ignore"):
         varied = np.sqrt(np.maximum(_mean(spread**2, hit) - _mean(spread, hit) ** 2, 0))
-    score = np.where((near > _FREE * size) & (seen > 0.3), seen * (0.3 + np.minimum(varied, 1)), 0)
+    score = np.where((near > _FREE * size) & (covered > 0.3), covered * (0.3 + np.minimum(varied, 1)), 0)
     best = score.argmax(axis=1)
     order = [int(i) for i in np.argsort(-score.max(axis=1), kind="stable") if score[i, best[i]] > 0]
     return [_standpoint(eyes[i], headings[i, best[i]], far[i, best[i]], near[i, best[i]]) for i in order]

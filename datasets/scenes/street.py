@@ -90,7 +90,7 @@ def _markings(mesh: MeshBuilder, palette: Palette, street: Street) -> None:
 def _row_of_houses(mesh: MeshBuilder, palette: Palette, street: Street, side: int) -> None:
     """Houses beside each other on one side, from behind the camera to the end; gaps here and there."""
     rng = mesh.rng
-    plain: list[tuple[float, float, float]] = []  # houses of which little is seen: z, length, height
+    plain: list[tuple[float, float, float]] = []  # distant houses: z, length, height, m
     z = -9.0
     while z < street.length:
         long = rng.uniform(6, 14)

@@ -22,7 +22,7 @@ _FACES = np.array(
         [[-0.5, 0, -0.5], [1, 0, 0], [0, 0, 1]],  # bottom
     ]
 )
-STANDING = (0, 1, 2, 3, 4)  # without the bottom, which lies on something
+STANDING = (0, 1, 2, 3, 4)  # all but the bottom
 CLOSED = (0, 1, 2, 3, 4, 5)
 _CUBE = np.array([[x, y, z] for y in (-1, 0) for x in (-0.5, 0.5) for z in (-0.5, 0.5)])
 _EDGES = np.array([[0, 1], [0, 2], [1, 3], [2, 3], [4, 5], [4, 6], [5, 7], [6, 7], [0, 4], [1, 5], [2, 6], [3, 7]])
@@ -200,7 +200,7 @@ def boxes(
     """k boxes over the middle of their bottoms `base` (k, 3), of `size` (k, 3) = width, height, depth.
 
     spot: the frame that they are given in; or turn: their rotations (3, 3) or (k, 3, 3) in the world.
-    faces: which of the six there are. paint has 1 or k rows.
+    faces: indices of the faces that are added. paint has 1 or k rows.
     fit: each face shows its texture exactly once. surface: (k,) or (1,) object numbers; None: new ones.
     """
     base, size = _rows(base, size)

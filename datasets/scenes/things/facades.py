@@ -105,7 +105,7 @@ def _front(
 
 
 def _glass(palette: Palette, n: int) -> Paint:
-    """What is seen in window panes: reflections of the surroundings, curtains, darkness."""
+    """Paints of n window panes: reflections of the surroundings, curtains, darkness."""
     return palette.paint("photo", "photo", "clouds", "fabric", n=n, metres=4.0, colour=0.15, bright=0.3)
 
 

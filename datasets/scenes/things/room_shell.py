@@ -1,4 +1,4 @@
-"""The shell of a room: its plan, walls with windows, floor, ceiling, and what is seen outside."""
+"""The shell of a room: its plan, walls with windows, floor, ceiling, and the view outside."""
 
 from dataclasses import dataclass
 from itertools import pairwise

@@ -99,7 +99,7 @@ def _trace(module: TorchGraph) -> ModelProto:
     axes |= {name: {2: "output_height", 3: "output_width"} for name in graph.outputs}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         path = Path(folder) / "graph.onnx"
-        # torch's older exporter: deprecated, known to work up to torch 2.13; the newer one takes 35 to 50 times as long.
+        # torch's older exporter: deprecated, works up to torch 2.13 at least; the newer one is 35 to 50 times slower.
         # It also warns of sizes that may have become constants of the graph; the check with another size finds those.
         warnings.simplefilter("ignore")
         torch.onnx.export(

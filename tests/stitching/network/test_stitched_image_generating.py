@@ -120,7 +120,6 @@ def test_gain_and_fill_are_smooth_whatever_the_network_learned() -> None:
         assert result.fill.diff(dim=dim).abs().max() <= 1 / 4 + 1e-5  # from black to white takes 4 px
 
 
-@pytest.mark.slow
 def test_the_weight_can_be_as_sharp_as_a_seam() -> None:
     """From one pixel to the next it passes from target to reference, after learning to cut along a line."""
     inputs, module = pair(), network()
@@ -174,7 +173,6 @@ def test_gradients_are_finite_in_half_precision() -> None:
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in module.parameters())
 
 
-@pytest.mark.slow
 def test_learns_one_pair() -> None:
     """The target is darker and shows something in the overlap that the truth does not; the hole is red."""
     reference_valid, target_valid = masks()
