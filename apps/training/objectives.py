@@ -8,10 +8,10 @@ from apps.training.losses.self_supervised import self_supervised_losses, swapped
 from apps.training.losses.supervised import supervised_losses
 from apps.training.losses.targets import true_cells
 from apps.training.losses.terms import Terms
+from apps.training.losses.warp_losses import matching_loss
 from apps.training.options import MATCHING_TASKS
 from apps.training.prediction import pair_of, predict
 from datasets.examples.batch import ExampleBatch
-from stitching.network.losses.warp import matching_loss
 from stitching.network.stitching_network import StitchingNetwork
 
 

@@ -1,1 +1,1 @@
-"""Losses of the training, with ground truth and without."""
+"""Losses of the training: functions of fields and pictures, and what each task adds up of them."""

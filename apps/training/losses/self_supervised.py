@@ -3,15 +3,15 @@
 import torch
 from torch import Tensor
 
+from apps.training.losses.photometric_losses import warp_photometric_loss
+from apps.training.losses.reduction import charbonnier, weighted_mean
+from apps.training.losses.sampling import sample
 from apps.training.losses.seam import seam_terms
 from apps.training.losses.terms import Terms
+from apps.training.losses.warp_losses import cycle_loss, smoothness_loss
 from apps.training.prediction import pair_of
 from datasets.examples.batch import ExampleBatch
 from stitching.network.inputs import PairTensors
-from stitching.network.losses.photometric import warp_photometric_loss
-from stitching.network.losses.reduction import charbonnier, weighted_mean
-from stitching.network.losses.sampling import sample
-from stitching.network.losses.warp import cycle_loss, smoothness_loss
 from stitching.network.pixelwise_warping import PixelwiseWarp
 from stitching.network.splatting import MIN_COVERAGE
 from stitching.network.stitching_network import StitchedPair

@@ -4,13 +4,19 @@ from collections.abc import Mapping
 
 import torch
 
+from apps.training.losses.photometric_losses import stitch_loss
 from apps.training.losses.seam import seam_terms
 from apps.training.losses.targets import known_pixels, true_cells
 from apps.training.losses.terms import Terms
+from apps.training.losses.warp_losses import (
+    epipolar_loss,
+    line_loss,
+    matching_loss,
+    sequence_warp_loss,
+    visibility_loss,
+)
 from apps.training.prediction import Prediction
 from datasets.examples.batch import BatchTruth, ExampleBatch
-from stitching.network.losses.photometric import stitch_loss
-from stitching.network.losses.warp import epipolar_loss, line_loss, matching_loss, sequence_warp_loss, visibility_loss
 from stitching.network.pixelwise_warping import PixelwiseWarp
 from stitching.network.stitching_network import StitchedPair
 

@@ -7,7 +7,7 @@ import torch
 
 from apps.training.data.mirror import mirrored
 from apps.training.losses.targets import known_pixels
-from stitching.network.losses.warp import epipolar_loss
+from apps.training.losses.warp_losses import epipolar_loss
 
 
 def test_mirrored_twice_is_the_same_batch(batch):

@@ -5,7 +5,7 @@ import torch
 from torch.autograd import gradcheck
 
 from apps.evaluation.measures.similarity import ssim_map
-from stitching.network.losses.photometric import seam_loss, stitch_loss, warp_photometric_loss
+from apps.training.losses.photometric_losses import seam_loss, stitch_loss, warp_photometric_loss
 
 B, H, W = 2, 48, 64
 EVERYWHERE = torch.ones(B, 1, H, W)

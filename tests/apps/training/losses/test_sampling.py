@@ -2,7 +2,7 @@
 
 import torch
 
-from stitching.network.losses.sampling import sample, sample_points
+from apps.training.losses.sampling import sample, sample_points
 from stitching.network.tensor_maps import pixel_xy
 
 B, H, W = 2, 32, 48

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from stitching.network.losses.warp import (
+from apps.training.losses.warp_losses import (
     cycle_loss,
     epipolar_loss,
     line_loss,

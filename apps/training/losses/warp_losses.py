@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stitching.network.losses.reduction import charbonnier, precise, rounded_root, weighted_mean
-from stitching.network.losses.sampling import sample, sample_points
+from apps.training.losses.reduction import charbonnier, precise, rounded_root, weighted_mean
+from apps.training.losses.sampling import sample, sample_points
 from stitching.network.tensor_maps import pixel_xy
 
 _CHARBONNIER_WIDTH = 0.01  # px; smaller errors are invisible

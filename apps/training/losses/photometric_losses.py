@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stitching.network.losses.reduction import charbonnier, precise, weighted_mean
-from stitching.network.losses.sampling import sample
+from apps.training.losses.reduction import charbonnier, precise, weighted_mean
+from apps.training.losses.sampling import sample
 from stitching.network.tensor_maps import pixel_xy
 
 _CHARBONNIER_WIDTH = 1e-3  # of the pictures' range 0..1: a quarter of a grey level
