@@ -23,7 +23,7 @@ def export_command(
     """
     if missing := [package for package in ("torch", "safetensors", "onnx") if find_spec(package) is None]:
         raise InputError(f"export needs {', '.join(missing)}: pip install 'parastitch[train]'")
-    from stitching.network.runtime.export import export_network
+    from stitching.network.runtime.onnx_export import export_network
     from stitching.network.stitching_network import StitchingNetwork
     from stitching.network.weights import load_into, load_weights
 

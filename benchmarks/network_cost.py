@@ -36,7 +36,7 @@ from stitching.warping.estimators.classical import classical
 from stitching.warping.warp import CanvasPair
 
 if TYPE_CHECKING:  # torch would make the memory of OpenCV's processes larger
-    from stitching.network.inputs import PairTensors
+    from stitching.network.pair_tensors import PairTensors
 
 TRAINING_SIZE, BATCH = (320, 256), 8  # px (w, h); as `parastitch train` has them
 RAFT = "ptlflow's raft_small"
@@ -145,7 +145,7 @@ def _classical_calls(pair: CanvasPair) -> dict[str, Call]:
 def _network_calls(pair: CanvasPair, device: str, half: bool) -> dict[str, Call]:
     import torch
 
-    from stitching.network.inputs import Start
+    from stitching.network.pair_tensors import Start
     from stitching.network.stitching_network import StitchingNetwork
 
     tensors = _tensors(pair, device)
@@ -177,7 +177,7 @@ def _raft_calls(pair: CanvasPair, device: str, half: bool) -> dict[str, Call]:
 
 
 def _tensors(pair: CanvasPair, device: str) -> "PairTensors":
-    from stitching.network.inputs import PairTensors, to_tensor
+    from stitching.network.pair_tensors import PairTensors, to_tensor
 
     parts = (pair.reference, pair.target, pair.reference_valid, pair.target_valid)
     return PairTensors(*(to_tensor(part).to(device) for part in parts))

@@ -7,7 +7,7 @@ import torch
 
 from apps.training.losses.targets import known_pixels
 from datasets.examples.batch import ExampleBatch
-from stitching.network.inputs import PairTensors, Start
+from stitching.network.pair_tensors import PairTensors, Start
 from stitching.network.pixelwise_warping import PixelwiseWarp
 from stitching.network.stitching_network import StitchedPair, StitchingNetwork
 

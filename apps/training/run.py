@@ -13,7 +13,7 @@ from apps.training.checkpoints import BEST, LAST, STATE, load_state, save_state
 from apps.training.ema import averaged_model
 from apps.training.options import TASKS, Mode, TrainOptions, tasks_at
 from apps.training.stage import Stage, build_stage
-from apps.training.strategies import choose_strategy
+from apps.training.strategy_setup import choose_strategy
 from stitching.errors import InputError
 from stitching.network.stitching_network import StitchingNetwork
 from stitching.network.weights import load_into, load_weights, save_weights

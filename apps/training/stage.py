@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from apps.training.objectives import Objectives
 from apps.training.options import MATCHING_TASKS, TrainOptions
-from apps.training.strategies import choose_strategy
+from apps.training.strategy_setup import choose_strategy
 from mtl.optimization import Parameters, ParameterUpdater
 from mtl.registry import needs_instances
 from mtl.strategy import Strategy

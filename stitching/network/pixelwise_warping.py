@@ -9,7 +9,7 @@ from torch.nn import functional
 from stitching.network.backbone import EIGHTH, QUARTER, SLOPE, Features
 from stitching.network.context_unet import ContextUNet
 from stitching.network.correlation import CELL, Correlation, Lookup, best_match
-from stitching.network.inputs import PairTensors, Start
+from stitching.network.pair_tensors import PairTensors, Start
 from stitching.network.refinement import HIDDEN, Update, Upsampling
 from stitching.network.tensor_maps import pixel_xy, push_pull, resize_like
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stitching.network.backbone import EIGHTH, QUARTER, SLOPE, Features
-from stitching.network.inputs import check_window
+from stitching.network.pair_tensors import check_window
 from stitching.network.splatting import MIN_COVERAGE
 from stitching.network.tensor_maps import push_pull, resize_like
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from stitching.network.backbone import Backbone, Features
-from stitching.network.inputs import PairTensors, Start, check_window
+from stitching.network.pair_tensors import PairTensors, Start, check_window
 from stitching.network.pixelwise_warping import PixelwiseWarp, PixelwiseWarping
 from stitching.network.splatting import splat
 from stitching.network.stitched_image_generating import Generated, StitchedImageGenerating, StitchInputs

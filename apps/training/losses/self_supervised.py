@@ -11,7 +11,7 @@ from apps.training.losses.terms import Terms
 from apps.training.losses.warp_losses import cycle_loss, smoothness_loss
 from apps.training.prediction import pair_of
 from datasets.examples.batch import ExampleBatch
-from stitching.network.inputs import PairTensors
+from stitching.network.pair_tensors import PairTensors
 from stitching.network.pixelwise_warping import PixelwiseWarp
 from stitching.network.splatting import MIN_COVERAGE
 from stitching.network.stitching_network import StitchedPair

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 from stitching.network.backbone import Features
 from stitching.network.correlation import CELL, best_match
-from stitching.network.inputs import PairTensors, Start
 from stitching.network.interface import MATCHING, PWM, SIGMO, GraphInterface
+from stitching.network.pair_tensors import PairTensors, Start
 from stitching.network.stitched_image_generating import StitchInputs
 from stitching.network.stitching_network import StitchingNetwork
 

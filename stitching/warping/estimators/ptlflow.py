@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from stitching.errors import InputError, JobError, one_line
 from stitching.geometry.pixel_maps import Field
-from stitching.network.inputs import PairTensors, to_tensor
+from stitching.network.pair_tensors import PairTensors, to_tensor
 from stitching.warping.estimators.classical import GAIN_LIMITS
 from stitching.warping.flow.flow_warp import BidirectionalFlow, warp_from_flow
 from stitching.warping.warp import CanvasPair, Warp

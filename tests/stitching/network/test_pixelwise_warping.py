@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stitching.network.backbone import EIGHTH, QUARTER, Features
-from stitching.network.inputs import PairTensors, Start
+from stitching.network.pair_tensors import PairTensors, Start
 from stitching.network.pixelwise_warping import STEPS, PixelwiseWarp, PixelwiseWarping, keep_trusted
 from stitching.warping.estimators import pwm
 

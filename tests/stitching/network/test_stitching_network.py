@@ -7,8 +7,8 @@ from torch import Tensor
 
 from stitching.errors import InputError
 from stitching.network.backbone import Backbone, TaskBatchNorm
-from stitching.network.inputs import PairTensors, Start, padded, to_tensor
 from stitching.network.interface import MULTIPLE
+from stitching.network.pair_tensors import PairTensors, Start, padded, to_tensor
 from stitching.network.stitching_network import STITCH, WARP, StitchingNetwork
 
 H, W = 64, 96

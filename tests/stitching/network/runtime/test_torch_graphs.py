@@ -9,9 +9,9 @@ import torch
 
 from stitching.errors import InputError, JobError
 from stitching.network.interface import GRAPHS, MATCHING, PWM, SIGMO, GraphInterface, Planes, Runtime
-from stitching.network.runtime import export
-from stitching.network.runtime.export import export_network, random_inputs
+from stitching.network.runtime import onnx_export as export
 from stitching.network.runtime.network_files import load_runtime
+from stitching.network.runtime.onnx_export import export_network, random_inputs
 from stitching.network.runtime.onnx_runtime import OnnxRuntime
 from stitching.network.runtime.torch_graphs import torch_graph
 from stitching.network.runtime.torch_runtime import TorchRuntime

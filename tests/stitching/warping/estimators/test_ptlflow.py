@@ -20,7 +20,7 @@ from stitching.errors import JobError
 from stitching.geometry.pixel_maps import pixel_grid, remap, rescale
 from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture import as_picture, to_grey
-from stitching.network.inputs import PairTensors
+from stitching.network.pair_tensors import PairTensors
 from stitching.warping.drawing import draw_canvas_pair
 from stitching.warping.estimators.classical import fill_outside
 from stitching.warping.estimators.ptlflow import MIN_SIDE, PtlflowWarping, create_network, flow_warp
