@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from datasets.camera_request import CameraRequest
 from datasets.options import SampleOptions
 from datasets.rendering.batch_renderer import render
 from datasets.rendering.cameras import FREE_DISTANCE, Cameras, look_at
@@ -24,7 +25,6 @@ from datasets.rendering.scene_batch import SceneBatch, batch_scenes
 from datasets.rendering.shadow_maps import map_shadows
 from datasets.rendering.surface_maps import geometry_of
 from datasets.sample_renderer import SampleRenderer, open_renderer
-from datasets.viewpoints.request import CameraRequest
 from stitching.errors import require
 from stitching.io.files import atomic_write
 

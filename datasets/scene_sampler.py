@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from datasets.camera_request import CameraRequest, draw_request
 from datasets.options import SampleOptions
 from datasets.scenes.recipes import build_scene
 from datasets.scenes.scene import Scene
 from datasets.textures.bank import TextureBank
-from datasets.viewpoints.request import CameraRequest, draw_request
 
 
 @dataclass(frozen=True, eq=False)

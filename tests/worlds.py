@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from banks import small_bank
 
+from datasets.camera_request import draw_request
 from datasets.rendering.cameras import Cameras, make_intrinsics
 from datasets.rendering.ground_truth import assemble_sample, find_correspondences
 from datasets.rendering.pair_renderer import render_pairs
@@ -15,7 +16,6 @@ from datasets.rendering.texture_sampling import Textures
 from datasets.scene_sampler import SampledScene
 from datasets.scenes.scene import Kind, Light, Scene, Standpoint
 from datasets.textures.bank import TextureBank, make_bank
-from datasets.viewpoints.request import draw_request
 
 CPU = torch.device("cpu")
 EDGE = 1e-4  # of a triangle: nearer to its border, rounding decides whether a ray meets it

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datasets.camera_request import CameraRequest
 from datasets.rendering.cameras import fundamental_matrix, relative_pose
 from datasets.rendering.line_segments import segments_in_view
 from datasets.rendering.pair_renderer import RenderedPairs
@@ -16,7 +17,6 @@ from datasets.rendering.ray_hits import Reprojection, reproject
 from datasets.rendering.surface_maps import geometry_of
 from datasets.sample import Sample, View, Visibility
 from datasets.scene_sampler import SampledScene
-from datasets.viewpoints.request import CameraRequest
 
 _MAX_DISTANCE = 4.0  # picture diagonals: coordinates of warps are clipped to that
 _MATCHES = 4096  # matches, about, to which a homography is fitted

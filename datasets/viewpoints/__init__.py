@@ -1,1 +1,1 @@
-"""Choosing the cameras of a pair: what is requested of them, and the search for a pair that fits the request."""
+"""Choosing the cameras of a pair: candidates are measured until a pair fits what the sample requests."""

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from datasets.camera_request import ATTEMPTS, CameraRequest
 from datasets.rendering.cameras import Cameras, concatenate, cross_product_matrix, look_at
 from datasets.rendering.ray_hits import near_points
 from datasets.rendering.scene_batch import SceneBatch
@@ -18,7 +19,6 @@ from datasets.viewpoints.candidates import (
     measure_by_casting,
     measure_by_projection,
 )
-from datasets.viewpoints.request import ATTEMPTS, CameraRequest
 
 _COARSE_STEPS = 7  # baselines, and as many turns, of the first grid; then:
 _FINE_STEPS = 5

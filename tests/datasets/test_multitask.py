@@ -9,12 +9,12 @@ from banks import small_bank
 from worlds import CPU, make_scene, square
 
 from datasets import multitask
+from datasets.camera_request import CameraRequest
 from datasets.multitask import TASKS, Item, MultiTaskScenes
 from datasets.options import SampleOptions
 from datasets.sample_renderer import SampleRenderer
 from datasets.scene_sampler import SampledScene
 from datasets.scenes.scene import Kind
-from datasets.viewpoints.request import CameraRequest
 from stitching.errors import InputError
 
 OPTIONS = SampleOptions(size=(48, 40), supersampling=1)

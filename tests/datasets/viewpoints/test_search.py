@@ -9,12 +9,12 @@ from banks import small_bank
 from sample_views import three_of_every_recipe
 from worlds import CPU, box, make_scene, square
 
+from datasets.camera_request import draw_request
 from datasets.options import SampleOptions
 from datasets.rendering.cameras import fundamental_matrix
 from datasets.rendering.scene_batch import batch_scenes
 from datasets.scenes.recipes import build_scene
 from datasets.scenes.scene import Standpoint
-from datasets.viewpoints.request import draw_request
 from datasets.viewpoints.search import choose_viewpoints, path_crosses_surface
 
 SIZE = (128, 96)
