@@ -13,22 +13,11 @@ from torch import Tensor
 
 from datasets.engines import job_error, run_local, usable_cores
 from datasets.options import SampleOptions
-from datasets.sample import Geometry, Sample, View
+from datasets.sample import Sample, View
 from datasets.sample_renderer import open_renderer
 from stitching.errors import require
 
 _MULTIPLE = 8  # px; sides of the canvas are multiples of it, as networks that halve it need
-
-
-@dataclass(frozen=True, eq=False)
-class BatchGeometry:
-    """What b cameras see, at the pixel centres; as datasets.sample.Geometry."""
-
-    depth: Tensor  # (b, h, w) float32 m, sky inf
-    normals: Tensor  # (b, 3, h, w) float32 unit, camera frame, sky 0
-    surfaces: Tensor  # (b, h, w) int32, sky 0
-    kinds: Tensor  # (b, h, w) uint8 datasets.scenes.scene.Kind
-    edges: Tensor  # (b, h, w) uint8, 255 or 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +27,6 @@ class BatchView:
     picture: Tensor  # (b, 3, h, w) float32 BGR, 0 .. 1, as photographed
     warp: Tensor  # (b, 2, h, w) float32 x, y of every pixel on the plane of the other picture; finite
     mask: Tensor  # (b, h, w) uint8 datasets.sample.Visibility
-    geometry: BatchGeometry | None  # None where SampleOptions.geometry is off
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,21 +118,11 @@ def collate(samples: Sequence[Sample], device: str | torch.device = "cpu") -> Ba
 
 
 def _views(views: Sequence[View], device: str | torch.device) -> BatchView:
-    geometries = [view.geometry for view in views if view.geometry is not None]
     return BatchView(
         picture=_pictures([view.picture for view in views], device),
         warp=_channels_first([view.warp for view in views], device),
         mask=torch.from_numpy(np.stack([view.mask for view in views])).to(device),
-        geometry=_geometry(geometries, device) if geometries else None,
     )
-
-
-def _geometry(geometries: Sequence[Geometry], device: str | torch.device) -> BatchGeometry:
-    def maps(name: str) -> Tensor:
-        return torch.from_numpy(np.stack([getattr(geometry, name) for geometry in geometries])).to(device)
-
-    normals = _channels_first([geometry.normals for geometry in geometries], device)
-    return BatchGeometry(maps("depth"), normals, maps("surfaces"), maps("kinds"), maps("edges"))
 
 
 def _pictures(pictures: Sequence[NDArray[np.uint8]], device: str | torch.device) -> Tensor:

@@ -78,7 +78,7 @@ def test_killed_runs_end_with_the_bytes_of_an_uninterrupted_one(tmp_path: Path, 
         run = start(tmp_path / "killed", 60, shards)
         stop_at(run, done, signal.SIGKILL)
         assert run.returncode == -signal.SIGKILL
-        wait_for_the_end_of_workers(run)
+    wait_for_the_end_of_workers(run)
     report = generate(OPTIONS, replace(job, output=tmp_path / "killed"), open_fake)
     assert report.kept >= (40 if shards else 45)
     assert contents(tmp_path / "killed") == contents(tmp_path / "expected")

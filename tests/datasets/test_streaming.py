@@ -20,7 +20,7 @@ from datasets.sample_renderer import SampleRenderer
 from datasets.streaming import Batch, collate, stream
 from stitching.errors import InputError, JobError
 
-OPTIONS = SampleOptions(size=(64, 48), supersampling=1, geometry=True)
+OPTIONS = SampleOptions(size=(64, 48), supersampling=1)
 
 
 def open_small(options: SampleOptions, seed: int, device: str = "cpu") -> SampleRenderer:
@@ -61,14 +61,10 @@ def test_batches_hold_the_samples_of_the_renderer(small: None) -> None:
     renderer = open_small(OPTIONS, 5)
     assert batch.indices == (3, 4)
     for number, sample in enumerate(renderer.render([renderer.sample_scene(index) for index in (3, 4)])):
-        for view, mine in ((sample.reference, batch.reference), (sample.target, batch.target)):
-            assert view.geometry is not None
-            assert mine.geometry is not None
-            np.testing.assert_array_equal((mine.picture[number] * 255).round().permute(1, 2, 0), view.picture)
-            np.testing.assert_array_equal(mine.warp[number].permute(1, 2, 0), view.warp)
-            np.testing.assert_array_equal(mine.mask[number], view.mask)
-            np.testing.assert_array_equal(mine.geometry.depth[number], view.geometry.depth)
-            np.testing.assert_array_equal(mine.geometry.normals[number].permute(1, 2, 0), view.geometry.normals)
+        for view, batched in ((sample.reference, batch.reference), (sample.target, batch.target)):
+            np.testing.assert_array_equal((batched.picture[number] * 255).round().permute(1, 2, 0), view.picture)
+            np.testing.assert_array_equal(batched.warp[number].permute(1, 2, 0), view.warp)
+            np.testing.assert_array_equal(batched.mask[number], view.mask)
         rows, columns = sample.stitched_mask.shape
         stitched = (batch.stitched[number, :, :rows, :columns] * 255).round().permute(1, 2, 0)
         np.testing.assert_array_equal(stitched, sample.stitched)
