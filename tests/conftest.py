@@ -1,6 +1,9 @@
+import os
 import signal
 from types import SimpleNamespace
 from typing import Any, Protocol
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported: small tensors gain nothing from threads
 
 import cv2
 import numpy as np
