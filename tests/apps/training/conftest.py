@@ -1,8 +1,7 @@
 """A small data set and the options of tiny runs on it."""
 
 import pytest
-import torch
-from training_runs import SIZE, write_data
+from training_runs import SIZE, one_thread, write_data
 
 from apps.training.data import batches
 from apps.training.data.sources import FolderSource
@@ -12,7 +11,8 @@ from datasets.examples.batch import collate_examples
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    return write_data(tmp_path_factory.mktemp("training") / "data", 4)
+    with one_thread():
+        return write_data(tmp_path_factory.mktemp("training") / "data", 4)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,6 @@ def _one_validation_example():
 
 
 @pytest.fixture(autouse=True)
-def _keep_threads():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
+def _one_thread():
+    with one_thread():
+        yield
