@@ -31,25 +31,25 @@ def generate_command(
     verify: Path | None = None,
     stats: Path | None = None,
 ) -> int:
-    """Make pairs of pictures with large parallax and their exact ground truth; or check or look at such a data set.
+    """Generate pairs of pictures with large parallax and exact ground truth; or check such a data set, or show it.
 
-    Interrupted, it goes on with the same command where it stopped. Sample i depends on the seed, i and the options
-    alone. docs/datasets.md explains every file.
+    After an interruption the same command continues where it stopped. Sample i depends on the seed, i and the options
+    alone. docs/datasets.md describes every file.
 
     Args:
-        output: folder for the data set; made if need be.
+        output: folder for the data set; created if it does not exist.
         count: samples of the whole data set.
-        seed: another one gives other samples.
+        seed: of the random numbers; another one gives other samples.
         index_range: only the samples FIRST to END - 1 of --count, to share the work among machines.
         shards: WebDataset tar files instead of single files.
-        shard_size: samples in each of them.
-        jobs: processes; default: one for each usable core, one on a GPU.
+        shard_size: samples in each tar file.
+        jobs: processes; default: one per usable core, one on a GPU.
         device: where to render: cpu, cuda, cuda:1.
         engine: ray spreads the work over a Ray cluster; this machine writes.
-        preview: write preview.jpg and histograms.png, too, and print a table.
+        preview: also write preview.jpg and histograms.png, and print a table of statistics.
         quiet: no progress and no summary; warnings and errors remain.
         verify: check this data set instead: presence, checksums, contents. Exit code 1 where something is wrong.
-        stats: look at this data set instead: what --preview does.
+        stats: show this data set instead: write and print what --preview does.
     """
     chosen = [path for path in (output, verify, stats) if path is not None]
     if len(chosen) != 1:

@@ -11,19 +11,19 @@ _LIMITS = {"overlap": (0.05, 1.0), "parallax": (0.0, 200.0), "fov": (10.0, 120.0
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """What the samples are like. Ranges are (lowest, highest); every sample draws its own value, evenly spread."""
+    """What the samples are like. Ranges are (lowest, highest); every sample gets a value drawn uniformly from them."""
 
     size: tuple[int, int] = (640, 512)  # (width, height) of both pictures, px
     scenes: tuple[str, ...] = SCENES  # recipes to draw from
     scene: Path | None = None  # a textured mesh (glTF, GLB, OBJ, PLY) instead of the recipes
-    textures: Path | None = None  # folder of photographs to put on surfaces, searched whole; else scikit-image's
+    textures: Path | None = None  # folder of photographs for surfaces, with subfolders; default: scikit-image's
     overlap: tuple[float, float] = (0.30, 0.85)  # share of the target's pixels that the reference sees
     parallax: tuple[float, float] = (1.0, 20.0)  # median residual of the best homography, px at 512 px width
     fov: tuple[float, float] = (45.0, 75.0)  # horizontal field of view, degrees
-    roll: tuple[float, float] = (-8.0, 8.0)  # of the target against the reference, degrees
+    roll: tuple[float, float] = (-8.0, 8.0)  # of the target relative to the reference, degrees
     baseline: tuple[float, float, float] = (1.0, 0.3, 0.4)  # spread of its direction: right, down, forward
-    supersampling: int = 2  # rays a pixel and side: 2 means 2 x 2
-    photometry: bool = True  # exposure, white balance, vignetting, blur, noise, JPEG, for each picture its own
+    supersampling: int = 2  # rays per pixel and axis: 2 means 2 x 2
+    photometry: bool = True  # exposure, white balance, vignetting, blur, noise, JPEG, different in each picture
     keep_clean: bool = False  # write the pictures as rendered too
     geometry: bool = False  # write depth, normals, surfaces, kinds, edges too
 

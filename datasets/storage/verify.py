@@ -48,7 +48,7 @@ def _check_folder(folder: Path, description: Description, found: set[int]) -> It
     for path in sorted(folder.glob("*/*")):
         name = path.name.partition(".")[0]
         if not name.isdecimal() or int(name) not in found:
-            yield f"{path.relative_to(folder)}: belongs to no whole sample; generate that, or delete the file"
+            yield f"{path.relative_to(folder)}: belongs to no complete sample; generate that, or delete the file"
 
 
 def _check_shards(folder: Path, description: Description, found: set[int]) -> Iterator[str]:

@@ -49,7 +49,7 @@ def test_nothing_is_wrong_with_what_was_generated(tmp_path: Path) -> None:
         (lambda d: (d / "input1" / "000003.jpg").unlink(), r"sample 000003: input1.jpg is missing; .* 3 4"),
         (lambda d: flip(d / "mask" / "000003.reference.png"), r"sample 000003: mask.reference.png is damaged.* 3 4"),
         (lambda d: (d / "warp" / "000003.npz").write_bytes(b""), r"sample 000003: warp.npz is damaged.* 3 4"),
-        (lambda d: (d / "input2" / "000009.jpg").write_bytes(b""), r"input2/000009.jpg: belongs to no whole sample"),
+        (lambda d: (d / "input2" / "000009.jpg").write_bytes(b""), r"input2/000009.jpg: belongs to no complete sample"),
         (lambda d: (d / "input2" / ".000003.jpg.part").write_bytes(b""), r"\.000003.jpg.part: belongs to no"),
     ],
 )
@@ -75,7 +75,7 @@ def test_missing_samples_are_listed(tmp_path: Path) -> None:
     meta.write_bytes(b"".join(lines[1:3] + lines[5:]))
     problems = list(verify(tmp_path))
     assert problems[-1] == "3 of 8 samples are missing: 0, 3-4; generate them"
-    assert any("input1/000003.jpg: belongs to no whole sample" in problem for problem in problems)
+    assert any("input1/000003.jpg: belongs to no complete sample" in problem for problem in problems)
 
 
 def test_damaged_line_is_named_and_healed_by_the_next_run(tmp_path: Path) -> None:
