@@ -121,10 +121,7 @@ def lumps(
     centre, size = np.broadcast_arrays(centre, size)
     k, rng = len(centre), mesh.rng
     sphere, faces, around, sphere_uv = _sphere(fine)
-    waves = unit(rng.normal(size=(k, 6, 3))) * np.array([1.5, 2, 2.5, 3.5, 5, 7])[:, None]
-    height = np.sin(waves @ sphere.T + rng.random((k, 6, 1)) * 6.28) * np.array([1, 0.8, 0.7, 0.5, 0.35, 0.25])[:, None]
-    radius = 1 + roughness * np.clip(height.sum(axis=1), -1.6, 2)  # (k, v)
-    points = sphere * radius[..., None] * size[:, None]
+    points = sphere * _rough_radius(rng, sphere, k, roughness)[..., None] * size[:, None]
     turn = rng.random(k) * (2 * np.pi)
     c, s = np.cos(turn)[:, None], np.sin(turn)[:, None]
     points = np.stack(
@@ -178,6 +175,13 @@ def _sphere(fine: int) -> tuple[Doubles, NDArray[np.int_], NDArray[np.int_], Dou
     u = u + (u.max(axis=1, keepdims=True) - u > 0.5)
     v = np.arccos(np.clip(-corners[..., 1], -1, 1)) / np.pi
     return points, faces, around, np.stack((u, v), axis=-1)
+
+
+def _rough_radius(rng: np.random.Generator, sphere: Doubles, k: int, roughness: float) -> Doubles:
+    """(k, v) radii around 1 in the directions `sphere` (v, 3): random sine waves, finer ones lower."""
+    waves = unit(rng.normal(size=(k, 6, 3))) * np.array([1.5, 2, 2.5, 3.5, 5, 7])[:, None]
+    height = np.sin(waves @ sphere.T + rng.random((k, 6, 1)) * 6.28) * np.array([1, 0.8, 0.7, 0.5, 0.35, 0.25])[:, None]
+    return np.asarray(1 + roughness * np.clip(height.sum(axis=1), -1.6, 2))
 
 
 def _cut(points: Doubles, faces: NDArray[np.int_]) -> tuple[Doubles, NDArray[np.int_]]:

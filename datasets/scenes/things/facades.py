@@ -23,7 +23,7 @@ class Facade:
 
 
 @dataclass(frozen=True, eq=False)
-class Windows:
+class WindowGrid:
     """k windows: the top left corners (k, 3), local, and the common width and height, m."""
 
     corner: Doubles
@@ -84,7 +84,7 @@ def _front(
     shop = rows > 1 and rng.random() < 0.45
     upper = y[: rows - 1] if shop else y
     corner = np.stack((np.tile(x, len(upper)), np.repeat(upper, columns), np.zeros(columns * len(upper))), axis=1)
-    windows = Windows(corner, wide, high, pitch)
+    windows = WindowGrid(corner, wide, high, pitch)
     if shape.detail == 2 and columns * len(upper) <= 21:
         lines = np.concatenate(([0.0], np.stack((x, x + wide), 1).reshape(-1), [shape.length]))
         levels = np.concatenate(([0.0], np.stack((upper, upper + high), 1).reshape(-1) + shape.height, [shape.height]))
@@ -109,7 +109,7 @@ def _glass(palette: Palette, n: int) -> Paint:
     return palette.paint("photo", "photo", "clouds", "fabric", n=n, metres=4.0, colour=0.15, bright=0.3)
 
 
-def _deep(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: Windows, paint: Paint) -> None:
+def _deep(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: WindowGrid, paint: Paint) -> None:
     """Reveals, panes, bars and sills of windows that lie in the wall."""
     rng = mesh.rng
     k, deep = len(windows.corner), rng.uniform(0.12, 0.4)
@@ -129,7 +129,7 @@ def _deep(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: Windows, pai
         boxes(mesh, sill, (windows.wide + 0.2, 0.08, 0.16), frame, Kind.BUILDING, spot=spot, faces=(0, 4))
 
 
-def _standing_out(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: Windows) -> None:
+def _standing_out(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: WindowGrid) -> None:
     """Windows whose frames stand out of the wall, some with shutters."""
     rng = mesh.rng
     k, out = len(windows.corner), rng.uniform(0.05, 0.3)
@@ -156,7 +156,7 @@ def _standing_out(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: Wind
             )
 
 
-def _balconies(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: Windows, detail: int) -> None:
+def _balconies(mesh: MeshBuilder, palette: Palette, spot: Spot, windows: WindowGrid, detail: int) -> None:
     """Slabs with parapets or bars before some columns of windows."""
     rng = mesh.rng
     chosen = windows.corner[(windows.corner[:, 1] < -3.2) & (rng.random(len(windows.corner)) < rng.choice([0.3, 1.0]))][
