@@ -14,7 +14,7 @@ SIZE = (40, 30)
 WALL_LIGHT = (1.25,) * 3  # a wall sees 0.8 of the sky
 
 
-def shoot(scene, bank, view, supersampling=1, size=SIZE):
+def render_one(scene, bank, view, supersampling=1, size=SIZE):
     """Picture and rendering of one scene."""
     rendering = render(*load(scene, bank), view, (size,), supersampling)
     return rendering.pictures[0].numpy(), rendering
@@ -32,7 +32,7 @@ def test_a_pixel_on_an_edge_is_the_mean_of_its_rays(supersampling):
     halves = square((0, -10, 4), (20, 2.6, 0), (0, 10, 0)), square((0, 10, 4), (20, 2.6, 0), (0, 10, 0))
     tint = np.repeat(np.float32([[1, 1, 1], [0, 0, 0]]), 2, axis=0)
     view = camera((0, 0.013, 0), (0, 0.013, 1), size=SIZE)
-    picture, _ = shoot(make_scene(*halves, ambient=WALL_LIGHT, tint=tint), bank_of(plain()), view, supersampling)
+    picture, _ = render_one(make_scene(*halves, ambient=WALL_LIGHT, tint=tint), bank_of(plain()), view, supersampling)
     steps = (np.arange(supersampling) + 0.5) / supersampling - 0.5
     x = (np.arange(SIZE[0])[:, None] + steps - (SIZE[0] - 1) / 2).reshape(1, SIZE[0], 1, -1)
     y = (np.arange(SIZE[1])[:, None] + steps - (SIZE[1] - 1) / 2).reshape(SIZE[1], 1, -1, 1)
@@ -48,7 +48,7 @@ def test_a_pixel_on_an_edge_is_the_mean_of_its_rays(supersampling):
 
 def test_supersampling_does_not_change_the_hits_of_pixel_centres():
     scene = make_scene(box((-1, -1, 3), (1, 0.5, 4)), square((0, 0, 9), (30, 0, 0), (0, 30, 0)))
-    renderings = [shoot(scene, bank_of(plain()), camera(size=SIZE), n)[1] for n in (1, 2, 3)]
+    renderings = [render_one(scene, bank_of(plain()), camera(size=SIZE), n)[1] for n in (1, 2, 3)]
     triangles = [one.tiles.triangle[one.hits.pair.clamp_min(0)] for one in renderings]
     assert torch.equal(triangles[0], triangles[1])
     assert torch.equal(triangles[0], triangles[2])
@@ -59,7 +59,7 @@ def test_the_sky_turns_from_the_horizon_to_the_zenith():
     scene = make_scene(below)
     light = replace(scene.light, horizon=np.float32([0.2, 0.4, 0.8]), zenith=np.float32([0.9, 0.5, 0.1]))
     view = camera((0, 0, 0), (0, -0.2, 1), 90, SIZE)
-    picture, rendering = shoot(replace(scene, light=light), bank_of(plain()), view, 2)
+    picture, rendering = render_one(replace(scene, light=light), bank_of(plain()), view, 2)
     x, y = np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1]))
     rays = np.stack([x, y, np.ones_like(x)], 2) @ view.rays()[0].numpy().T
     rise = np.clip(-rays[..., 1] / np.linalg.norm(rays, axis=2), 0, 1)[..., None]
@@ -71,7 +71,7 @@ def test_the_sky_turns_from_the_horizon_to_the_zenith():
 
 def test_a_film_that_shows_only_sky():
     scene = make_scene(square((0, 0, -5), (1, 0, 0), (0, 1, 0)))
-    picture, rendering = shoot(scene, bank_of(plain()), camera(size=SIZE), 2)
+    picture, rendering = render_one(scene, bank_of(plain()), camera(size=SIZE), 2)
     assert (rendering.hits.pair == -1).all()
     assert (picture == 255).all()  # the sky of these scenes is white
 
@@ -91,7 +91,7 @@ def test_many_films_give_the_same_as_each_alone():
     together = render(*load([scenes[k] for k in chosen], bank), concatenate(*views), sizes, 2)
     assert together.pictures[0].device == CPU
     for k, number in enumerate(chosen):
-        alone, rendering = shoot(scenes[number], bank, views[k], 2, sizes[k])
+        alone, rendering = render_one(scenes[number], bank, views[k], 2, sizes[k])
         found = together.pictures[k].numpy()
         assert found.shape == (sizes[k][1], sizes[k][0], 3)
         assert (np.abs(found.astype(int) - alone) <= 1).mean() > 0.998

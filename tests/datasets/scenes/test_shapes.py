@@ -76,9 +76,9 @@ def test_textures_keep_their_size_on_all_faces(metres: float) -> None:
 def test_photographs_are_not_repeated_on_small_things() -> None:
     mesh = new_mesh()
     boxes(mesh, np.zeros((40, 3)), (0.9, 0.4, 0.7), paint(0.5, whole=True), KIND)
-    places = finished(mesh).uv
-    assert places.min() >= 0
-    assert places.max() <= 1 + 1e-6
+    uv = finished(mesh).uv
+    assert uv.min() >= 0
+    assert uv.max() <= 1 + 1e-6
 
 
 def test_a_viewer_sees_a_picture_upright() -> None:
@@ -188,18 +188,18 @@ def test_points_on_the_ground_lie_on_its_triangles() -> None:
     rng = np.random.default_rng(0)
     land = Ground(rng, Relief(rng, 3.0, 30.0), 150.0, 2.0)
     x, z = rng.uniform(-5, 5, 200), rng.uniform(2, 60, 200)
-    places = land.on(x, z)
+    points = land.on(x, z)
     mesh = new_mesh()
     land.add(mesh, paint(), paint())
     corners = finished(mesh).corners.astype(float)
     a, b, c = np.moveaxis(corners[..., [0, 2]], 1, 0)  # from above
-    for place in places:
-        spot = place[[0, 2]]
+    for point in points:
+        spot = point[[0, 2]]
         u, v, w = (doubled_area(p, q, spot) for p, q in ((a, b), (b, c), (c, a)))
         under = np.nonzero(((u <= 1e-9) & (v <= 1e-9) & (w <= 1e-9)) | ((u >= -1e-9) & (v >= -1e-9) & (w >= -1e-9)))[0]
         weights = np.array([v[under[0]], w[under[0]], u[under[0]]])
         height = (corners[under[0], :, 1] * weights).sum() / weights.sum()
-        assert height == pytest.approx(place[1], abs=1e-3)
+        assert height == pytest.approx(point[1], abs=1e-3)
 
 
 def test_corners_and_undersides_are_darker() -> None:
