@@ -66,7 +66,7 @@ def test_examples_that_render_run(tmp_path: Path) -> None:
     assert "torch.Size([1, 3, 48, 64])" in shown
 
 
-def test_everything_that_is_written_is_named(folder: Path) -> None:
+def test_the_document_names_everything_that_is_written(folder: Path) -> None:
     line = json.loads((folder / "pairs" / "meta.jsonl").read_text().splitlines()[0])
     names = {*line, *line["sizes"], *line["facts"], *line["facts"]["achieved"], *line["facts"]["requested"]}
     names |= {*json.loads((folder / "pairs" / "dataset.json").read_text())}

@@ -107,7 +107,7 @@ def test_ctrl_c_is_one_line_and_leaves_nothing_half_written(tmp_path: Path, shar
 
 
 @pytest.mark.usefixtures("in_process")
-def test_parts_are_the_whole(tmp_path: Path) -> None:
+def test_parts_add_up_to_the_data_set(tmp_path: Path) -> None:
     whole, parts = (GenerateJob(tmp_path / name, 7) for name in ("whole", "parts"))
     generate(OPTIONS, whole, open_fake)
     assert generate(OPTIONS, replace(parts, index_range=(4, 7)), open_fake).written == 3
@@ -162,7 +162,7 @@ def test_what_the_renderer_refuses_is_an_input_error_and_leaves_no_folder(tmp_pa
 @pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("shards", [False, True])
 @pytest.mark.parametrize("room", [0, 3, 16, 30])
-def test_full_disk_is_said_and_the_next_run_continues(
+def test_a_full_disk_is_reported_and_the_next_run_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards: bool, room: int
 ) -> None:
     job = GenerateJob(tmp_path / "full", 6, shards=shards, shard_size=2)

@@ -81,7 +81,7 @@ def test_labels_agree_with_each_other(shown: Item) -> None:
     assert float(labels["edges"].mean()) < 0.6
 
 
-def test_labels_of_a_wall_are_the_walls(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_of_a_wall_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wall 4 m away that leaves the upper half to the sky; and a view that is blocked is not taken."""
     wall = square((0, 20, 4), (40, 0, 0), (0, 20, 0))
     blocking = square((0, 0, -0.1), (1, 0, 0), (0, 1, 0))
@@ -173,6 +173,6 @@ def test_cache_is_used_whatever_is_corrupted_and_rendered_again_where_damaged(
         (8, {"depth": float("nan")}, "corrupt depth nan"),
     ],
 )
-def test_impossible_wishes_are_refused(count: int, corrupt: dict[str, float], words: str) -> None:
+def test_impossible_arguments_are_refused(count: int, corrupt: dict[str, float], words: str) -> None:
     with pytest.raises(InputError, match=words):
         MultiTaskScenes(count, SEED, OPTIONS, corrupt)

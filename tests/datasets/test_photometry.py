@@ -21,7 +21,7 @@ def looks(n=300, picture=None):
     return [draw_look(scene() if picture is None else picture, rng) for _ in range(n)]
 
 
-def test_without_strength_nothing_changes():
+def test_the_default_look_changes_nothing():
     ramp = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
     for picture in (scene(), ramp):
         assert np.array_equal(apply_look(picture, Look()), picture)
@@ -114,7 +114,7 @@ def test_drawn_looks_are_moderate_and_spread():
 
 
 @pytest.mark.parametrize("level", [4, 245])
-def test_exposure_leaves_something_to_see(level):
+def test_exposure_neither_saturates_nor_blackens_a_picture(level):
     extreme = np.full((64, 64, 3), level, np.uint8)
     extreme[:, ::2] += 6
     for look in looks(50, extreme):

@@ -31,7 +31,7 @@ def test_a_sample_is_the_same_bytes_in_any_order():
     assert other[2] != forwards[0][2]
 
 
-def test_samples_made_together_are_those_made_alone():
+def test_samples_rendered_together_are_those_rendered_alone():
     renderer = SampleRenderer(OPTIONS, 3, CPU, gentle_bank())
     together = renderer.render([renderer.sample_scene(index) for index in (4, 0)])
     for sample in together:

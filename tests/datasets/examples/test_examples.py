@@ -37,7 +37,7 @@ def with_segments(example, *ends):
     return replace(example, truth=replace(example.truth, segments=np.array(ends, np.float32).reshape(-1, 2, 2)))
 
 
-def test_an_example_has_the_windows_size_and_pictures_black_where_not_seen(examples):
+def test_an_example_has_the_size_of_the_window_and_is_black_where_not_valid(examples):
     w, h = SIZE
     for example in examples:
         shapes = {name: array.shape for name, array in arrays(example).items()}
@@ -90,7 +90,7 @@ def test_an_example_without_truth_is_read_back_without(examples, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "short", "empty", "text", "header"])
-def test_a_damaged_file_is_named_with_the_way_out(examples, tmp_path, damage):
+def test_a_damaged_file_is_named_with_what_to_do(examples, tmp_path, damage):
     path = tmp_path / "example.safetensors"
     save_example(path, examples[0])
     content = path.read_bytes()
@@ -154,7 +154,7 @@ def test_a_batch_has_the_values_of_its_examples_as_planes(examples):
         assert np.allclose(truth.fundamental[k], known.fundamental, atol=1e-6)
 
 
-def test_segments_know_whose_they_are(examples):
+def test_segments_name_their_example(examples):
     first = with_segments(examples[0], [[1, 2], [3, 4]], [[5, 6], [7, 8]])
     none, last = with_segments(examples[1]), with_segments(examples[1], [[9, 9], [8, 8]])
     truth = collate_examples([first, none, last]).truth
@@ -172,7 +172,7 @@ def test_batches_have_a_truth_where_all_examples_have_one(examples):
         collate_examples([examples[0], photographed])
 
 
-def test_pictures_that_nothing_connects_make_an_example_too():
+def test_pictures_without_matches_make_an_example_too():
     """Where no alignment is found, the pictures lie on each other."""
     blank, white = np.zeros((64, 96, 3), np.uint8), np.full((64, 96, 3), 255, np.uint8)
     example = make_example(blank, white, None, SIZE)

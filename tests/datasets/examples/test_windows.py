@@ -78,7 +78,7 @@ def nearest(window):
 # --- the truth ---
 
 
-def test_pixels_that_hit_the_targets_own_go_exactly_where_its_warp_says(sample, truth):
+def test_the_residual_is_exact_at_pixel_centres_of_the_target(sample, truth):
     window = choose_window(shifted(17, -5), SIZE, (192, 152))
     assert (window.plane[0, 0], *(window.homography[:2, 2] % 1)) == (1, 0, 0)
     pair = drawn(sample, window)
@@ -95,7 +95,7 @@ def test_pixels_that_hit_the_targets_own_go_exactly_where_its_warp_says(sample, 
     assert np.array_equal(pair.target[inside], sample.target.picture[y, x][inside])
 
 
-def test_elsewhere_it_is_off_by_no_more_than_the_warp_changes_within_half_a_pixel(sample, truth, fitted):
+def test_between_them_its_error_is_at_most_the_change_of_the_warp_within_half_a_pixel(sample, truth, fitted):
     """Along x and along y: from pixel to pixel the warp less the alignment changes by so much, half of it counts."""
     window = choose_window(fitted, SIZE, (128, 96))
     assert window.plane[0, 0] < 0.75  # smaller than the reference
@@ -120,7 +120,7 @@ def test_elsewhere_it_is_off_by_no_more_than_the_warp_changes_within_half_a_pixe
     assert np.median(bound[known]) < 0.3  # so this says something
 
 
-def test_the_reference_at_the_true_place_looks_like_the_target(sample, truth, fitted):
+def test_the_reference_sampled_at_the_true_position_looks_like_the_target(sample, truth, fitted):
     window = choose_window(fitted, SIZE, (192, 152))
     pair = drawn(sample, window)
     found = truth_on_window(truth, window, pair.target_valid)
@@ -137,7 +137,7 @@ def test_the_reference_at_the_true_place_looks_like_the_target(sample, truth, fi
     assert np.mean(difference(found.residual)) < 0.3 * np.mean(difference(0 * found.residual))
 
 
-def test_true_places_lie_on_the_windows_epipolar_lines(sample, truth, fitted):
+def test_true_positions_lie_on_the_epipolar_lines_of_the_window(sample, truth, fitted):
     for homography in (shifted(17, -5), fitted):
         window = choose_window(homography, SIZE, (128, 96))
         found = truth_on_window(truth, window, drawn(sample, window).target_valid)
@@ -191,7 +191,7 @@ def test_the_stitched_picture_lies_where_the_reference_lies(sample, truth):
     assert others[landed[:, 1], landed[:, 0]].mean() > 0.97
 
 
-def test_what_is_too_far_off_or_has_no_place_is_not_known(sample, truth):
+def test_residuals_that_are_too_long_or_undefined_are_unknown(sample, truth):
     """As the classical warp of pixels that the target does not have."""
     window = choose_window(np.eye(3), SIZE, (96, 96))
     warp, mask = grid(SIZE).astype(np.float32), np.full(SIZE[::-1], Visibility.OUTSIDE, np.uint8)
@@ -220,7 +220,7 @@ def random_homography(rng):
     return shifted(*rng.uniform(-200, 200, 2)) @ enlarged
 
 
-def test_a_window_holds_the_whole_target_centred_with_a_margin():
+def test_a_window_holds_the_target_centred_with_a_margin():
     rng = np.random.default_rng(0)
     sizes, scales = ((320, 256), (128, 96), (64, 256)), []
     corners = np.array([(-0.5, -0.5), (159.5, -0.5), (159.5, 119.5), (-0.5, 119.5)])
@@ -258,7 +258,7 @@ def test_pictures_lie_where_the_window_says(sample):
         assert np.allclose(found, points[0], atol=0.1)
 
 
-def test_what_is_not_seen_is_black_and_not_in_the_mask():
+def test_pixels_outside_the_pictures_are_black_and_not_valid():
     white = np.full((SIZE[1], SIZE[0], 3), 255, np.uint8)
     for scale in (1.0, 0.55):
         plane = np.diag([scale, scale, 1.0])
@@ -303,7 +303,7 @@ def test_the_same_random_state_jitters_the_same_way():
     assert np.array_equal(first, second)
 
 
-def test_pictures_that_cannot_be_aligned_stay_where_they_are():
+def test_pictures_that_cannot_be_aligned_get_the_identity():
     blank = np.zeros((120, 160, 3), np.uint8)
     homography, matches = coarse_alignment(blank, blank + 200)
     assert np.array_equal(homography, np.eye(3))
@@ -321,7 +321,7 @@ def test_an_alignment_is_found_and_its_matches_agree_with_it():
     assert np.median(np.abs(reference_points - target_points - (120, 0))) < 0.5
 
 
-def test_the_estimate_is_trusted_where_both_see_and_it_finds_its_way_back():
+def test_the_estimate_is_trusted_where_it_is_forward_backward_consistent_in_the_overlap():
     """One painting shifted by more than the alignment says: the estimator finds the rest, but not where none is."""
     rng = np.random.default_rng(3)
     scene = cv2.GaussianBlur(rng.integers(0, 256, (160, 320, 3), np.uint8), (0, 0), 2)

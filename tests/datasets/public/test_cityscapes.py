@@ -22,7 +22,7 @@ def test_arrays_have_as_many_classes_as_their_folder_says(tmp_path, classes):
     assert (maps["depth"][~left] == 0.25).all()
 
 
-def test_of_both_label_folders_the_7_classes_count(tmp_path):
+def test_of_both_label_folders_the_7_classes_are_read(tmp_path):
     write_cityscapes_arrays(tmp_path, 19)
     write_cityscapes_arrays(tmp_path, 7)
     assert open_public("cityscapes", tmp_path, "train", SIZE).labels["segmentation"].classes == 7

@@ -90,7 +90,7 @@ def test_items_are_as_their_labels_say_at_any_size(written, form, size):
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "surreal"])
-def test_colours_are_blue_green_red(written, form):
+def test_colours_are_in_bgr_order(written, form):
     image, _ = read_all(*written[form])[0]
     expected = torch.tensor(BLUE) / 255
     torch.testing.assert_close(image[:, -1, -1], expected, atol=0.02, rtol=0)
@@ -122,7 +122,7 @@ def test_a_data_set_reaches_worker_processes(written, form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_what_cannot_be_opened_is_said(written, form, tmp_path):
+def test_folders_that_cannot_be_opened_are_refused(written, form, tmp_path):
     name, folder = written[form]
     with pytest.raises(InputError, match=r"there is no such folder"):
         open_public(name, tmp_path / "none", "train", SIZE)
@@ -146,7 +146,7 @@ def test_what_cannot_be_opened_is_said(written, form, tmp_path):
         ("surreal", r"split dev: there is no .*cmu.dev; splits that are there: train, val"),
     ],
 )
-def test_a_split_that_is_not_there_is_said_with_those_that_are(written, form, words):
+def test_a_missing_split_is_named_with_those_that_exist(written, form, words):
     name, folder = written[form]
     with pytest.raises(InputError, match=words):
         open_public(name, folder, "dev", SIZE)

@@ -45,11 +45,11 @@ def test_parts_of_persons_are_joined_to_six(folder):
     assert set(PARTS.values()) == {1, 2, 3, 4, 5, 6}
 
 
-def test_where_no_person_has_parts_nobody_knows_any(folder):
+def test_pictures_without_parts_are_ignored(folder):
     assert (item(folder, 1)["parts"] == IGNORED).all()
 
 
-def test_salient_is_what_is_above_half(folder):
+def test_salient_pixels_are_above_one_half(folder):
     assert torch.equal(item(folder)["saliency"], torch.from_numpy(LEFT).float())
 
 

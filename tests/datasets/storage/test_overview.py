@@ -22,7 +22,7 @@ def record(index: int, requested: float, achieved: float) -> Record:
     return Record(index, f"{index:06d}", facts, (0, 0), {}, none.reshape(0, 2, 2, 2), none, {}, "")
 
 
-def test_table_compares_what_was_asked_for_with_what_was_made() -> None:
+def test_the_table_compares_requested_with_achieved_values() -> None:
     records = [record(0, 0.5, 0.5), record(1, 0.5, 0.54), record(2, 0.5, 0.6), record(3, 0.5, 0.3)]
     heading, *rows = table(records)
     overlap, baseline = (dict(zip(heading, row, strict=True)) for row in rows)

@@ -58,7 +58,7 @@ def test_webdataset_reads_them(folder: Path) -> None:
         assert cv2.absdiff(picture, known.target.picture).mean() < 2
 
 
-def test_ours_read_them_back(folder: Path) -> None:
+def test_shards_are_read_back(folder: Path) -> None:
     assert [record.index for record in read_records(folder)] == list(range(COUNT))
     (sample,) = read_samples(folder, {4})
     known = open_fake(OPTIONS, 0)(4)
@@ -67,7 +67,7 @@ def test_ours_read_them_back(folder: Path) -> None:
     assert (sample.arrays.stitched == known.stitched).all()
 
 
-def test_interrupted_run_goes_on_with_the_first_shard_that_is_not_whole(folder: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_continues_with_the_first_incomplete_shard(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     assert write(other, most=5) == [0, 1, 2, 3, 4]
     assert set(contents(other)) == {"dataset.json", "shard-000000.tar"}
@@ -77,7 +77,7 @@ def test_interrupted_run_goes_on_with_the_first_shard_that_is_not_whole(folder: 
     assert contents(other) == {name: data for name, data in contents(folder).items() if "/" not in name}
 
 
-def test_parts_make_the_whole(folder: Path, tmp_path: Path) -> None:
+def test_parts_add_up_to_the_data_set(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     write(other, range(6, 7))
     write(other, range(0, 6))
@@ -108,7 +108,7 @@ def test_cut_shard_gives_what_is_left_and_says_so(folder: Path) -> None:
         next(samples)
 
 
-def test_what_lies_behind_a_damaged_header_is_found(folder: Path) -> None:
+def test_samples_after_a_damaged_header_are_found(folder: Path) -> None:
     path = folder / "shard-000000.tar"
     with tarfile.open(path) as archive:
         place = archive.getmember("000001.input1.jpg").offset

@@ -60,7 +60,7 @@ def test_wrong_file_is_named(tmp_path: Path, change: Change, expected: str) -> N
     assert re.search(expected, problem)
 
 
-def test_damaged_sample_is_repaired_as_the_advice_says(tmp_path: Path) -> None:
+def test_a_damaged_sample_is_repaired_by_the_advised_command(tmp_path: Path) -> None:
     job = write_data_set(tmp_path)
     (tmp_path / "stitched" / "000005.png").unlink()
     assert len(list(verify(tmp_path))) == 1
@@ -78,7 +78,7 @@ def test_missing_samples_are_listed(tmp_path: Path) -> None:
     assert any("input1/000003.jpg: belongs to no complete sample" in problem for problem in problems)
 
 
-def test_damaged_line_is_named_and_healed_by_the_next_run(tmp_path: Path) -> None:
+def test_a_damaged_line_is_named_and_repaired_by_the_next_run(tmp_path: Path) -> None:
     job = write_data_set(tmp_path)
     lines = (tmp_path / "meta.jsonl").read_bytes().splitlines(keepends=True)
     lines[1] = lines[1].replace(b"median", b"medium")
