@@ -14,18 +14,15 @@ from typing import Literal, Protocol
 from datasets.engines import check_ray, run_local, run_ray, usable_cores
 from datasets.options import SampleOptions
 from datasets.sample import Sample
-from datasets.storage.encoding import encode
 from datasets.storage.folder import FolderWriter, folder_path
 from datasets.storage.records import (
     MAX_COUNT,
     Description,
     check_agreement,
     describe,
-    sample_name,
     write_description,
-    write_line,
 )
-from datasets.storage.samples import EncodedSample
+from datasets.storage.samples import EncodedSample, encode_sample
 from datasets.storage.shards import SHARD_SIZE, ShardWriter, shard_path
 from datasets.storage.writing import Writer
 from stitching.errors import InputError, JobError, require
@@ -195,9 +192,7 @@ class _SampleTask:
         before = dict(renderer.seconds)
         sample = renderer(index)
         rendered = time.perf_counter()
-        name, path = sample_name(index), shard_path if self.shards else folder_path
-        files = {path(name, member): contents for member, contents in encode(sample, self.options).items()}
-        encoded = EncodedSample(index, files, write_line(sample, files))
+        encoded = encode_sample(sample, self.options, shard_path if self.shards else folder_path)
         stages = {stage: seconds - before.get(stage, 0.0) for stage, seconds in renderer.seconds.items()}
         stages = {"open": opened - start} | stages | {"encode": time.perf_counter() - rendered}
         return _TaskResult(encoded, renderer.checksum, stages)

@@ -1,10 +1,12 @@
 """A sample as it is written to a data set, and as it is read back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from datasets.storage.encoding import StoredArrays
-from datasets.storage.records import Record
+from datasets.options import SampleOptions
+from datasets.sample import Sample
+from datasets.storage.encoding import StoredArrays, encode
+from datasets.storage.records import Record, sample_name, write_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,3 +24,10 @@ class StoredSample:
 
     record: Record
     arrays: StoredArrays
+
+
+def encode_sample(sample: Sample, options: SampleOptions, path: Callable[[str, str], str]) -> EncodedSample:
+    """Encode a sample; `path` is folder_path or shard_path. Raises JobError as `encode` and `write_line`."""
+    name = sample_name(sample.index)
+    files = {path(name, member): contents for member, contents in encode(sample, options).items()}
+    return EncodedSample(sample.index, files, write_line(sample, files))

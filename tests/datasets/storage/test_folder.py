@@ -9,11 +9,10 @@ from fake_renderer import contents, open_fake
 
 from datasets.options import SampleOptions
 from datasets.sample import Sample
-from datasets.storage.encoding import encode
 from datasets.storage.folder import FolderWriter, folder_path
 from datasets.storage.reading import read_records, read_samples
 from datasets.storage.records import describe, write_description, write_line
-from datasets.storage.samples import EncodedSample
+from datasets.storage.samples import encode_sample
 from stitching.errors import InputError
 
 
@@ -25,9 +24,7 @@ def write(folder: Path, indices: range, count: int, *, part: bool = False) -> No
     with FolderWriter(folder, indices, part) as writer:
         (todo,) = writer.todo
         for index in todo[:count]:
-            sample = renderer(index)
-            files = {folder_path(f"{index:06d}", member): data for member, data in encode(sample, options).items()}
-            writer.write(EncodedSample(index, files, write_line(sample, files)))
+            writer.write(encode_sample(renderer(index), options, folder_path))
 
 
 def test_folder_is_read_as_udis_d_is(tmp_path: Path) -> None:

@@ -10,10 +10,9 @@ import pytest
 from fake_renderer import contents, open_fake
 
 from datasets.options import SampleOptions
-from datasets.storage.encoding import encode
 from datasets.storage.reading import read_records, read_samples
-from datasets.storage.records import describe, write_description, write_line
-from datasets.storage.samples import EncodedSample
+from datasets.storage.records import describe, write_description
+from datasets.storage.samples import EncodedSample, encode_sample
 from datasets.storage.shards import ShardWriter, read_shard, shard_path
 from stitching.errors import InputError
 
@@ -28,9 +27,7 @@ def write(folder: Path, indices: range = range(COUNT), most: int = COUNT) -> lis
     written = []
     with ShardWriter(folder, indices, SIZE) as writer:
         for index in [index for part in writer.todo for index in part][:most]:
-            sample = renderer(index)
-            files = {shard_path(f"{index:06d}", member): data for member, data in encode(sample, OPTIONS).items()}
-            writer.write(EncodedSample(index, files, write_line(sample, files)))
+            writer.write(encode_sample(renderer(index), OPTIONS, shard_path))
             written.append(index)
     return written
 
