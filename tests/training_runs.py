@@ -3,7 +3,6 @@
 import os
 import signal
 from collections import defaultdict
-from contextlib import contextmanager
 
 import pytest
 import torch
@@ -21,17 +20,6 @@ from stitching.network.weights import load_weights, save_weights
 
 SIZE = 64, 64
 MODULES = ["backbone", *(f"warping.{name}" for name, _ in StitchingNetwork().warping.named_children()), "generating"]
-
-
-@contextmanager
-def one_thread():
-    """Threads of torch that wait for each other on a busy machine cost up to twenty times as much."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def open_small(options, seed, device="cpu"):

@@ -26,7 +26,7 @@ def seam_terms(stitched: StitchedPair, mask: Tensor) -> Terms:
     generated, inputs = stitched.generated, stitched.inputs
     covered = (inputs.target_valid >= MIN_COVERAGE).float()
     overlap, union = inputs.reference_valid * covered, torch.maximum(inputs.reference_valid, covered)
-    # Beside the overlap both pictures show the one that is there.
+    # Outside the overlap both are the picture that covers the pixel, so they agree.
     target = torch.where(overlap > 0, inputs.target * generated.gain, inputs.reference).detach()
     difference = (target - inputs.reference).abs().mean(1, keepdim=True) * overlap
     reference = torch.where(overlap > 0, inputs.reference, target)

@@ -1,7 +1,7 @@
 """A small data set and the options of tiny runs on it."""
 
 import pytest
-from training_runs import SIZE, one_thread, write_data
+from training_runs import SIZE, write_data
 
 from apps.training.data import batches
 from apps.training.data.sources import FolderSource
@@ -11,8 +11,7 @@ from datasets.examples.batch import collate_examples
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    with one_thread():
-        return write_data(tmp_path_factory.mktemp("training") / "data", 4)
+    return write_data(tmp_path_factory.mktemp("training") / "data", 4)
 
 
 @pytest.fixture(scope="session")
@@ -35,10 +34,4 @@ def options(folder):
 def _one_validation_example():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "VALIDATION_COUNT", 1)
-        yield
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    with one_thread():
         yield
