@@ -19,7 +19,7 @@ test: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 clean:
 	rm -rf .venv demo/out build *.egg-info .mypy_cache .ruff_cache .pytest_cache
