@@ -5,7 +5,7 @@ from math import ceil
 
 import torch
 
-from apps.training.data.batches import training_set
+from apps.training.data.batches import training_indices
 from apps.training.options import MATCHING_TASKS, TrainOptions
 from mtl.connection_strength import Layer, find_layers
 from mtl.registry import TrainingContext, make_strategy, needs_instances, needs_task_norms
@@ -24,15 +24,16 @@ def choose_strategy(tasks: tuple[str, ...], options: TrainOptions, network: Stit
 
     Raises InputError where there is no such strategy, or it cannot train on this data.
     """
-    data = training_set(options)
-    if needs_instances(options.strategy) and (data is None or options.pairs is not None):
+    indices = training_indices(options)
+    if needs_instances(options.strategy) and (indices is None or options.pairs is not None):
         raise InputError(f"--strategy {options.strategy}: needs --data, and no --pairs: it learns about every sample")
+    examples_per_step = options.batch_size * options.devices
     spec = "equal" if tasks == MATCHING_TASKS else options.strategy
     training = TrainingContext(
         layers=_layers(network, tasks) if needs_task_norms(spec) else (),
         total_steps=options.steps - options.matching_steps,
-        steps_per_epoch=STEPS_PER_EPOCH if data is None else ceil(data.size / options.batch_size / options.devices),
-        dataset_size=None if data is None else data.index_limit,
+        steps_per_epoch=STEPS_PER_EPOCH if indices is None else ceil(len(indices) / examples_per_step),
+        dataset_size=None if indices is None else indices[-1] + 1,  # some samples may be missing
         loss_forms=FORMS,
         seed=options.seed,
     )

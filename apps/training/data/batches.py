@@ -29,20 +29,9 @@ class KeyedSources:
         return self.sources[key.source](key.index)
 
 
-@dataclass(frozen=True)
-class TrainingSet:
-    """Extent of a training data set."""
-
-    size: int  # samples
-    index_limit: int  # above all their indices; larger than `size` where some samples are missing
-
-
-def training_set(options: TrainOptions) -> TrainingSet | None:
-    """The extent of --data; None without it, where samples are made endlessly. Raises InputError as FolderSource."""
-    if options.data is None:
-        return None
-    indices = FolderSource(options.data, options.size, jitter_alignment=True).indices
-    return TrainingSet(len(indices), indices[-1] + 1)
+def training_indices(options: TrainOptions) -> list[int] | None:
+    """Indices of --data in order; None without it, where samples are generated endlessly. Raises as FolderSource."""
+    return None if options.data is None else FolderSource(options.data, options.size, jitter_alignment=True).indices
 
 
 def batches(
