@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from apps.progress import stage_progress
-from stitching.errors import InputError
+from stitching.errors import InputError, require
 from stitching.io.files import check_folder, check_writable
 from stitching.io.picture_writer import check_output, write_picture
 from stitching.io.warp_file import save_warp
@@ -92,8 +92,8 @@ def _check_outputs(output: Path, outputs: Outputs, inputs: tuple[Path, Path]) ->
     for path in (outputs.save_warp, outputs.report):
         if path:
             check_writable(path)
-    if not all(0 <= value <= 255 for value in outputs.background):
-        raise InputError(f"background is {outputs.background}; expected red, green and blue of 0 to 255")
+    possible = all(0 <= value <= 255 for value in outputs.background)
+    require(possible, f"--background {outputs.background}", "red, green and blue of 0 to 255")
 
 
 def _write(stitched: Stitched, output: Path, outputs: Outputs) -> None:

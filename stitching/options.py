@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from stitching.blending.gain import COMPENSATORS
 from stitching.blending.registry import find_generator
-from stitching.errors import InputError
+from stitching.errors import InputError, require
 from stitching.network.interface import Device
 from stitching.warping.estimators.registry import find_estimator
 
@@ -68,9 +68,8 @@ def check_options(options: Options, *, estimates_warp: bool) -> None:
     low, high = MEGAPIX_RANGE
     for name in ("work_megapix", "final_megapix"):
         value = getattr(options, name)
-        if value is not None and not low <= value <= high:
-            raise InputError(f"{name.replace('_', '-')} is {value}, expected {low:g} to {high:g} Mpx")
-    if options.work_megapix > MAX_WORK_MEGAPIX:
-        raise InputError(
-            f"work-megapix is {options.work_megapix}, expected at most {MAX_WORK_MEGAPIX:g} (0.4 is usual)"
+        require(
+            value is None or low <= value <= high, f"--{name.replace('_', '-')} {value}", f"{low:g} to {high:g} Mpx"
         )
+    usable = options.work_megapix <= MAX_WORK_MEGAPIX
+    require(usable, f"--work-megapix {options.work_megapix}", f"at most {MAX_WORK_MEGAPIX:g} (0.4 is usual)")

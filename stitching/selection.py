@@ -4,7 +4,7 @@ The rules, with the limits below:
 
 1. The candidates are tried in the order classical, matches, homography. A candidate is accepted, and no further one
    is tried, if its cost is at most `MAX_ACCEPTED_COST` and `MIN_CONSISTENT_SHARE` of the overlap is forward-backward
-   consistent.
+   consistent. An unchecked warp (a homography, a loaded warp) needs the cost alone.
 2. A later candidate replaces the best one so far if its cost is below `REPLACING_COST_RATIO` of that one's.
 3. It also replaces a best one of which less than `MIN_CONSISTENT_SHARE` is consistent, if it is at least as
    consistent and the best one's cost is not below `REPLACING_COST_RATIO` of its own.

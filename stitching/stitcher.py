@@ -64,14 +64,8 @@ def stitch(
     if warp is None:
         with clock.stage("align"):
             coarse = _place_coarsely(*pictures, options.work_megapix)
-        canvas, alignment, coarse_pair, tried = coarse.canvas, coarse.alignment, coarse.pair, []
-        for name in options.warps_to_try:
-            with clock.stage("warp"):
-                placement, device = _estimate(name, coarse, options)
-            with clock.stage("blend"):
-                tried.append(_blend(name, placement, device, canvas, pictures, options))
-            if best_candidate(tried).is_acceptable:
-                break
+        canvas, alignment, coarse_pair = coarse.canvas, coarse.alignment, coarse.pair
+        tried = _try_warps(coarse, pictures, options, clock)
     else:
         alignment, coarse_pair = None, None
         canvas, placement = from_warp_field(warp if isinstance(warp, WarpField) else load_warp(Path(warp)), *pictures)
@@ -118,6 +112,21 @@ def _place_coarsely(reference: Picture, target: Picture, work_megapix: float) ->
     scale = coarse_warp.canvas.scale_for(work_megapix)
     pair, map_xy = draw_canvas_pair(reference, target, alignment, coarse_warp, scale)
     return _CoarsePlacement(alignment, coarse_warp.canvas, scale, pair, map_xy, target.size)
+
+
+def _try_warps(
+    coarse: _CoarsePlacement, pictures: tuple[Picture, Picture], options: Options, clock: "_Clock"
+) -> list[Candidate]:
+    """A candidate for each warp of the options, in their order, until one is acceptable."""
+    tried: list[Candidate] = []
+    for name in options.warps_to_try:
+        with clock.stage("warp"):
+            placement, device = _estimate(name, coarse, options)
+        with clock.stage("blend"):
+            tried.append(_blend(name, placement, device, coarse.canvas, pictures, options))
+        if best_candidate(tried).is_acceptable:
+            break
+    return tried
 
 
 def _estimate(name: str, coarse: _CoarsePlacement, options: Options) -> tuple[Placement, str]:

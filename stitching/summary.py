@@ -14,8 +14,8 @@ from stitching.io.picture import Picture
 from stitching.selection import Candidate
 from stitching.warping.warp import AlignedPair
 
-MIN_CONFIDENCE = 0.3  # of the coarse alignment
-MIN_OVERLAP = 0.15  # of the target
+DOUBTFUL_CONFIDENCE = 0.3  # of the coarse alignment
+SMALL_OVERLAP_SHARE = 0.15  # of the target
 PARALLAX_WIDTH = 512  # px: parallax is stated for a reference of this width
 
 
@@ -141,11 +141,11 @@ def _warnings(alignment: Alignment | None, overlap: float, confidence: float, ch
     warnings = []
     if alignment is not None and alignment.method == "translation":
         warnings.append("too few features match: the pictures were aligned by a translation alone; check the panorama")
-    elif confidence < MIN_CONFIDENCE:
+    elif confidence < DOUBTFUL_CONFIDENCE:
         warnings.append(f"the coarse alignment is uncertain (confidence {confidence:.2f}); check the panorama")
     if chosen.is_doubtful:
         share = f"{chosen.consistent_share:.0%}"
         warnings.append(f"the warp is forward-backward consistent on only {share} of the overlap; check the panorama")
-    if overlap < MIN_OVERLAP:
+    if overlap < SMALL_OVERLAP_SHARE:
         warnings.append(f"the pictures share only {overlap:.0%} of the target; more overlap gives a better warp")
     return warnings
