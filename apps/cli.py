@@ -13,7 +13,7 @@ from stitching.errors import InputError, JobError
 # name -> (module, function, help); modules are imported only when asked for.
 COMMANDS = {
     "stitch": ("apps.stitch", "stitch_command", "Stitch two pictures taken from different places."),
-    "evaluate": ("apps.evaluate", "evaluate", "Measure stitchers, ours and others, on a folder of pairs."),
+    "evaluate": ("apps.evaluate", "evaluate_command", "Measure stitchers, ours and others, on a folder of pairs."),
     "train": ("apps.train", "train_command", "Train the networks on generated pairs."),
     "export": ("apps.export", "export_command", "Turn trained weights into a file that needs no torch."),
     "mtl-bench": ("apps.mtl_bench", "mtl_bench_command", "Compare multi-task optimizers on one network."),
@@ -27,13 +27,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _run(arguments)
     except InputError as error:
-        return _say(error, 2)
+        return _print_error(error, 2)
     except JobError as error:
-        return _say(error, 1)
+        return _print_error(error, 1)
     except MemoryError:
-        return _say("not enough memory; try a smaller --final-megapix", 1)
+        return _print_error("not enough memory; use smaller pictures, for stitch --final-megapix, or fewer --jobs", 1)
     except KeyboardInterrupt:
-        return _say("interrupted; nothing was left half-written", 130)
+        return _print_error("interrupted; nothing was left half-written", 130)
     except BrokenPipeError:
         return 1
 
@@ -56,7 +56,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _parse(command: Callable[..., Any], name: str, arguments: list[str]) -> Callable[[], int | None]:
-    """Let tyro read the options; its boxed complaint becomes one line."""
+    """Let tyro parse the options; its error box becomes one line."""
     import functools
 
     import tyro
@@ -65,15 +65,15 @@ def _parse(command: Callable[..., Any], name: str, arguments: list[str]) -> Call
     def bound(*args: Any, **options: Any) -> Callable[[], int | None]:
         return functools.partial(command, *args, **options)
 
-    complaint = io.StringIO()
+    error_box = io.StringIO()
     try:
-        with redirect_stderr(complaint):
+        with redirect_stderr(error_box):
             return tyro.cli(bound, prog=name, args=arguments)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
         # Box lines, rules and the hint at the end go; the words stay.
-        words = re.sub(r"[─-╿]+", " ", complaint.getvalue())
+        words = re.sub(r"[─-╿]+", " ", error_box.getvalue())
         words = re.sub(r"\s+", " ", words.split("For full helptext")[0]).strip()
         words = re.sub(r"^Value error Error parsing \w+: ", "", words)  # tyro's words before those of our dataclasses
         raise InputError(f"{words} (see {name} --help)") from None
@@ -85,7 +85,7 @@ def _overview() -> str:
     return "\n".join([*lines, "", "parastitch COMMAND --help shows a command's options; --version the version."])
 
 
-def _say(error: object, code: int) -> int:
+def _print_error(error: object, code: int) -> int:
     print(f"parastitch: {error}", file=sys.stderr)
     return code
 

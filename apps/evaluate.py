@@ -17,13 +17,13 @@ from apps.evaluation.methods import OPENSTITCHING_VARIABLE, StitchMethod, find_m
 from apps.pair_folders import find_pairs
 from apps.tables import print_table
 from datasets.storage.records import DESCRIPTION
-from stitching.errors import InputError
+from stitching.errors import InputError, require
 
 DEFAULT_METHODS = ("classical", "homography", "opencv-pano", "opencv-scans")
 DEFAULT_WARPS = ("homography", "classical")  # on a generated data set
 
 
-def evaluate(
+def evaluate_command(
     pairs: tyro.conf.Positional[Path],
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     methods: tuple[str, ...] = DEFAULT_METHODS,
@@ -96,8 +96,7 @@ def _check(limit: int | None, threads: int, timeout: float) -> None:
     if not hasattr(os, "wait4"):
         raise InputError(f"evaluate needs Linux or macOS to measure what a process costs; this is {sys.platform}")
     for name, value in (("--limit", limit), ("--threads", threads), ("--timeout", timeout)):
-        if value is not None and value <= 0:
-            raise InputError(f"{name} {value}: expected a number above 0")
+        require(value is None or value > 0, f"{name} {value}", "a number above 0")
 
 
 def _installed(names: Sequence[str], openstitching_python: str | None) -> list[StitchMethod]:

@@ -1,13 +1,12 @@
 """`parastitch generate`: training pairs with exact ground truth; checking and looking at them."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from apps.progress import sample_progress
 from datasets.options import SampleOptions
 from stitching.errors import InputError
 
@@ -64,7 +63,7 @@ def generate_command(
     from datasets.generate import GenerateJob, generate
 
     job = GenerateJob(chosen[0], count, seed, index_range, shards, shard_size, jobs, device, engine)
-    with _progress(quiet) as progress:
+    with sample_progress(quiet) as progress:
         report = generate(sample, job, progress=progress)
     if not quiet:
         print(_summary(job.output, report), file=sys.stderr)
@@ -103,18 +102,3 @@ def _show(folder: Path) -> None:
 
     print(aligned_text(write_overview(folder)))
     print(f"written: {folder / 'preview.jpg'}, {folder / 'histograms.png'}")
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Yields a function (done, total) that moves a progress bar on a terminal and does nothing elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("samples", total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -1,27 +1,38 @@
-"""Progress by stage on stderr: a bar on a terminal, nothing elsewhere."""
+"""Progress bars on stderr: on a terminal, nothing elsewhere."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Progress = Callable[[str, float], None]
 STAGES = ("read", "align", "warp", "blend", "compose", "write")
 
 
 @contextmanager
-def stage_progress(quiet: bool) -> Iterator[Progress]:
+def stage_progress(quiet: bool) -> Iterator[Callable[[str, float], None]]:
     """Yields the callback (stage, share done 0..1) that `stitching.stitch` calls."""
+    with _progress_bar(quiet, time_left=False) as update:
+        yield lambda stage, share: update(stage, STAGES.index(stage) + share, len(STAGES))
+
+
+@contextmanager
+def sample_progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Yields the callback (done, total) that `datasets.generate.generate` calls."""
+    with _progress_bar(quiet, time_left=True) as update:
+        yield lambda done, total: update(f"{done}/{total}", done, total)
+
+
+@contextmanager
+def _progress_bar(quiet: bool, time_left: bool) -> Iterator[Callable[[str, float, float], None]]:
+    """Yields the callback (text, completed, total) that moves a bar; beside it the seconds left, or those elapsed."""
     if quiet or not sys.stderr.isatty():
-        yield lambda stage, share: None
+        yield lambda text, completed, total: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as ProgressBars
 
-    columns = TextColumn("{task.description:9}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("read", total=len(STAGES))
-
-        def tell(stage: str, share: float) -> None:
-            bars.update(task, description=stage, completed=STAGES.index(stage) + share)
-
-        yield tell
+    time = TimeRemainingColumn() if time_left else TimeElapsedColumn()
+    columns = TextColumn("{task.description:9}"), BarColumn(), time
+    with ProgressBars(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("", total=None)
+        yield lambda text, completed, total: bars.update(task, description=text, completed=completed, total=total)

@@ -89,7 +89,7 @@ def measure_steps(
     import torch
 
     from apps.benchmarking.metrics.peak_memory import read_peak, reset_peak
-    from apps.benchmarking.run_trainer import Trainer
+    from apps.benchmarking.network_trainer import Trainer
     from apps.benchmarking.settings import DataSettings, RunSettings
 
     torch.set_num_threads(threads)

@@ -280,10 +280,10 @@ def _training_step(batch: object, tasks: tuple[str, ...], half: bool) -> Call:
     objectives = Objectives(network, half)
 
     def step() -> None:
-        for classical_start in STARTS.values():
+        for start_from_classical in STARTS.values():
             for parameter in network.parameters():
                 parameter.grad = None
-            costs, _ = objectives(batch, tasks, classical_start)
+            costs, _ = objectives(batch, tasks, start_from_classical)
             torch.stack(list(costs.values())).sum().backward()  # type: ignore[no-untyped-call]
         if device.type == "cuda":
             torch.cuda.synchronize()

@@ -44,7 +44,7 @@ from dead_leaves import make_pair
 from environment import describe_environment
 from robustness_conditions import CONDITIONS, Case, cases
 
-from apps.evaluation.measures.warp_truth import BAD_ERROR, MAX_ERROR
+from apps.evaluation.measures.generated_warp import BAD_ERROR, MAX_ERROR
 from apps.tables import MISSING, markdown, write_csv
 from datasets.options import SampleOptions
 from datasets.sample import Doubles, Pixels

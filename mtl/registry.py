@@ -21,7 +21,7 @@ from mtl.weightings.instance_weights import InstanceWeights, LossForm
 from mtl.weightings.static_weights import StaticWeights
 from mtl.weightings.uncertainty_weights import UncertaintyWeights
 
-Options = dict[str, Any]  # by name: an int, a float or a word
+StrategyOptions = dict[str, Any]  # by name: an int, a float or a word
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +90,9 @@ def _mentions(spec: str, name: str) -> bool:
     return any(_parse(part)[0] == name for part in spec.split("+"))
 
 
-def _parse(part: str) -> tuple[str, Options]:
+def _parse(part: str) -> tuple[str, StrategyOptions]:
     name, _, rest = part.partition(":")
-    options: Options = {}
+    options: StrategyOptions = {}
     for pair in filter(None, rest.split(",")):
         option, equals, value = pair.partition("=")
         if not equals:
@@ -118,20 +118,20 @@ def _make(name: str, make: Callable[[], Strategy]) -> Strategy:
         raise ValueError(f"strategy {name!r}: {error}") from error
 
 
-def _static(inner: Strategy, context: TrainingContext, weights: Options) -> Strategy:
+def _static(inner: Strategy, context: TrainingContext, weights: StrategyOptions) -> Strategy:
     if any(isinstance(value, str) for value in weights.values()):
         raise ValueError(f"strategy 'static': weights {weights}; expected numbers, static:TASK=WEIGHT,...")
     return StaticWeights(inner, weights)
 
 
-def _instances(inner: Strategy, context: TrainingContext, options: Options) -> Strategy:
+def _instances(inner: Strategy, context: TrainingContext, options: StrategyOptions) -> Strategy:
     if context.dataset_size is None:
         raise ValueError("strategy 'instances' needs a training set of known size; here it is endless")
     loss_forms = {task: context.loss_forms.get(task, "l1") for task in inner.tasks}
     return InstanceWeights(inner, context.dataset_size, loss_forms, **options)
 
 
-_WEIGHTINGS: Mapping[str, Callable[[Strategy, TrainingContext, Options], Strategy]] = {
+_WEIGHTINGS: Mapping[str, Callable[[Strategy, TrainingContext, StrategyOptions], Strategy]] = {
     "static": _static,
     "uncertainty": lambda inner, context, options: UncertaintyWeights(inner, **options),
     "dynamic": lambda inner, context, options: DynamicWeights(inner, context.steps_per_epoch, **options),
@@ -139,17 +139,17 @@ _WEIGHTINGS: Mapping[str, Callable[[Strategy, TrainingContext, Options], Strateg
 }
 
 
-def _task_priority(tasks: Sequence[str], context: TrainingContext, options: Options) -> Strategy:
+def _task_priority(tasks: Sequence[str], context: TrainingContext, options: StrategyOptions) -> Strategy:
     return TaskPriority(
         tasks, context.layers, context.total_steps, context.steps_per_epoch, **{"seed": context.seed, **options}
     )
 
 
-def _aggregation(name: str, tasks: Sequence[str], context: TrainingContext, options: Options) -> Strategy:
+def _aggregation(name: str, tasks: Sequence[str], context: TrainingContext, options: StrategyOptions) -> Strategy:
     return make_aggregation(name, tasks, **{"seed": context.seed, **options})
 
 
-_STRATEGIES: Mapping[str, Callable[[Sequence[str], TrainingContext, Options], Strategy]] = {
+_STRATEGIES: Mapping[str, Callable[[Sequence[str], TrainingContext, StrategyOptions], Strategy]] = {
     "equal": lambda tasks, context, options: EqualWeights(tasks, **options),
     "same-steps": lambda tasks, context, options: EqualWeights(tasks, updates=len(tasks), **options),
     "gradient-norms": lambda tasks, context, options: EqualGradientNorms(tasks, **options),

@@ -8,6 +8,7 @@ import torch
 from apps.benchmarking.data import preparation
 from apps.benchmarking.data.data_sources import DataSource
 from apps.benchmarking.settings import DataSettings, RunSettings
+from apps.benchmarking.single_run import train_run
 from datasets.labels import IGNORED, Labels
 
 SIZE = 32, 32  # px
@@ -56,3 +57,10 @@ def use_toys(monkeypatch):
 
 def toy_run(**changes):
     return replace(RUN, **changes)
+
+
+def execute_in_process(runs, store):
+    """In place of execution.execute_in_subprocesses: one run after another, in this process."""
+    for settings in runs:
+        store.write(settings, train_run(settings, store.data(settings.data)))
+        yield settings

@@ -1,4 +1,4 @@
-"""Training of runs: in this process, or in processes of their own, several at once."""
+"""Training of runs in processes of their own, several at once."""
 
 import signal
 from collections.abc import Callable, Generator, Sequence
@@ -8,18 +8,11 @@ from multiprocessing import active_children, get_context
 
 from apps.benchmarking.result_store import ResultStore
 from apps.benchmarking.settings import RunSettings
-from apps.benchmarking.training import train
+from apps.benchmarking.single_run import train_run
 from stitching.errors import InputError, JobError
 
-# Trains runs into the store and yields each when it is there; closed, it trains no more.
+# Trains runs into the store, yields each once its result is stored; closing it stops the training.
 Execute = Callable[[Sequence[RunSettings], ResultStore], Generator[RunSettings, None, None]]
-
-
-def execute_in_process(runs: Sequence[RunSettings], store: ResultStore) -> Generator[RunSettings, None, None]:
-    """One after another, in this process. Raises InputError where a method cannot train its network or tasks."""
-    for settings in runs:
-        _train_into(store, settings)
-        yield settings
 
 
 def execute_in_subprocesses(jobs: int) -> Execute:
@@ -45,7 +38,7 @@ def execute_in_subprocesses(jobs: int) -> Execute:
 
 
 def _train_into(store: ResultStore, settings: RunSettings) -> None:
-    store.write(settings, train(settings, store.data(settings.data)))
+    store.write(settings, train_run(settings, store.data(settings.data)))
 
 
 def _train_in_subprocess(store: ResultStore, settings: RunSettings) -> None:

@@ -1,4 +1,4 @@
-"""The benchmark as a whole: which runs there are, which learning rate each method gets, what came out."""
+"""The benchmark: plans the runs, chooses each method's learning rate, compares the results."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -12,7 +12,7 @@ from apps.benchmarking.metrics.scores import MAIN_METRICS, Scores, main_score
 from apps.benchmarking.options import BenchOptions
 from apps.benchmarking.result_store import ResultStore
 from apps.benchmarking.settings import RunSettings
-from apps.benchmarking.training import RunResult, make_trainer
+from apps.benchmarking.single_run import RunResult, make_trainer
 from datasets.labels import Labels
 from mtl.metrics import delta_m
 from stitching.errors import InputError, JobError
@@ -53,7 +53,7 @@ class SingleTaskReference:
         return {task: main_score(meaning, scores[task]) for task, meaning in self.labels.items()}
 
     def delta_m(self, scores: Mapping[str, Scores]) -> float:
-        """Percent."""
+        """delta_m against the single-task networks, percent; see mtl.metrics."""
         better = {task: MAIN_METRICS[meaning.kind].higher_is_better for task, meaning in self.labels.items()}
         return delta_m(self.main_scores_of(scores), self.main_scores, better)
 
@@ -80,7 +80,7 @@ class MethodResults:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What came out.
+    """Results of all methods and of the single-task networks.
 
     Attributes:
         reference: scores of the single-task networks on the test set, means over the seeds.

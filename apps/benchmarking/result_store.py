@@ -6,7 +6,7 @@ from pathlib import Path
 
 from apps.benchmarking.data.preparation import BenchmarkData, prepare
 from apps.benchmarking.settings import DataSettings, RunSettings
-from apps.benchmarking.training import RunResult
+from apps.benchmarking.single_run import RunResult
 from stitching.errors import InputError
 from stitching.io.files import atomic_write
 

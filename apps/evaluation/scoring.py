@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.evaluation.measures.backward_map import WarpErrors, measure_warp
 from apps.evaluation.measures.overlap import OverlapMeasures, measure_overlap
 from apps.evaluation.measures.panorama import PanoramaMeasures, SourcePair, measure_panorama, prepare
+from apps.evaluation.measures.photographed_warp import WarpErrors, measure_warp
 from apps.evaluation.method_run import Status
 from apps.evaluation.methods import StitchMethod
 from apps.pair_folders import PairFiles

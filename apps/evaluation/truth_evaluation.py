@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.evaluation.measures.stitch_truth import measure_stitch_truth
-from apps.evaluation.measures.warp_truth import WarpTruth, measure_warp_truth
+from apps.evaluation.measures.generated_stitch import measure_generated_stitch
+from apps.evaluation.measures.generated_warp import GeneratedWarpErrors, measure_generated_warp
 from apps.evaluation.scoring import Row
 from apps.evaluation.truth_methods import find_method
 from apps.tables import write_csv
@@ -89,8 +89,8 @@ def _rows(prepared: PreparedSample, warps: Mapping[str, Estimator], blends: Mapp
     truth = truth_of(prepared.sample)
     trusted = forward_backward_consistent(prepared.classical, prepared.pair)
 
-    def measured(warp: Warp) -> WarpTruth:
-        return measure_warp_truth(warp, prepared.pair, prepared.window, truth, trusted)
+    def measured(warp: Warp) -> GeneratedWarpErrors:
+        return measure_generated_warp(warp, prepared.pair, prepared.window, truth, trusted)
 
     difficulty = measured(find_estimator("homography")(prepared.pair)).ov
     for name, estimator in warps.items():
@@ -103,7 +103,7 @@ def _rows(prepared: PreparedSample, warps: Mapping[str, Estimator], blends: Mapp
         row |= {"seconds": seconds} | asdict(measured(warp))
         for blend, generator in blends.items():
             panorama, valid = _stitched(prepared, warp, generator)
-            yield row | {"blend": blend} | asdict(measure_stitch_truth(panorama, valid, prepared.truth))
+            yield row | {"blend": blend} | asdict(measure_generated_stitch(panorama, valid, prepared.truth))
         if not blends:
             yield row
 

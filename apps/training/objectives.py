@@ -30,23 +30,23 @@ class Objectives(nn.Module):
         super().__init__()
         self.network, self._half, self._per_example = network, half, per_example
 
-    def forward(self, batch: ExampleBatch, tasks: tuple[str, ...], classical: bool) -> tuple[Terms, Terms]:
+    def forward(self, batch: ExampleBatch, tasks: tuple[str, ...], start_from_classical: bool) -> tuple[Terms, Terms]:
         """The loss of each task, and the unweighted terms () that losses are made of, for the log.
 
         Args:
             batch: generated examples, or photographs, which have no ground truth.
             tasks: of warp, geometry, visibility, stitch; or MATCHING_TASKS.
-            classical: start PWM from the classical warp, else from its own matches.
+            start_from_classical: start PWM from the classical warp, else from its own matches.
         """
         if batch.truth is None:
-            return self._on_photographs(batch, tasks, classical)
+            return self._on_photographs(batch, tasks, start_from_classical)
         if tasks == MATCHING_TASKS:
             with self._autocast(batch):
                 matching = self.network.match(pair_of(batch))
                 losses = {"matching": matching_loss(matching, true_cells(batch, batch.truth))}
             return losses, losses
         with self._autocast(batch):
-            prediction = predict(self.network, batch, tasks, classical)
+            prediction = predict(self.network, batch, tasks, start_from_classical)
         if not self._per_example:
             return supervised_losses(prediction, batch, batch.truth, tasks)
         examples = [
@@ -56,9 +56,11 @@ class Objectives(nn.Module):
         losses = {task: torch.stack([losses[task] for losses, _ in examples]) for task in tasks}
         return losses, {name: torch.stack([terms[name] for _, terms in examples]).mean() for name in examples[0][1]}
 
-    def _on_photographs(self, batch: ExampleBatch, tasks: tuple[str, ...], classical: bool) -> tuple[Terms, Terms]:
+    def _on_photographs(
+        self, batch: ExampleBatch, tasks: tuple[str, ...], start_from_classical: bool
+    ) -> tuple[Terms, Terms]:
         with self._autocast(batch):
-            prediction = predict(self.network, batch, tasks, classical)
+            prediction = predict(self.network, batch, tasks, start_from_classical)
             backward = None if prediction.warp is None else self.network.warp(swapped(pair_of(batch)))
         return self_supervised_losses(batch, prediction.warp, backward, prediction.stitched.get("estimated"), tasks)
 

@@ -1,4 +1,4 @@
-"""What the networks say about a batch of examples: the warp of PWM, the stitched pictures of SIGMo."""
+"""Outputs of the networks for a batch of examples: the warp of PWM, the stitched pictures of SIGMo."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from stitching.network.pair_tensors import PairTensors, Start
 from stitching.network.pixelwise_warping import PixelwiseWarp
 from stitching.network.stitching_network import StitchedPair, StitchingNetwork
 
-# What a splat weighs pixels with that land in one place is exp(importance): visible ones win by e^8.
+# Pixels that land on one position are weighted by exp(importance): visible ones by e^8 more.
 VISIBLE_IMPORTANCE = 8.0
-OUTSIDE_VISIBILITY = 0.9  # of pixels beside the reference: nothing hides them there, whatever PWM says
+OUTSIDE_VISIBILITY = 0.9  # of pixels outside the reference: nothing can hide them there
 
-STARTS = {"matches": False, "classical": True}  # what PWM may start from -> `classical` of `predict`
+STARTS = {"matches": False, "classical": True}  # what PWM starts from -> start_from_classical
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What the networks say about a batch.
+    """Outputs of the networks for a batch.
 
     Attributes:
         warp: PWM's; None where no task needs it.
@@ -42,16 +42,20 @@ def start_of(batch: ExampleBatch) -> Start:
     return Start(batch.start, batch.trusted)
 
 
-def predict(network: StitchingNetwork, batch: ExampleBatch, tasks: tuple[str, ...], classical: bool) -> Prediction:
+def predict(
+    network: StitchingNetwork, batch: ExampleBatch, tasks: tuple[str, ...], start_from_classical: bool
+) -> Prediction:
     """Run the networks that the tasks need.
 
     Args:
         network: in training or evaluation mode.
         batch: photographs have no ground truth and thus no "true" branch.
         tasks: of warp, geometry, visibility, stitch.
-        classical: start PWM from the classical warp, else from its own matches.
+        start_from_classical: start PWM from the classical warp, else from its own matches.
     """
-    warp = network.warp(pair_of(batch), start_of(batch) if classical else None) if set(tasks) - {"stitch"} else None
+    warp = None
+    if set(tasks) - {"stitch"}:
+        warp = network.warp(pair_of(batch), start_of(batch) if start_from_classical else None)
     return Prediction(warp, _stitch_branches(network, batch, warp) if "stitch" in tasks else {})
 
 

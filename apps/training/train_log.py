@@ -125,7 +125,7 @@ def _pictures(network: StitchingNetwork, batch: ExampleBatch, tasks: tuple[str, 
     truth = batch.truth
     assert truth is not None
     network.eval()
-    prediction = predict(network, batch, tasks, classical=True)
+    prediction = predict(network, batch, tasks, start_from_classical=True)
     pictures = {"1 reference": batch.reference, "2 target": batch.target, "3 truth": truth.stitched}
     for name, pair in prediction.stitched.items():
         pictures[f"4 stitched, {name}"] = pair.generated.stitched.clamp(0, 1)

@@ -100,13 +100,13 @@ def _train(run: Run, output: Path, log: TrainLog) -> Metrics:
 def _step(run: Run, batch: ExampleBatch) -> tuple[Terms, StepResult]:
     """Train on one batch. A strategy may run the network several times; the terms are those of the first time."""
     rng = np.random.default_rng((run.options.seed, run.step))
-    classical = bool(rng.random() < run.options.classical_start)
+    start_from_classical = bool(rng.random() < run.options.classical_start)
     batch = mirrored(batch) if rng.random() < 0.5 and not run.options.overfit_batch else batch
     terms: Terms = {}
 
     def closure(tasks: Sequence[str]) -> Mapping[str, Tensor]:
         losses: Terms
-        losses, found = run.stage.objectives(batch, tuple(tasks), classical)
+        losses, found = run.stage.objectives(batch, tuple(tasks), start_from_classical)
         for name, term in found.items():
             terms.setdefault(name, term.detach())
         return losses

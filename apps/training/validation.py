@@ -63,8 +63,8 @@ def _generated_metrics(
     """Names and (b,) values, NaN where there is nothing to measure."""
     if "warp" in tasks:
         yield from _warp_metrics("baseline", batch.start, truth)
-    for name, classical in STARTS.items():
-        prediction = predict(network, batch, tasks, classical)
+    for name, start_from_classical in STARTS.items():
+        prediction = predict(network, batch, tasks, start_from_classical)
         if prediction.warp is not None:
             yield from _warp_metrics(name, prediction.warp.residual, truth)
             yield f"{name}/visibility right", _visibility_accuracy(prediction.warp, truth)
@@ -83,8 +83,8 @@ def _photograph_metrics(
     overlap = batch.reference_valid * batch.target_valid
     if "warp" in tasks:
         yield "pairs/baseline", photometric_difference(pair, batch.start, overlap).expand(b)
-    for name, classical in STARTS.items():
-        prediction = predict(network, batch, tasks, classical)
+    for name, start_from_classical in STARTS.items():
+        prediction = predict(network, batch, tasks, start_from_classical)
         if prediction.warp is not None:
             yield f"pairs/{name}", photometric_difference(pair, prediction.warp.residual, overlap).expand(b)
     for stitched in prediction.stitched.values():  # of the last start, the classical one

@@ -55,7 +55,7 @@ class EqualGradientNorms(Strategy):
         return {task: raw[task] * len(raw) / total if task in raw and total else 1.0 for task in norms}
 
     def settings(self) -> dict[str, Any]:
-        """Alpha."""
+        """Kind and alpha, the strength of the balance."""
         return {"kind": "gradient-norms", "alpha": self._alpha}
 
     def learned_state(self) -> dict[str, Any]:

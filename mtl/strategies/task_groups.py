@@ -51,7 +51,7 @@ class TaskGroups(Strategy):
         if self._step >= self._warm_up:
             self.groups = self.affinity.groups(self._preference) or self.groups
         order = torch.randperm(len(self.groups), generator=step_generator(self._seed, self._step)).tolist()
-        groups = tuple(self.groups[place] for place in order)
+        groups = tuple(self.groups[index] for index in order)
         losses: list[dict[str, float]] = []  # before each update
         for group in groups:
             before, norms = updater.update(closure, group, watched=self.tasks)
@@ -70,7 +70,7 @@ class TaskGroups(Strategy):
             f"affinity/{source} on {watched}": float(table[i, k])
             for i, source in enumerate(self.tasks) for k, watched in enumerate(self.tasks) if i != k
         }  # fmt: skip
-        group_of = {f"group/{task}": float(place) for place, group in enumerate(self.groups) for task in group}
+        group_of = {f"group/{task}": float(index) for index, group in enumerate(self.groups) for task in group}
         return affinities | group_of | {"groups": len(self.groups)}
 
     def settings(self) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class DynamicWeights(TaskWeighting):
 
     @property
     def weights(self) -> Mapping[str, float]:
-        """Those of this epoch."""
+        """Task weights of the current epoch, by task."""
         if len(self._epoch_means) < 2:
             return dict.fromkeys(self.tasks, 1.0)
         earlier, last = self._epoch_means

@@ -1,4 +1,4 @@
-"""Weights that are given and stay."""
+"""Fixed task weights."""
 
 from collections.abc import Mapping
 from math import isfinite
@@ -10,7 +10,7 @@ from mtl.weightings.weighting import TaskWeighting
 
 
 class StaticWeights(TaskWeighting):
-    """Weights that stay.
+    """Fixed weights, one number a task.
 
     Raises ValueError where `weights` has other names than the inner strategy's tasks or holds a number that is not
     above 0 and finite.

@@ -14,7 +14,7 @@ from skimage.data import coffee
 
 from apps import evaluate as command
 from apps.cli import main
-from apps.evaluate import evaluate
+from apps.evaluate import evaluate_command
 from apps.evaluation import comparison, scoring
 from apps.evaluation.measures.panorama import PanoramaMeasures
 from apps.evaluation.methods import NAMES, StitchMethod
@@ -78,7 +78,7 @@ def test_rows_sheets_and_medians_of_a_method(
 ) -> None:
     use(_method("copy", _COPY_SCENE), _method("broken", "import sys; sys.exit('no features')"))
     output = tmp_path / "out"
-    evaluate(folder, output, ("copy", "broken"))
+    evaluate_command(folder, output, ("copy", "broken"))
     copied, broken = _rows(output)
     assert (copied["pair"], copied["method"], copied["ok"], copied["good"]) == ("a", "copy", "True", "True")
     assert float(copied["kept_target"]) > 0.98
@@ -104,15 +104,15 @@ def test_what_is_finished_is_not_run_again(folder: Path, tmp_path: Path, use: Ca
     use(_method("copy", _COPY_SCENE))
     output = tmp_path / "out"
     runs = folder / "runs.txt"
-    evaluate(folder, output)
+    evaluate_command(folder, output)
     first = (output / "results.csv").read_bytes()
-    evaluate(folder, output)
+    evaluate_command(folder, output)
     assert runs.read_text() == "a "
     assert (output / "results.csv").read_bytes() == first
-    evaluate(folder, output, again=True)
+    evaluate_command(folder, output, again=True)
     assert runs.read_text() == "a a "
     cv2.imwrite(str(folder / "a" / "2.png"), np.full((330, 330, 3), 90, np.uint8))
-    evaluate(folder, output)  # the pair has changed
+    evaluate_command(folder, output)  # the pair has changed
     assert runs.read_text() == "a a a "
 
 
@@ -124,10 +124,10 @@ def test_interrupted_run_leaves_nothing_half_done(folder: Path, tmp_path: Path, 
     output = tmp_path / "out"
     use(_method("copy", _COPY_SCENE, interrupt))
     with pytest.raises(KeyboardInterrupt):
-        evaluate(folder, output)
+        evaluate_command(folder, output)
     assert not (output / "a" / "copy").exists()
     use(_method("copy", _COPY_SCENE))
-    evaluate(folder, output)
+    evaluate_command(folder, output)
     assert _rows(output)[0]["ok"] == "True"
     assert [path.name for path in (output / "a").iterdir()] == ["copy"]
 
@@ -138,7 +138,7 @@ def test_folder_with_other_files_is_not_overwritten(folder: Path, tmp_path: Path
     other_file.parent.mkdir(parents=True)
     other_file.write_text("chapter 1")
     with pytest.raises(InputError, match="holds no run of evaluate"):
-        evaluate(folder, tmp_path / "out")
+        evaluate_command(folder, tmp_path / "out")
     assert other_file.read_text() == "chapter 1"
 
 
@@ -152,7 +152,7 @@ def test_ground_truth_beside_a_pair_is_used(folder: Path, tmp_path: Path, use: C
     found = np.stack([x - 150, y + 4], axis=2).astype(np.float32)  # canvas px -> target px, 4 px off
     np.savez(folder / "map.npz", map=found, origin=np.zeros(2), scale=1.0)
     use(_method("copy", _COPY_SCENE))
-    evaluate(folder, tmp_path / "out")
+    evaluate_command(folder, tmp_path / "out")
     row = _rows(tmp_path / "out")[0]
     assert (float(row["epe"]), float(row["epe_median"]), float(row["epe_over_3"])) == (4, 4, 1)
 
@@ -171,7 +171,7 @@ def test_unusable_ground_truth_is_the_reason(
         (folder / "a" / "gt.npz").write_bytes(b"PK\3\4 cut short")
     np.savez(folder / "map.npz", map=np.zeros((9, 9, 2)), origin=np.zeros(2), scale=1.0)
     use(_method("copy", _COPY_SCENE))
-    evaluate(folder, tmp_path / "out")
+    evaluate_command(folder, tmp_path / "out")
     row = _rows(tmp_path / "out")[0]
     assert row["ok"] == "False"
     assert "gt.npz" in row["reason"]
@@ -190,14 +190,14 @@ def test_failed_run_has_its_reason(
     folder: Path, tmp_path: Path, use: Callable[..., None], code: str, reason: str
 ) -> None:
     use(_method("bad", code))
-    evaluate(folder, tmp_path / "out", timeout=0.5 if "sleep" in code else 60)
+    evaluate_command(folder, tmp_path / "out", timeout=0.5 if "sleep" in code else 60)
     row = _rows(tmp_path / "out")[0]
     assert row["ok"] == "False"
     assert row["reason"].startswith(reason)
 
 
 def test_opencv_stitches_a_pair_that_only_turns(folder: Path, tmp_path: Path) -> None:
-    evaluate(folder, tmp_path / "out", ("opencv-scans",))
+    evaluate_command(folder, tmp_path / "out", ("opencv-scans",))
     row = _rows(tmp_path / "out")[0]
     assert row["ok"] == "True", row["reason"]
     assert float(row["kept_target"]) > 0.9
@@ -232,10 +232,10 @@ def test_method_that_is_not_installed_is_skipped_with_a_line(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("PARASTITCH_OPENSTITCHING_PYTHON", raising=False)
-    evaluate(folder, tmp_path / "out", ("hugin", "opencv-scans", "openstitching"))
+    evaluate_command(folder, tmp_path / "out", ("hugin", "opencv-scans", "openstitching"))
     assert [row["method"] for row in _rows(tmp_path / "out")] == ["opencv-scans"]
     message = capsys.readouterr().err
     assert "hugin: skipped, pto_gen is not on PATH" in message
     assert "openstitching: skipped, give --openstitching-python" in message
     with pytest.raises(InputError, match="no method to run"):
-        evaluate(folder, tmp_path / "out", ("hugin",))
+        evaluate_command(folder, tmp_path / "out", ("hugin",))

@@ -4,7 +4,7 @@ import csv
 import json
 
 import pytest
-from benchmark_toys import use_toys
+from benchmark_toys import execute_in_process, use_toys
 
 from apps.benchmarking import execution
 from apps.cli import main
@@ -20,7 +20,7 @@ def trained(monkeypatch):
     names = []
 
     def execute(runs, store):
-        for run in execution.execute_in_process(runs, store):
+        for run in execute_in_process(runs, store):
             names.append(run.name)
             yield run
 

@@ -1,7 +1,6 @@
 """`parastitch stitch`: everything it writes, and everything that users get wrong."""
 
 import errno
-import io
 import json
 import os
 import random
@@ -18,7 +17,6 @@ from skimage.data import chelsea, coffee
 from synthetic import SIZE, two_planes
 
 from apps.cli import main
-from apps.progress import stage_progress
 from stitching import load_warp
 from stitching.io.picture_reader import read_picture
 
@@ -338,24 +336,6 @@ def test_ctrl_c_is_told_in_one_line(stitch_in, tmp_path, monkeypatch):
 
     monkeypatch.setattr("apps.stitch.write_picture", interrupt)
     refused(stitch_in("left.jpg", "right.jpg"), tmp_path, "interrupted", code=130)
-
-
-def test_a_terminal_sees_the_stages(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    monkeypatch.setenv("TERM", "xterm")
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    with stage_progress(quiet=False) as progress:
-        for stage in ("read", "write"):
-            progress(stage, 0.5)
-    assert "write" in terminal.getvalue()
-    terminal.truncate(0)
-    with stage_progress(quiet=True) as progress:
-        progress("read", 0.5)
-    assert "read" not in terminal.getvalue()
 
 
 def start(inputs, folder):

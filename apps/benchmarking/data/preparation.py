@@ -49,7 +49,7 @@ class BenchmarkData:
 
 
 def prepare(settings: DataSettings, folder: Path, cache: Path | None) -> BenchmarkData:
-    """The data set in `folder`, prepared now where it is not there.
+    """The data set in `folder`, prepared now if missing.
 
     cache: folder where rendered scenes are kept for other benchmarks, too.
     Raises InputError where the data cannot be used or `folder` holds others, JobError where it cannot be written.

@@ -85,7 +85,7 @@ def training_batches(
 
 
 def _generated(options: TrainOptions, start: int) -> tuple[Source, Iterator[int]]:
-    """The source of generated examples, and its indices from place `start` of their order on."""
+    """The source of generated examples, and its indices from position `start` of their order on."""
     source: FolderSource | GeneratorSource
     order: Iterator[int]
     if options.data is None:

@@ -20,7 +20,7 @@ def seam_terms(stitched: StitchedPair, mask: Tensor) -> Terms:
     Only the blend weight gets a gradient, not the gain.
 
     Args:
-        stitched: what SIGMo saw, and its answer.
+        stitched: inputs and outputs of SIGMo.
         mask: (b, 1, h, w) 0 or 1, pixels that count.
     """
     generated, inputs = stitched.generated, stitched.inputs

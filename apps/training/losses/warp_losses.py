@@ -78,13 +78,13 @@ def epipolar_loss(residual: Tensor, fundamental: Tensor, weight: Tensor) -> Tens
     """Distance of q + residual from the epipolar line of q: Huber, quadratic below 1 px, linear beyond.
 
     With (l1, l2, l3) = F (q, 1), the distance is |l . (q + residual, 1)| / |(l1, l2)| px. Moving along the line costs
-    nothing, so another loss must fix the place on it. Left out are pixels within about 1 px of the target's
+    nothing, so another loss must fix the position on it. Left out are pixels within about 1 px of the target's
     epipole and those whose line lies at infinity: their line says nothing.
 
     Args:
         residual: (b, 2, h, w).
         fundamental: (b, 3, 3) F of any scale, in px of the window: (reference, 1)^T F (coarsely aligned target, 1) = 0.
-            All zeros = unknown, as for cameras in one place: F, the noise of rounding then, cannot tell by itself.
+            All zeros = unknown, as for cameras at one position: F is rounding noise then.
         weight: (b, 1, h, w) >= 0.
     """
     residual, weight = precise(residual), precise(weight)

@@ -14,7 +14,7 @@ from apps.benchmarking.options import BenchOptions
 from apps.benchmarking.reports.plots import write_plots
 from apps.benchmarking.reports.result_tables import write_results
 from apps.benchmarking.result_store import ResultStore
-from apps.benchmarking.training import RunResult
+from apps.benchmarking.single_run import RunResult
 from stitching.errors import InputError, JobError
 
 OPTIONS = BenchOptions(

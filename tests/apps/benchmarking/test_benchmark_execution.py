@@ -8,9 +8,9 @@ from threading import Thread
 from time import sleep
 
 import pytest
-from benchmark_toys import DATA, TASKS, toy_run, use_toys
+from benchmark_toys import DATA, TASKS, execute_in_process, toy_run, use_toys
 
-from apps.benchmarking.execution import execute_in_process, execute_in_subprocesses
+from apps.benchmarking.execution import execute_in_subprocesses
 from apps.benchmarking.result_store import ResultStore
 from stitching.errors import InputError, JobError
 

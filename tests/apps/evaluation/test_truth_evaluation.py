@@ -13,8 +13,8 @@ from fake_renderer import FakeRenderer, open_fake, without_processes
 from numpy.typing import NDArray
 
 from apps.cli import main
-from apps.evaluation.measures.stitch_truth import StitchTruth
-from apps.evaluation.measures.warp_truth import WarpTruth
+from apps.evaluation.measures.generated_stitch import GeneratedStitchScores
+from apps.evaluation.measures.generated_warp import GeneratedWarpErrors
 from apps.evaluation.truth_evaluation import evaluate_truth
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
@@ -135,7 +135,7 @@ def test_a_data_set_without_samples_is_refused(tmp_path: Path, monkeypatch: pyte
 def test_every_column_is_documented() -> None:
     text = (Path(__file__).parents[3] / "docs" / "evaluate.md").read_text()
     (section,) = re.findall(r"^## Generated data sets\n(.*?)(?=^## )", text, re.DOTALL | re.MULTILINE)
-    columns = {field.name for kind in (WarpTruth, StitchTruth) for field in fields(kind)}
+    columns = {field.name for kind in (GeneratedWarpErrors, GeneratedStitchScores) for field in fields(kind)}
     assert not {name for name in columns if f"`{name}`" not in section}
 
 

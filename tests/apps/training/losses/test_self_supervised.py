@@ -33,7 +33,7 @@ def test_a_translation_is_learned_from_the_pictures_alone():
     optimizer = torch.optim.AdamW(objectives.parameters(), 2e-4)
     differences = []
     for _ in range(30):
-        losses, terms = objectives(batch, TASKS["flow"], classical=False)
+        losses, terms = objectives(batch, TASKS["flow"], start_from_classical=False)
         optimizer.zero_grad()
         torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(objectives.parameters(), 1.0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from apps.evaluation.measures.backward_map import measure_warp
+from apps.evaluation.measures.photographed_warp import measure_warp
 from stitching.geometry.pixel_maps import pixel_grid
 
 

@@ -1,4 +1,4 @@
-"""Measures of a stitched picture against the exact truth of a generated pair."""
+"""Scores of a stitched picture against the exact truth of a generated pair."""
 
 from dataclasses import dataclass
 
@@ -11,27 +11,27 @@ from datasets.sample import Doubles, Pixels
 from stitching.geometry.pixel_maps import Mask
 
 _NEIGHBOURHOOD = 6  # px around what is hidden from the target
-_RIM = 2  # px at the border of what the two pictures saw together: rounding decides whether a picture shows them
+_RIM = 2  # px at the border of the region where both pictures are valid: rounding decides whether one is
 
 
 @dataclass(frozen=True)
-class StitchTruth:
-    """How good a stitched picture is, against what the reference camera would have seen with a larger film.
+class GeneratedStitchScores:
+    """How good a stitched picture is, against the picture of the reference camera with a larger sensor.
 
     None where there is nothing to measure.
     """
 
-    psnr: float | None  # dB, over all that one of the pictures saw
+    psnr: float | None  # dB, where either is valid
     ssim: float | None
-    psnr_overlap: float | None  # seen by both
-    psnr_nov: float | None  # seen by the target alone
+    psnr_overlap: float | None  # where both are valid
+    psnr_nov: float | None  # where the target alone is valid
     psnr_occlusions: float | None  # within 6 px of what is hidden from the target
-    psnr_holes: float | None  # enclosed by the two, seen by neither
+    psnr_holes: float | None  # enclosed by both, valid in neither
     gradient: float | None  # gradient energy outside the reference against the truth's: 1 = as sharp
-    uncovered: float  # share of what one of the pictures saw and the panorama does not show
+    uncovered: float  # share of the valid pixels that the panorama does not show
 
 
-def measure_stitch_truth(panorama: Pixels, valid: Mask, truth: WindowTruth) -> StitchTruth:
+def measure_generated_stitch(panorama: Pixels, valid: Mask, truth: WindowTruth) -> GeneratedStitchScores:
     """Measure a panorama (h, w, 3) BGR on the window; `valid` (h, w): where it shows anything."""
     code = truth.stitched_valid
     reference, target, known = (code & 1) > 0, (code & 2) > 0, (code & 4) > 0
@@ -43,7 +43,7 @@ def measure_stitch_truth(panorama: Pixels, valid: Mask, truth: WindowTruth) -> S
     near_hidden = cv2.dilate(hidden.astype(np.uint8), disc) > 0
     similarity = ssim_map(panorama, truth.stitched).mean(axis=-1)  # (h, w)
     nov = target & ~reference
-    return StitchTruth(
+    return GeneratedStitchScores(
         psnr=_psnr(error, inner),
         ssim=float(similarity[inner].mean()) if inner.any() else None,
         psnr_overlap=_psnr(error, inner & reference & target),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from apps.evaluation.measures.warp_truth import MAX_ERROR, WarpTruth, measure_warp_truth
+from apps.evaluation.measures.generated_warp import MAX_ERROR, GeneratedWarpErrors, measure_generated_warp
 from datasets.examples.windows import PairTruth, Window
 from datasets.sample import Visibility
 from stitching.geometry.pixel_maps import Field
@@ -45,10 +45,12 @@ class SyntheticPair:
         x, y = np.meshgrid(np.arange(SIZE[0], dtype=np.float64), np.arange(SIZE[1], dtype=np.float64))
         self.residual = np.stack([true_residual_x(x, y), np.zeros_like(x)], axis=-1).astype(np.float32)
 
-    def measure(self, residual: Field, trusted: NDArray[np.bool_] | None = None) -> WarpTruth:
+    def measure(self, residual: Field, trusted: NDArray[np.bool_] | None = None) -> GeneratedWarpErrors:
         warp = Warp(residual.astype(np.float32), np.ones(SIZE[::-1], np.float32))
         everywhere = np.ones(SIZE[::-1], bool)
-        return measure_warp_truth(warp, self.pair, self.window, self.truth, everywhere if trusted is None else trusted)
+        return measure_generated_warp(
+            warp, self.pair, self.window, self.truth, everywhere if trusted is None else trusted
+        )
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,7 @@ def test_a_shifted_warp_is_off_by_the_shift_in_px_of_the_reference(scale: float)
 
 
 def test_each_kind_of_pixel_counts_in_its_own_column(pair: SyntheticPair) -> None:
-    def worse_in(code: Visibility) -> WarpTruth:
+    def worse_in(code: Visibility) -> GeneratedWarpErrors:
         where = np.zeros((*SIZE[::-1], 1), bool)
         where[8 : 8 + H, 8 : 8 + W, 0] = pair.truth.mask == code
         return pair.measure(pair.residual + np.where(where, np.float32([5, 0]), 0))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from apps.evaluation.measures.stitch_truth import StitchTruth, measure_stitch_truth
+from apps.evaluation.measures.generated_stitch import GeneratedStitchScores, measure_generated_stitch
 from datasets.examples.windows import WindowTruth
 
 W, H = 96, 64  # px
@@ -28,11 +28,11 @@ def stitch_truth() -> WindowTruth:
     )
 
 
-def measure_stitch(change: Callable[[NDArray[np.uint8]], object]) -> StitchTruth:
+def measure_stitch(change: Callable[[NDArray[np.uint8]], object]) -> GeneratedStitchScores:
     truth = stitch_truth()
     panorama = truth.stitched.copy()
     change(panorama)
-    return measure_stitch_truth(panorama, np.ones((H, W), bool), truth)
+    return measure_generated_stitch(panorama, np.ones((H, W), bool), truth)
 
 
 PARTS = ("psnr_overlap", "psnr_nov", "psnr_occlusions", "psnr_holes")
@@ -78,4 +78,4 @@ def test_what_the_panorama_does_not_show_is_uncovered() -> None:
     truth = stitch_truth()
     valid = np.ones((H, W), bool)
     valid[: H // 2] = False
-    assert measure_stitch_truth(truth.stitched, valid, truth).uncovered == pytest.approx(0.5, abs=0.01)
+    assert measure_generated_stitch(truth.stitched, valid, truth).uncovered == pytest.approx(0.5, abs=0.01)

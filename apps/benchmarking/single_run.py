@@ -15,7 +15,7 @@ from apps.benchmarking.metrics.label_noise import (
 )
 from apps.benchmarking.metrics.peak_memory import read_peak, reset_peak
 from apps.benchmarking.metrics.scores import Scores
-from apps.benchmarking.run_trainer import Trainer
+from apps.benchmarking.network_trainer import Trainer
 from apps.benchmarking.settings import RunSettings
 from mtl.optimization import NonFiniteError
 from stitching.errors import InputError
@@ -62,7 +62,7 @@ def make_trainer(settings: RunSettings, data: BenchmarkData) -> Trainer:
         raise InputError(f"--methods {settings.method}: {error}") from error
 
 
-def train(settings: RunSettings, data: BenchmarkData) -> RunResult:
+def train_run(settings: RunSettings, data: BenchmarkData) -> RunResult:
     """Train, and measure on validation and test set; a loss that is not finite ends it and gives `RunResult.error`.
 
     Raises InputError where the method cannot train this network or these tasks.

@@ -20,7 +20,7 @@ EDGE_SAMPLES = 16  # points on a straight edge
 
 
 @dataclass(frozen=True)
-class WarpTruth:
+class GeneratedWarpErrors:
     """How good a warp is. Lengths are px of the reference's plane; None where there is nothing to measure."""
 
     ov: float | None  # mean end-point error of pixels that the reference sees
@@ -35,7 +35,9 @@ class WarpTruth:
     folds: float  # share that is mirrored
 
 
-def measure_warp_truth(warp: Warp, pair: CanvasPair, window: Window, truth: PairTruth, trusted: Mask) -> WarpTruth:
+def measure_generated_warp(
+    warp: Warp, pair: CanvasPair, window: Window, truth: PairTruth, trusted: Mask
+) -> GeneratedWarpErrors:
     """Measure at the target's own pixels.
 
     Args:
@@ -55,7 +57,7 @@ def measure_warp_truth(warp: Warp, pair: CanvasPair, window: Window, truth: Pair
     visible = known & (truth.mask == Visibility.VISIBLE)
     consistent = visible & (remap(trusted.astype(np.uint8), coarse, cv2.INTER_NEAREST) > 0)
     tears, folds = tears_and_folds(warp.residual, pair.target_valid)
-    return WarpTruth(
+    return GeneratedWarpErrors(
         ov=_mean(error, visible),
         ov_median=float(np.median(error[visible])) if visible.any() else None,
         over_3=_mean(error > BAD_ERROR, visible),
