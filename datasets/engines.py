@@ -64,20 +64,22 @@ def run_local(task: Task[Index, Result], indices: Iterable[Index], processes: in
     for worker in workers:
         idle.put(worker)
 
-    def ask_idle_worker(index: Index) -> Any:
+    def compute_on_idle_worker(index: Index) -> Any:
         worker = idle.get()
         try:
-            return worker.ask(index)
+            return worker.compute(index)
         finally:
             idle.put(worker)
 
     threads = ThreadPoolExecutor(processes)
     try:
         pending = PENDING_PER_WORKER * processes
-        yield from _in_order(lambda index: threads.submit(ask_idle_worker, index), Future.result, indices, pending)
+        yield from _in_order(
+            lambda index: threads.submit(compute_on_idle_worker, index), Future.result, indices, pending
+        )
     finally:
         for worker in workers:
-            worker.process.terminate()  # threads that wait for its answer get an error, which nobody reads
+            worker.process.terminate()  # threads that wait for its result get an error, which nobody reads
         threads.shutdown(cancel_futures=True)
         for worker in workers:
             worker.process.join(1)
@@ -156,7 +158,7 @@ class _Worker:
         self.process.start()
         worker_end.close()
 
-    def ask(self, index: Any) -> Any:
+    def compute(self, index: Any) -> Any:
         """The worker's result for an index. Raises JobError where the worker is dead."""
         try:
             self._pipe.send(index)
@@ -170,7 +172,7 @@ class _Worker:
 
 
 def _serve(pipe: Connection, task: Task[Any, Any]) -> None:
-    """Answer indices with results until the parent closes its end of the pipe, or dies."""
+    """Compute the results of received indices until the parent closes its end of the pipe, or dies."""
     os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
     if "torch" in sys.modules:  # imported by the script that started this process
         sys.modules["torch"].set_num_threads(1)

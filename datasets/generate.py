@@ -29,7 +29,7 @@ from stitching.errors import InputError, JobError, require
 from stitching.io.files import check_folder
 
 OpenRenderer = Callable[[SampleOptions, int, str], "Renderer"]  # of options, seed, device; is pickled
-Progress = Callable[[int, int], None]  # samples done, samples in total
+SampleProgress = Callable[[int, int], None]  # samples done, samples in total
 
 
 class Renderer(Protocol):
@@ -82,7 +82,7 @@ class GenerateJob:
 
 @dataclass(frozen=True)
 class Report:
-    """What a job did."""
+    """Counts, bytes and seconds of a job."""
 
     written: int  # samples
     kept: int  # samples that were there already
@@ -95,7 +95,7 @@ def generate(
     options: SampleOptions,
     job: GenerateJob,
     open_renderer: OpenRenderer | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: SampleProgress = lambda done, total: None,
 ) -> Report:
     """Make the samples that are not there yet and write them; docs/datasets.md describes the format.
 
@@ -130,7 +130,7 @@ def _writer(job: GenerateJob) -> Writer:
 
 
 def _write_samples(
-    task: "_SampleTask", job: GenerateJob, writer: Writer, description: Description, progress: Progress
+    task: "_SampleTask", job: GenerateJob, writer: Writer, description: Description, progress: SampleProgress
 ) -> Report:
     first, end = job.index_range or (0, job.count)
     todo = writer.todo

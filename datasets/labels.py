@@ -5,7 +5,7 @@ from typing import Literal
 
 IGNORED = 255  # in maps of classes and binary maps: unknown
 
-Kind = Literal["classes", "binary", "distance", "normals"]
+LabelKind = Literal["classes", "binary", "distance", "normals"]
 
 
 @dataclass(frozen=True)
@@ -21,5 +21,5 @@ class Labels:
         classes: how many; 0 for the other kinds.
     """
 
-    kind: Kind
+    kind: LabelKind
     classes: int = 0

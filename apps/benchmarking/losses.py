@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from datasets.labels import IGNORED, Kind, Labels
+from datasets.labels import IGNORED, LabelKind, Labels
 
-_CHANNELS: dict[Kind, int] = {"binary": 1, "distance": 1, "normals": 3}  # classes: one for each
+_CHANNELS: dict[LabelKind, int] = {"binary": 1, "distance": 1, "normals": 3}  # classes: one for each
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def instance_losses(labels: Labels, scale: LabelScale, prediction: Tensor, truth
     return torch.where(valid, pixel_losses, 0).sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
 
 
-def _pixel_losses(kind: Kind, scale: LabelScale, prediction: Tensor, truth: Tensor) -> Tensor:
+def _pixel_losses(kind: LabelKind, scale: LabelScale, prediction: Tensor, truth: Tensor) -> Tensor:
     """(b, h, w)."""
     if kind == "classes":
         return functional.cross_entropy(prediction, truth, reduction="none")

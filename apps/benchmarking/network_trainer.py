@@ -22,13 +22,13 @@ from apps.benchmarking.metrics.label_noise import LATE_SHARE, MeanLosses
 from apps.benchmarking.metrics.scores import Scores, make_scorer
 from apps.benchmarking.networks.multi_task_network import MultiTaskNetwork, build_network
 from apps.benchmarking.settings import MethodSpec, RunSettings, parse_method
-from datasets.labels import Kind
+from datasets.labels import LabelKind
 from mtl.optimization import Closure, ParameterUpdater
 from mtl.registry import TrainingContext, make_strategy, needs_task_norms
 from mtl.weightings.instance_weights import LossForm
 
 WEIGHT_DECAY = 1e-4  # of AdamW
-LOSS_FORMS: dict[Kind, LossForm] = {
+LOSS_FORMS: dict[LabelKind, LossForm] = {
     "classes": "cross_entropy", "binary": "cross_entropy", "distance": "l1", "normals": "l1",
 }  # fmt: skip
 _FLIP_SEED = 0x666C6970  # of the flips; the order of the examples has other random numbers

@@ -113,9 +113,9 @@ def _stitched(prepared: PreparedSample, warp: Warp, generator: Generator) -> tup
     pictures, window = prepared.sample.arrays, prepared.window
     reference, target = (as_picture(view.picture, "sample") for view in (pictures.reference, pictures.target))
     centre = (reference.size[0] - 1) / 2, (reference.size[1] - 1) / 2
-    origin = int(-window.plane[0, 2]), int(-window.plane[1, 2])
+    origin = int(-window.reference_to_window[0, 2]), int(-window.reference_to_window[1, 2])
     canvas = Canvas(Surface(None, centre), origin, window.size)  # the window is the canvas
-    map_xy = project(np.linalg.inv(window.homography), pixel_grid(*window.size[::-1]).astype(np.float64))
+    map_xy = project(np.linalg.inv(window.target_to_window), pixel_grid(*window.size[::-1]).astype(np.float64))
     coarse = np.nan_to_num(map_xy, nan=OUTSIDE_ALL).astype(np.float32)
     placement = place_target(warp, prepared.pair, coarse, target.size, 1.0)
     blend = generator(draw_aligned_pair(reference, target, canvas, placement), "gain")

@@ -38,8 +38,6 @@ class BatchTruth:
     outside: Tensor  # (b, 1, h, w) NOV with a known residual
     stitched: Tensor  # (b, 3, h, w) BGR, 0 .. 1
     stitched_known: Tensor  # (b, 1, h, w) inside the canvas of `stitched`
-    in_reference: Tensor  # (b, 1, h, w) inside the reference picture
-    in_target: Tensor  # (b, 1, h, w) seen by the target
     fundamental: Tensor  # (b, 3, 3)
     segments: Tensor  # (k, 2, 2)
     owner: Tensor  # (k,) int64: the example that a segment belongs to
@@ -79,8 +77,6 @@ def _collate_truths(truths: Sequence[WindowTruth], planes: Any, device: str | to
         visible=mask(Visibility.VISIBLE), occluded=mask(Visibility.OCCLUDED), outside=mask(Visibility.OUTSIDE),
         stitched=planes([truth.stitched for truth in truths]),
         stitched_known=planes([(truth.stitched_valid & 4) > 0 for truth in truths]),
-        in_reference=planes([(truth.stitched_valid & 1) > 0 for truth in truths]),
-        in_target=planes([(truth.stitched_valid & 2) > 0 for truth in truths]),
         fundamental=torch.from_numpy(np.stack([truth.fundamental for truth in truths])).to(device, torch.float32),
         segments=torch.from_numpy(np.concatenate([truth.segments for truth in truths])).to(device),
         owner=torch.repeat_interleave(counts).to(device),

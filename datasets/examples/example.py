@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from datasets.examples.windows import (
     PairTruth,
-    Size,
     WindowTruth,
     choose_window,
     coarse_alignment,
@@ -17,6 +16,7 @@ from datasets.examples.windows import (
 )
 from datasets.sample import Doubles, Floats, Pixels, Sample
 from datasets.storage.samples import StoredSample
+from stitching.geometry.pixel_maps import Size
 from stitching.warping.estimators.classical import classical
 from stitching.warping.flow.extrapolate import extrapolate_on_plane
 from stitching.warping.warp import forward_backward_consistent
@@ -35,8 +35,8 @@ class Example:
     target_valid: NDArray[np.bool_]  # (h, w)
     start: Floats  # (h, w, 2) the classical residual, px
     trusted: NDArray[np.bool_]  # (h, w) where `start` is forward-backward consistent
-    plane: Doubles  # (3, 3) reference px -> window px
-    homography: Doubles  # (3, 3) target px -> window px
+    reference_to_window: Doubles  # (3, 3) reference px -> window px
+    target_to_window: Doubles  # (3, 3) target px -> window px
     truth: WindowTruth | None
 
 
@@ -60,8 +60,8 @@ def make_example(
     start = classical(pair, extrapolate_on_plane)
     return Example(
         pair.reference, pair.target, pair.reference_valid, pair.target_valid, start.residual,
-        forward_backward_consistent(start, pair), window.plane,
-        window.homography, None if truth is None else truth_on_window(truth, window, pair.target_valid),
+        forward_backward_consistent(start, pair), window.reference_to_window,
+        window.target_to_window, None if truth is None else truth_on_window(truth, window, pair.target_valid),
     )  # fmt: skip
 
 

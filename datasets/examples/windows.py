@@ -13,6 +13,7 @@ from datasets.sample import Doubles, Floats, Pixels, Visibility
 from stitching.alignment.coarse_alignment import align
 from stitching.errors import InputError
 from stitching.geometry.homographies import project, scaling_homography
+from stitching.geometry.pixel_maps import Size
 from stitching.io.picture import to_grey
 from stitching.warping.warp import CanvasPair
 
@@ -21,8 +22,7 @@ MIN_SCALE = 0.4  # window px per reference px; a target that is too large for it
 MAX_RESIDUAL = 2.0  # window widths; pixels whose true residual is longer count as unknown
 _POINTS_PER_SIDE = 16  # of an outline
 
-Size = tuple[int, int]  # (width, height), px
-Matches = tuple[Floats, Floats]  # (n, 2) reference px, (n, 2) target px
+MatchedPoints = tuple[Floats, Floats]  # (n, 2) reference px, (n, 2) target px
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +30,8 @@ class Window:
     """Where a window lies on the reference's plane, and the target on it."""
 
     size: Size
-    plane: Doubles  # (3, 3) reference px -> window px: a scale and a translation
-    homography: Doubles  # (3, 3) target px -> window px: the coarse alignment, then `plane`
+    reference_to_window: Doubles  # (3, 3) px -> window px: a scale and a translation
+    target_to_window: Doubles  # (3, 3) the coarse alignment, then `reference_to_window`
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class WindowTruth:
     segments: Floats  # (k, 2, 2) ends (x, y) of straight edges on the coarsely aligned target
 
 
-def coarse_alignment(reference: Pixels, target: Pixels) -> tuple[Doubles, Matches]:
+def coarse_alignment(reference: Pixels, target: Pixels) -> tuple[Doubles, MatchedPoints]:
     """The homography target px -> reference px, and the matches; where none is found, the identity and no matches."""
     try:
         alignment = align(to_grey(target), to_grey(reference))
@@ -87,11 +87,12 @@ def plane_window(homography: Doubles, target_size: Size, reference_size: Size) -
     return Window((int(w), int(h)), plane, plane @ homography)
 
 
-def draw_pair(reference: Pixels, target: Pixels, window: Window, matches: Matches) -> CanvasPair:
+def draw_pair(reference: Pixels, target: Pixels, window: Window, matches: MatchedPoints) -> CanvasPair:
     """Draw both pictures (h, w, 3) BGR on the window, and move the matches there."""
-    drawn = [_draw(picture, h, window) for picture, h in ((reference, window.plane), (target, window.homography))]
-    (reference_pixels, reference_valid), (target_pixels, target_valid) = drawn
-    points = [project(h, m.astype(np.float64)) for h, m in zip((window.plane, window.homography), matches, strict=True)]
+    to_window = window.reference_to_window, window.target_to_window
+    reference_pixels, reference_valid = _draw(reference, to_window[0], window)
+    target_pixels, target_valid = _draw(target, to_window[1], window)
+    points = [project(h, m.astype(np.float64)) for h, m in zip(to_window, matches, strict=True)]
     known = np.isfinite(points[0]).all(1) & np.isfinite(points[1]).all(1)
     return CanvasPair(
         reference_pixels, target_pixels, reference_valid, target_valid, points[0][known], points[1][known]
@@ -117,21 +118,22 @@ def truth_on_window(truth: PairTruth, window: Window, target_valid: NDArray[np.b
     target_valid: (h, w) where the window shows the target.
     """
     h, w = truth.mask.shape
+    to_target = np.linalg.inv(window.target_to_window)
     columns, rows = np.meshgrid(np.arange(window.size[0]), np.arange(window.size[1]))
-    target_points = project(np.linalg.inv(window.homography), np.stack([columns, rows], axis=-1).astype(np.float64))
+    target_points = project(to_target, np.stack([columns, rows], axis=-1).astype(np.float64))
     nearest = np.clip(np.rint(np.nan_to_num(target_points)), 0, (w - 1, h - 1)).astype(np.int64)  # (rows, columns, 2)
     x, y = nearest[..., 0], nearest[..., 1]
-    residual = project(window.plane, truth.warp[y, x].astype(np.float64)) - project(
-        window.homography, nearest.astype(np.float64)
-    )
+    residual = project(window.reference_to_window, truth.warp[y, x].astype(np.float64))
+    residual -= project(window.target_to_window, nearest.astype(np.float64))
     known = target_valid & (truth.mask[y, x] != Visibility.BEHIND)
     known &= (np.abs(residual) < MAX_RESIDUAL * window.size[0]).all(-1)  # NaN compares as False
     x0, y0 = truth.origin
-    canvas = window.plane @ np.array([[1, 0, x0], [0, 1, y0], [0, 0, 1]], np.float64)  # canvas px -> window px
+    to_reference = np.array([[1, 0, x0], [0, 1, y0], [0, 0, 1]], np.float64)  # canvas px -> reference px
+    canvas = window.reference_to_window @ to_reference  # canvas px -> window px
     stitched, inside = _draw(truth.stitched, canvas, window)
     valid = cv2.warpPerspective(truth.stitched_mask, canvas, window.size, flags=cv2.INTER_NEAREST)
-    fundamental = np.linalg.inv(window.plane).T @ truth.fundamental @ np.linalg.inv(window.homography)
-    ends = project(window.homography, truth.segments[:, 0].astype(np.float64))  # (m, 2, 2)
+    fundamental = np.linalg.inv(window.reference_to_window).T @ truth.fundamental @ to_target
+    ends = project(window.target_to_window, truth.segments[:, 0].astype(np.float64))  # (m, 2, 2)
     return WindowTruth(
         residual=np.where(known[..., None], residual, 0).astype(np.float32),
         codes=np.where(known, truth.mask[y, x], Visibility.BEHIND).astype(np.uint8),
@@ -152,7 +154,7 @@ def jittered(homography: Doubles, size: Size, amount: float, rng: np.random.Gene
 
 def _draw(picture: Pixels, homography: Doubles, window: Window) -> tuple[Pixels, NDArray[np.bool_]]:
     """A picture on the window, and where it has pixels; shrunk first, so that it does not alias."""
-    scale = window.plane[0, 0]
+    scale = window.reference_to_window[0, 0]
     size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
     small = picture if scale >= 1 else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     x, y = picture.shape[1] / small.shape[1], picture.shape[0] / small.shape[0]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from datasets.labels import IGNORED, Labels
-from datasets.public.files import Map, find_names, read_array, read_image, read_numbers
-from datasets.public.layout import Layout, Source
+from datasets.public.layout import Layout, MapFile
+from datasets.public.readers import Map, find_names, read_array, read_image, read_numbers
 from stitching.errors import InputError
 
 # class -> the number that *_labelIds.png holds: road, sidewalk, building, wall, fence, pole, traffic light, traffic
@@ -64,11 +64,11 @@ def _arrays(classes: int) -> Layout:
     return Layout(
         marker=f"{{split}}/label_{classes}",
         names=_list_arrays,
-        image=Source(("{split}/image/{name}.npy",), _decode_stored_image),
+        image=MapFile(("{split}/image/{name}.npy",), _decode_stored_image),
         labels={"segmentation": Labels("classes", classes), "depth": Labels("distance")},
         maps={
-            "segmentation": Source((f"{{split}}/label_{classes}/{{name}}.npy",), _decode_stored_classes),
-            "depth": Source(("{split}/depth/{name}.npy",), _decode_stored_disparity),
+            "segmentation": MapFile((f"{{split}}/label_{classes}/{{name}}.npy",), _decode_stored_classes),
+            "depth": MapFile(("{split}/depth/{name}.npy",), _decode_stored_disparity),
         },
     )
 
@@ -78,10 +78,10 @@ ARRAYS_7, ARRAYS_19 = _arrays(7), _arrays(19)
 ORIGINAL = Layout(
     marker="leftImg8bit",
     names=_list_pictures,
-    image=Source(("leftImg8bit/{split}/{name}_leftImg8bit.png",), read_image),
+    image=MapFile(("leftImg8bit/{split}/{name}_leftImg8bit.png",), read_image),
     labels={"segmentation": Labels("classes", len(LABEL_IDS)), "depth": Labels("distance")},
     maps={
-        "segmentation": Source(("gtFine/{split}/{name}_gtFine_labelIds.png",), _decode_label_ids),
-        "depth": Source(("disparity/{split}/{name}_disparity.png",), _decode_disparity),
+        "segmentation": MapFile(("gtFine/{split}/{name}_gtFine_labelIds.png",), _decode_label_ids),
+        "depth": MapFile(("disparity/{split}/{name}_disparity.png",), _decode_disparity),
     },
 )

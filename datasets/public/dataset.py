@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from datasets.labels import IGNORED, Labels
-from datasets.public.files import Map
 from datasets.public.layout import Layout
+from datasets.public.readers import Map
 from stitching.errors import InputError
 
 Item = tuple[Tensor, dict[str, Tensor]]

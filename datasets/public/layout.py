@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasets.labels import Labels
-from datasets.public.files import Map
+from datasets.public.readers import Map
 from stitching.errors import InputError
 
 
 @dataclass(frozen=True)
-class Source:
+class MapFile:
     """Where a picture or label map of an item lies, and how to read it.
 
     Attributes:
@@ -45,6 +45,6 @@ class Layout:
 
     marker: str
     names: Callable[[Path, str], list[str]]
-    image: Source
+    image: MapFile
     labels: Mapping[str, Labels]
-    maps: Mapping[str, Source]
+    maps: Mapping[str, MapFile]

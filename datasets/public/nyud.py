@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from datasets.labels import IGNORED, Labels
-from datasets.public.files import Map, read_array, read_image, read_lines, read_numbers
-from datasets.public.layout import Layout, Source
+from datasets.public.layout import Layout, MapFile
+from datasets.public.readers import Map, read_array, read_image, read_lines, read_numbers
 
 
 def _list_names(folder: Path, split: str) -> list[str]:
@@ -40,7 +40,7 @@ def _decode_edges(path: Path) -> Map:
 LAYOUT = Layout(
     marker="gt_sets",
     names=_list_names,
-    image=Source(("images/{name}.jpg",), read_image),
+    image=MapFile(("images/{name}.jpg",), read_image),
     labels={
         "segmentation": Labels("classes", 40),
         "depth": Labels("distance"),
@@ -48,9 +48,9 @@ LAYOUT = Layout(
         "edges": Labels("binary"),
     },
     maps={
-        "segmentation": Source(("segmentation/{name}.png",), _decode_classes),
-        "depth": Source(("depth/{name}.npy",), _decode_depth),
-        "normals": Source(("normals/{name}.npy",), _decode_normals),
-        "edges": Source(("edge/{name}.npy",), _decode_edges),
+        "segmentation": MapFile(("segmentation/{name}.png",), _decode_classes),
+        "depth": MapFile(("depth/{name}.npy",), _decode_depth),
+        "normals": MapFile(("normals/{name}.npy",), _decode_normals),
+        "edges": MapFile(("edge/{name}.npy",), _decode_edges),
     },
 )

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from datasets.labels import IGNORED, Labels
-from datasets.public.files import Map, read_image, read_lines, read_matlab, read_matlab_array, read_numbers
-from datasets.public.layout import Layout, Source
+from datasets.public.layout import Layout, MapFile
+from datasets.public.readers import Map, read_image, read_lines, read_matlab, read_matlab_array, read_numbers
 from stitching.errors import InputError
 
 PERSON = 15  # of the 21 classes
@@ -92,7 +92,7 @@ def _decode_edges(path: Path) -> Map:
 LAYOUT = Layout(
     marker="ImageSets/Context",
     names=_list_names,
-    image=Source(("JPEGImages/{name}.jpg",), read_image),
+    image=MapFile(("JPEGImages/{name}.jpg",), read_image),
     labels={
         "segmentation": Labels("classes", 21),
         "parts": Labels("classes", 7),
@@ -101,10 +101,10 @@ LAYOUT = Layout(
         "edges": Labels("binary"),
     },
     maps={
-        "segmentation": Source(("semseg/VOC12/{name}.png", "semseg/pascal-context/{name}.png"), read_numbers),
-        "parts": Source(("human_parts/{name}.mat",), _decode_parts),
-        "saliency": Source(("sal_distill/{name}.png",), _decode_saliency),
-        "normals": Source(("normals_distill/{name}.png",), _decode_normals),
-        "edges": Source(("pascal-context/trainval/{name}.mat",), _decode_edges),
+        "segmentation": MapFile(("semseg/VOC12/{name}.png", "semseg/pascal-context/{name}.png"), read_numbers),
+        "parts": MapFile(("human_parts/{name}.mat",), _decode_parts),
+        "saliency": MapFile(("sal_distill/{name}.png",), _decode_saliency),
+        "normals": MapFile(("normals_distill/{name}.png",), _decode_normals),
+        "edges": MapFile(("pascal-context/trainval/{name}.mat",), _decode_edges),
     },
 )

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from datasets.labels import Labels
-from datasets.public.files import Map, find_names, read_frame, read_matlab_array
-from datasets.public.layout import Layout, Source
+from datasets.public.layout import Layout, MapFile
+from datasets.public.readers import Map, find_names, read_frame, read_matlab_array
 from stitching.errors import InputError
 
 _BACKGROUND = 1e3  # m; the background, a photograph, is stored as 1e10
@@ -46,10 +46,10 @@ def _decode_depth(path: Path) -> Map:
 LAYOUT = Layout(
     marker="cmu",
     names=_list_clips,
-    image=Source(("cmu/{split}/{name}.mp4",), _decode_frame),
+    image=MapFile(("cmu/{split}/{name}.mp4",), _decode_frame),
     labels={"parts": Labels("classes", 25), "depth": Labels("distance")},
     maps={
-        "parts": Source(("cmu/{split}/{name}_segm.mat",), _decode_parts),
-        "depth": Source(("cmu/{split}/{name}_depth.mat",), _decode_depth),
+        "parts": MapFile(("cmu/{split}/{name}_segm.mat",), _decode_parts),
+        "depth": MapFile(("cmu/{split}/{name}_depth.mat",), _decode_depth),
     },
 )

@@ -21,12 +21,13 @@ _LOWEST_CLOUDS = 0.02  # sine of the elevation below which the plane of the clou
 class _Materials:
     """What shading needs of p (tile, triangle) pairs, a column for each pair so that gathered rows are contiguous.
 
-    The first 12 rows are four values (u and v in repeats, direct light, ambient light), each divided by the depth
-    and affine in px from the tile's corner: factors of x, y, 1. Then tint B, G, R, and the texels of level 0 that a
-    pixel spans at depth 1 in the tile's middle.
+    `affine`: u and v in repeats, direct light, ambient light, each divided by the depth and affine in px from the
+    tile's corner: three rows each, the factors of x, y, 1.
     """
 
-    values: Tensor  # (16, p) float32
+    affine: Tensor  # (12, p)
+    tint: Tensor  # (3, p) B, G, R
+    detail: Tensor  # (p,) texels of level 0 that a pixel spans at depth 1 in the tile's middle
     texture: Tensor  # (p,) int32
 
 
@@ -90,20 +91,23 @@ class Shader:
         """(c, TILE * TILE, 3) uint8 BGR from the pairs and nearness (c, r) that the rays of chosen (c,) tiles hit."""
         rays = self._rays(chosen, pair, nearness)
         known = pair.clamp_min(0).view(-1)
-        rows = self._materials.values.index_select(1, known).view(16, *pair.shape)  # (16, c r) -> (16, c, r)
-        u, v, direct, ambient = (self._affine(rows[k : k + 3]) * rays.depth for k in range(0, 12, 3))
-        level = torch.log2(rows[15] * rays.depth.square() / self._supersampling + 1e-9) + self._dither
-        texture = self._materials.texture.index_select(0, known).view(pair.shape)
+        materials = self._materials
+        affine = materials.affine.index_select(1, known).view(4, 3, *pair.shape)  # (12, c r) -> (4, 3, c, r)
+        u, v, direct, ambient = (self._affine(factors) * rays.depth for factors in affine)
+        detail = materials.detail.index_select(0, known).view(pair.shape)
+        level = torch.log2(detail * rays.depth.square() / self._supersampling + 1e-9) + self._dither
+        texture = materials.texture.index_select(0, known).view(pair.shape)
         lookup = _Lookup(texture, u, v, level.floor().int())
         direct = direct * self._sunlit(rays, direct)
-        sky = self._look_up_clouds(rays, lookup)
+        sky = self._redirect_sky_rays(rays, lookup)
         colours = sample_texture(
             self._textures, *(part.view(-1) for part in (lookup.texture, lookup.u, lookup.v, lookup.level))
         )
+        tint = materials.tint.index_select(1, known).view(3, *pair.shape)  # (3, c r) -> (3, c, r)
         channels = []
         for k, colour in enumerate(colours):
             light = direct * self._batch.sun[rays.scene, k, None] + ambient * self._batch.ambient[rays.scene, k, None]
-            channel = light.mul_(rows[12 + k]).clamp_min_(0).sqrt_().mul_(colour.view(pair.shape))
+            channel = light.mul_(tint[k]).clamp_min_(0).sqrt_().mul_(colour.view(pair.shape))
             if sky is not None:
                 self._paint_sky(channel, sky, rays.scene[sky.tiles], k, colour.view(pair.shape)[sky.tiles])
             channels.append(channel.view(len(chosen), self._samples, -1).mean(1))  # (c, r) -> (c, s, TILE * TILE)
@@ -138,8 +142,8 @@ class Shader:
         bias = self._shadows.texel[rays.scene, None].float() * (1 + 2 / (direct + 0.1))
         return (first < nearness + bias).float()
 
-    def _look_up_clouds(self, rays: _Rays, lookup: _Lookup) -> _Sky | None:
-        """Let rays that hit nothing look up the cloud texture (changes `lookup`); None where no tile shows the sky."""
+    def _redirect_sky_rays(self, rays: _Rays, lookup: _Lookup) -> _Sky | None:
+        """Let rays that hit nothing look up the clouds (changes the tensors of `lookup`); None without sky."""
         tiles = rays.sky.any(1).nonzero()[:, 0]
         if not len(tiles):
             return None
@@ -172,8 +176,8 @@ class Shader:
 def _gather_materials(batch: SceneBatch, tiles: Tiles, textures: Textures) -> _Materials:
     """Light the corners and spread their values over the tiles' pairs."""
     if len(tiles.triangle) == 0:  # only sky; its rays look up one column all the same
-        none = torch.zeros(16, 1, device=batch.device)
-        return _Materials(none, none[0].int())
+        none = torch.zeros(12, 1, device=batch.device)
+        return _Materials(none, none[:3], none[0], none[0].int())
     direct = (batch.normals * batch.to_sun[batch.scene, None]).sum(2).clamp_min(0)  # (n, corner)
     # The upper side of things sees more sky: y points down.
     ambient = batch.openness * (0.8 - 0.2 * batch.normals[..., 1])
@@ -189,5 +193,5 @@ def _gather_materials(batch: SceneBatch, tiles: Tiles, textures: Textures) -> _M
     slope = affine[:, :2, :2] * w - uv * inverse_depth[:, None, :2]  # (p, u | v, px axis)
     texture = batch.texture[tiles.triangle]
     detail = slope.square().sum(1).amax(1).sqrt() * textures.sides[texture]
-    values = torch.cat([affine.flatten(1), batch.tint[tiles.triangle], detail[:, None]], 1)  # (p, 4, 3) -> (p, 12)
-    return _Materials(values.T.contiguous(), texture.int())
+    rows = affine.flatten(1).T.contiguous()  # (p, 4, 3) -> (12, p)
+    return _Materials(rows, batch.tint[tiles.triangle].T.contiguous(), detail, texture.int())

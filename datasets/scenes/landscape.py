@@ -20,10 +20,11 @@ from datasets.textures.bank import TextureBank
 def build(rng: np.random.Generator, bank: TextureBank) -> Scene:
     """Open country before the camera, with near things and a far horizon."""
     mesh, palette = MeshBuilder(rng), Palette(bank, rng)
-    relief = Relief(rng, rng.uniform(0.4, 3.5), rng.uniform(25, 70), octaves=3).flattened(0, 0, rng.uniform(6, 16))
+    relief = Relief(rng, rng.uniform(0.4, 3.5), rng.uniform(25, 70), octaves=3)
+    relief.flatten(0, 0, rng.uniform(6, 16))
     land = Ground(rng, relief, rng.uniform(110, 220), rng.uniform(1.2, 3.0))
     soil = palette.paint("grass", "grass", "grass", "soil", "soil", "gravel", "rock", "photo", colour=0.1, bright=1.0)
-    soil = soil.scaled(7) if soil.whole else soil
+    soil = soil.scaled(7) if soil.is_photo else soil
     path = palette.paint("gravel", "soil", "asphalt", "concrete", colour=0.1) if rng.random() < 0.6 else soil
     land.add(mesh, soil, path)
     _plain(mesh, land, soil)

@@ -13,7 +13,7 @@ from datasets.scenes.shapes.ambient_occlusion import ambient_openness
 from datasets.scenes.shapes.mesh_builder import SMALLEST_AREA
 from datasets.scenes.shapes.vectors import areas, unit
 from datasets.scenes.standpoints import find_standpoints
-from stitching.errors import InputError
+from stitching.errors import InputError, one_line
 
 if TYPE_CHECKING:
     import trimesh
@@ -106,8 +106,7 @@ def _meshes(path: Path) -> "list[trimesh.Trimesh]":
         loaded = trimesh.load_scene(path)
         meshes = [mesh for mesh in loaded.dump() if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces)]
     except Exception as error:  # readers raise all kinds of errors on broken files
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:150]
-        raise InputError(f"{path}: cannot be read as a mesh ({reason}); export it again") from error
+        raise InputError(f"{path}: cannot be read as a mesh ({one_line(error)}); export it again") from error
     if not meshes:
         raise InputError(f"{path}: holds no triangles; expected a mesh with surfaces, not points or lines")
     if not all(np.isfinite(mesh.vertices).all() for mesh in meshes):

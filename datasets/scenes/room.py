@@ -146,7 +146,7 @@ def _furnish_middle(
         size = rng.uniform([1.2, 1.5], (highest - lowest) * 0.6 + 0.4)
         x, z = rng.uniform(lowest + size / 2 + 0.3, np.maximum(highest - size / 2 - 0.3, lowest + size / 2 + 0.31))
         rug = palette.paint("carpet", "photo", "fabric", "stripes", colour=0.8)
-        boxes(mesh, (x, 0, z), (size[0], 0.012, size[1]), rug, Kind.GROUND, fit=rug.whole)
+        boxes(mesh, (x, 0, z), (size[0], 0.012, size[1]), rug, Kind.GROUND, fit=rug.is_photo)
     pieces = [
         "table",
         "table",

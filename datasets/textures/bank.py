@@ -39,10 +39,6 @@ class TextureBank:
     sides: NDArray[np.int32]  # (n,)
     kinds: tuple[str, ...]  # of each texture: "photo", or the pattern's name ("brick", "wood", ...)
 
-    def of_kind(self, *kinds: str) -> NDArray[np.int32]:
-        """Indices of the textures of these kinds, in order."""
-        return np.array([i for i, kind in enumerate(self.kinds) if kind in kinds], np.int32)
-
 
 def load_bank(folder: Path | None, side: int = 512) -> TextureBank:
     """Photographs from a folder and its subfolders, else scikit-image's; then patterns, the same in every bank.

@@ -12,7 +12,7 @@ from apps.benchmarking.settings import SCENES, DataSettings
 from datasets.labels import Labels
 from datasets.multitask import MultiTaskScenes
 from datasets.options import SampleOptions
-from datasets.public.opening import open_public
+from datasets.public.registry import open_public
 from datasets.scenes.scene import Kind
 from stitching.errors import InputError
 

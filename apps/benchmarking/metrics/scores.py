@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from apps.benchmarking.losses import valid_pixels
-from datasets.labels import Kind, Labels
+from datasets.labels import LabelKind, Labels
 
 Scores = dict[str, float]  # by metric
 
@@ -24,7 +24,7 @@ class Metric:
     decimals: int  # in a table
 
 
-MAIN_METRICS: dict[Kind, Metric] = {
+MAIN_METRICS: dict[LabelKind, Metric] = {
     "classes": Metric("mIoU %", True, 2),
     "distance": Metric("absolute error", False, 4),
     "normals": Metric("mean angle", False, 2),

@@ -48,11 +48,13 @@ def measure_generated_warp(
         trusted: (h, w) of the window, where the classical warp is forward-backward consistent.
     """
     grid = pixel_grid(*truth.mask.shape).astype(np.float64)  # (h, w, 2) of the target, like all below
-    coarse = np.nan_to_num(project(window.homography, grid), nan=-1e6).astype(np.float32)  # px of the window
-    warped = project(np.linalg.inv(window.plane), (coarse + remap(warp.residual, coarse)).astype(np.float64))
+    coarse = np.nan_to_num(project(window.target_to_window, grid), nan=-1e6).astype(np.float32)  # px of the window
+    warped = project(
+        np.linalg.inv(window.reference_to_window), (coarse + remap(warp.residual, coarse)).astype(np.float64)
+    )
     error = np.minimum(np.linalg.norm(warped - truth.warp, axis=-1), MAX_ERROR)
 
-    near = np.abs(project(window.plane, truth.warp.astype(np.float64))) < MAX_TRUTH * max(window.size)
+    near = np.abs(project(window.reference_to_window, truth.warp.astype(np.float64))) < MAX_TRUTH * max(window.size)
     known = inside(coarse, window.size) & (truth.mask != Visibility.BEHIND) & near.all(axis=-1)
     visible = known & (truth.mask == Visibility.VISIBLE)
     consistent = visible & (remap(trusted.astype(np.uint8), coarse, cv2.INTER_NEAREST) > 0)
@@ -84,7 +86,7 @@ def _line_residual(warp: Warp, pair: CanvasPair, window: Window, truth: PairTrut
     """Mean distance of warped points of straight edges from the line that fits them, px."""
     steps = np.linspace(0, 1, EDGE_SAMPLES)[:, None]
     residuals = []
-    for first, last in project(window.homography, truth.segments[:, 0].astype(np.float64)):
+    for first, last in project(window.target_to_window, truth.segments[:, 0].astype(np.float64)):
         points = (first + steps * (last - first)).astype(np.float32)  # (EDGE_SAMPLES, 2)
         usable = np.isfinite(points).all(1) & inside(points[None], window.size)[0]
         usable &= remap(pair.target_valid.astype(np.uint8), np.nan_to_num(points)[None], cv2.INTER_NEAREST)[0] > 0
@@ -93,7 +95,7 @@ def _line_residual(warp: Warp, pair: CanvasPair, window: Window, truth: PairTrut
         warped = points[usable] + remap(warp.residual, points[None])[0][usable]
         centred = warped - warped.mean(axis=0)
         normal = np.linalg.svd(centred)[2][1]
-        residuals.append(np.abs(centred @ normal).mean() / window.plane[0, 0])
+        residuals.append(np.abs(centred @ normal).mean() / window.reference_to_window[0, 0])
     return float(np.mean(residuals)) if residuals else None
 
 

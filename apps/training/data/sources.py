@@ -17,8 +17,7 @@ import numpy as np
 from apps.pair_folders import PairFiles, find_pairs
 from datasets.engines import job_error
 from datasets.examples.example import Example, example_of, make_example
-from datasets.examples.files import load_example, save_example
-from datasets.examples.windows import Size
+from datasets.examples.example_files import load_example, save_example
 from datasets.options import SampleOptions
 from datasets.sample import Pixels
 from datasets.sample_renderer import SampleRenderer, open_renderer
@@ -26,6 +25,7 @@ from datasets.storage.folder import read_sample
 from datasets.storage.reading import read_records
 from datasets.storage.records import Record, read_description
 from stitching.errors import InputError, JobError
+from stitching.geometry.pixel_maps import Size
 from stitching.io.files import atomic_write, check_folder
 from stitching.io.picture import to_8_bit
 from stitching.io.picture_reader import read_picture

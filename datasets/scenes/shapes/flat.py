@@ -139,7 +139,7 @@ def _copies(mesh: MeshBuilder, across: Doubles, down: Doubles, paint: Paint) -> 
     sides = np.stack((across, down), axis=1)
     extent = np.sqrt((sides * sides).sum(axis=2))
     metres = paint.metres.astype(np.float64)[:, None]
-    if paint.whole:
+    if paint.is_photo:
         metres = np.clip(extent.max(axis=1, keepdims=True), metres, 4 * metres)
     repeats = extent / metres
     room = np.where(repeats <= 1, 1 - repeats, 1.0)

@@ -39,21 +39,21 @@ class Paint:
     texture: Ints  # (k,) index into the bank
     metres: Floats  # (k,) side of one copy
     tint: Floats  # (k, 3) BGR factor on the linear colour
-    whole: bool = False  # a photograph: enlarged up to 4 times rather than repeated
+    is_photo: bool = False  # then it is enlarged up to 4 times rather than repeated
 
     def of(self, rows: Ints) -> "Paint":
         """The paints of the things `rows` (n,)."""
         if len(self.texture) == 1:
             rows = np.zeros_like(rows)
-        return Paint(self.texture[rows], self.metres[rows], self.tint[rows], self.whole)
+        return Paint(self.texture[rows], self.metres[rows], self.tint[rows], self.is_photo)
 
     def scaled(self, factor: float) -> "Paint":
         """With copies `factor` times as large."""
-        return Paint(self.texture, self.metres * np.float32(factor), self.tint, self.whole)
+        return Paint(self.texture, self.metres * np.float32(factor), self.tint, self.is_photo)
 
     def tinted(self, *factor: float) -> "Paint":
         """With tints multiplied by one factor, or by B, G, R."""
-        return Paint(self.texture, self.metres, self.tint * np.array(factor, np.float32), self.whole)
+        return Paint(self.texture, self.metres, self.tint * np.array(factor, np.float32), self.is_photo)
 
 
 class Palette:
@@ -79,20 +79,20 @@ class Palette:
         """
         kind = kinds[int(self._rng.random() * len(kinds))]
         found = self._by_kind.get(kind)
-        whole = kind == "photo" or not found
+        is_photo = kind == "photo" or not found
         textures = np.array(found or self._photos, np.int32)
         texture = textures[(self._rng.random(n) * len(textures)).astype(np.int32)]
-        side = metres or (PHOTO_METRES if whole else METRES.get(kind, 1.0))
+        side = metres or (PHOTO_METRES if is_photo else METRES.get(kind, 1.0))
         tint = self.tints(n, colour, bright)
-        if whole:
+        if is_photo:
             tint = tint * self._lift[texture][:, None]
-        return Paint(texture, np.full(n, side, np.float32), tint, whole)
+        return Paint(texture, np.full(n, side, np.float32), tint, is_photo)
 
     def same(self, *kinds: str, n: int, metres: float | None = None, colour: float = 0.3, bright: float = 1.0) -> Paint:
         """n paints of the same texture with different tints: a row of books, leaves of one tree."""
         one = self.paint(*kinds, metres=metres, colour=0.0)
         tint = one.tint * self.tints(n, colour, bright)
-        return Paint(np.repeat(one.texture, n), np.repeat(one.metres, n), tint, one.whole)
+        return Paint(np.repeat(one.texture, n), np.repeat(one.metres, n), tint, one.is_photo)
 
     def plain(self, n: int = 1, *, colour: float = 0.8, bright: float = 0.6) -> Paint:
         """n almost plain colours, as of lacquer or plastic."""

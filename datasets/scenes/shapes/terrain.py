@@ -22,10 +22,9 @@ class Relief:
         self._height = height * 0.45**steps / per_octave**0.5
         self._level = np.zeros(3)  # x, z and radius of a flattened disc, m
 
-    def flattened(self, x: float, z: float, radius: float) -> "Relief":
-        """This relief, from now on level for about `radius` m around (x, z)."""
+    def flatten(self, x: float, z: float, radius: float) -> None:
+        """Make it level for about `radius` m around (x, z)."""
         self._level = np.array([x, z, radius])
-        return self
 
     def height(self, x: Doubles, z: Doubles) -> Doubles:
         """Height (...) at x, z (...)."""

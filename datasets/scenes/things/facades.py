@@ -38,7 +38,7 @@ def facade(mesh: MeshBuilder, palette: Palette, spot: Spot, shape: Facade) -> No
     paint = palette.paint(
         "plaster", "brick", "plaster", "concrete", "wood", "rock", "tiles", "photo", colour=0.45, bright=0.95
     )
-    if paint.whole:
+    if paint.is_photo:
         paint = paint.scaled(4)
     columns, rows = (
         max(1, round(shape.length / rng.uniform(2.2, 3.6))),

@@ -79,7 +79,7 @@ def enclose(
     rng = mesh.rng
     _slab(mesh, palette, lowest, highest, height)
     common = palette.paint(*_WALLS, colour=0.35, bright=1.1)
-    if common.whole:
+    if common.is_photo:
         common = common.scaled(2.0)
     skirting = palette.paint("wood", "plaster", colour=0.3) if rng.random() < 0.75 else None
     windows = window_side(sides)

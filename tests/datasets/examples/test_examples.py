@@ -9,7 +9,7 @@ from worlds import CPU, gentle_bank
 
 from datasets.examples.batch import BatchTruth, ExampleBatch, collate_examples
 from datasets.examples.example import Example, example_of, make_example
-from datasets.examples.files import load_example, save_example
+from datasets.examples.example_files import load_example, save_example
 from datasets.examples.windows import WindowTruth
 from datasets.options import SampleOptions
 from datasets.sample import Visibility
@@ -149,8 +149,7 @@ def test_a_batch_has_the_values_of_its_examples_as_planes(examples):
             ("outside", Visibility.OUTSIDE),
         ):
             assert np.array_equal(getattr(truth, name)[k, 0].numpy() > 0, known.codes == code)
-        for name, bit in (("in_reference", 1), ("in_target", 2), ("stitched_known", 4)):
-            assert np.array_equal(getattr(truth, name)[k, 0].numpy() > 0, known.stitched_valid & bit > 0)
+        assert np.array_equal(truth.stitched_known[k, 0].numpy() > 0, known.stitched_valid & 4 > 0)
         assert np.allclose(truth.fundamental[k], known.fundamental, atol=1e-6)
 
 
@@ -176,6 +175,6 @@ def test_pictures_without_matches_make_an_example_too():
     """Where no alignment is found, the pictures lie on each other."""
     blank, white = np.zeros((64, 96, 3), np.uint8), np.full((64, 96, 3), 255, np.uint8)
     example = make_example(blank, white, None, SIZE)
-    assert np.allclose(example.homography, example.plane)
+    assert np.allclose(example.target_to_window, example.reference_to_window)
     assert example.truth is None
     assert np.isfinite(example.start).all()

@@ -69,7 +69,7 @@ def drawn(sample, window):
 
 def nearest(window):
     """(rows, columns, 2) the target's pixel that each of the window's shows, and (rows, columns) whether it has one."""
-    there = project(np.linalg.inv(window.homography), grid(window.size))
+    there = project(np.linalg.inv(window.target_to_window), grid(window.size))
     x, y = np.rint(there[..., 0]), np.rint(there[..., 1])
     inside = (x >= 0) & (x < SIZE[0]) & (y >= 0) & (y < SIZE[1])
     return np.stack([np.clip(x, 0, SIZE[0] - 1), np.clip(y, 0, SIZE[1] - 1)], -1).astype(int), inside
@@ -80,7 +80,7 @@ def nearest(window):
 
 def test_the_residual_is_exact_at_pixel_centres_of_the_target(sample, truth):
     window = choose_window(shifted(17, -5), SIZE, (192, 152))
-    assert (window.plane[0, 0], *(window.homography[:2, 2] % 1)) == (1, 0, 0)
+    assert (window.reference_to_window[0, 0], *(window.target_to_window[:2, 2] % 1)) == (1, 0, 0)
     pair = drawn(sample, window)
     found = truth_on_window(truth, window, pair.target_valid)
     place, inside = nearest(window)
@@ -89,7 +89,7 @@ def test_the_residual_is_exact_at_pixel_centres_of_the_target(sample, truth):
     assert known.sum() == (truth.mask != Visibility.BEHIND).sum()
     assert np.array_equal(found.codes[inside], truth.mask[y, x][inside])
     moved = grid(window.size) + found.residual
-    told = project(window.plane, truth.warp[y, x].astype(float))
+    told = project(window.reference_to_window, truth.warp[y, x].astype(float))
     assert np.abs(moved - told)[known].max() < 1e-3
     assert not found.residual[~known].any()
     assert np.array_equal(pair.target[inside], sample.target.picture[y, x][inside])
@@ -98,9 +98,9 @@ def test_the_residual_is_exact_at_pixel_centres_of_the_target(sample, truth):
 def test_between_them_its_error_is_at_most_the_change_of_the_warp_within_half_a_pixel(sample, truth, fitted):
     """Along x and along y: from pixel to pixel the warp less the alignment changes by so much, half of it counts."""
     window = choose_window(fitted, SIZE, (128, 96))
-    assert window.plane[0, 0] < 0.75  # smaller than the reference
+    assert window.reference_to_window[0, 0] < 0.75  # smaller than the reference
     found = truth_on_window(truth, window, drawn(sample, window).target_valid)
-    field = project(window.plane, truth.warp.astype(float)) - project(window.homography, grid(SIZE))
+    field = project(window.reference_to_window, truth.warp.astype(float)) - project(window.target_to_window, grid(SIZE))
     change = 0
     for axis in (0, 1):
         step = np.abs(np.diff(field, axis=axis))
@@ -111,7 +111,7 @@ def test_between_them_its_error_is_at_most_the_change_of_the_warp_within_half_a_
         change = change + 0.5 * cv2.dilate(step, np.ones((3, 3)))
     place, _ = nearest(window)
     bound = change[place[..., 1], place[..., 0]]
-    there = project(np.linalg.inv(window.homography), grid(window.size)).astype(np.float32)
+    there = project(np.linalg.inv(window.target_to_window), grid(window.size)).astype(np.float32)
     between = cv2.remap(field.astype(np.float32), there[..., 0], there[..., 1], cv2.INTER_LINEAR)
     known = found.codes != Visibility.BEHIND
     known &= ((there >= 0) & (there <= np.array(SIZE) - 1)).all(-1)
@@ -142,8 +142,8 @@ def test_true_positions_lie_on_the_epipolar_lines_of_the_window(sample, truth, f
         window = choose_window(homography, SIZE, (128, 96))
         found = truth_on_window(truth, window, drawn(sample, window).target_valid)
         known = truth.mask != Visibility.BEHIND
-        here = project(window.homography, grid(SIZE))[known]
-        there = project(window.plane, truth.warp.astype(float))[known]
+        here = project(window.target_to_window, grid(SIZE))[known]
+        there = project(window.reference_to_window, truth.warp.astype(float))[known]
         lines = np.insert(here, 2, 1, axis=1) @ found.fundamental.T
         off = np.abs((np.insert(there, 2, 1, axis=1) * lines).sum(1)) / np.hypot(lines[:, 0], lines[:, 1])
         near = np.abs(there).max(1) < 1000
@@ -195,7 +195,7 @@ def test_residuals_that_are_too_long_or_undefined_are_unknown(sample, truth):
     """As the classical warp of pixels that the target does not have."""
     window = choose_window(np.eye(3), SIZE, (96, 96))
     warp, mask = grid(SIZE).astype(np.float32), np.full(SIZE[::-1], Visibility.OUTSIDE, np.uint8)
-    scale = window.plane[0, 0]
+    scale = window.reference_to_window[0, 0]
     warp[:, :40, 0] += 1.01 * MAX_RESIDUAL * 96 / scale
     warp[:, 40:80, 1] -= 0.99 * MAX_RESIDUAL * 96 / scale
     warp[:, 80:100] = np.nan
@@ -227,11 +227,12 @@ def test_a_window_holds_the_target_centred_with_a_margin():
     for number in range(60):
         size = sizes[number % 3]
         window = choose_window(random_homography(rng), SIZE, size)
-        scale = window.plane[0, 0]
+        scale = window.reference_to_window[0, 0]
         scales.append(scale)
         assert MIN_SCALE <= scale <= 1
-        assert np.allclose(window.plane, [[scale, 0, window.plane[0, 2]], [0, scale, window.plane[1, 2]], [0, 0, 1]])
-        places = project(window.homography, corners)
+        x, y = window.reference_to_window[:2, 2]
+        assert np.allclose(window.reference_to_window, [[scale, 0, x], [0, scale, y], [0, 0, 1]])
+        places = project(window.target_to_window, corners)
         low, high = places.min(0), places.max(0)
         assert np.allclose((low + high) / 2, (np.array(size) - 1) / 2)
         if scale > MIN_SCALE:
@@ -246,7 +247,7 @@ def test_pictures_lie_where_the_window_says(sample):
     """A mark drawn at a place of either picture is found at that place's image; so are the matches."""
     rng = np.random.default_rng(1)
     window = Window((128, 96), np.array([[0.45, 0, 22.3], [0, 0.45, 17.7], [0, 0, 1]]), np.eye(3))
-    window = replace(window, homography=window.plane @ jittered(shifted(10, 6), SIZE, 0.1, rng))
+    window = replace(window, target_to_window=window.reference_to_window @ jittered(shifted(10, 6), SIZE, 0.1, rng))
     mark = (70, 50)
     picture = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
     cv2.circle(picture, mark, 8, (255, 255, 255), -1)
@@ -335,5 +336,5 @@ def test_the_estimate_is_trusted_where_it_is_forward_backward_consistent_in_the_
     assert not trusted[~pair.overlap].any()
     inner = cv2.erode(pair.overlap.astype(np.uint8), np.ones((25, 25))) > 0
     assert trusted[inner].mean() > 0.9
-    error = np.abs(residual - np.array([4, 0]) * window.plane[0, 0])[trusted & inner]
+    error = np.abs(residual - np.array([4, 0]) * window.reference_to_window[0, 0])[trusted & inner]
     assert np.median(error) < 0.25

@@ -6,7 +6,7 @@ import torch
 from public_folders import LEFT, SIZE, H, W, write_array, write_nyud, write_split
 
 from datasets.labels import IGNORED, Labels
-from datasets.public.opening import open_public
+from datasets.public.registry import open_public
 from stitching.errors import InputError
 
 

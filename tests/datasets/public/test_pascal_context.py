@@ -6,8 +6,8 @@ import torch
 from public_folders import LEFT, SIZE, H, W, part, row, thing, write_matlab, write_numbers, write_pascal_context
 
 from datasets.labels import IGNORED, Labels
-from datasets.public.opening import open_public
 from datasets.public.pascal_context import PARTS
+from datasets.public.registry import open_public
 from stitching.errors import InputError
 
 

@@ -6,7 +6,7 @@ import torch
 from public_folders import LEFT, SIZE, write_matlab, write_surreal
 
 from datasets.labels import Labels
-from datasets.public.opening import open_public
+from datasets.public.registry import open_public
 from stitching.errors import InputError
 
 

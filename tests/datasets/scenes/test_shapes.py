@@ -17,8 +17,8 @@ from datasets.scenes.shapes.vectors import areas, leaning, turned
 KIND = Kind.BOX
 
 
-def paint(metres: float = 1.0, n: int = 1, whole: bool = False) -> Paint:
-    return Paint(np.zeros(n, np.int32), np.full(n, metres, np.float32), np.ones((n, 3), np.float32), whole)
+def paint(metres: float = 1.0, n: int = 1, is_photo: bool = False) -> Paint:
+    return Paint(np.zeros(n, np.int32), np.full(n, metres, np.float32), np.ones((n, 3), np.float32), is_photo)
 
 
 def new_mesh(seed: int = 0) -> MeshBuilder:
@@ -75,7 +75,7 @@ def test_textures_keep_their_size_on_all_faces(metres: float) -> None:
 
 def test_photographs_are_not_repeated_on_small_things() -> None:
     mesh = new_mesh()
-    boxes(mesh, np.zeros((40, 3)), (0.9, 0.4, 0.7), paint(0.5, whole=True), KIND)
+    boxes(mesh, np.zeros((40, 3)), (0.9, 0.4, 0.7), paint(0.5, is_photo=True), KIND)
     uv = finished(mesh).uv
     assert uv.min() >= 0
     assert uv.max() <= 1 + 1e-6
@@ -221,4 +221,4 @@ def test_missing_patterns_become_photographs() -> None:
     assert {kinds[i] for i in palette.paint("wood", n=20).texture} == {"wood"}
     missing = palette.paint("brick", n=20)
     assert {kinds[i] for i in missing.texture} == {"photo"}
-    assert missing.whole
+    assert missing.is_photo

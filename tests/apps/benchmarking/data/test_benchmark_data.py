@@ -13,7 +13,7 @@ from apps.benchmarking.data.data_sources import open_data_source
 from apps.benchmarking.data.preparation import prepare
 from apps.benchmarking.settings import PUBLIC, DataSettings
 from datasets.labels import Labels
-from datasets.public.opening import LAYOUTS
+from datasets.public.registry import LAYOUTS
 from stitching.errors import InputError
 
 CPU = torch.device("cpu")

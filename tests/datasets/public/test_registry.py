@@ -10,7 +10,7 @@ import torch
 from public_folders import BLUE, SIZE, WRITERS, H, W, write_array, write_matlab, write_public
 
 from datasets.labels import IGNORED
-from datasets.public.opening import open_public
+from datasets.public.registry import open_public
 from stitching.errors import InputError
 
 FORMS = sorted(WRITERS)
