@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from stitching.alignment.coarse_alignment import Alignment
 from stitching.blending.blend import Blend
-from stitching.blending.picture_layers import Layers
+from stitching.blending.panorama_pictures import PanoramaPictures
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, Pixels
 from stitching.geometry.rectangles import Rectangle
@@ -34,7 +34,7 @@ class Stitched:
         aligned: both pictures on the working canvas after the warp.
         holes: (h, w), enclosed by both pictures, but shown by neither.
         blend: weight and gain on the working canvas.
-        layers: the pictures and the estimated warp, to draw either on the full canvas again.
+        pictures: both at the panorama's scale and the estimated warp, to draw either on the full canvas again.
         crop: the panorama's part of the output canvas, px.
         summary: what was done, in numbers.
     """
@@ -50,7 +50,7 @@ class Stitched:
     aligned: AlignedPair
     holes: Mask
     blend: Blend
-    layers: Layers
+    pictures: PanoramaPictures
     crop: Rectangle
     summary: Summary
 

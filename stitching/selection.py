@@ -21,9 +21,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment.local_correlation import local_correlation, local_moments
 from stitching.blending.blend import Blend
 from stitching.blending.seam_cost import seam_cost
+from stitching.geometry.local_correlation import local_correlation, local_moments
 from stitching.geometry.pixel_maps import Field, Mask, push_pull
 from stitching.io.picture import channel_mean
 from stitching.warping.placement import Placement

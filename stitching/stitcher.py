@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 
-from stitching.alignment.canvas_planning import plan_canvas
+from stitching.alignment.canvas_planning import plan_coarse_warp
 from stitching.alignment.coarse_alignment import Alignment, align_pictures
 from stitching.blending.compose import compose
 from stitching.blending.crop import largest_rectangle
-from stitching.blending.picture_layers import Layers
+from stitching.blending.panorama_pictures import PanoramaPictures
 from stitching.blending.registry import find_generator
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field
@@ -23,7 +23,7 @@ from stitching.options import Options, check_options
 from stitching.result import Stitched
 from stitching.selection import Candidate, best_candidate, explain_choice, natural_map_xy, visible_cost
 from stitching.summary import hole_mask, summarize
-from stitching.warping.drawing import draw, draw_aligned_pair, draw_canvas_pair
+from stitching.warping.canvas_pictures import draw, draw_aligned_pair, draw_canvas_pair
 from stitching.warping.estimators.registry import find_estimator
 from stitching.warping.placement import Placement, from_warp_field, place_target
 from stitching.warping.relax import relax_map
@@ -108,7 +108,7 @@ class _CoarsePlacement:
 
 def _place_coarsely(reference: Picture, target: Picture, work_megapix: float) -> _CoarsePlacement:
     alignment = align_pictures(reference, target)
-    coarse_warp = plan_canvas(alignment, reference.size, target.size)
+    coarse_warp = plan_coarse_warp(alignment, reference.size, target.size)
     scale = coarse_warp.canvas.scale_for(work_megapix)
     pair, map_xy = draw_canvas_pair(reference, target, alignment, coarse_warp, scale)
     return _CoarsePlacement(alignment, coarse_warp.canvas, scale, pair, map_xy, target.size)
@@ -162,10 +162,14 @@ def _blend(
     )
 
 
-def _layers(reference: Picture, target: Picture, canvas: Canvas, placement: Placement, megapix: float | None) -> Layers:
+def _layers(
+    reference: Picture, target: Picture, canvas: Canvas, placement: Placement, megapix: float | None
+) -> PanoramaPictures:
     """The pictures at the size of the panorama."""
     scale = 1.0 if megapix is None else canvas.scale_for(megapix)
-    return Layers(shrink(reference, scale), shrink(target, scale), canvas, scale, placement.map_xy, placement.scale)
+    return PanoramaPictures(
+        shrink(reference, scale), shrink(target, scale), canvas, scale, placement.map_xy, placement.scale
+    )
 
 
 @dataclass

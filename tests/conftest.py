@@ -66,7 +66,7 @@ def _stitched(*, holes: bool = False, size: tuple[int, int] = (600, 320), **chan
         "holes": hole,
         "blend": SimpleNamespace(weight=np.broadcast_to(columns < w // 4, (h // 2, w // 2)).astype(np.float32)),
         "residual": residual,
-        "layers": SimpleNamespace(size=size),
+        "pictures": SimpleNamespace(size=size),
         "crop": Rectangle(0, 0, w, h),
         "summary": _summary(first, second, size),
     }

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.network.interface import MATCHING, MULTIPLE, Planes
-from stitching.warping.estimators.matches import MIN_CONFIDENCE
+from stitching.warping.estimators.matches import MIN_MATCH_PROBABILITY
 from stitching.warping.warp import CanvasPair
 
 W, H = 320, 240  # px of a canvas that the network sees as it is
@@ -34,7 +34,7 @@ class ShiftingRuntime:
         forward = cells * np.array(self.displacement, np.float32)[None, :, None, None]
         confidence = cells[:, :1].copy()
         if self.doubtful:
-            confidence[..., ::2, ::2] = MIN_CONFIDENCE / 2
+            confidence[..., ::2, ::2] = MIN_MATCH_PROBABILITY / 2
             forward = np.where(confidence < 1, 1000, forward).astype(np.float32)
         return {
             "forward_matches": forward, "forward_confidence": confidence,

@@ -20,14 +20,14 @@ from datasets.storage.reading import read_samples
 from datasets.storage.samples import StoredSample
 from stitching.blending.blend import Generator
 from stitching.blending.compose import compose
-from stitching.blending.picture_layers import Layers
+from stitching.blending.panorama_pictures import PanoramaPictures
 from stitching.blending.registry import find_generator
 from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import OUTSIDE_ALL, Mask, pixel_grid
 from stitching.io.picture import as_picture
-from stitching.warping.drawing import draw_aligned_pair
+from stitching.warping.canvas_pictures import draw_aligned_pair
 from stitching.warping.estimators.classical import classical
 from stitching.warping.estimators.registry import find_estimator
 from stitching.warping.placement import place_target
@@ -120,5 +120,5 @@ def _stitched(prepared: PreparedSample, warp: Warp, generator: Generator) -> tup
     placement = place_target(warp, prepared.pair, coarse, target.size, 1.0)
     blend = generator(draw_aligned_pair(reference, target, canvas, placement), "gain")
     relaxed = relax_map(placement, blend.weight)
-    panorama, alpha = compose(Layers(reference, target, canvas, 1.0, relaxed, 1.0), blend)
+    panorama, alpha = compose(PanoramaPictures(reference, target, canvas, 1.0, relaxed, 1.0), blend)
     return panorama.astype(np.uint8), alpha > 0

@@ -13,7 +13,7 @@ MAX_REACH = 1.5  # diagonals of the larger picture, that the canvas may reach ou
 SEARCH_ROUNDS = 3  # each samples the bounds that the one before found, so they become sharper
 
 
-def plan_canvas(alignment: Alignment, reference_size: Size, target_size: Size) -> CoarseWarp:
+def plan_coarse_warp(alignment: Alignment, reference_size: Size, target_size: Size) -> CoarseWarp:
     """Choose the surface and the part of it that holds both pictures.
 
     Args:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment.features import Matches, match_features
+from stitching.alignment.features import Matches, epipolar_inliers, match_features
 from stitching.alignment.translation import find_translation
 from stitching.errors import InputError
 from stitching.geometry.homographies import Matrix, is_plausible, project, scaling_homography
@@ -24,8 +24,9 @@ MIN_CONFIDENCE, MIN_MATCHES = 0.8, 60  # with which the alignment of the small c
 MAX_PLANES = 4
 MIN_INLIERS, MIN_AFFINE_INLIERS = 10, 6
 PLANE_TOLERANCE, RELIEF_TOLERANCE = 0.004, 0.015  # of the diagonal: largest inlier residual, of a plane and with relief
+EPIPOLAR_TOLERANCE = 0.002  # of the diagonal, at least 1 px: distance of an inlier to its epipolar line
 MAX_RESIDUAL = 0.05  # share of the diagonal; a match with a larger residual says no more about a homography
-MIN_CORRELATION = 0.55  # of pictures aligned by a translation; unrelated pictures reach 0.5 at most
+MIN_TRANSLATION_CORRELATION = 0.55  # of pictures aligned by a translation; unrelated pictures reach 0.5 at most
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,9 @@ def align(
         InputError: no overlap was found.
     """
     matches = match_features(target, reference, target_mask, reference_mask)
-    trusted = _epipolar_inliers(matches, _diagonal(target.shape))
+    tolerance = max(1.0, EPIPOLAR_TOLERANCE * _diagonal(target.shape))
+    fits = epipolar_inliers(matches.target, matches.reference, tolerance, 3000, MIN_INLIERS)
+    trusted = matches if fits is None else matches.select(fits)  # those with parallax fit, too
     diagonal = _diagonal(reference.shape)
     planes = list(_planes(trusted, PLANE_TOLERANCE * diagonal))
     candidates = [(plane, "homography") for plane in planes]
@@ -107,18 +110,6 @@ def align(
     homography, method = min(plausible, key=lambda found: _cost(found[0], trusted, reference.shape))
     confidence = _confidence(homography, trusted, len(matches), diagonal)
     return Alignment(homography, trusted, method, len(planes), confidence)
-
-
-def _epipolar_inliers(matches: Matches, diagonal: float) -> Matches:
-    """Matches that fit one fundamental matrix, as matches with parallax do; all of them where none is found."""
-    if len(matches) < MIN_INLIERS:
-        return matches
-    _, fits = cv2.findFundamentalMat(
-        matches.target, matches.reference, cv2.USAC_MAGSAC, max(1.0, 0.002 * diagonal), 0.999, 3000
-    )
-    if fits is None or fits.sum() < MIN_INLIERS:
-        return matches
-    return matches.select(fits.ravel() > 0)
 
 
 def _planes(matches: Matches, tolerance: float) -> Iterator[Matrix]:
@@ -184,10 +175,10 @@ def _align_by_translation(
 ) -> Alignment:
     """A translation of the whole picture, accepted only where the pictures look alike after it."""
     (x, y), correlation = find_translation(target, reference, target_mask, reference_mask)
-    if correlation < MIN_CORRELATION:
+    if correlation < MIN_TRANSLATION_CORRELATION:
         raise InputError(
             f"no overlap was found: {n_matches} features match, and no translation makes the pictures alike"
-            f" (correlation {correlation:.2f}, expected {MIN_CORRELATION}); the pictures must share at"
+            f" (correlation {correlation:.2f}, expected {MIN_TRANSLATION_CORRELATION}); the pictures must share at"
             " least about a fifth of their area - try more overlap or pictures taken closer together"
         )
     none = np.zeros((0, 2))

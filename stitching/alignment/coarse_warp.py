@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.homographies import Matrix, project, size_variation
-from stitching.geometry.pixel_maps import Points, Size, box_outline, even_grid, inside
+from stitching.geometry.pixel_maps import Points, Size, box_outline, even_grid, inside, smoothstep
 
 MIN_SIZE_VARIATION = 1.25  # across the target, from which on a homography is blended with a similarity
 MAX_SIMILARITY_SHARE = 0.5  # more would bend straight lines more than it helps
@@ -42,7 +42,7 @@ class SurfaceWarp:
     blend_distance: float
 
     def __call__(self, points: Points) -> Points:
-        """(..., 2) surface px -> target px; NaN where the target cannot have seen it."""
+        """(..., 2) surface px -> target px; NaN behind the target camera."""
         by_homography = project(self.homography, self.surface.to_reference(points))
         if self.blend_distance == 0:
             return by_homography
@@ -72,8 +72,7 @@ class SurfaceWarp:
         low, high = self.frame
         outside = np.maximum(np.maximum(low - points, points - high), 0)
         t = np.minimum(np.hypot(outside[..., 0], outside[..., 1]) / self.blend_distance, 1)
-        share: Points = MAX_SIMILARITY_SHARE * t * t * (3 - 2 * t)
-        return share
+        return MAX_SIMILARITY_SHARE * smoothstep(np.asarray(t, np.float64))
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class CoarseWarp:
     on_surface: SurfaceWarp
 
     def __call__(self, points: Points) -> Points:
-        """(..., 2) canvas px -> target px; NaN where the target cannot have seen it."""
+        """(..., 2) canvas px -> target px; NaN behind the target camera."""
         return self.on_surface(points + np.asarray(self.canvas.origin, np.float64))
 
     def inverse(self, points: Points) -> Points:

@@ -1,4 +1,7 @@
-"""Sparse matches between two pictures: SIFT, and AKAZE where SIFT finds few; mutual nearest neighbours, ratio test."""
+"""Sparse matches between two pictures: mutual nearest neighbours that pass the ratio test.
+
+Of SIFT features, and of AKAZE features where SIFT gives fewer than `MIN_SIFT_MATCHES` matches.
+"""
 
 from dataclasses import dataclass
 
@@ -6,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Grey
+from stitching.geometry.pixel_maps import Grey, Points
 
-Features = tuple[NDArray[np.float64], NDArray[np.float32]]  # (n, 2) points, (n, d) unit descriptors
+KeypointSet = tuple[NDArray[np.float64], NDArray[np.float32]]  # (n, 2) points, (n, d) unit descriptors
 
 MAX_FEATURES = 1500
 RATIO = 0.8  # of the nearest to the second nearest descriptor distance (Lowe 2004, section 7.1)
@@ -54,7 +57,29 @@ def match_features(
     return Matches(np.vstack([found.target, more.target]), np.vstack([found.reference, more.reference]))
 
 
-def _sift(picture: Grey, mask: Grey | None) -> Features:
+def epipolar_inliers(
+    first: Points, second: Points, tolerance: float, iterations: int, minimum: int
+) -> NDArray[np.bool_] | None:
+    """Matches that fit one fundamental matrix, as all do in a still scene, parallax included.
+
+    Args:
+        first, second: (n, 2) matched points, px.
+        tolerance: largest distance to the epipolar line, px.
+        iterations: of the robust search, at most.
+        minimum: number of inliers.
+
+    Returns:
+        (n,); None where fewer than `minimum` fit.
+    """
+    if len(first) < minimum:
+        return None
+    _, fits = cv2.findFundamentalMat(first, second, cv2.USAC_MAGSAC, tolerance, 0.999, iterations)
+    if fits is None or fits.sum() < minimum:
+        return None
+    return np.asarray(fits.ravel() > 0)
+
+
+def _sift(picture: Grey, mask: Grey | None) -> KeypointSet:
     """RootSIFT (Arandjelovic & Zisserman 2012), whose Euclidean distance is the Hellinger distance of SIFT."""
     detector = cv2.SIFT.create(MAX_FEATURES, contrastThreshold=0.02)
     keypoints, descriptors = detector.detectAndCompute(picture, mask)
@@ -64,7 +89,7 @@ def _sift(picture: Grey, mask: Grey | None) -> Features:
     return np.array([k.pt for k in keypoints], np.float64), np.asarray(root, np.float32)
 
 
-def _akaze(picture: Grey, mask: Grey | None) -> Features:
+def _akaze(picture: Grey, mask: Grey | None) -> KeypointSet:
     """AKAZE (Alcantarilla et al. 2013) on a contrast-equalised copy: corners, where SIFT finds few blobs."""
     equalised = cv2.createCLAHE(4.0, (8, 8)).apply(picture)
     keypoints, bits = cv2.AKAZE.create(threshold=3e-4).detectAndCompute(equalised, mask)
@@ -77,7 +102,7 @@ def _akaze(picture: Grey, mask: Grey | None) -> Features:
     return points, signs / np.float32(np.sqrt(signs.shape[1]))
 
 
-def _match(target: Features, reference: Features) -> Matches:
+def _match(target: KeypointSet, reference: KeypointSet) -> Matches:
     (target_points, target_vectors), (reference_points, reference_vectors) = target, reference
     if len(target_points) < 2 or len(reference_points) < 2:
         return Matches(np.zeros((0, 2)), np.zeros((0, 2)))

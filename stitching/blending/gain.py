@@ -10,7 +10,7 @@ from stitching.warping.warp import AlignedPair
 COMPENSATORS = ("field", "gain", "none")
 MAX_GAIN = 4.0  # and 1 / MAX_GAIN is the least
 MIN_LEVEL, MAX_LEVEL = 8, 247  # grey levels: outside of them a pixel is too dark or burnt out to compare
-MIN_PIXELS = 100  # well exposed, seen by both and trusted, without which no gain is measured
+MIN_PIXELS = 100  # well exposed, valid in both and trusted; with fewer no gain is measured
 CELL = 1 / 24  # of the longer side: cells of the gain field
 SIGMA = 2.0  # cells, of the Gaussian that smooths the gain field
 MAX_DEVIATION = 1.15  # ratio of the gain field to the overall gain, either way

@@ -8,7 +8,7 @@ from stitching.geometry.pixel_maps import Mask
 from stitching.io.picture import channel_mean
 
 GRADIENT_WEIGHT = 2.0  # of a difference of gradients against one of colours
-UNTRUSTED_COST = 60.0  # grey levels added where the target's place is not known
+UNTRUSTED_COST = 60.0  # grey levels added where the warp is not trusted
 
 
 def seam_cost(reference: NDArray[np.float32], target: NDArray[np.float32], trusted: Mask) -> NDArray[np.float32]:
@@ -16,7 +16,7 @@ def seam_cost(reference: NDArray[np.float32], target: NDArray[np.float32], trust
 
     Args:
         reference, target: (h, w, 3) BGR, 0..255.
-        trusted: (h, w), where the target is known to be in its place.
+        trusted: (h, w), where the warp of the target is trusted.
 
     Returns:
         (h, w) grey levels.

@@ -34,6 +34,11 @@ def rescale(points: Coordinates, scale: float | Coordinates) -> Coordinates:
     return (points + 0.5) * scale - 0.5
 
 
+def smoothstep(t: Coordinates) -> Coordinates:
+    """3 t^2 - 2 t^3 of every value 0..1: rises from 0 to 1, without a slope at both ends."""
+    return t * t * (3 - 2 * t)
+
+
 def even_grid(low: Sequence[float] | Points, high: Sequence[float] | Points, count: int = 48) -> Points:
     """(count, count, 2) points spread evenly from `low` to `high`, the (x, y) of two opposite corners."""
     x, y = np.meshgrid(*(np.linspace(start, stop, count) for start, stop in zip(low, high, strict=True)))

@@ -39,6 +39,18 @@ def check_folder(path: AnyPath) -> None:
         raise InputError(f"cannot write to {path}: {nearest} is no folder that can be written to; choose another")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        InputError: it cannot be made, or something else has its name.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror}; name one that can be written") from error
+
+
 @contextmanager
 def atomic_write(path: AnyPath) -> Iterator[Path]:
     """Write a file atomically: yields a temporary path beside `path`, with its extension, that is renamed to `path`.

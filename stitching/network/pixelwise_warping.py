@@ -58,7 +58,7 @@ class PixelwiseWarping(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        # Files of weights have these names.
+        # The attribute names are the keys of weight files: renaming one breaks published weights.
         self.correlation = Correlation(EIGHTH)
         self.context = nn.Conv2d(EIGHTH, CONTEXT, 1)
         self.first = nn.Conv2d(CONTEXT + 3, HIDDEN, 3, 1, 1)  # the first hidden state
@@ -97,7 +97,7 @@ class PixelwiseWarping(nn.Module):
         look_up = Lookup(logits, rows, columns)
         sequence = []
         for _ in range(STEPS):
-            displacement = cells.displacement.detach()  # each step answers for its own correction alone
+            displacement = cells.displacement.detach()  # no gradient from later steps
             hidden, correction = self.update(cells.hidden, cells.context, look_up(displacement), displacement)
             cells = replace(cells, displacement=displacement + correction.float(), hidden=hidden)
             sequence.append(CELL * resize_like(cells.displacement, pair.target))
@@ -138,7 +138,7 @@ class PixelwiseWarping(nn.Module):
 def keep_trusted(start: Start, residual: Tensor) -> Tensor:
     """(b, 2, h, w): the start where it is trusted, the residual elsewhere, with a transition of four pixels between.
 
-    `stitching.warping.estimators.pwm.keep_trusted` is the same in numpy.
+    `stitching.warping.estimators.pwm.keep_trusted` is the same in numpy, but for 4 px at the border.
     """
     near = functional.avg_pool2d(start.trusted, 9, 1, 4, count_include_pad=False)
     keep = torch.maximum(start.trusted, (2 * near).clamp_max(1))  # falls to 0 within four pixels: nothing tears

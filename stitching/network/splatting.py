@@ -1,6 +1,7 @@
 """Forward warping in torch, with gradients: pixels are put where the warp says, the most important on top.
 
-`stitching.warping.splat` is the same in numpy. kornia has no forward warping.
+`stitching.warping.splat` is the same interpolation in numpy, with another limit for holes.
+kornia has no forward warping.
 """
 
 from dataclasses import dataclass

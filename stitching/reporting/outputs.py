@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.blending.picture_layers import Layers
+from stitching.blending.panorama_pictures import PanoramaPictures
 from stitching.blending.tiles import split_in_tiles
-from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Mask, Pixels, resize_field
 from stitching.geometry.rectangles import Rectangle
+from stitching.io.files import make_folder
 from stitching.io.picture_writer import write_picture
 from stitching.reporting.visualize import flow_colours, heat_map, robust_limit, weight_colours
 from stitching.result import Stitched
@@ -32,14 +32,14 @@ def save_aligned(stitched: Stitched, folder: Path) -> None:
     scale, before any crop.
     """
     make_folder(folder)
-    layers = stitched.layers
-    for number, draw in ((1, layers.draw_reference), (2, layers.draw_target)):
-        pixels, valid = _draw_tiles(layers, draw)
+    pictures = stitched.pictures
+    for number, draw in ((1, pictures.draw_reference), (2, pictures.draw_target)):
+        pixels, valid = _draw_tiles(pictures, draw)
         if number == 2:
-            valid[_enlarged(stitched.aligned.trusted, layers.size) < 0.5] = 0
+            valid[_enlarged(stitched.aligned.trusted, pictures.size) < 0.5] = 0
         write_picture(folder / f"warp{number}.png", pixels)
         write_picture(folder / f"mask{number}.png", _as_bgr(valid))
-    crop, (width, height) = stitched.crop, layers.size
+    crop, (width, height) = stitched.crop, pictures.size
     margins = crop.top, height - crop.bottom, crop.left, width - crop.right
     panorama, alpha = (
         cv2.copyMakeBorder(p, *margins, cv2.BORDER_CONSTANT) for p in (stitched.panorama, stitched.alpha)
@@ -52,18 +52,6 @@ def save_intermediates(stitched: Stitched, folder: Path) -> None:
     make_folder(folder)
     for number, (name, pixels) in enumerate(_stages(stitched), start=1):
         write_picture(folder / f"{number:02d}_{name}.png", pixels)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it.
-
-    Raises:
-        InputError: it cannot be made, or something else has its name.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror}; name one that can be written") from error
 
 
 def _stages(stitched: Stitched) -> Iterator[tuple[str, Pixels]]:
@@ -92,10 +80,10 @@ def _draw_matches(pair: CanvasPair) -> Pixels:
     """Where each trusted match lies on the working canvas: reference green, target red, a line between."""
     drawn = _overlay(pair.reference, pair.target, pair.reference_valid, pair.target_valid)
     ends = (points.round().astype(int).tolist() for points in (pair.reference_points, pair.target_points))
-    for place, other in zip(*ends, strict=True):
-        cv2.line(drawn, place, other, (0, 255, 255))
-        cv2.circle(drawn, place, 2, (0, 255, 0), -1)
-        cv2.circle(drawn, other, 2, (0, 0, 255), -1)
+    for reference_point, target_point in zip(*ends, strict=True):
+        cv2.line(drawn, reference_point, target_point, (0, 255, 255))
+        cv2.circle(drawn, reference_point, 2, (0, 255, 0), -1)
+        cv2.circle(drawn, target_point, 2, (0, 0, 255), -1)
     return drawn
 
 
@@ -105,10 +93,12 @@ def _overlay(first: NDArray[np.uint8], second: NDArray[np.uint8], first_valid: M
     return np.where(both, cv2.addWeighted(first, 0.5, second, 0.5, 0), cv2.max(first, second)).astype(np.uint8)
 
 
-def _draw_tiles(layers: Layers, draw: Callable[[Rectangle], tuple[Pixels, Mask]]) -> tuple[Pixels, NDArray[np.uint8]]:
+def _draw_tiles(
+    pictures: PanoramaPictures, draw: Callable[[Rectangle], tuple[Pixels, Mask]]
+) -> tuple[Pixels, NDArray[np.uint8]]:
     """All tiles of one picture, (H, W, 3), zero where it has nothing, and its mask (H, W), 255 or 0."""
-    width, height = layers.size
-    pixels = np.zeros((height, width, 3), layers.reference.pixels.dtype)
+    width, height = pictures.size
+    pixels = np.zeros((height, width, 3), pictures.reference.pixels.dtype)
     valid = np.zeros((height, width), np.uint8)
     for tile in split_in_tiles(width, height):
         drawn, inside = draw(tile)

@@ -28,11 +28,11 @@ GROUPS = {
     "Warp and blend": ("warp", "parallax_median", "parallax_p90", "tears", "folds", "holes", "blend", "choice"),
     "Sizes": ("reference_size", "target_size", "canvas_size", "panorama_size", "projection"),
 }
-ELSEWHERE = {"reference", "target", "seconds", "warnings"}  # on the page already
+SHOWN_ELSEWHERE = {"reference", "target", "seconds", "warnings"}  # on the page already
 FORMATS = dict.fromkeys(("overlap", "tears", "folds", "holes"), "{:.2%}") | dict.fromkeys(
     ("parallax_median", "parallax_p90"), "{:.3g} px"
 )
-LOADED = "The warp was loaded from a file, so what it adds to a coarse alignment is not known."
+LOADED_WARP_NOTE = "The warp was loaded from a file, so what it adds to a coarse alignment is not known."
 
 
 def write_report(stitched: Stitched, path: str | PathLike[str]) -> None:
@@ -63,7 +63,7 @@ def _texts(stitched: Stitched) -> dict[str, str]:
         "verdict": _verdict(len(summary.warnings), bool(stitched.holes.any() and (stitched.alpha == 0).any())),
         "verdict_class": "care" if summary.warnings else "good",
         "warnings": _warnings(summary.warnings),
-        "fields_note": "" if stitched.alignment else LOADED,
+        "fields_note": "" if stitched.alignment else LOADED_WARP_NOTE,
         "tiles": _tiles(stitched),
         "numbers": _seconds(summary.seconds) + _tables(summary.as_dict()),
     }
@@ -79,7 +79,7 @@ def _panorama(stitched: Stitched) -> dict[str, str]:
     )
     weight = _on_panorama(stitched.blend.weight, stitched, shown)
     half = max(1, round(shown[0] / 800))  # px: as strong on large panoramas
-    core, line = (visualize.seam(weight, reference, target, thickness) for thickness in (half, half + 1))
+    core, line = (visualize.seam_line(weight, reference, target, thickness) for thickness in (half, half + 1))
     dark = np.zeros((*line.shape, 3), np.uint8)  # a dark rim keeps the white line readable on a bright sky
     red = np.full_like(dark, visualize.HOLE_COLOUR)
     lines = visualize.grid_lines(stitched.warp.forward)
@@ -98,7 +98,7 @@ def _panorama(stitched: Stitched) -> dict[str, str]:
 
 def _on_panorama(field: npt.NDArray[np.float32], stitched: Stitched, size: Size) -> npt.NDArray[np.float32]:
     """A field (h, w) of the working grid, drawn over the (cropped) panorama at `size` (w, h) px."""
-    crop, (width, height) = stitched.crop, stitched.layers.size
+    crop, (width, height) = stitched.crop, stitched.pictures.size
     x_scale, y_scale = field.shape[1] / width, field.shape[0] / height  # working px per output px
     x_step, y_step = crop.size[0] / size[0] * x_scale, crop.size[1] / size[1] * y_scale
     to_field = np.array(
@@ -115,7 +115,7 @@ def _on_panorama(field: npt.NDArray[np.float32], stitched: Stitched, size: Size)
 def _view_box(stitched: Stitched) -> str:
     """The (cropped) panorama in canvas px, as SVG wants it: x, y, width, height."""
     crop = stitched.crop
-    x, y, width, height = np.array([*crop.origin, *crop.size]) * stitched.canvas.size[0] / stitched.layers.size[0]
+    x, y, width, height = np.array([*crop.origin, *crop.size]) * stitched.canvas.size[0] / stitched.pictures.size[0]
     return f"{x - 0.5:g} {y - 0.5:g} {width:g} {height:g}"  # pixel centres are at integers
 
 
@@ -164,7 +164,7 @@ def _fields(stitched: Stitched) -> dict[str, str]:
     ramp = np.linspace(0, 1, 264, dtype=np.float32)[None]  # (1, 264)
     everywhere = np.ones(ramp.shape, bool)
 
-    def picture(colours: visualize.Pixels, where: Mask) -> str:
+    def picture(colours: visualize.Colours, where: Mask) -> str:
         field = visualize.within(visualize.shaded(colours, photo), where, photo)
         return _encoded(field, valid | stitched.holes, FIELD_SIDE)
 
@@ -204,7 +204,7 @@ def _tiles(stitched: Stitched) -> str:
         ("Overlap", f"{summary.overlap:.0%}", "of the target"),
         ("Time", f"{sum(summary.seconds.values()):.1f} s", summary.device),
     ]
-    if summary.parallax_median is not None:  # a loaded warp does not tell what a homography would have left
+    if summary.parallax_median is not None:  # the residual of a loaded warp is not known
         note = f"90th percentile {summary.parallax_p90:.3g} px"
         tiles.insert(2, ("Parallax", f"{summary.parallax_median:.3g} px", note))
     return "".join(
@@ -227,7 +227,7 @@ def _seconds(seconds: Mapping[str, float]) -> str:
 
 def _tables(facts: Mapping[str, object]) -> str:
     """The summary, a table for each group."""
-    known = ELSEWHERE.union(*GROUPS.values())
+    known = SHOWN_ELSEWHERE.union(*GROUPS.values())
     groups = GROUPS | {"More": tuple(name for name in facts if name not in known)}
     return "".join(_table(title, {name: facts[name] for name in names}) for title, names in groups.items() if names)
 
@@ -247,7 +247,7 @@ def _label(name: str) -> str:
 
 
 def _value(value: object, form: str | None = None) -> str:
-    """A summary's value as people write it; a tuple is a size, or a place that can be negative."""
+    """A summary's value as people write it; a tuple is a size, or a position that can be negative."""
     if value is None:
         return "not known"
     if form:
@@ -263,7 +263,7 @@ def _encoded(pixels: Pixels, valid: npt.NDArray[np.generic] | None, longest_side
     level = 257 if pixels.dtype == np.uint16 else 1  # of 8 bits, in the picture's own
     if valid is None:
         data = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) / level
-    else:  # what is not seen must not bleed in: blank it, shrink, divide by the share that was seen
+    else:  # invalid pixels must not bleed in: blank, shrink, divide by the valid share
         mask = (valid != 0).astype(np.uint8) * np.uint8(255)
         share = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)[..., None]
         blanked = cv2.bitwise_and(pixels, pixels, mask=mask)

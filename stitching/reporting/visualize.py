@@ -7,13 +7,13 @@ import numpy.typing as npt
 from stitching.geometry.pixel_maps import Field, Mask
 from stitching.io.picture import to_grey
 
-Pixels = npt.NDArray[np.uint8]  # (h, w, 3) BGR
+Colours = npt.NDArray[np.uint8]  # (h, w, 3) BGR
 Values = npt.NDArray[np.float32]  # (h, w)
 
 REFERENCE_COLOUR = (64, 160, 224)  # BGR amber: the reference, in every picture
 TARGET_COLOUR = (208, 143, 79)  # BGR blue: the target
-OVERLAP_COLOUR = (214, 214, 214)  # BGR: seen by both
-HOLE_COLOUR = (77, 56, 232)  # BGR red: seen by neither
+OVERLAP_COLOUR = (214, 214, 214)  # BGR: valid in both
+HOLE_COLOUR = (77, 56, 232)  # BGR red: valid in neither
 
 # Corners of the colour wheel of Baker et al., "A Database and Evaluation Methodology for Optical Flow",
 # IJCV 2011: red, yellow, green, cyan, blue, magenta, red, clockwise from "to the right". Unevenly spaced:
@@ -36,7 +36,7 @@ def robust_limit(values: Values, mask: Mask) -> float:
     return float(np.ceil(top / decade * (1 - 1e-6)) * decade)
 
 
-def flow_colours(field: Field, limit: float | None = None) -> Pixels:
+def flow_colours(field: Field, limit: float | None = None) -> Colours:
     """Displacements (h, w, 2), x to the right and y down, as hue (direction) and saturation (length).
 
     White is no displacement; full colour is `limit` px and above (default: `robust_limit` of the lengths);
@@ -52,14 +52,14 @@ def flow_colours(field: Field, limit: float | None = None) -> Pixels:
     return _bytes(np.where(known[..., None], 255 * colours, 0))
 
 
-def flow_legend(size: int) -> tuple[Pixels, Mask]:
+def flow_legend(size: int) -> tuple[Colours, Mask]:
     """The wheel of `flow_colours` as a disc `size` px across: picture (size, size, 3) and the disc's mask."""
     steps = np.linspace(-1, 1, size, dtype=np.float32)
     field = np.stack(np.meshgrid(steps, steps), axis=2)
     return flow_colours(field, limit=1.0), np.asarray(np.hypot(field[..., 0], field[..., 1]) <= 1)
 
 
-def heat_map(values: Values, mask: Mask, limit: float) -> Pixels:
+def heat_map(values: Values, mask: Mask, limit: float) -> Colours:
     """Values (h, w), 0 dark to `limit` and above bright; black outside `mask` (h, w) and where not finite."""
     shown = mask & np.isfinite(values)
     level = np.clip(np.where(shown, values, 0) / limit, 0, 1)
@@ -67,15 +67,15 @@ def heat_map(values: Values, mask: Mask, limit: float) -> Pixels:
     return _bytes(np.where(shown[..., None], colours, 0))
 
 
-def weight_colours(weight: Values) -> Pixels:
+def weight_colours(weight: Values) -> Colours:
     """Blend weight (h, w), 0..1, the reference's share: from the target's blue to the reference's amber."""
     share = np.clip(weight, 0, 1)[..., None]
     mixed = share * np.array(REFERENCE_COLOUR) + (1 - share) * np.array(TARGET_COLOUR)
     return _bytes(mixed)
 
 
-def coverage_colours(reference: Mask, target: Mask, holes: Mask) -> Pixels:
-    """Who sees what, from three masks (h, w): amber, blue, pale grey for both, red for holes, black else."""
+def coverage_colours(reference: Mask, target: Mask, holes: Mask) -> Colours:
+    """Coverage from three masks (h, w): amber, blue, pale grey for both, red for holes, black else."""
     picture = np.zeros((*reference.shape, 3), np.uint8)
     picture[reference] = REFERENCE_COLOUR
     picture[target] = TARGET_COLOUR
@@ -84,19 +84,19 @@ def coverage_colours(reference: Mask, target: Mask, holes: Mask) -> Pixels:
     return picture
 
 
-def shaded(colours: Pixels, picture: Pixels, strength: float = 0.5) -> Pixels:
+def shaded(colours: Colours, picture: Colours, strength: float = 0.5) -> Colours:
     """`colours` (h, w, 3) darkened where `picture` (h, w, 3) is dark: shows what a field lies on."""
     grey = to_grey(picture)[..., None] / 255.0
     return _bytes(colours * (1 - strength * (1 - grey)))
 
 
-def within(field: Pixels, mask: Mask, picture: Pixels) -> Pixels:
+def within(field: Colours, mask: Mask, picture: Colours) -> Colours:
     """`field` (h, w, 3) inside `mask` (h, w), `picture` (h, w, 3) faint and grey around it."""
     around = 70 + 0.35 * to_grey(picture)[..., None]
     return _bytes(np.where(mask[..., None], field, around))
 
 
-def difference(reference: Pixels, target: Pixels, both: Mask) -> Pixels:
+def difference(reference: Colours, target: Colours, both: Mask) -> Colours:
     """How far two aligned pictures (h, w, 3) differ where `both` (h, w) see: grey, black = equal.
 
     The target is first brought to the reference's mean brightness, or exposure would hide misalignment.
@@ -110,15 +110,15 @@ def difference(reference: Pixels, target: Pixels, both: Mask) -> Pixels:
     return np.repeat(_bytes(apart)[..., None], 3, axis=2)
 
 
-def seam(weight: Values, reference: Mask, target: Mask, thickness: int = 1) -> Mask:
-    """Where the lead passes from one picture to the other in the overlap of the masks: all arrays (h, w).
+def seam_line(weight: Values, reference: Mask, target: Mask, thickness: int = 1) -> Mask:
+    """The 0.5 line of the blend weight in the overlap of the masks; all arrays (h, w).
 
-    The 0.5 line of the blend weight, `thickness` px to either side; never the border of the panorama.
+    It reaches `thickness` px to either side, and is never the border of the panorama.
     """
-    leads = weight >= 0.5
+    reference_dominates = weight >= 0.5
     brush = np.ones((2 * thickness + 1, 2 * thickness + 1), np.uint8)
-    near_reference = cv2.dilate((leads & reference).astype(np.uint8), brush) > 0
-    near_target = cv2.dilate((~leads & target).astype(np.uint8), brush) > 0
+    near_reference = cv2.dilate((reference_dominates & reference).astype(np.uint8), brush) > 0
+    near_target = cv2.dilate((~reference_dominates & target).astype(np.uint8), brush) > 0
     return np.asarray(near_reference & near_target & reference & target)
 
 
@@ -128,7 +128,7 @@ def stripes(holes: Mask, period: int = 12) -> Mask:
     return np.asarray(holes & ((rows + columns) % period < period / 2))
 
 
-def overlaid(picture: Pixels, mask: Mask, colour: tuple[int, int, int]) -> Pixels:
+def overlaid(picture: Colours, mask: Mask, colour: tuple[int, int, int]) -> Colours:
     """A copy of `picture` (h, w, 3) with `mask` (h, w) painted in `colour` (BGR)."""
     painted = picture.copy()
     painted[mask] = colour
@@ -154,5 +154,5 @@ def _finite_runs(line: Values, every: int) -> list[Values]:
     return [np.concatenate([run[:-1:every], run[-1:]]) for run in runs if len(run) > 1 and np.isfinite(run).all()]
 
 
-def _bytes(values: npt.ArrayLike) -> Pixels:
+def _bytes(values: npt.ArrayLike) -> Colours:
     return np.asarray(np.rint(values), np.uint8)

@@ -1,4 +1,4 @@
-"""What the reference shows and the target cannot: strips beside near surfaces, told apart from failed matching."""
+"""Occlusion: strips beside near surfaces that the reference shows and that are hidden from the target."""
 
 import cv2
 import numpy as np

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.geometry.homographies import nearest_homography_map
-from stitching.geometry.pixel_maps import Field, push_pull, resize_field
+from stitching.geometry.pixel_maps import Field, push_pull, resize_field, smoothstep
 from stitching.warping.placement import Placement
 
 TRANSITION = 0.03  # of the diagonal: so far from what the reference shows the map is the smooth one alone
@@ -36,5 +36,5 @@ def relax_map(placement: Placement, weight: NDArray[np.float32]) -> Field:
     smooth = resize_field(np.asarray(blurred, np.float32), (w, h))
     from_reference = cv2.distanceTransform((weight < 0.5).astype(np.uint8), cv2.DIST_L2, 5)
     t = np.minimum(from_reference / (TRANSITION * diagonal), 1)
-    share = (t * t * (3 - 2 * t))[..., None].astype(np.float32)  # smoothstep: 0 at the seam, 1 from TRANSITION on
+    share = smoothstep(np.asarray(t, np.float32))[..., None]  # 0 at the seam, 1 from TRANSITION on
     return np.asarray(base + dense + share * (smooth - dense), np.float32)

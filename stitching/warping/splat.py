@@ -1,6 +1,6 @@
 """Forward warping in numpy: pixels are put where the warp says, the most trusted surface on top.
 
-`stitching.network.splatting` is the same in torch, with gradients.
+`stitching.network.splatting` is the same interpolation in torch, with gradients and another limit for holes.
 """
 
 from dataclasses import dataclass

@@ -68,8 +68,8 @@ def forward_backward_consistent(warp: Warp, pair: CanvasPair) -> Mask:
     """(h, w): pixels of the overlap that passed the estimator's forward-backward check.
 
     Estimators of dense flow follow it from the target to the reference and back, and give confidence 1 to those pixels
-    of the overlap that end within 1.5 px of where they began. What has confidence 1 is not checked again here; the
-    estimator `homography`, which checks nothing, gives 1 everywhere.
+    of the overlap that end within `flow_warp.MAX_ROUND_TRIP_ERROR` px of where they began. What has confidence 1 is not
+    checked again here; the estimator `homography`, which checks nothing, gives 1 everywhere.
     """
     return np.asarray(pair.overlap & (warp.confidence >= 1))
 
@@ -81,7 +81,7 @@ class AlignedPair:
     Attributes:
         reference, target: (h, w, 3) uint8 BGR.
         reference_valid, target_valid: (h, w), where each picture has pixels.
-        trusted: (h, w), where the target's pixels are known to be in their place.
+        trusted: (h, w), where the warp of the target is trusted.
         hidden: (h, w), where the reference shows what is hidden from the target: the target must not be shown.
     """
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from apps.evaluation.measures.feature_view import FeatureView, make_view
 from apps.evaluation.measures.registration import Registration, register
 from apps.evaluation.measures.similarity import fit_grey
-from stitching.alignment.local_correlation import local_correlation, local_moments
+from stitching.geometry.local_correlation import local_correlation, local_moments
 from stitching.geometry.rectangles import bounding_rectangle
 from stitching.io.picture import to_grey
 

@@ -17,7 +17,7 @@ def parse(data: bytes, name: str) -> Contents:
 
 
 def _metadata_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(kind, body) of each."""
+    """(kind, body) of each EXIF, ICCP and XMP chunk."""
     at = 12
     while at + 8 <= len(data):
         length = int.from_bytes(data[at + 4 : at + 8], "little")

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stitching.geometry.pixel_maps import Grey
 from stitching.io.picture import to_grey
 from stitching.warping.flow.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine, select_best
 from stitching.warping.flow.extrapolate import Extrapolation, extrapolate_fading
@@ -15,15 +16,13 @@ EPIPOLAR_AREA = 0.2e6  # px of the overlap at which semi-global matching works
 MAX_INITIAL_ERROR = 12.0  # px that an initial flow is off at most, where it is corrected alone
 GAIN_LIMITS = 0.3, 3.0  # of the factors that make the target as bright as the reference
 
-Grey = NDArray[np.uint8]  # (h, w)
-
 
 def classical(pair: CanvasPair, extrapolation: Extrapolation = extrapolate_fading) -> Warp:
     """Estimate the warp by `classical_flow`.
 
     Args:
         pair: what to warp.
-        extrapolation: fills what the flow does not tell. `extrapolate_on_plane` is truer on a canvas that is the
+        extrapolation: fills pixels without a consistent flow. `extrapolate_on_plane` is truer on a canvas that is the
             reference's plane everywhere; panoramas leave that plane beside the reference, and it would bend straight
             lines there.
     """

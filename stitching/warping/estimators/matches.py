@@ -13,7 +13,7 @@ from stitching.warping.flow.extrapolate import Extrapolation, extrapolate_fading
 from stitching.warping.flow.flow_warp import BidirectionalFlow, warp_from_flow
 from stitching.warping.warp import CanvasPair, Warp
 
-MIN_CONFIDENCE = 0.3  # probability of a match from which on it is used
+MIN_MATCH_PROBABILITY = 0.3  # probability of a match from which on it is used
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def matched_flow(matching: Runtime, pair: CanvasPair) -> BidirectionalFlow:
 
 
 def _filled(found: Planes, side: str) -> NDArray[np.float32]:
-    """(1, 2, rows, columns) matches, those below `MIN_CONFIDENCE` replaced by what is around them."""
+    """(1, 2, rows, columns) matches, those below `MIN_MATCH_PROBABILITY` replaced by what is around them."""
     confidence = found[f"{side}_confidence"][0, 0]
-    weight = np.where(confidence > MIN_CONFIDENCE, confidence, 0)
+    weight = np.where(confidence > MIN_MATCH_PROBABILITY, confidence, 0)
     matches = np.ascontiguousarray(found[f"{side}_matches"][0].transpose(1, 2, 0))  # (rows, columns, 2)
     return push_pull(matches, weight).transpose(2, 0, 1)[None]

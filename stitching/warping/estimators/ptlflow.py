@@ -78,10 +78,10 @@ def ptlflow_warp(pair: CanvasPair, model: str, checkpoint: str = "") -> Warp:
         InputError: no such network or weights, or they give no finite flow.
         JobError: the network fails.
     """
-    return flow_warp(pair, PtlflowWarping(create_network(model, checkpoint or DEFAULT_WEIGHTS)))
+    return warp_by_network(pair, PtlflowWarping(create_network(model, checkpoint or DEFAULT_WEIGHTS)))
 
 
-def flow_warp(pair: CanvasPair, warping: nn.Module) -> Warp:
+def warp_by_network(pair: CanvasPair, warping: nn.Module) -> Warp:
     """The warp by a module with the call of `PtlflowWarping`, forward and backward to check it.
 
     Raises:

@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment.local_correlation import local_correlation
 from stitching.geometry.homographies import is_plausible, project
+from stitching.geometry.local_correlation import local_correlation
 from stitching.geometry.pixel_maps import pixel_grid, remap
 from stitching.geometry.rectangles import bounding_rectangle
 from stitching.io.picture import to_grey
 from stitching.network.interface import MULTIPLE, Runtime
 from stitching.network.runtime.window import MARGIN
-from stitching.warping.estimators.matches import MIN_CONFIDENCE, window_of
+from stitching.warping.estimators.matches import MIN_MATCH_PROBABILITY, window_of
 from stitching.warping.warp import CanvasPair, Estimator, Warp
 
 MAX_DISTANCE = 1.0  # cells between a match and where a homography puts it, up to which it is explained
@@ -47,13 +47,17 @@ class RealigningEstimator:
 
 
 def second_alignment(matching: Runtime, pair: CanvasPair) -> Homography | None:
-    """What moves the coarsely aligned target to where most of the network's matches are; None where it is there."""
+    """Homography (3, 3), canvas px, that most of the network's matches agree on.
+
+    None where it explains too few more matches than the present alignment.
+    """
     part = bounding_rectangle(pair.target_valid, MARGIN)
     window = window_of(pair.crop(part))
     found = matching(window.pictures)
-    rows, columns = np.nonzero(found["forward_confidence"][0, 0] > MIN_CONFIDENCE)
+    rows, columns = np.nonzero(found["forward_confidence"][0, 0] > MIN_MATCH_PROBABILITY)
     if len(rows) < MIN_MATCHES:
         return None
+    # as `rescale`, but divided: a product with the inverse of the scale would round differently
     start = (np.stack([columns, rows], axis=-1) + 0.5) * MULTIPLE / window.scale - 0.5  # (n, 2) px of the part
     start = start + np.array(part.origin)
     displacement = found["forward_matches"][0, :, rows, columns] / window.scale  # (n, 2)

@@ -11,10 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Field, Points, compose_flows, forward_backward_error, pixel_grid, remap
+from stitching.geometry.pixel_maps import Field, Grey, Points, compose_flows, forward_backward_error, pixel_grid, remap
 from stitching.io.picture import channel_mean
-
-Grey = NDArray[np.uint8]  # (h, w)
 
 MAX_DISAGREEMENT = 0.015  # of the diagonal, by which a match may move unlike its neighbours
 MIN_AGREEING = 3  # of its six nearest neighbours that must move alike

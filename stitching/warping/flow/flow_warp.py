@@ -15,7 +15,7 @@ from stitching.warping.warp import CanvasPair, Warp
 
 MAX_ROUND_TRIP_ERROR = 1.5  # px of forward-backward error up to which a pixel is trusted
 FLOW_MARGIN = 32  # px around the overlap in which flow is estimated too: filters look beyond its border
-OUTSIDE_CONFIDENCE = 0.9  # of pixels outside the reference's view: splatting puts those that it sees on top of them
+OUTSIDE_CONFIDENCE = 0.9  # of pixels outside the reference's view; below 1: consistent pixels are splatted on top
 TEXTURE_WINDOW = 15  # px
 FLAT_GRADIENT = 0.5  # grey levels per px: mean gradient of a picture that has nothing to match
 
@@ -47,7 +47,7 @@ def warp_from_flow(pair: CanvasPair, method: FlowMethod, extrapolation: Extrapol
         pair: what to warp.
         method: estimates the flow target -> reference and back; it gets the overlap and `FLOW_MARGIN` around it, and
             is not called where nothing overlaps.
-        extrapolation: fills what the flow does not tell.
+        extrapolation: fills pixels without a consistent flow.
 
     Returns:
         The warp; its confidence is 1 at consistent pixels of the overlap, 0 at the others.

@@ -1,7 +1,7 @@
 """Flow along epipolar lines by semi-global matching: for displacements that are too large for a local search.
 
 In a still scene a pixel can only match on its epipolar line, so that a large range can be searched pixel by pixel, and
-smoothness along several directions decides between places that look alike (Hirschmueller 2008). The pictures are
+smoothness along several directions decides between positions that look alike (Hirschmueller 2008). The pictures are
 uncalibrated, so they are rectified from their sparse matches (Hartley 1999).
 """
 
@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stitching.alignment.features import epipolar_inliers
 from stitching.geometry.homographies import Matrix, project
-from stitching.geometry.pixel_maps import OUTSIDE_ALL, Field, Mask, Points, pixel_grid, remap
+from stitching.geometry.pixel_maps import OUTSIDE_ALL, Field, Grey, Mask, Points, pixel_grid, remap
 from stitching.warping.flow.flow_warp import BidirectionalFlow
 
-Grey = NDArray[np.uint8]  # (h, w)
-
 MIN_MATCHES = 15  # that fit the epipolar geometry
+MAX_EPIPOLAR_ERROR, EPIPOLAR_ITERATIONS = 1.0, 5000  # px, with which it is sought
 MAX_ROW_ERROR = 1.5  # px, median over the matches after rectification
 MAX_STRETCH = 3.0  # by the rectification, anywhere in the overlap
 MAX_DISPARITIES = 160  # px, range of the search
@@ -86,7 +86,7 @@ def rectify(start: Points, end: Points, overlap: Mask, scale: float) -> Rectific
     Returns:
         None where the matches fit no epipolar geometry, or the rectified overlap would be distorted too much.
     """
-    inliers = _epipolar_inliers(start, end)
+    inliers = epipolar_inliers(start, end, MAX_EPIPOLAR_ERROR, EPIPOLAR_ITERATIONS, MIN_MATCHES)
     if inliers is None or not overlap.any():
         return None
     start, end = start[inliers], end[inliers]
@@ -105,16 +105,6 @@ def rectify(start: Points, end: Points, overlap: Mask, scale: float) -> Rectific
     if not np.nanmedian(row_error) <= MAX_ROW_ERROR * scale:
         return None
     return _framed(to_start, to_end, corners, start, end)
-
-
-def _epipolar_inliers(start: Points, end: Points) -> NDArray[np.bool_] | None:
-    """(n,): matches that fit one fundamental matrix; None where they are fewer than `MIN_MATCHES`."""
-    if len(start) < MIN_MATCHES:
-        return None
-    _, fits = cv2.findFundamentalMat(start, end, cv2.USAC_MAGSAC, 1.0, 0.999, 5000)
-    if fits is None or fits.sum() < MIN_MATCHES:
-        return None
-    return np.asarray(fits.ravel() > 0)
 
 
 def _rectifying_homographies(start: Points, end: Points, shape: tuple[int, ...]) -> tuple[Matrix, Matrix] | None:
@@ -149,7 +139,7 @@ def _framed(to_start: Matrix, to_end: Matrix, corners: Points, start: Points, en
     disparities = int(np.ceil((high - low) / DISPARITY_STEP)) * DISPARITY_STEP
     if disparities > MAX_DISPARITIES:
         return None
-    # What a pixel may match lies up to `disparities` px to the left of it, seen from the other picture to the right.
+    # Candidates for a pixel lie up to `disparities` px to its left; for the other picture, to its right.
     move_start = np.array([[1, 0, disparities - left], [0, 1, -top], [0, 0, 1]])
     move_end = np.array([[1, 0, disparities + low - left], [0, 1, -top], [0, 0, 1]])
     size = int(np.ceil(right - left)) + 1 + 2 * disparities, int(np.ceil(bottom - top)) + 1

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from homographies import REALISTIC, SIZE, grid_of, random_homographies
 
-from stitching.alignment.canvas_planning import plan_canvas
+from stitching.alignment.canvas_planning import plan_coarse_warp
 from stitching.alignment.coarse_alignment import Alignment
 from stitching.alignment.features import Matches
 from stitching.geometry.homographies import is_plausible, project
@@ -13,7 +13,9 @@ realistic = pytest.mark.parametrize("name", REALISTIC)
 
 def planned(homography, target_size=SIZE):
     nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
-    return plan_canvas(Alignment(np.asarray(homography, np.float64), nothing, "homography", 1, 1.0), SIZE, target_size)
+    return plan_coarse_warp(
+        Alignment(np.asarray(homography, np.float64), nothing, "homography", 1, 1.0), SIZE, target_size
+    )
 
 
 @realistic

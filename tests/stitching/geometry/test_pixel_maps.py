@@ -12,6 +12,7 @@ from stitching.geometry.pixel_maps import (
     remap,
     rescale,
     resize_field,
+    smoothstep,
 )
 
 
@@ -25,6 +26,14 @@ def wavy(points):
     """A smooth map, bent as strongly as a wide-angle cylinder."""
     x, y = points[..., 0], points[..., 1]
     return np.stack([x + 3 * np.sin(x / 200) + 2 * np.cos(y / 150), 1.02 * y + 2 * np.sin(x / 170)], axis=-1)
+
+
+def test_smoothstep_rises_from_0_to_1_and_is_flat_at_both_ends():
+    t = np.linspace(0, 1, 1001)
+    steps = np.diff(smoothstep(t))
+    assert smoothstep(t)[[0, 500, 1000]].tolist() == [0, 0.5, 1]
+    assert (steps > 0).all()
+    assert steps[[0, -1]].max() < 0.01 * steps.max()
 
 
 # --- push-pull ---

@@ -194,8 +194,8 @@ def test_what_is_drawn_over_a_cropped_panorama_lies_on_it(make_stitched: Make) -
     crop = Rectangle(60, 40, 240, 140)
     small = cv2.resize(whole.panorama, output)[crop.slices]
     alpha = np.full(small.shape[:2], 255, np.uint8)
-    layers = SimpleNamespace(size=output)
-    page = Page(render_report(make_stitched(panorama=small, alpha=alpha, layers=layers, crop=crop)))
+    pictures = SimpleNamespace(size=output)
+    page = Page(render_report(make_stitched(panorama=small, alpha=alpha, pictures=pictures, crop=crop)))
     seam = page.picture("The seam between")
     assert seam.shape == (100, 180, 4)
     columns = np.flatnonzero(seam[..., 3].max(axis=0))

@@ -78,7 +78,7 @@ def test_seam_lies_where_the_lead_changes_and_not_along_the_border() -> None:
     reference[5:35, :40], target[5:35, 20:] = True, True
     weight = np.zeros((40, 60), np.float32)
     weight[5:35, :30] = 1
-    line = visualize.seam(weight, reference, target)
+    line = visualize.seam_line(weight, reference, target)
     assert line[5:35, 29:31].all()
     line[5:35, 29:31] = False
     assert not line.any()

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from synthetic import SIZE, two_planes
 
-from stitching.alignment.canvas_planning import plan_canvas
+from stitching.alignment.canvas_planning import plan_coarse_warp
 from stitching.alignment.coarse_alignment import align
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, pixel_grid, remap, rescale
 from stitching.geometry.tears_and_folds import tears_and_folds
 from stitching.io.picture import as_picture, to_grey
-from stitching.warping.drawing import draw_canvas_pair
+from stitching.warping.canvas_pictures import draw_canvas_pair
 from stitching.warping.estimators.classical import classical, classical_flow, fill_outside
 from stitching.warping.estimators.registry import ESTIMATORS
 from stitching.warping.flow.flow_warp import BidirectionalFlow
@@ -42,7 +42,7 @@ class Estimated:
 def estimated():
     scene = two_planes()
     alignment = align(to_grey(scene.target), to_grey(scene.reference))
-    coarse = plan_canvas(alignment, SIZE, SIZE)
+    coarse = plan_coarse_warp(alignment, SIZE, SIZE)
     pair, coarse_map = draw_canvas_pair(as_picture(scene.reference), as_picture(scene.target), alignment, coarse, SCALE)
     in_reference = remap(scene.map_xy.astype(np.float32), coarse_map).astype(np.float64)
     height, width = pair.target_valid.shape

@@ -14,16 +14,16 @@ from synthetic import SIZE, two_planes
 from torch import nn
 
 from stitching import InputError, Options, stitch
-from stitching.alignment.canvas_planning import plan_canvas
+from stitching.alignment.canvas_planning import plan_coarse_warp
 from stitching.alignment.coarse_alignment import align
 from stitching.errors import JobError
 from stitching.geometry.pixel_maps import pixel_grid, remap, rescale
 from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture import as_picture, to_grey
 from stitching.network.pair_tensors import PairTensors
-from stitching.warping.drawing import draw_canvas_pair
+from stitching.warping.canvas_pictures import draw_canvas_pair
 from stitching.warping.estimators.classical import fill_outside
-from stitching.warping.estimators.ptlflow import MIN_SIDE, PtlflowWarping, create_network, flow_warp
+from stitching.warping.estimators.ptlflow import MIN_SIDE, PtlflowWarping, create_network, warp_by_network
 from stitching.warping.estimators.registry import ESTIMATORS, find_estimator
 from stitching.warping.flow.dense_inverse_search import dense_inverse_search
 from stitching.warping.warp import CanvasPair
@@ -255,7 +255,7 @@ def test_levels_of_other_sizes_or_units_are_not_given_as_steps(levels):
 
 def test_pictures_are_filled_as_for_the_classical_estimator():
     pair, network = strips(), Tiny()
-    flow_warp(pair, PtlflowWarping(network))
+    warp_by_network(pair, PtlflowWarping(network))
     expected = fill_outside(pair.crop(Rectangle(28, 0, 182, 140)))[::-1]  # the overlap and 32 px
     valid = network.images[0][0, :, :, :140, :154].permute(0, 2, 3, 1).numpy() * 255
     for picture, truth in zip(valid, expected, strict=True):
@@ -269,9 +269,9 @@ def test_a_good_flow_is_a_good_warp():
     """On the synthetic pair with a stand-in that finds flow: places, frames and directions are the right ones."""
     scene, scale = two_planes(), 0.9
     alignment = align(to_grey(scene.target), to_grey(scene.reference))
-    coarse = plan_canvas(alignment, SIZE, SIZE)
+    coarse = plan_coarse_warp(alignment, SIZE, SIZE)
     pair, places = draw_canvas_pair(as_picture(scene.reference), as_picture(scene.target), alignment, coarse, scale)
-    warp = flow_warp(pair, PtlflowWarping(Search(dense_inverse_search)))
+    warp = warp_by_network(pair, PtlflowWarping(Search(dense_inverse_search)))
     true_places = remap(scene.map_xy.astype(np.float32), places).astype(np.float64)
     truth = rescale(coarse.canvas.from_reference(true_places), scale) - pixel_grid(*pair.target_valid.shape)
     visible = (remap(scene.visible.astype(np.uint8), places) > 0) & pair.target_valid
@@ -286,7 +286,7 @@ def test_a_good_flow_is_a_good_warp():
 def test_an_inconsistent_flow_is_not_trusted():
     pair = strips()
     both_right = Search(lambda first, _: np.full((*first.shape, 2), 3, np.float32))
-    warp = flow_warp(pair, PtlflowWarping(both_right))
+    warp = warp_by_network(pair, PtlflowWarping(both_right))
     assert not warp.confidence[pair.overlap].any()
     assert not warp.residual.any()
 
@@ -295,13 +295,13 @@ def test_without_an_overlap_the_network_does_not_run():
     pair = strips()
     apart = CanvasPair(pair.reference, pair.target, pair.reference_valid, ~pair.reference_valid, NO_POINTS, NO_POINTS)
     network = Tiny()
-    assert not flow_warp(apart, PtlflowWarping(network)).residual.any()
+    assert not warp_by_network(apart, PtlflowWarping(network)).residual.any()
     assert not network.images
 
 
 def test_a_flow_that_is_not_finite_is_refused():
     nowhere = Search(lambda first, _: np.full((*first.shape, 2), np.nan, np.float32))
-    assert "no finite flow" in refused(lambda: flow_warp(strips(), PtlflowWarping(nowhere)))
+    assert "no finite flow" in refused(lambda: warp_by_network(strips(), PtlflowWarping(nowhere)))
 
 
 def test_a_failing_network_is_reported():
@@ -309,7 +309,7 @@ def test_a_failing_network_is_reported():
         raise RuntimeError("it wants\nfour pictures")
 
     with pytest.raises(JobError, match="it wants four pictures"):
-        flow_warp(strips(), PtlflowWarping(Search(fail)))
+        warp_by_network(strips(), PtlflowWarping(Search(fail)))
 
 
 # --- the real package ---

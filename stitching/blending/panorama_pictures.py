@@ -23,8 +23,8 @@ from stitching.io.picture import Picture
 
 
 @dataclass(frozen=True)
-class Layers:
-    """Both pictures and their places on the canvas, at any output size. Rectangles are output px.
+class PanoramaPictures:
+    """Both pictures and where they lie on the canvas, at any output size. Rectangles are output px.
 
     Attributes:
         reference, target: the pictures, already shrunk to the output's scale.
@@ -75,7 +75,7 @@ class Layers:
 
 
 def _sample(picture: Picture, map_xy: Field) -> tuple[Pixels, Mask]:
-    """A picture at the places `map_xy` (h, w, 2), its own px, by cubic interpolation, and where it has pixels."""
+    """A picture at the positions `map_xy` (h, w, 2), its own px, by cubic interpolation, and where it has pixels."""
     valid = inside(map_xy, picture.size)
     if picture.valid is not None:
         valid &= remap(picture.valid, map_xy) > 127

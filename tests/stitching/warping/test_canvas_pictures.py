@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from synthetic import SIZE, two_planes
 
-from stitching.alignment.canvas_planning import plan_canvas
+from stitching.alignment.canvas_planning import plan_coarse_warp
 from stitching.alignment.coarse_alignment import align
 from stitching.geometry.pixel_maps import pixel_grid, rescale
 from stitching.io.picture import as_picture, to_grey
-from stitching.warping.drawing import draw, draw_aligned_pair, draw_canvas_pair
+from stitching.warping.canvas_pictures import draw, draw_aligned_pair, draw_canvas_pair
 from stitching.warping.placement import Placement
 
 SCALE = 0.9  # of the working canvas
@@ -21,7 +21,7 @@ def drawn():
     scene = two_planes()
     pictures = as_picture(scene.reference), as_picture(scene.target)
     alignment = align(to_grey(scene.target), to_grey(scene.reference))
-    coarse = plan_canvas(alignment, SIZE, SIZE)
+    coarse = plan_coarse_warp(alignment, SIZE, SIZE)
     return pictures, alignment, coarse, *draw_canvas_pair(*pictures, alignment, coarse, SCALE)
 
 

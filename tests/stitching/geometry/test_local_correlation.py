@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stitching.alignment.local_correlation import local_correlation, local_moments
+from stitching.geometry.local_correlation import local_correlation, local_moments
 
 TEXTURE = np.random.default_rng(0).uniform(0, 255, (40, 60)).astype(np.float32)
 
