@@ -27,17 +27,15 @@ def mtl_bench_command(
     """
     if missing := [package for package in ("torch", "sklearn", "albumentations") if find_spec(package) is None]:
         raise InputError(f"mtl-bench needs {', '.join(missing)}: pip install 'parastitch[train]'")
-    import torch
-
     from apps.benchmarking.execution import execute_in_subprocesses
     from apps.benchmarking.method_comparison import compare
     from apps.benchmarking.reports.plots import write_plots
     from apps.benchmarking.reports.result_tables import write_results
     from apps.benchmarking.result_store import ResultStore
+    from stitching.network.devices import require_device
 
     check_folder(output)
-    if options.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: this machine has no such device; use --device cpu")
+    require_device(options.device)
     store = ResultStore(output, options.cache or output / "cache")
     log = partial(print, file=sys.stderr, flush=True)
     comparison = compare(options, store, execute_in_subprocesses(options.jobs), log)

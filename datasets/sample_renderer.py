@@ -22,7 +22,7 @@ from datasets.scenes.mesh_file import load_mesh_scenes
 from datasets.scenes.scene import Scene
 from datasets.textures.bank import TextureBank, checksum, load_bank, make_bank
 from datasets.viewpoints.search import choose_viewpoints
-from stitching.errors import InputError
+from stitching.network.devices import require_device
 
 
 class SampleRenderer:
@@ -88,8 +88,7 @@ def open_renderer(options: SampleOptions, seed: int, device: str = "cpu") -> Sam
     Raises:
         InputError: the folder of textures or the mesh cannot be used, or the device is not there.
     """
-    if device != "cpu" and not torch.cuda.is_available():
-        raise InputError(f"--device {device}: this machine has no such device; use --device cpu")
+    require_device(device)
     if options.scene is None:
         return SampleRenderer(options, seed, torch.device(device), load_bank(options.textures))
     scenes, textures = load_mesh_scenes(options.scene)

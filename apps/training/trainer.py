@@ -24,8 +24,9 @@ from apps.training.validation import Metrics, score_of, validate
 from datasets.examples.batch import ExampleBatch
 from mtl.optimization import NonFiniteError
 from mtl.strategy import StepResult
-from stitching.errors import InputError, JobError
+from stitching.errors import JobError
 from stitching.io.files import check_folder
+from stitching.network.devices import require_device
 
 
 def train(mode: Mode, output: Path, options: TrainOptions, report: Callable[[str], None] = print) -> Metrics:
@@ -129,8 +130,7 @@ def _validate(run: Run, batches: Sequence[ExampleBatch], output: Path, log: Trai
 def _fabric(options: TrainOptions) -> Fabric:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    if options.device == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"--device {options.device}: this machine has no such device; use --device cpu")
+    require_device(options.device)
     fabric = Fabric(
         accelerator="gpu" if options.device == "cuda" else options.device,
         devices=options.devices,

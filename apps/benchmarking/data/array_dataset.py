@@ -11,7 +11,6 @@ from torch import Tensor
 
 from datasets.labels import Labels
 
-Arrays = Mapping[str, NDArray[Any]]  # IMAGE and tasks, a row for each example, in the smallest type that holds them
 IMAGE = "image"
 _MAPS_AT_ONCE = 64  # label maps that are read together
 
@@ -36,11 +35,12 @@ class ArrayDataset:
     """A finite set of examples; the arrays may lie on disk.
 
     Attributes:
-        arrays: pictures (n, 3, h, w) uint8; maps of classes and binary maps uint8, others float32.
+        arrays: by IMAGE and task, a row for each example: pictures (n, 3, h, w) uint8; maps of classes and binary maps
+            uint8, others float32.
         labels: by task, what its maps mean.
     """
 
-    arrays: Arrays
+    arrays: Mapping[str, NDArray[Any]]
     labels: Mapping[str, Labels]
 
     def __len__(self) -> int:

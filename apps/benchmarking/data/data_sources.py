@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from apps.benchmarking.settings import SCENES, DataSettings
 from datasets.labels import Labels
-from datasets.multitask import MultiTaskScenes
+from datasets.multitask import Item, MultiTaskScenes
 from datasets.options import SampleOptions
 from datasets.public.registry import open_public
 from datasets.scenes.scene import Kind
@@ -26,15 +25,13 @@ _SCENE_SEEDS = {"train": 1, "test": 2, "validation": 3}
 _TEST_SPLITS = {"surreal": "test"}  # of the others "val": their test labels are missing or not public
 _VALIDATION_SEED = 0x76616C  # of the choice of validation pictures
 
-Item = tuple[Tensor, Mapping[str, Tensor]]  # image (3, h, w) float32 BGR in 0 .. 1, label maps by task
-
 
 @dataclass(frozen=True, eq=False)
 class DataSource:
     """The items of one part of a data set, and what is known about them.
 
     Attributes:
-        items: one after the other.
+        items: one after the other: image (3, h, w) float32 BGR in 0 .. 1, label maps by task.
         count: number of items.
         labels: by task, what its maps mean.
         corrupted: by task (count,) which items have another one's label; tasks without any are missing.

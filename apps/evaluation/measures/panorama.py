@@ -31,7 +31,7 @@ _GHOST_WINDOW = 15  # px, over which the panorama is compared with its sources
 _GHOST_TEXTURE, _GHOST_CORRELATION = 6.0, 0.8  # grey levels; a ghost's correlation is below
 _RIM = np.ones((9, 9), np.uint8)  # 4 px of the overlap's border are not compared
 
-Grey = NDArray[np.float32]  # (h, w), 0..255
+GreyFloat = NDArray[np.float32]  # (h, w), 0..255
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ def _size_spread(found: Registration) -> float:
 def _against_sources(pair: SourcePair, view: FeatureView) -> dict[str, float | None]:
     """Ghost, fidelity and seam of the panorama, where both sources are found in it; empty where they are not."""
     panorama, both = view.grey, view.valid > 0
-    fitted: list[Grey] = []
+    fitted: list[GreyFloat] = []
     for source in (pair.reference, pair.target):
         found = register(view, source, pair.diagonal)
         if found is None:
@@ -253,7 +253,7 @@ def _against_sources(pair: SourcePair, view: FeatureView) -> dict[str, float | N
     }
 
 
-def _ghost(panorama: Grey, sources: list[Grey], both: NDArray[np.bool_]) -> float | None:
+def _ghost(panorama: GreyFloat, sources: list[GreyFloat], both: NDArray[np.bool_]) -> float | None:
     correlation = np.maximum(*(local_correlation(panorama, source, _GHOST_WINDOW) for source in sources))
     variance = np.maximum(*(local_moments(picture, _GHOST_WINDOW)[1] for picture in (panorama, sources[0])))
     textured = both & (variance > _GHOST_TEXTURE**2)
@@ -262,7 +262,7 @@ def _ghost(panorama: Grey, sources: list[Grey], both: NDArray[np.bool_]) -> floa
     )
 
 
-def _gradient(picture: Grey) -> Grey:
+def _gradient(picture: GreyFloat) -> GreyFloat:
     """Length of the gradient, grey levels per px."""
     x, y = (cv2.Sobel(picture, cv2.CV_32F, *order, scale=0.125) for order in ((1, 0), (0, 1)))
     return np.asarray(np.hypot(x, y), np.float32)

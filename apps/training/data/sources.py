@@ -6,10 +6,11 @@ All can be pickled: processes that prepare examples get a copy. What is costly t
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,6 +33,8 @@ from stitching.io.picture_reader import read_picture
 
 MAX_VALIDATION_PAIRS = 32  # photographed pairs that are not trained on
 
+_CACHE_FORMAT = 2  # of labels and files of a cache
+
 Source = Callable[[int], Example]  # index -> example
 
 
@@ -46,6 +49,11 @@ class FolderSource:
     folder: Path
     size: Size
     jitter_alignment: bool
+
+    @property
+    def label(self) -> dict[str, Any]:
+        """What a cache of its examples is labelled with; paths are written as text."""
+        return {"source": "folder"} | asdict(self)
 
     def __call__(self, index: int) -> Example:
         """The example of sample `index`. Raises InputError where a file is missing or damaged."""
@@ -79,6 +87,11 @@ class GeneratorSource:
     seed: int
     jitter_alignment: bool
 
+    @property
+    def label(self) -> dict[str, Any]:
+        """As for FolderSource."""
+        return {"source": "generator"} | asdict(self)
+
     def __call__(self, index: int) -> Example:
         """Make a sample and its example; textures are loaded at the first one."""
         sample = _renderer(self.options, self.seed)(index)
@@ -102,6 +115,11 @@ class PairSource:
     folder: Path
     size: Size
     jitter_alignment: bool
+
+    @property
+    def label(self) -> dict[str, Any]:
+        """As for FolderSource."""
+        return {"source": "pairs"} | asdict(self)
 
     def __call__(self, index: int) -> Example:
         """The example of pair `index`. Raises InputError where a picture is damaged or transparent in part."""
@@ -158,7 +176,8 @@ class CachedSource:
 
     def __post_init__(self) -> None:
         """Label the folder. Raises InputError where it cannot be written or holds examples of another source."""
-        label, path = json.dumps(repr(self.source)), self.folder / "examples.json"
+        label = json.dumps({"format": _CACHE_FORMAT} | self.source.label, default=os.fspath, sort_keys=True)
+        path = self.folder / "examples.json"
         if path.exists() and path.read_text() != label:
             raise InputError(f"{self.folder} holds examples of {path.read_text()}; choose another --cache for {label}")
         check_folder(self.folder)

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stitching.errors import InputError, JobError, one_line
+from stitching.errors import JobError, one_line
 from stitching.io.files import AnyPath
+from stitching.network.devices import require_device
 from stitching.network.interface import Device, GraphInterface, Planes
 from stitching.network.runtime.torch_graphs import TorchGraph, torch_graph
 from stitching.network.weights import open_network
@@ -24,10 +25,8 @@ class TorchRuntime:
     @classmethod
     def open(cls, graph: GraphInterface, path: AnyPath, device: Device = "auto") -> "TorchRuntime":
         """Read a file. Raises InputError as `open_network`, and where there is no such device."""
-        cuda = torch.cuda.is_available()
-        if device == "cuda" and not cuda:
-            raise InputError("--device cuda: this machine has no such device; use --device cpu")
-        chosen = "cuda" if cuda and device != "cpu" else "cpu"
+        require_device(device)
+        chosen = "cuda" if torch.cuda.is_available() and device != "cpu" else "cpu"
         return cls(torch_graph(graph, open_network(path)).to(chosen), chosen)
 
     def __call__(self, inputs: Mapping[str, NDArray[np.float32]]) -> Planes:

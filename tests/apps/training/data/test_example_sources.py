@@ -1,6 +1,8 @@
 """Sources of training examples, and their cache."""
 
+import json
 import pickle
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -63,6 +65,29 @@ def test_a_cache_of_another_source_is_refused(folder, tmp_path):
     ):
         with pytest.raises(InputError, match="choose another --cache"):
             CachedSource(other, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "label"),
+    [
+        (FolderSource(Path("a"), (8, 4), True), {"source": "folder", "folder": "a", "size": [8, 4]}),
+        (PairSource(Path("a"), (8, 4), True), {"source": "pairs", "folder": "a", "size": [8, 4]}),
+        (
+            GeneratorSource(SampleOptions(scene=Path("b.obj")), 3, True),
+            {"source": "generator", "seed": 3, "options": json.loads(
+                '{"size": [640, 512], "scenes": ["room", "street", "landscape", "clutter"], "scene": "b.obj",'
+                '"textures": null, "overlap": [0.3, 0.85], "parallax": [1.0, 20.0], "fov": [45.0, 75.0],'
+                '"roll": [-8.0, 8.0], "baseline": [1.0, 0.3, 0.4], "supersampling": 2, "photometry": true,'
+                '"keep_clean": false, "geometry": false}'
+            )},
+        ),
+    ],
+)  # fmt: skip
+def test_the_label_of_a_cache_does_not_depend_on_names_of_classes(tmp_path, source, label):
+    renamed = type("Renamed", (type(source),), {})(**vars(source))
+    for same in (source, renamed, source):
+        CachedSource(same, tmp_path)
+        assert json.loads((tmp_path / "examples.json").read_text()) == {"format": 2, "jitter_alignment": True} | label
 
 
 def test_a_cache_that_cannot_be_a_folder_is_refused(folder, tmp_path):
