@@ -169,10 +169,12 @@ def _network_calls(pair: CanvasPair, device: str, half: bool) -> dict[str, Call]
 def _raft_calls(pair: CanvasPair, device: str, half: bool) -> dict[str, Call]:
     if find_spec("ptlflow") is None:
         return {}
-    from stitching.warping.estimators.ptlflow import PtlflowWarping, create_network
+    import ptlflow
+
+    from stitching.warping.estimators.ptlflow import PtlflowWarping
 
     tensors = _tensors(pair, device)
-    raft = PtlflowWarping(create_network("raft_small")).eval().to(device)
+    raft = PtlflowWarping(ptlflow.get_model("raft_small")).eval().to(device)
     return {RAFT: _inferring(lambda: raft(tensors), device, half)}
 
 

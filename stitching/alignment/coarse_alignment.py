@@ -99,7 +99,7 @@ def align(
     matches = match_features(target, reference, target_mask, reference_mask)
     tolerance = max(1.0, EPIPOLAR_TOLERANCE * _diagonal(target.shape))
     fits = epipolar_inliers(matches.target, matches.reference, tolerance, 3000, MIN_INLIERS)
-    trusted = matches if fits is None else matches.select(fits)  # those with parallax fit, too
+    trusted = matches if fits is None else matches.select(fits)
     diagonal = _diagonal(reference.shape)
     planes = list(_planes(trusted, PLANE_TOLERANCE * diagonal))
     candidates = [(plane, "homography") for plane in planes]

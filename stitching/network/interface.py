@@ -25,14 +25,13 @@ class GraphInterface:
 
     Attributes:
         name: of the graph; its file is `name`.onnx.
-        inputs, outputs: name -> channels, in the order of the torch module's arguments and results.
-        stride: outputs are (1, channels, h / stride, w / stride).
+        inputs, outputs: name -> channels, in the order of an exported file. Outputs of `MATCHING` have one value a
+            cell, (1, channels, h / MULTIPLE, w / MULTIPLE), those of the others are as large as the inputs.
     """
 
     name: str
     inputs: Mapping[str, int]
     outputs: Mapping[str, int]
-    stride: int = 1
 
     def check(self, inputs: Mapping[str, NDArray[np.generic]]) -> None:
         """Raise InputError where names, shapes, types or the size of the planes are not this graph's."""
@@ -64,7 +63,6 @@ MATCHING = GraphInterface(
         "backward_matches": 2,  # the same for every cell of the reference
         "backward_confidence": 1,
     },
-    stride=MULTIPLE,
 )
 PWM = GraphInterface(
     "pwm",

@@ -13,12 +13,12 @@ from stitching.network.interface import MULTIPLE, check_size
 
 @dataclass(frozen=True, eq=False)
 class PairTensors:
-    """b pairs on windows of the reference's plane, the targets coarsely aligned."""
+    """b pairs on windows of the reference's plane; the targets coarsely aligned for PWM, warped for SIGMo."""
 
     reference: Tensor  # (b, 3, h, w) float BGR, 0 .. 1, 0 where not valid
     target: Tensor  # (b, 3, h, w) the same
     reference_valid: Tensor  # (b, 1, h, w) float, 0 or 1
-    target_valid: Tensor  # (b, 1, h, w) the same
+    target_valid: Tensor  # (b, 1, h, w) the same; for SIGMo 0 .. 1, coverage of the splatted target
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stitching.network.backbone import EIGHTH, QUARTER, SLOPE, Features
-from stitching.network.pair_tensors import check_window
+from stitching.network.pair_tensors import PairTensors, check_window
 from stitching.network.splatting import MIN_COVERAGE
 from stitching.network.tensor_maps import push_pull, resize_like
 
@@ -16,16 +16,6 @@ MAX_GAIN = 4.0
 _WIDTHS = 16, 32, 48, 96, 112  # channels at the full size, 1/2, 1/4, 1/8, 1/16
 _GROUPS = 8  # of channels, for the norms
 _HEAD_DEVIATION = 0.02  # of the heads' outputs at first: nearly 0, yet the layers before them get gradients
-
-
-@dataclass(frozen=True, eq=False)
-class StitchInputs:
-    """b pairs on windows of the reference's plane, the targets where their warps put them."""
-
-    reference: Tensor  # (b, 3, h, w) BGR 0 .. 1, 0 where not valid
-    target: Tensor  # (b, 3, h, w) splatted, 0 where not covered
-    reference_valid: Tensor  # (b, 1, h, w) float 0 or 1
-    target_valid: Tensor  # (b, 1, h, w) float 0 .. 1, coverage of the splat, no more than 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +59,11 @@ class StitchedImageGenerating(nn.Module):
         self.gain = _head(eighth, 3)
         self.fill = _head(quarter, 3)
 
-    def forward(self, inputs: StitchInputs, reference_features: Features, target_features: Features) -> Generated:
+    def forward(self, inputs: PairTensors, reference_features: Features, target_features: Features) -> Generated:
         """The stitch and its fields.
 
         Args:
-            inputs: pairs on windows (b, 3, h, w).
+            inputs: pairs with warped targets.
             reference_features, target_features: of the pictures in `inputs`, from the backbone.
 
         Raises InputError where h or w is no multiple of 8 or below 32: pad the window with pixels that are not valid.
@@ -82,7 +72,7 @@ class StitchedImageGenerating(nn.Module):
         reference, target = inputs.reference.float(), inputs.target.float()
         valid = inputs.reference_valid.float()
         covered = torch.where(inputs.target_valid >= MIN_COVERAGE, inputs.target_valid, 0).float()
-        inputs = StitchInputs(reference, target, valid, covered)
+        inputs = PairTensors(reference, target, valid, covered)
         logit, log_gain, tint = self._heads(inputs, reference_features, target_features)
         weight = _weight(logit, valid, covered)
         log_gain = _extrapolate_gain(log(MAX_GAIN) * torch.tanh(log_gain), valid * (covered > 0))
@@ -92,10 +82,11 @@ class StitchedImageGenerating(nn.Module):
         return Generated(weight, gain, fill, torch.where((valid > 0) | (covered > 0), blended, fill))
 
     def _heads(
-        self, inputs: StitchInputs, reference_features: Features, target_features: Features
+        self, inputs: PairTensors, reference_features: Features, target_features: Features
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Outputs of the heads, float32: weight (b, 1, h, w), gain (b, 3, h / 8, w / 8), fill (b, 3, h / 4, w / 4)."""
-        reference, target, valid, covered = vars(inputs).values()
+        reference, target = inputs.reference, inputs.target
+        valid, covered = inputs.reference_valid, inputs.target_valid
         difference = (reference - target).abs() * valid * covered
         centred = (reference - 0.5) * 2 * valid, (target - 0.5) * 2 * covered
         full = functional.leaky_relu(self.stem(torch.cat([*centred, 4 * difference, valid, covered], dim=1)), SLOPE)

@@ -10,7 +10,7 @@ from stitching.network.backbone import Backbone, Features
 from stitching.network.pair_tensors import PairTensors, Start, check_window
 from stitching.network.pixelwise_warping import PixelwiseWarp, PixelwiseWarping
 from stitching.network.splatting import splat
-from stitching.network.stitched_image_generating import Generated, StitchedImageGenerating, StitchInputs
+from stitching.network.stitched_image_generating import Generated, StitchedImageGenerating
 
 WARP, STITCH = "warp", "stitch"  # the tasks of the backbone's batch norms
 
@@ -19,7 +19,7 @@ WARP, STITCH = "warp", "stitch"  # the tasks of the backbone's batch norms
 class StitchedPair:
     """Inputs and outputs of SIGMo."""
 
-    inputs: StitchInputs
+    inputs: PairTensors
     generated: Generated
 
 
@@ -49,10 +49,10 @@ class StitchingNetwork(nn.Module):
             importance: (b, 1, h, w), which of two pixels that land on one position is on top, as for `splat`.
         """
         splatted = splat(pair.target, residual, importance, pair.target_valid)
-        inputs = StitchInputs(pair.reference, splatted.values, pair.reference_valid, splatted.coverage.clamp_max(1))
+        inputs = PairTensors(pair.reference, splatted.values, pair.reference_valid, splatted.coverage.clamp_max(1))
         return StitchedPair(inputs, self.generate(inputs))
 
-    def generate(self, inputs: StitchInputs) -> Generated:
+    def generate(self, inputs: PairTensors) -> Generated:
         """SIGMo on a target that is already warped. Raises InputError for sizes as `check_window`."""
         pictures, valid = (inputs.reference, inputs.target), (inputs.reference_valid, inputs.target_valid)
         return self.generating(inputs, *self._features(pictures, valid, STITCH))  # type: ignore[no-any-return]

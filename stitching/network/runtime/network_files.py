@@ -22,8 +22,8 @@ def graph_file(graph: GraphInterface, weights: str = "") -> Path:
     """
     path = Path(weights).expanduser() if weights else SHIPPED  # the shell leaves a ~ behind a colon as it is
     if path.suffix == ".safetensors" and path.is_file():
-        if find_spec("torch") is None:
-            raise InputError(f"{path} needs the package torch: pip install 'parastitch[train]'")
+        if missing := [package for package in ("torch", "safetensors") if find_spec(package) is None]:
+            raise InputError(f"{path} needs {' and '.join(missing)}: pip install 'parastitch[train]'")
         return path
     file = path / f"{graph.name}.onnx"
     if file.is_file():

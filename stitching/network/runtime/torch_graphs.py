@@ -1,5 +1,8 @@
 """The graphs of `stitching.network.interface` as torch modules: to export them, or to run them as they are."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -7,12 +10,13 @@ from stitching.network.backbone import Features
 from stitching.network.correlation import CELL, best_match
 from stitching.network.interface import MATCHING, PWM, SIGMO, GraphInterface
 from stitching.network.pair_tensors import PairTensors, Start
-from stitching.network.stitched_image_generating import StitchInputs
 from stitching.network.stitching_network import StitchingNetwork
 
+Tensors = Mapping[str, Tensor]  # name -> (1, channels, h, w)
 
-class TorchGraph(nn.Module):
-    """A network as one graph: takes the inputs of its interface, in their order, and gives its outputs in theirs."""
+
+class TorchGraph(nn.Module, ABC):
+    """A network as one graph."""
 
     interface: GraphInterface
 
@@ -21,26 +25,36 @@ class TorchGraph(nn.Module):
         super().__init__()
         self.network = network.eval()
 
+    @abstractmethod
+    def compute(self, inputs: Tensors) -> Tensors:
+        """The outputs of the interface, by name."""
+
+    def forward(self, *inputs: Tensor) -> list[Tensor]:
+        """The same for an exporter: inputs and outputs in the order of the interface."""
+        outputs = self.compute(dict(zip(self.interface.inputs, inputs, strict=True)))
+        return [outputs[name] for name in self.interface.outputs]
+
 
 class MatchingGraph(TorchGraph):
     """The best matches of the target's cells in the reference, and of the reference's in the target."""
 
     interface = MATCHING
 
-    def forward(self, reference: Tensor, target: Tensor, reference_valid: Tensor, target_valid: Tensor) -> list[Tensor]:
+    def compute(self, inputs: Tensors) -> Tensors:
         """The outputs of `MATCHING`."""
-        pair = PairTensors(reference, target, reference_valid, target_valid)
-        exchanged = PairTensors(target, reference, target_valid, reference_valid)
-        reference_features, target_features = self.network.warp_features(pair)
-        forward = self._matches(pair, reference_features, target_features)
-        return [*forward, *self._matches(exchanged, target_features, reference_features)]
+        pair = _pair(inputs)
+        exchanged = PairTensors(pair.target, pair.reference, pair.target_valid, pair.reference_valid)
+        reference, target = self.network.warp_features(pair)
+        forward = self._matches("forward", pair, reference, target)
+        return forward | self._matches("backward", exchanged, target, reference)
 
-    def _matches(self, pair: PairTensors, reference: Features, target: Features) -> tuple[Tensor, Tensor]:
-        """(1, 2, h / 8, w / 8) px and (1, 1, h / 8, w / 8)."""
+    def _matches(self, side: str, pair: PairTensors, reference: Features, target: Features) -> dict[str, Tensor]:
+        """Displacements (1, 2, h / 8, w / 8) px, and their confidence (1, 1, h / 8, w / 8)."""
         logits = self.network.warping.match(pair, reference, target)
         displacement, confidence = best_match(logits, *target.eighth.shape[2:])
         # best_match weights the displacement with the confidence
-        return CELL * displacement / confidence.clamp_min(1e-6), confidence
+        matches = CELL * displacement / confidence.clamp_min(1e-6)
+        return {f"{side}_matches": matches, f"{side}_confidence": confidence}
 
 
 class PwmGraph(TorchGraph):
@@ -48,29 +62,21 @@ class PwmGraph(TorchGraph):
 
     interface = PWM
 
-    def forward(
-        self,
-        reference: Tensor,
-        target: Tensor,
-        reference_valid: Tensor,
-        target_valid: Tensor,
-        start: Tensor,
-        trusted: Tensor,
-    ) -> list[Tensor]:
+    def compute(self, inputs: Tensors) -> Tensors:
         """The outputs of `PWM`."""
-        warp = self.network.warp(PairTensors(reference, target, reference_valid, target_valid), Start(start, trusted))
-        return [warp.extrapolated, torch.sigmoid(warp.visibility)]
+        warp = self.network.warp(_pair(inputs), Start(inputs["start"], inputs["trusted"]))
+        return {"residual": warp.extrapolated, "confidence": torch.sigmoid(warp.visibility)}
 
 
 class SigmoGraph(TorchGraph):
-    """SIGMo on pictures that are in their places."""
+    """SIGMo on a target that is already warped."""
 
     interface = SIGMO
 
-    def forward(self, reference: Tensor, target: Tensor, reference_valid: Tensor, target_valid: Tensor) -> list[Tensor]:
+    def compute(self, inputs: Tensors) -> Tensors:
         """The outputs of `SIGMO`."""
-        generated = self.network.generate(StitchInputs(reference, target, reference_valid, target_valid))
-        return [generated.weight, generated.gain]
+        generated = self.network.generate(_pair(inputs))
+        return {"weight": generated.weight, "gain": generated.gain}
 
 
 TORCH_GRAPHS: tuple[type[TorchGraph], ...] = (MatchingGraph, PwmGraph, SigmoGraph)
@@ -80,3 +86,7 @@ def torch_graph(graph: GraphInterface, network: StitchingNetwork) -> TorchGraph:
     """A network as the module of one graph."""
     (module,) = (kind for kind in TORCH_GRAPHS if kind.interface is graph)
     return module(network)
+
+
+def _pair(inputs: Tensors) -> PairTensors:
+    return PairTensors(inputs["reference"], inputs["target"], inputs["reference_valid"], inputs["target_valid"])

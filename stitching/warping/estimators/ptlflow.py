@@ -1,4 +1,4 @@
-"""Flow networks of the package ptlflow (Morimitsu 2021) as estimators of the warp, and as modules to train.
+"""Flow networks of the package ptlflow (Morimitsu 2021) as estimators of the warp.
 
 Its code is Apache-2.0; the weights that its authors trained are CC BY-NC-SA: not for commercial use.
 """
@@ -8,7 +8,6 @@ import pickle
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,21 +27,10 @@ MIN_SIDE = 256  # px: the coarsest levels of some networks, at 1/64 or 1/128, ar
 DEFAULT_WEIGHTS = "things"  # trained on FlyingThings3D; most networks have them
 
 
-@dataclass(frozen=True, eq=False)
-class FlowSequence:
-    """The flow of a network as residuals."""
-
-    sequence: tuple[Tensor, ...]  # (b, 2, h, w) px, successively refined; the last one is the result
-
-
 class PtlflowWarping(nn.Module):
-    """A flow network of ptlflow, to train or to use.
+    """A flow network of ptlflow as a module that takes a pair of any size.
 
-    Call: a pair of any size -> `FlowSequence`; in training mode with every step, if the network refines step by step.
     Where a picture is not valid, it shows the other one, as for the classical estimator.
-
-    Attributes:
-        network: the bare network; save its `state_dict()` as safetensors, and `--warp ptlflow:MODEL:FILE` takes it.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -50,19 +38,13 @@ class PtlflowWarping(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, pair: PairTensors) -> FlowSequence:
-        """The residuals of the target: the flow from the target to the reference."""
+    def forward(self, pair: PairTensors) -> Tensor:
+        """(b, 2, h, w) px: the residual of the target, which is the flow from the target to the reference."""
         height, width = pair.target.shape[2:]
         below, right = max(MIN_SIDE - height, 0), max(MIN_SIDE - width, 0)
         pictures = [functional.pad(p, (0, right, 0, below), mode="replicate") for p in _filled(pair)]
-        found: Mapping[str, Any] = self.network({"images": torch.stack(pictures, dim=1)})
-        result: Tensor = found["flows"][:, 0]
-        steps = list(found.get("flow_preds", ())) if self.training else []
-        alike = all(isinstance(step, Tensor) and step.shape == result.shape for step in steps)
-        # Coarse-to-fine networks give their levels in various sizes, units and orders.
-        if not steps or not alike or not torch.equal(steps[-1], result):
-            steps = [result]
-        return FlowSequence(tuple(step[..., :height, :width] for step in steps))
+        flow: Tensor = self.network({"images": torch.stack(pictures, dim=1)})["flows"][:, 0]
+        return flow[..., :height, :width]
 
 
 def ptlflow_warp(pair: CanvasPair, model: str, checkpoint: str = "") -> Warp:
@@ -95,10 +77,9 @@ def warp_by_network(pair: CanvasPair, warping: nn.Module) -> Warp:
             to_tensor(array) for array in (pair.reference, pair.target, pair.reference_valid, pair.target_valid)
         )
         try:
-            # Not inference_mode: some networks keep tensors of a call, which later could not be trained with.
             with torch.no_grad(), _silence():
-                forward = warping(PairTensors(reference, target, reference_valid, target_valid)).sequence[-1]
-                backward = warping(PairTensors(target, reference, target_valid, reference_valid)).sequence[-1]
+                forward = warping(PairTensors(reference, target, reference_valid, target_valid))
+                backward = warping(PairTensors(target, reference, target_valid, reference_valid))
         except Exception as error:  # some want more than two pictures, or a GPU, or more memory
             raise JobError(f"the flow network failed ({one_line(error)}); use another one") from error
         if not (forward.isfinite().all() and backward.isfinite().all()):
@@ -114,13 +95,13 @@ def _to_field(flow: Tensor) -> Field:
     return field
 
 
-def create_network(model: str, checkpoint: str | None = None) -> nn.Module:
+def create_network(model: str, checkpoint: str) -> nn.Module:
     """A network of ptlflow.
 
     Args:
         model: its name there.
         checkpoint: file of weights: .safetensors, or what torch saved of tensors alone, as ptlflow's .ckpt; or the name
-            of weights that ptlflow offers for download; None = random weights, to be trained.
+            of weights that ptlflow offers for download.
 
     Raises:
         InputError: no such network, it cannot be created here, or no such weights for it. Nothing pickled is run.
@@ -142,8 +123,7 @@ def create_network(model: str, checkpoint: str | None = None) -> nn.Module:
             raise InputError(
                 f"ptlflow cannot create its network {model} here: {one_line(error)}; use another one"
             ) from error
-    if checkpoint is not None:
-        _restore(network, model, checkpoint)
+    _restore(network, model, checkpoint)
     return network
 
 
@@ -204,7 +184,7 @@ def _mapping(loaded: object) -> dict[str, Any]:
 
 
 def _filled(pair: PairTensors) -> tuple[Tensor, Tensor]:
-    """Target and reference (b, 3, h, w), as `classical.fill_outside` makes them; with gradient, on any device."""
+    """Target and reference (b, 3, h, w), as `classical.fill_outside` makes them, on any device."""
     overlap = pair.reference_valid * pair.target_valid
     count = overlap.sum((2, 3), keepdim=True).clamp_min(1)
     means = [(p * overlap).sum((2, 3), keepdim=True) / count for p in (pair.reference, pair.target)]  # (b, 3, 1, 1)

@@ -17,7 +17,7 @@ from stitching.geometry.pixel_maps import OUTSIDE_ALL, Field, Grey, Mask, Points
 from stitching.warping.flow.flow_warp import BidirectionalFlow
 
 MIN_MATCHES = 15  # that fit the epipolar geometry
-MAX_EPIPOLAR_ERROR, EPIPOLAR_ITERATIONS = 1.0, 5000  # px, with which it is sought
+MAX_EPIPOLAR_ERROR = 1.0  # px between an inlier and its epipolar line
 MAX_ROW_ERROR = 1.5  # px, median over the matches after rectification
 MAX_STRETCH = 3.0  # by the rectification, anywhere in the overlap
 MAX_DISPARITIES = 160  # px, range of the search
@@ -86,7 +86,7 @@ def rectify(start: Points, end: Points, overlap: Mask, scale: float) -> Rectific
     Returns:
         None where the matches fit no epipolar geometry, or the rectified overlap would be distorted too much.
     """
-    inliers = epipolar_inliers(start, end, MAX_EPIPOLAR_ERROR, EPIPOLAR_ITERATIONS, MIN_MATCHES)
+    inliers = epipolar_inliers(start, end, MAX_EPIPOLAR_ERROR, 5000, MIN_MATCHES)
     if inliers is None or not overlap.any():
         return None
     start, end = start[inliers], end[inliers]

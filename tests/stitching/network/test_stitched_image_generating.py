@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from stitching.errors import InputError
 from stitching.network.backbone import EIGHTH, QUARTER, Features
+from stitching.network.pair_tensors import PairTensors
 from stitching.network.splatting import MIN_COVERAGE
-from stitching.network.stitched_image_generating import Generated, StitchedImageGenerating, StitchInputs
+from stitching.network.stitched_image_generating import Generated, StitchedImageGenerating
 
 H, W = 64, 96
 
@@ -33,10 +34,10 @@ def masks(height: int = H, width: int = W) -> tuple[Tensor, Tensor]:
     return valid[0], valid[1]
 
 
-def pair(height: int = H, width: int = W) -> StitchInputs:
+def pair(height: int = H, width: int = W) -> PairTensors:
     reference_valid, target_valid = masks(height, width)
     reference, target = noise(1, 1, 3, height, width), noise(2, 1, 3, height, width)
-    return StitchInputs(reference * reference_valid, target * target_valid, reference_valid, target_valid)
+    return PairTensors(reference * reference_valid, target * target_valid, reference_valid, target_valid)
 
 
 def network(spread: float = 0.0) -> StitchedImageGenerating:
@@ -49,13 +50,13 @@ def network(spread: float = 0.0) -> StitchedImageGenerating:
     return module
 
 
-def generate(module: StitchedImageGenerating, inputs: StitchInputs) -> Generated:
+def generate(module: StitchedImageGenerating, inputs: PairTensors) -> Generated:
     height, width = inputs.reference.shape[2:]
     return module(inputs, features(3, height, width), features(4, height, width))
 
 
 @torch.no_grad()
-def evaluate(module: StitchedImageGenerating, inputs: StitchInputs) -> Generated:
+def evaluate(module: StitchedImageGenerating, inputs: PairTensors) -> Generated:
     return generate(module, inputs)
 
 
@@ -104,7 +105,7 @@ def test_before_training_it_is_a_plain_blend() -> None:
 def test_before_training_holes_have_the_mean_colour_around() -> None:
     reference_valid, target_valid = masks()
     dark, light = 0.25 * reference_valid, 0.75 * target_valid * (1 - reference_valid)
-    inputs = StitchInputs(
+    inputs = PairTensors(
         dark.expand(-1, 3, -1, -1), light.expand(-1, 3, -1, -1), reference_valid, target_valid * (1 - reference_valid)
     )
     hole = evaluate(network(), inputs).fill[..., : H // 8, :]
@@ -183,7 +184,7 @@ def test_learns_one_pair() -> None:
     target = 0.6 * (scene + intruder * (noise(7, 1, 3, H, W) - scene))
     red = torch.tensor([0.1, 0.1, 0.9]).view(1, 3, 1, 1)
     truth = torch.where(reference_valid + target_valid > 0, scene, red)
-    inputs = StitchInputs(scene * reference_valid, target * target_valid, reference_valid, target_valid)
+    inputs = PairTensors(scene * reference_valid, target * target_valid, reference_valid, target_valid)
     module = network()
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
     losses = []
@@ -213,7 +214,7 @@ def test_other_sides_are_refused_with_what_to_do() -> None:
 
 def test_a_picture_does_not_depend_on_its_batch() -> None:
     one, module = pair(), network(0.1)
-    two = StitchInputs(*[torch.cat([first, first.flip(2)]) for first in vars(one).values()])
+    two = PairTensors(*[torch.cat([first, first.flip(2)]) for first in vars(one).values()])
     maps = [Features(*[torch.cat([one, one.flip(2)]) for one in vars(features(seed)).values()]) for seed in (3, 4)]
     together, alone = module(two, *maps).stitched[:1], generate(module, one).stitched
     assert torch.allclose(together, alone, atol=1e-4)

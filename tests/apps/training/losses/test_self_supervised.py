@@ -13,7 +13,8 @@ from apps.training.options import TASKS
 from apps.training.prediction import pair_of
 from datasets.examples.batch import collate_examples
 from datasets.examples.example import Example
-from stitching.network.stitched_image_generating import Generated, StitchInputs
+from stitching.network.pair_tensors import PairTensors
+from stitching.network.stitched_image_generating import Generated
 from stitching.network.stitching_network import StitchedPair, StitchingNetwork
 
 
@@ -81,7 +82,7 @@ def stitched(weight, gain=1.0, target_gain=1.0, ghost=False):
     column = torch.arange(64).expand(1, 1, 64, 64)
     reference_valid, target_valid = (column < 48).float(), (column >= 16).float()
     target = torch.where((column >= 24) & (column < 32), 0.5 - scene, scene) if ghost else scene
-    inputs = StitchInputs(scene * reference_valid, target_gain * target * target_valid, reference_valid, target_valid)
+    inputs = PairTensors(scene * reference_valid, target_gain * target * target_valid, reference_valid, target_valid)
     weights = torch.where(column < 16, 1.0, torch.where(column < 48, weight, 0.0)).requires_grad_(True)
     gains = torch.full_like(scene, gain).requires_grad_(True)
     return StitchedPair(inputs, Generated(weights, gains, scene, scene)), torch.ones(1, 1, 64, 64)

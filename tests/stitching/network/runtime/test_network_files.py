@@ -1,5 +1,6 @@
 """Trained weights by name: what is opened and when; missing or damaged files are reported, nothing steps in."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from apps.cli import main
 from stitching.blending.registry import find_generator
 from stitching.errors import InputError
 from stitching.network.interface import GRAPHS, MATCHING, PWM, SIGMO
-from stitching.network.runtime import checked_file, network_files
+from stitching.network.runtime import checked_file, network_files, torch_runtime
 from stitching.network.runtime.checked_file import CHECKSUMS, SHIPPED
 from stitching.network.runtime.network_files import graph_file, load_runtime
+from stitching.network.stitching_network import StitchingNetwork
 from stitching.warping.estimators.registry import find_estimator
 
 
@@ -73,6 +75,24 @@ def test_the_graphs_of_two_networks_in_turns_are_opened_once_each(tmp_path: Path
     assert len({id(runtime) for runtime in first}) == len(calls)
 
 
+def test_the_graphs_of_a_training_share_one_opened_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    opened: list[str] = []
+
+    def open_network(path: str) -> StitchingNetwork:
+        opened.append(path)
+        return StitchingNetwork()
+
+    monkeypatch.setattr(torch_runtime, "open_network", open_network)
+    weights = tmp_path / "network.safetensors"
+    weights.touch()
+    for graph in GRAPHS:
+        load_runtime(graph, str(weights), "cpu")
+    assert opened == [str(weights)]
+    os.utime(weights, ns=(1, 1))  # other weights were written there
+    load_runtime(SIGMO, str(weights), "cpu")
+    assert len(opened) == 2
+
+
 def test_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("HOME", str(folder))
     assert graph_file(SIGMO, "~/half") == folder / "half" / "sigmo.onnx"
@@ -100,11 +120,12 @@ def test_missing_weights_are_reported_with_their_path(path: str) -> None:
             find(f"{kind}:{path}")
 
 
-def test_weights_of_a_training_need_torch_and_exported_ones_do_not(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("missing", [("torch",), ("safetensors",), ("torch", "safetensors")], ids=" and ".join)
+def test_weights_of_a_training_need_torch_and_safetensors_and_exported_ones_do_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(network_files, "find_spec", lambda package: None)
-    with pytest.raises(InputError, match=r"needs the package torch: pip install 'parastitch\[train\]'"):
+    monkeypatch.setattr(network_files, "find_spec", lambda package: None if package in missing else package)
+    with pytest.raises(InputError, match=rf"needs {' and '.join(missing)}: pip install 'parastitch\[train\]'"):
         find_estimator(f"matches:{folder / 'half.safetensors'}")
     find_estimator(f"matches:{folder / 'half'}")
     find_estimator("matches")
