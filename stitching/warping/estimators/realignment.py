@@ -49,7 +49,7 @@ class RealigningEstimator:
 def second_alignment(matching: Runtime, pair: CanvasPair) -> Homography | None:
     """Homography (3, 3), canvas px, that most of the network's matches agree on.
 
-    None where it explains too few more matches than the present alignment.
+    None where it explains fewer than `MIN_IMPROVEMENT` times as many of them as the present alignment.
     """
     part = bounding_rectangle(pair.target_valid, MARGIN)
     window = window_of(pair.crop(part))

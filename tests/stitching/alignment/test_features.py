@@ -4,7 +4,7 @@ import pytest
 from synthetic import two_planes
 
 from stitching.alignment import features
-from stitching.alignment.features import match_features
+from stitching.alignment.features import epipolar_inliers, match_features
 from stitching.io.picture import to_grey
 
 
@@ -80,3 +80,15 @@ def test_selecting_keeps_pairs_together(pair):
     assert np.array_equal(some.target, matches.target[[4, 2]])
     assert np.array_equal(some.reference, matches.reference[[4, 2]])
     assert len(matches.select(np.zeros(len(matches), bool))) == 0
+
+
+def test_matches_on_their_epipolar_lines_are_inliers_whatever_their_parallax():
+    random = np.random.default_rng(0)
+    first = random.uniform(0, 400, (120, 2))
+    second = first + np.stack([random.uniform(5, 60, 120), np.zeros(120)], axis=-1)  # a camera that moved sideways
+    second[:20, 1] += random.uniform(20, 80, 20)  # wrong matches
+    inliers = epipolar_inliers(first, second, 1.0, 3000, minimum=50)
+    assert inliers[20:].mean() > 0.95
+    assert inliers[:20].mean() < 0.2
+    assert epipolar_inliers(first, second, 1.0, 3000, minimum=115) is None
+    assert epipolar_inliers(first[:10], second[:10], 1.0, 3000, minimum=15) is None
