@@ -46,8 +46,8 @@ from robustness_conditions import CONDITIONS, Case, cases
 
 from apps.evaluation.measures.generated_warp import BAD_ERROR, MAX_ERROR
 from apps.tables import MISSING, markdown, write_csv
+from datasets.arrays import Doubles, Pixels
 from datasets.options import SampleOptions
-from datasets.sample import Doubles, Pixels
 from datasets.storage.charts import side_by_side
 from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Field, remap, rescale

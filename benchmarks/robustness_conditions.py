@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 import torch
 
+from datasets.arrays import Doubles, Floats, Pixels
 from datasets.generate import GenerateJob, OpenRenderer, generate
 from datasets.options import SampleOptions
 from datasets.photometry import Look, apply_look
-from datasets.sample import Doubles, Floats, Pixels, Visibility
+from datasets.sample import Visibility
 from datasets.sample_renderer import SampleRenderer
 from datasets.scenes.shapes.outlines import person
 from datasets.storage.reading import read_samples

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from datasets.arrays import Doubles
 from datasets.options import SampleOptions
-from datasets.sample import Doubles
 from datasets.scenes.scene import Standpoint
 
 ATTEMPTS = 4  # standpoints and directions that a request holds

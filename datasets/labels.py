@@ -1,11 +1,17 @@
-"""Kinds of label maps in multi-task data sets, for generated and public ones alike."""
+"""Items and label maps of multi-task data sets, generated and public ones alike."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+from torch import Tensor
 
 IGNORED = 255  # in maps of classes and binary maps: unknown
 
 LabelKind = Literal["classes", "binary", "distance", "normals"]
+Item = tuple[Tensor, Mapping[str, Tensor]]  # image (3, h, w) float32 BGR in 0 .. 1; task -> label map, see Labels
+Arrays = Mapping[str, NDArray[Any]]  # "image" and tasks, in the smallest types that hold them
 
 
 @dataclass(frozen=True)

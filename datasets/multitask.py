@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from datasets.camera_request import CameraRequest
+from datasets.labels import Arrays, Item
 from datasets.options import SampleOptions
 from datasets.rendering.batch_renderer import render
 from datasets.rendering.cameras import FREE_DISTANCE, Cameras, look_at
@@ -32,9 +32,6 @@ TASKS = ("segmentation", "depth", "normals", "edges")
 
 _CORRUPTION_SEED = 0x6D746C  # gives other random numbers than the scenes get
 _COLUMNS = 32  # of rays, per candidate view
-
-Item = tuple[Tensor, dict[str, Tensor]]
-Arrays = dict[str, NDArray[Any]]  # "image" and TASKS, in types that take little space
 
 
 class MultiTaskScenes(Dataset[Item]):

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.sample import Floats, Pixels
+from datasets.arrays import Floats, Pixels
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # before the import, which would ask the net for its newest version
 import albumentations

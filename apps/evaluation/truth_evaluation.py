@@ -13,9 +13,9 @@ from apps.evaluation.measures.generated_warp import GeneratedWarpErrors, measure
 from apps.evaluation.scoring import Row
 from apps.evaluation.truth_methods import find_method
 from apps.tables import write_csv
+from datasets.arrays import Pixels
 from datasets.examples.example import truth_of
 from datasets.examples.windows import Window, WindowTruth, coarse_alignment, draw_pair, plane_window, truth_on_window
-from datasets.sample import Pixels
 from datasets.storage.reading import read_samples
 from datasets.storage.samples import StoredSample
 from stitching.blending.blend import Generator

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.arrays import Doubles, Floats, Pixels
 from datasets.examples.windows import (
     PairTruth,
     WindowTruth,
@@ -14,7 +15,7 @@ from datasets.examples.windows import (
     jittered,
     truth_on_window,
 )
-from datasets.sample import Doubles, Floats, Pixels, Sample
+from datasets.sample import Sample
 from datasets.storage.samples import StoredSample
 from stitching.geometry.pixel_maps import Size
 from stitching.warping.estimators.classical import classical

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.sample import Doubles, Floats, Pixels, Visibility
+from datasets.arrays import Doubles, Floats, Pixels
+from datasets.sample import Visibility
 from stitching.alignment.coarse_alignment import align
 from stitching.errors import InputError
 from stitching.geometry.homographies import project, scaling_homography

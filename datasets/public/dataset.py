@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from datasets.labels import IGNORED, Labels
+from datasets.labels import IGNORED, Item, Labels
 from datasets.public.layout import Layout
 from datasets.public.readers import Map
 from stitching.errors import InputError
-
-Item = tuple[Tensor, dict[str, Tensor]]
 
 
 class MultiTaskDataset(Dataset[Item]):

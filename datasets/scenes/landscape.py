@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from datasets.arrays import Doubles
 from datasets.scenes.lighting import daylight
-from datasets.scenes.scene import Doubles, Kind, Scene, Standpoint
+from datasets.scenes.scene import Kind, Scene, Standpoint
 from datasets.scenes.shapes.flat import bars, boxes, level_ground
 from datasets.scenes.shapes.mesh_builder import MeshBuilder
 from datasets.scenes.shapes.outlines import animal, bush, cutouts, person

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datasets.scenes.scene import Floats, Light
+from datasets.arrays import Floats
+from datasets.scenes.scene import Light
 from datasets.scenes.shapes.paint import Palette
 
 

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scenes.scene import Doubles, Floats, Kind, Light, Scene
+from datasets.arrays import Doubles, Floats, Pixels
+from datasets.scenes.scene import Kind, Light, Scene
 from datasets.scenes.shapes.ambient_occlusion import ambient_openness
 from datasets.scenes.shapes.mesh_builder import SMALLEST_AREA
 from datasets.scenes.shapes.vectors import areas, unit
@@ -18,7 +19,6 @@ from stitching.errors import InputError, one_line
 if TYPE_CHECKING:
     import trimesh
 
-Pixels = NDArray[np.uint8]
 
 FORMATS = (".glb", ".gltf", ".obj", ".ply")
 LARGEST_TEXTURE = 2048  # px a side

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from datasets.arrays import Doubles
 from datasets.scenes.lighting import room_light, through_windows
-from datasets.scenes.scene import Doubles, Kind, Scene, Standpoint
+from datasets.scenes.scene import Kind, Scene, Standpoint
 from datasets.scenes.shapes.flat import CLOSED, boxes
 from datasets.scenes.shapes.mesh_builder import MeshBuilder
 from datasets.scenes.shapes.paint import Palette

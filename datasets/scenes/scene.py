@@ -6,9 +6,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
-Ints = NDArray[np.int32]
+from datasets.arrays import Floats, Ints
 
 
 class Kind(IntEnum):

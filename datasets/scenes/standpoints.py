@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scenes.scene import Doubles, Floats, Standpoint
+from datasets.arrays import Doubles, Floats
+from datasets.scenes.scene import Standpoint
 from datasets.scenes.shapes.vectors import cross, unit
 from stitching.errors import InputError
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from datasets.arrays import Doubles
 from datasets.scenes.lighting import daylight
-from datasets.scenes.scene import Doubles, Kind, Scene, Standpoint
+from datasets.scenes.scene import Kind, Scene, Standpoint
 from datasets.scenes.shapes.flat import CLOSED, bars, boxes, level_ground, panels
 from datasets.scenes.shapes.mesh_builder import MeshBuilder
 from datasets.scenes.shapes.outlines import animal, bush, cutouts, person

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from datasets.sample import Doubles, Pixels
+from datasets.arrays import Doubles, Pixels
 
 BINS = 24
 WIDTH, HEIGHT = 620, 360  # px, of one chart

@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.arrays import Floats, Pixels
 from datasets.options import SampleOptions
-from datasets.sample import Floats, Geometry, Pixels, Sample
+from datasets.sample import Geometry, Sample
 from stitching.errors import InputError, JobError
 
 MAX_COORDINATE = 32768  # px; up to it, float32 holds 1/256 px exactly

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from datasets.sample import Doubles, Pixels
+from datasets.arrays import Doubles, Pixels
 from datasets.storage.charts import histogram, side_by_side
 from datasets.storage.reading import read_records, read_samples
 from datasets.storage.records import Record

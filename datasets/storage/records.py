@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.arrays import Floats
 from datasets.options import SampleOptions
-from datasets.sample import Floats, Sample
+from datasets.sample import Sample
 from datasets.storage.encoding import STEPS_PER_PIXEL
 from stitching.errors import InputError, JobError
 from stitching.io.files import atomic_write

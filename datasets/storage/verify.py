@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.sample import Pixels, Visibility
+from datasets.arrays import Pixels
+from datasets.sample import Visibility
 from datasets.storage.encoding import StoredArrays, StoredView, decode
 from datasets.storage.folder import folder_member, meta_files, read_files, read_lines
 from datasets.storage.records import Description, Record, read_description, read_line

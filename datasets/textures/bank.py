@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.arrays import Pixels
 from datasets.textures.patterns import PATTERNS
 from stitching.errors import InputError
+from stitching.geometry.pixel_maps import smoothstep
 from stitching.io.metadata.formats import parse_picture
-
-Pixels = NDArray[np.uint8]
 
 _EXTENSIONS = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 _LARGE_FILE = 1 << 20  # bytes; larger files are decoded at reduced size where that suffices
@@ -148,8 +148,7 @@ def _squares(picture: Pixels, side: int) -> list[Pixels]:
 
 def _seamless(picture: Pixels, band: int) -> Pixels:
     """Cut `band` px off the right and bottom sides and fade them into the opposite ones: the rest is tileable."""
-    share = (np.arange(band, dtype=np.float32) + 0.5) / band
-    share = (share * share * (3 - 2 * share))[:, None, None]
+    share = smoothstep((np.arange(band, dtype=np.float32) + 0.5) / band)[:, None, None]
     for _ in range(2):
         kept = picture[:-band].copy()
         kept[:band] = np.rint(share * picture[:band] + (1 - share) * picture[-band:])

@@ -6,16 +6,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.arrays import Pixels
 from datasets.textures.periodic import (
     FINEST,
-    Pixels,
     coloured,
     courses,
     mix,
     noise,
     pick,
     pixel_centres,
-    smoothstep,
+    smooth_ramp,
     stains,
     to_pixels,
 )
@@ -68,7 +68,7 @@ def _wall(rng: np.random.Generator, side: int, floors: int) -> Colours:
     light = 1 + 0.05 * noise(rng, side, 2, 40, 0.5, (4.0, 1.0)) + 0.04 * noise(rng, side, 30, FINEST, 0.1)
     if rng.random() < 0.4:
         bricks = courses(y, x, 96, 32, 0.5)
-        light *= bricks.spread(1 + 0.1 * rng.normal(size=(96, 32))) * (0.8 + 0.2 * smoothstep(bricks.edge, 0.0, 0.002))
+        light *= bricks.spread(1 + 0.1 * rng.normal(size=(96, 32))) * (0.8 + 0.2 * smooth_ramp(bricks.edge, 0.0, 0.002))
     in_floor = (y * floors + 0.06) % 1
     ledge = rng.choice([0.0, 1.0]) * (in_floor < 0.06)
     shadow = rng.choice([0.0, 1.0]) * 0.35 * ((in_floor >= 0.06) & (in_floor < 0.085))
@@ -118,7 +118,7 @@ def _glass(height: int, width: int, style: _Style, rng: np.random.Generator) -> 
         covered |= y < rng.uniform(0.2, 1.1)
     view = np.where(covered[..., None], coloured(cover, style.curtain), room)
     slant = rng.uniform(-0.5, 0.5)
-    sky = smoothstep(y + slant * x + rng.normal(0, 0.1), 0.0, 1.0)
+    sky = smooth_ramp(y + slant * x + rng.normal(0, 0.1), 0.0, 1.0)
     reflected = np.array([190.0, 175.0, 160.0]) * (1 - sky)[..., None] + np.array([70.0, 72.0, 70.0]) * sky[..., None]
     return np.asarray(view + rng.uniform(0.15, 0.5) * (reflected - 0.5 * view))
 

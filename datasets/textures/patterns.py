@@ -7,12 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from datasets.arrays import Doubles, Pixels
 from datasets.textures.designed import facade, sign
 from datasets.textures.periodic import (
     FINEST,
     Courses,
-    Field,
-    Pixels,
     cells,
     coloured,
     courses,
@@ -22,7 +21,7 @@ from datasets.textures.periodic import (
     pixel_centres,
     sample_wrapped,
     shading,
-    smoothstep,
+    smooth_ramp,
     stains,
     stamp,
     to_pixels,
@@ -35,7 +34,7 @@ def brick(rng: np.random.Generator, side: int) -> Pixels:
     """Running bond, 18 courses of 6 bricks, with mortar, burnt bricks and stains."""
     wall = _uneven_courses(rng, side, 18, 6, 0.5, uneven=0.0012)
     joint = rng.uniform(0.004, 0.006)
-    body = smoothstep(wall.edge + 0.0012 * noise(rng, side, 20, 120), joint * 0.7, joint * 1.3)
+    body = smooth_ramp(wall.edge + 0.0012 * noise(rng, side, 20, 120), joint * 0.7, joint * 1.3)
     base = pick(rng, (60, 75, 150), (70, 95, 165), (85, 120, 170), (125, 160, 190), (65, 70, 105))
     tints = base * (1 + 0.13 * rng.normal(size=(18, 6, 1)) + 0.04 * rng.normal(size=(18, 6, 3)))
     tints[rng.random((18, 6)) < 0.08] *= 0.6
@@ -64,8 +63,8 @@ def concrete(rng: np.random.Generator, side: int) -> Pixels:
     light = 1 + 0.05 * noise(rng, side, 2, FINEST, 0.6) + 0.03 * noise(rng, side, 60, FINEST, 0.0)
     light *= 1 + 0.05 * noise(rng, side, 3, 60, 0.4, (6.0, 1.0))  # runs of water
     light *= panels.spread(1 + 0.05 * rng.normal(size=(2, 2)))
-    light *= 1 - 0.45 * (1 - smoothstep(panels.edge, 0.0015, 0.0045))
-    pores = smoothstep(noise(rng, side, 30, 140, 0.2), 2.5, 3.1)
+    light *= 1 - 0.45 * (1 - smooth_ramp(panels.edge, 0.0015, 0.0045))
+    pores = smooth_ramp(noise(rng, side, 30, 140, 0.2), 2.5, 3.1)
     light *= 1 - 0.5 * pores
     return to_pixels(coloured(light, pick(rng, (150, 158, 162), (125, 130, 132), (165, 172, 180))))
 
@@ -83,7 +82,7 @@ def wood(rng: np.random.Generator, side: int) -> Pixels:
     light = (1 + 0.09 * rings + 0.07 * fibres + 0.04 * bend) * planks.spread(1 + 0.13 * rng.normal(size=(1, n)))
     to_end = np.abs(grain_y % 1 - 0.5)
     gap = np.minimum(np.minimum(planks.x, 1 - planks.x) / n, to_end)
-    light *= 0.35 + 0.65 * smoothstep(gap, 0.001, 0.004)
+    light *= 0.35 + 0.65 * smooth_ramp(gap, 0.001, 0.004)
     base = pick(rng, (70, 115, 165), (45, 80, 130), (110, 150, 185), (35, 55, 85), (125, 135, 140))
     colours = mix(base, base * (0.88, 0.95, 1.0), 0.5 + 0.5 * rings)
     return to_pixels(coloured(light * stains(rng, side, 0.04), colours))
@@ -95,7 +94,7 @@ def tiles(rng: np.random.Generator, side: int) -> Pixels:
     n = int(rng.choice([4, 6, 8]))
     grid = courses(y, x, n, n, float(rng.choice([0.0, 0.0, 0.5])))
     joint = rng.uniform(0.003, 0.005)
-    body = smoothstep(grid.edge, joint * 0.8, joint * 1.4)
+    body = smooth_ramp(grid.edge, joint * 0.8, joint * 1.4)
     base = pick(rng, (215, 220, 225), (150, 175, 195), (120, 125, 130), (130, 120, 85), (75, 95, 130), (185, 195, 190))
     tints = base * (1 + rng.uniform(0.02, 0.1) * rng.normal(size=(n, n, 1)))
     shifts = rng.random((n, n, 2))
@@ -114,9 +113,9 @@ def asphalt(rng: np.random.Generator, side: int) -> Pixels:
     """Worn asphalt: light and dark grit in tar, cracks, patches."""
     grit = noise(rng, side, 60, FINEST, 0.0)
     light = 1 + 0.15 * np.tanh(grit) + 0.10 * noise(rng, side, 25, 120, 0.0)
-    light += 0.35 * smoothstep(grit, 1.9, 2.6)
+    light += 0.35 * smooth_ramp(grit, 1.9, 2.6)
     light *= stains(rng, side, 0.06) * (1 - 0.5 * _cracks(rng, side, 3))
-    light *= 1 - 0.12 * smoothstep(noise(rng, side, 1, 12, 1.0), 0.9, 1.0)  # patches
+    light *= 1 - 0.12 * smooth_ramp(noise(rng, side, 1, 12, 1.0), 0.9, 1.0)  # patches
     return to_pixels(coloured(light, pick(rng, (92, 92, 90), (75, 74, 72), (115, 118, 120))))
 
 
@@ -145,7 +144,7 @@ def soil(rng: np.random.Generator, side: int) -> Pixels:
     relief = noise(rng, side, 3, FINEST, 0.75)
     crumbs = cells(rng, y, x, 48)
     stony = (rng.random(48 * 48) < rng.uniform(0.03, 0.2))[crumbs.number]
-    stone = stony * smoothstep(crumbs.edge, 0.1, 0.35) * smoothstep(0.55 - crumbs.centre, 0.0, 0.1)
+    stone = stony * smooth_ramp(crumbs.edge, 0.1, 0.35) * smooth_ramp(0.55 - crumbs.centre, 0.0, 0.1)
     earth = pick(rng, (55, 80, 110), (75, 105, 140), (45, 60, 78), (90, 130, 165))
     colours = mix(earth * np.ones((side, side, 1)), earth * 0.5 + (85.0, 90.0, 92.0), stone)
     light = (1 + 0.08 * relief + 0.08 * noise(rng, side, 60, FINEST, 0.0)) * stains(rng, side, 0.08)
@@ -159,7 +158,7 @@ def gravel(rng: np.random.Generator, side: int) -> Pixels:
     wobble = 0.25 / n
     y, x = y + wobble * noise(rng, side, 3, 3 * n, 0.8), x + wobble * noise(rng, side, 3, 3 * n, 0.8)
     stones = cells(rng, y, x, n)
-    rise = smoothstep(stones.edge, 0.0, 0.5)
+    rise = smooth_ramp(stones.edge, 0.0, 0.5)
     base = pick(rng, (130, 138, 145), (120, 145, 170), (105, 110, 112), (150, 165, 180))
     tints = base * (1 + 0.2 * rng.normal(size=(n * n, 1)) + 0.03 * rng.normal(size=(n * n, 3)))
     light = (0.25 + 0.8 * rise) * (1 + 0.07 * noise(rng, side, 20, FINEST, 0.2))
@@ -172,10 +171,10 @@ def rock(rng: np.random.Generator, side: int) -> Pixels:
     rough = noise(rng, side, 2, FINEST, 0.85)
     layers = noise(rng, side, 5, 60, 0.6, (1.0, 5.0))
     blocks = cells(rng, y + 0.02 * layers, x + 0.03 * rough, int(rng.integers(3, 6)))
-    crack = 1 - smoothstep(blocks.edge + 0.02 * rough, 0.0, 0.06)
+    crack = 1 - smooth_ramp(blocks.edge + 0.02 * rough, 0.0, 0.06)
     relief = 3.0 * rough + 1.5 * layers - 3 * crack
     base = pick(rng, (110, 125, 135), (90, 115, 145), (130, 138, 140), (80, 88, 95))
-    lichen = 0.5 * smoothstep(noise(rng, side, 3, FINEST, 0.7), 1.2, 1.9)
+    lichen = 0.5 * smooth_ramp(noise(rng, side, 3, FINEST, 0.7), 1.2, 1.9)
     colours = mix(base * np.ones((side, side, 1)), pick(rng, (95, 140, 140), (70, 120, 150), (80, 95, 80)), lichen)
     light = (1 + 0.08 * layers + 0.06 * noise(rng, side, 40, FINEST, 0.1)) * (1 - 0.55 * crack)
     return to_pixels(coloured(light * shading(relief, 0.45) * stains(rng, side, 0.06), colours))
@@ -222,12 +221,12 @@ def metal(rng: np.random.Generator, side: int) -> Pixels:
     panels = courses(y, x, int(rng.integers(1, 3)), int(rng.integers(1, 4)))
     brushed = rng.uniform(0.01, 0.06)
     light = 1 + brushed * noise(rng, side, 8, FINEST, 0.1, (1.0, 30.0)) + 0.04 * noise(rng, side, 1, 6, 1.0)
-    scratches = smoothstep(noise(rng, side, 15, FINEST, 0.2, (3.0, 40.0)), 2.6, 3.4)
+    scratches = smooth_ramp(noise(rng, side, 15, FINEST, 0.2, (3.0, 40.0)), 2.6, 3.4)
     light += 0.12 * scratches + 0.01 * noise(rng, side, 60, FINEST, 0.0)
-    seam = smoothstep(panels.edge, 0.001, 0.004)
+    seam = smooth_ramp(panels.edge, 0.001, 0.004)
     light *= (0.45 + 0.55 * seam) * panels.spread(1 + 0.03 * rng.normal(size=(2, 3)))
     base = pick(rng, (180, 178, 175), (140, 138, 135), (120, 90, 60), (70, 75, 150), (90, 110, 85), (190, 205, 210))
-    rust = smoothstep(noise(rng, side, 2, FINEST, 0.8), *((1.6, 2.6) if rng.random() < 0.35 else (3.5, 5.0)))
+    rust = smooth_ramp(noise(rng, side, 2, FINEST, 0.8), *((1.6, 2.6) if rng.random() < 0.35 else (3.5, 5.0)))
     rusty = coloured(1 + 0.2 * noise(rng, side, 10, FINEST, 0.4), np.array([45.0, 75.0, 120.0]))
     return to_pixels(coloured(light, mix(base * np.ones((side, side, 1)), rusty, rust)))
 
@@ -254,12 +253,12 @@ def roof(rng: np.random.Generator, side: int) -> Pixels:
     bulge = rng.choice([0.0, 1.0])  # flat slates or round tiles
     base = pick(rng, (60, 85, 160), (75, 100, 150), (85, 80, 75), (70, 72, 95), (55, 65, 110))
     tints = base * (1 + 0.12 * rng.normal(size=(rows, columns, 1)) + 0.03 * rng.normal(size=(rows, columns, 3)))
-    light = 0.75 + 0.3 * laid.y - 0.5 * smoothstep(laid.y, 0.93, 0.99)  # the lower edge throws a shadow
-    light -= 0.3 * (1 - smoothstep(laid.y, 0.0, 0.18))
+    light = 0.75 + 0.3 * laid.y - 0.5 * smooth_ramp(laid.y, 0.93, 0.99)  # the lower edge throws a shadow
+    light -= 0.3 * (1 - smooth_ramp(laid.y, 0.0, 0.18))
     light *= 1 + bulge * 0.3 * np.cos(np.pi * laid.x)
-    light *= 1 - 0.5 * (1 - smoothstep(np.minimum(laid.x, 1 - laid.x), 0.01, 0.05))
+    light *= 1 - 0.5 * (1 - smooth_ramp(np.minimum(laid.x, 1 - laid.x), 0.01, 0.05))
     light *= 1 + 0.07 * noise(rng, side, 10, FINEST, 0.3)
-    moss = 0.6 * smoothstep(noise(rng, side, 2, FINEST, 0.7), 1.4, 2.2)
+    moss = 0.6 * smooth_ramp(noise(rng, side, 2, FINEST, 0.7), 1.4, 2.2)
     colours = mix(laid.spread(tints), np.array([50.0, 90.0, 80.0]), moss)
     return to_pixels(coloured(light * stains(rng, side, 0.08), colours))
 
@@ -268,7 +267,7 @@ def clouds(rng: np.random.Generator, side: int) -> Pixels:
     """Grey clouds on black: brightness is the amount of cloud."""
     billows = np.abs(noise(rng, side, 3, FINEST, 1.0))
     cover = noise(rng, side, 1, FINEST, 1.1) - 0.35 * billows
-    thick = smoothstep(cover, rng.uniform(-0.6, 0.3), 1.6)
+    thick = smooth_ramp(cover, rng.uniform(-0.6, 0.3), 1.6)
     return to_pixels(coloured(thick * (1 - 0.15 * billows), np.full(3, 255.0)))
 
 
@@ -278,7 +277,7 @@ def stripes(rng: np.random.Generator, side: int) -> Pixels:
     n = int(rng.choice([4, 6, 8]))
     band = x * n % 1
     first, second = pick(rng, (225, 230, 235), (170, 195, 215)), rng.uniform(40, 160, 3)
-    share = smoothstep(band, 0.0, 0.01) * (1 - smoothstep(band, 0.5, 0.51))
+    share = smooth_ramp(band, 0.0, 0.01) * (1 - smooth_ramp(band, 0.5, 0.51))
     colours = mix(first, second, share)
     return to_pixels(coloured(_worn(rng, side), colours))
 
@@ -291,7 +290,7 @@ def checker(rng: np.random.Generator, side: int) -> Pixels:
     first, second = pick(rng, (210, 220, 225), (150, 175, 195)), pick(rng, (40, 40, 42), (40, 45, 95), (75, 55, 40))
     colours = np.where(((grid.row + grid.column) % 2 == 0)[..., None], first, second)
     marbled = 1 + 0.05 * noise(rng, side, 4, FINEST, 0.7)
-    gap = 0.6 + 0.4 * smoothstep(grid.edge, 0.0008, 0.003)
+    gap = 0.6 + 0.4 * smooth_ramp(grid.edge, 0.0008, 0.003)
     return to_pixels(coloured(marbled * gap * _worn(rng, side), colours))
 
 
@@ -304,15 +303,15 @@ def _uneven_courses(
     return courses(y + uneven * stray_y, x + uneven * stray_x, rows, columns, shift)
 
 
-def _cracks(rng: np.random.Generator, side: int, n: int) -> Field:
+def _cracks(rng: np.random.Generator, side: int, n: int) -> Doubles:
     """Sparse thin branching lines: 1 on them, else 0."""
     y, x = pixel_centres(side)
     bend = 0.035
     net = cells(rng, y + bend * noise(rng, side, 2, 60, 0.7), x + bend * noise(rng, side, 2, 60, 0.7), n)
-    return np.asarray((1 - smoothstep(net.edge, 0.0, 0.016)) * smoothstep(noise(rng, side, 1, 5), 0.5, 1.0))
+    return np.asarray((1 - smooth_ramp(net.edge, 0.0, 0.016)) * smooth_ramp(noise(rng, side, 1, 5), 0.5, 1.0))
 
 
-def _worn(rng: np.random.Generator, side: int) -> Field:
+def _worn(rng: np.random.Generator, side: int) -> Doubles:
     """Brightness factor of a worn plain surface."""
     return np.asarray(stains(rng, side, 0.04) * (1 + 0.03 * noise(rng, side, 30, FINEST, 0.1)))
 

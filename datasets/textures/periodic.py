@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float64]
-Pixels = NDArray[np.uint8]
+from datasets.arrays import Doubles, Pixels
+from stitching.geometry.pixel_maps import smoothstep
 
 FINEST = np.inf  # waves a repeat: up to the Nyquist frequency
 
 
-def pixel_centres(side: int) -> tuple[Field, Field]:
+def pixel_centres(side: int) -> tuple[Doubles, Doubles]:
     """(y, x) of the pixel centres, both (side, side), in repeats."""
     centres = (np.arange(side) + 0.5) / side
     y, x = np.meshgrid(centres, centres, indexing="ij")
@@ -30,7 +30,7 @@ def noise(
     finest: float,
     slope: float = 1.0,
     stretch: tuple[float, float] = (1.0, 1.0),
-) -> Field:
+) -> Doubles:
     """Random field of mean 0 and standard deviation 1 with `coarsest` to `finest` waves a repeat.
 
     slope: amplitude falls with frequency to this power; 0 is rough, 2 is smooth. stretch: (y, x) factors on
@@ -46,7 +46,7 @@ def noise(
     return np.asarray(field / max(float(field.std()), 1e-12))
 
 
-def shading(height: Field, strength: float) -> Field:
+def shading(height: Doubles, strength: float) -> Doubles:
     """Brightness factor around 1 of a relief lit from the top left; `strength` 1 is about as deep as wide."""
     along_y = np.roll(height, -1, 0) - np.roll(height, 1, 0)
     along_x = np.roll(height, -1, 1) - np.roll(height, 1, 1)
@@ -54,7 +54,7 @@ def shading(height: Field, strength: float) -> Field:
     return np.asarray(1 - np.tanh(strength * slope) * 0.6)
 
 
-def sample_wrapped(field: Field, y: Field, x: Field) -> Field:
+def sample_wrapped(field: Doubles, y: Doubles, x: Doubles) -> Doubles:
     """Bilinear values of a field at coordinates y, x of any shape, in repeats; coordinates wrap."""
     side = len(field)
     row, column = y * side - 0.5, x * side - 0.5
@@ -71,23 +71,23 @@ class Courses:
 
     row: NDArray[np.int64]
     column: NDArray[np.int64]
-    y: Field  # coordinate inside the block, 0 .. 1
-    x: Field
-    edge: Field  # distance to the nearest edge of the block, in repeats
+    y: Doubles  # coordinate inside the block, 0 .. 1
+    x: Doubles
+    edge: Doubles  # distance to the nearest edge of the block, in repeats
 
-    def spread(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def spread(self, values: Doubles) -> Doubles:
         """Spread (rows, columns) or (rows, columns, k) values, one a block, over its pixels."""
         return np.asarray(values[self.row, self.column])
 
 
-def courses(y: Field, x: Field, rows: int, columns: int, shift: float = 0.0) -> Courses:
+def courses(y: Doubles, x: Doubles, rows: int, columns: int, shift: float = 0.0) -> Courses:
     """The block that each point lies in. shift: of every second row, in blocks; `rows` must then be even."""
     along_y = y * rows
     row = np.floor(along_y).astype(np.int64)
     along_x = x * columns + shift * (row % 2)
     column = np.floor(along_x).astype(np.int64)
-    inner_y: Field = along_y - row
-    inner_x: Field = along_x - column
+    inner_y: Doubles = along_y - row
+    inner_x: Doubles = along_x - column
     edge = np.minimum(np.minimum(inner_y, 1 - inner_y) / rows, np.minimum(inner_x, 1 - inner_x) / columns)
     return Courses(row % rows, column % columns, inner_y, inner_x, edge)
 
@@ -97,11 +97,11 @@ class Cells:
     """Voronoi cells of scattered points. All fields are (side, side)."""
 
     number: NDArray[np.int64]  # of the cell, 0 .. n^2 - 1
-    centre: Field  # distance to the cell's point, in cells
-    edge: Field  # difference to the distance of the second nearest point, in cells: 0 on a cell's border
+    centre: Doubles  # distance to the cell's point, in cells
+    edge: Doubles  # difference to the distance of the second nearest point, in cells: 0 on a cell's border
 
 
-def cells(rng: np.random.Generator, y: Field, x: Field, n: int) -> Cells:
+def cells(rng: np.random.Generator, y: Doubles, x: Doubles, n: int) -> Cells:
     """Divide the repeat into n x n irregular cells (Worley 1996, "A cellular texture basis function")."""
     point_y, point_x = rng.random((2, n * n))
     row, column = np.floor(y * n).astype(np.int64), np.floor(x * n).astype(np.int64)
@@ -120,7 +120,7 @@ def cells(rng: np.random.Generator, y: Field, x: Field, n: int) -> Cells:
     return Cells(number, centre, np.sqrt(second) - centre)
 
 
-def stamp(canvas: Pixels, outline: Field, colour: NDArray[np.float64]) -> None:
+def stamp(canvas: Pixels, outline: Doubles, colour: Doubles) -> None:
     """Fill a polygon, (n, 2) x, y in repeats, on a (side, side, 3) canvas; the polygon wraps around its sides."""
     side = len(canvas)
     soft = 2 / side  # antialiasing goes this far beyond the outline
@@ -133,33 +133,32 @@ def stamp(canvas: Pixels, outline: Field, colour: NDArray[np.float64]) -> None:
             cv2.fillPoly(canvas, [corners], (blue, green, red), cv2.LINE_AA, 4)
 
 
-def smoothstep(field: Field, low: float, high: float) -> Field:
+def smooth_ramp(values: Doubles, low: float, high: float) -> Doubles:
     """0 below low, 1 above high, smooth between."""
-    share = np.clip((field - low) / (high - low), 0, 1)
-    return np.asarray(share * share * (3 - 2 * share))
+    return smoothstep(np.asarray(np.clip((values - low) / (high - low), 0, 1)))
 
 
-def stains(rng: np.random.Generator, side: int, strength: float) -> Field:
+def stains(rng: np.random.Generator, side: int, strength: float) -> Doubles:
     """Brightness factor around 1: weather and use, in large soft spots."""
     return np.asarray(1 + strength * noise(rng, side, 2, 40, 0.6))
 
 
-def pick(rng: np.random.Generator, *palette: tuple[float, float, float]) -> NDArray[np.float64]:
+def pick(rng: np.random.Generator, *palette: tuple[float, float, float]) -> Doubles:
     """One of the BGR colours at random, slightly varied; (3,) in 0 .. 255."""
     colour = np.array(palette[int(rng.integers(len(palette)))])
     return np.asarray(colour * rng.uniform(0.85, 1.12) * (1 + 0.02 * rng.normal(size=3)))
 
 
-def coloured(brightness: Field, colour: NDArray[np.float64]) -> NDArray[np.float64]:
+def coloured(brightness: Doubles, colour: Doubles) -> Doubles:
     """(side, side, 3): a colour, (3,) or (side, side, 3), times brightness."""
     return np.asarray(brightness[..., None] * colour)
 
 
-def mix(first: NDArray[np.float64], second: NDArray[np.float64], share: Field) -> NDArray[np.float64]:
+def mix(first: Doubles, second: Doubles, share: Doubles) -> Doubles:
     """(side, side, 3) from colours of that shape or (3,): the second where share is 1, the first where it is 0."""
     return np.asarray(first + np.clip(share, 0, 1)[..., None] * (second - first))
 
 
-def to_pixels(colours: NDArray[np.float64]) -> Pixels:
+def to_pixels(colours: Doubles) -> Pixels:
     """Round (side, side, 3) to uint8, clipped."""
     return np.asarray(np.rint(np.clip(colours, 0, 255)), np.uint8)

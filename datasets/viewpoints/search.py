@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from datasets.arrays import Doubles
 from datasets.camera_request import ATTEMPTS, CameraRequest
 from datasets.rendering.cameras import Cameras, concatenate, cross_product_matrix, look_at
 from datasets.rendering.ray_hits import near_points
 from datasets.rendering.scene_batch import SceneBatch
-from datasets.sample import Doubles
 from datasets.viewpoints.candidates import (
     Measures,
     PointCloud,

@@ -10,7 +10,8 @@ from worlds import CPU, make_scene, square
 
 from datasets import multitask
 from datasets.camera_request import CameraRequest
-from datasets.multitask import TASKS, Item, MultiTaskScenes
+from datasets.labels import Item
+from datasets.multitask import TASKS, MultiTaskScenes
 from datasets.options import SampleOptions
 from datasets.sample_renderer import SampleRenderer
 from datasets.scene_sampler import SampledScene

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from datasets.labels import Labels
+from datasets.labels import Arrays, Labels
 
 IMAGE = "image"
 _MAPS_AT_ONCE = 64  # label maps that are read together
@@ -40,7 +38,7 @@ class ArrayDataset:
         labels: by task, what its maps mean.
     """
 
-    arrays: Mapping[str, NDArray[Any]]
+    arrays: Arrays
     labels: Mapping[str, Labels]
 
     def __len__(self) -> int:

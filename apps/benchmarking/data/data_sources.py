@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.benchmarking.settings import SCENES, DataSettings
-from datasets.labels import Labels
-from datasets.multitask import Item, MultiTaskScenes
+from datasets.labels import Item, Labels
+from datasets.multitask import MultiTaskScenes
 from datasets.options import SampleOptions
 from datasets.public.registry import open_public
 from datasets.scenes.scene import Kind

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from apps.evaluation.measures.similarity import ssim_map
+from datasets.arrays import Doubles, Pixels
 from datasets.examples.windows import WindowTruth
-from datasets.sample import Doubles, Pixels
 from stitching.geometry.pixel_maps import Mask
 
 _NEIGHBOURHOOD = 6  # px around what is hidden from the target

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets.arrays import Doubles
 from datasets.examples.windows import PairTruth, Window
-from datasets.sample import Doubles, Visibility
+from datasets.sample import Visibility
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import Mask, inside, pixel_grid, remap
 from stitching.geometry.tears_and_folds import tears_and_folds

@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 
 from apps.pair_folders import PairFiles, find_pairs
+from datasets.arrays import Pixels
 from datasets.engines import job_error
 from datasets.examples.example import Example, example_of, make_example
 from datasets.examples.example_files import load_example, save_example
 from datasets.options import SampleOptions
-from datasets.sample import Pixels
 from datasets.sample_renderer import SampleRenderer, open_renderer
 from datasets.storage.folder import read_sample
 from datasets.storage.reading import read_records

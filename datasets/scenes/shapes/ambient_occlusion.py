@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scenes.scene import Floats
+from datasets.arrays import Floats
 from datasets.scenes.shapes.vectors import cross
 
 _REACH = 2  # half width of the neighbourhood, voxels

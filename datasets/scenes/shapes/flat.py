@@ -5,7 +5,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datasets.scenes.scene import Doubles, Ints, Kind
+from datasets.arrays import Doubles, Ints
+from datasets.scenes.scene import Kind
 from datasets.scenes.shapes.mesh_builder import MeshBuilder
 from datasets.scenes.shapes.paint import Paint
 from datasets.scenes.shapes.spot import WORLD, Spot

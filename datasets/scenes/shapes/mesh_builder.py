@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datasets.scenes.scene import Floats, Ints, Kind, Light, Scene, Standpoint
+from datasets.arrays import Floats, Ints
+from datasets.scenes.scene import Kind, Light, Scene, Standpoint
 from datasets.scenes.shapes.ambient_occlusion import ambient_openness
 from datasets.scenes.shapes.paint import Paint
 from datasets.scenes.shapes.vectors import areas

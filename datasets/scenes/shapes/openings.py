@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.scenes.scene import Ints, Kind
+from datasets.arrays import Ints
+from datasets.scenes.scene import Kind
 from datasets.scenes.shapes.flat import panels
 from datasets.scenes.shapes.mesh_builder import MeshBuilder
 from datasets.scenes.shapes.paint import Paint

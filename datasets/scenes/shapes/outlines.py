@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datasets.scenes.scene import Doubles, Kind
+from datasets.arrays import Doubles
+from datasets.scenes.scene import Kind
 from datasets.scenes.shapes.flat import panels
 from datasets.scenes.shapes.mesh_builder import MeshBuilder
 from datasets.scenes.shapes.paint import Paint

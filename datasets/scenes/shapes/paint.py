@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.scenes.scene import Floats, Ints
+from datasets.arrays import Floats, Ints
 from datasets.textures.bank import TextureBank
 
 # Side of one copy of a texture, m: what makes a brick as large as a brick.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from datasets.scenes.scene import Doubles
+from datasets.arrays import Doubles
 from datasets.scenes.shapes.vectors import turned
 
 

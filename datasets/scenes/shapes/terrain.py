@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from datasets.scenes.scene import Doubles, Kind
+from datasets.arrays import Doubles
+from datasets.scenes.scene import Kind
 from datasets.scenes.shapes.flat import lattice
 from datasets.scenes.shapes.mesh_builder import MeshBuilder
 from datasets.scenes.shapes.paint import Paint

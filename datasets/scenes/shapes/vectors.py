@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datasets.scenes.scene import Floats
+from datasets.arrays import Floats
 
 
 def areas(corners: Floats) -> Floats:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.scenes.scene import Doubles, Kind
+from datasets.arrays import Doubles
+from datasets.scenes.scene import Kind
 from datasets.scenes.shapes.flat import CLOSED, bars, boxes, panels, wall
 from datasets.scenes.shapes.mesh_builder import MeshBuilder
 from datasets.scenes.shapes.openings import reveals

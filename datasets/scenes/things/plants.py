@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from datasets.scenes.scene import Doubles, Kind
+from datasets.arrays import Doubles
+from datasets.scenes.scene import Kind
 from datasets.scenes.shapes.mesh_builder import MeshBuilder
 from datasets.scenes.shapes.paint import Paint, Palette
 from datasets.scenes.shapes.round import lumps, revolve, tubes

@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from datasets.scenes.scene import Doubles, Kind
+from datasets.arrays import Doubles
+from datasets.scenes.scene import Kind
 from datasets.scenes.shapes.flat import CLOSED, bars, boxes, lattice, level_ground, panels, wall
 from datasets.scenes.shapes.mesh_builder import MeshBuilder
 from datasets.scenes.shapes.openings import reveals
