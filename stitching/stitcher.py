@@ -73,15 +73,15 @@ def stitch(
             tried = [_blend("loaded", placement, "cpu", canvas, pictures, options)]
     chosen = best_candidate(tried)
     with clock.stage("compose"):
-        layers = _layers(*pictures, canvas, chosen.placement, options.final_megapix)
+        output_pictures = _output_pictures(*pictures, canvas, chosen.placement, options.final_megapix)
         # Away from the seam only the target is shown: there its shapes should be natural.
-        relaxed = replace(layers, map_xy=relax_map(chosen.placement, chosen.blend.weight))
+        relaxed = replace(output_pictures, map_xy=relax_map(chosen.placement, chosen.blend.weight))
         panorama, alpha = compose(relaxed, chosen.blend, lambda share: clock.report("compose", share))
-        crop = largest_rectangle(alpha) if options.crop else Rectangle(0, 0, *layers.size)
+        crop = largest_rectangle(alpha) if options.crop else Rectangle(0, 0, *output_pictures.size)
     summary = summarize(pictures, canvas, alignment, chosen, explain_choice(tried, chosen), crop.size, clock.seconds)
     return Stitched(
         panorama[crop.slices], alpha[crop.slices], *pictures, canvas, alignment, coarse_pair,
-        chosen.placement, chosen.aligned, hole_mask(chosen.aligned), chosen.blend, layers, crop, summary,
+        chosen.placement, chosen.aligned, hole_mask(chosen.aligned), chosen.blend, output_pictures, crop, summary,
     )  # fmt: skip
 
 
@@ -162,7 +162,7 @@ def _blend(
     )
 
 
-def _layers(
+def _output_pictures(
     reference: Picture, target: Picture, canvas: Canvas, placement: Placement, megapix: float | None
 ) -> PanoramaPictures:
     """The pictures at the size of the panorama."""
