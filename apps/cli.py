@@ -15,7 +15,7 @@ COMMANDS = {
     "stitch": ("apps.stitch", "stitch_command", "Stitch two pictures taken from different places."),
     "evaluate": ("apps.evaluate", "evaluate_command", "Measure stitchers, ours and others, on a folder of pairs."),
     "train": ("apps.train", "train_command", "Train the networks on generated pairs."),
-    "export": ("apps.export", "export_command", "Turn trained weights into a file that needs no torch."),
+    "export": ("apps.export", "export_command", "Turn trained weights into files that need no torch."),
     "mtl-bench": ("apps.mtl_bench", "mtl_bench_command", "Compare multi-task optimizers on one network."),
     "generate": ("apps.generate", "generate_command", "Make training pairs with exact ground truth; check them."),
 }

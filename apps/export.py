@@ -30,7 +30,7 @@ def export_command(
     checkpoint, network = load_weights(weights), StitchingNetwork()
     load_into(network, checkpoint)
     differences = export_network(network, output, checkpoint.architecture, precision)
-    print("largest differences from torch, px or shares:")
+    print("largest differences from torch with the stored weights, px or shares:")
     for graph, outputs in differences.items():
         for name, difference in outputs.items():
             print(f"  {graph}: {name:20} {difference:.1e}")

@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from stitching.errors import InputError
 from stitching.io.picture import to_grey
 from stitching.network.interface import MATCHING, PWM
 from stitching.network.runtime.network_files import graph_file, load_runtime
@@ -21,6 +22,7 @@ from stitching.warping.flow.dense_inverse_search import refine
 from stitching.warping.flow.extrapolate import extrapolate_on_plane
 from stitching.warping.warp import CanvasPair, Estimator, Warp
 
+USER_METHODS = ("classical", "homography", "matches", "ptlflow")  # of `parastitch stitch`; some take :WEIGHTS
 DIS = "+dis"  # a name's ending: a last dense inverse search after the warp
 
 
@@ -39,7 +41,14 @@ def find_method(name: str) -> Estimator:
     if name == "planar":
         return partial(classical, extrapolation=extrapolate_on_plane)
     kind, _, weights = name.partition(":")
-    return _pwm(weights) if kind == "pwm" and name != "pwm:" else find_estimator(name)
+    if kind == "pwm" and name != "pwm:":
+        return _pwm(weights)
+    if kind not in USER_METHODS:
+        raise InputError(
+            f"no method {name!r} for generated data; known: {', '.join(USER_METHODS)}, planar, pwm, pwm:WEIGHTS, each "
+            f"with {DIS} behind it or without"
+        )
+    return find_estimator(name)
 
 
 def _sharpened(estimator: Estimator, pair: CanvasPair) -> Warp:

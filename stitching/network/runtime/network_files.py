@@ -30,6 +30,10 @@ def graph_file(graph: GraphInterface, weights: str = "") -> Path:
         return file
     if path == SHIPPED:
         raise InputError(f"no weights at {file}: {restore_advice(file)}")
+    if path.suffix == ".onnx" and path.is_file():
+        raise InputError(
+            f"{path} is a single file: expected the folder that `parastitch export` wrote, with {file.name}"
+        )
     raise InputError(
         f"no weights at {path}: expected a .safetensors file that `parastitch train` wrote, or a folder with "
         f"{file.name} that `parastitch export` wrote"

@@ -100,13 +100,13 @@ def test_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch, folder: Path) -> N
 
 @pytest.mark.parametrize("name", ["matches:", "network", "pwm:", "Matches", "refined:a.safetensors", ""])
 def test_unknown_warps_are_refused_with_the_known_ones(name: str) -> None:
-    with pytest.raises(InputError, match=f"no warp called '{name}'; known: classical, .*matches:WEIGHTS"):
+    with pytest.raises(InputError, match=f"no warp called '{name}'; known: auto, classical, .*matches:WEIGHTS"):
         find_estimator(name)
 
 
 @pytest.mark.parametrize("name", ["network:", "networks", "seam:a.onnx", "pwm", ""])
 def test_unknown_blends_are_refused_with_the_known_ones(name: str) -> None:
-    with pytest.raises(InputError, match=f"no blend called '{name}'; known: seam, network, network:WEIGHTS"):
+    with pytest.raises(InputError, match=f"no blend called '{name}'; known: auto, seam, network, network:WEIGHTS"):
         find_generator(name)
 
 
@@ -203,3 +203,10 @@ def test_shipped_weights_of_another_version_are_refused(
     (other / CHECKSUMS).write_text("0" * 64 + "  matching.onnx\n")
     ship(other, monkeypatch)
     assert "not the file that belongs to its SHA256SUMS" in refused(folder, out, capfd, "--warp", "matches")
+
+
+def test_a_single_exported_file_is_refused_with_its_folder_named_instead(tmp_path: Path) -> None:
+    file = tmp_path / "matching.onnx"
+    file.write_bytes(b"")
+    with pytest.raises(InputError, match="single file: expected the folder"):
+        graph_file(MATCHING, str(file))
