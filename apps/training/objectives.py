@@ -4,10 +4,10 @@ import torch
 from torch import nn
 
 from apps.training.losses.per_example import select_example
-from apps.training.losses.self_supervised import self_supervised_losses, swapped
-from apps.training.losses.supervised import supervised_losses
+from apps.training.losses.reduction import Terms
+from apps.training.losses.self_supervised_tasks import self_supervised_losses, swapped
+from apps.training.losses.supervised_tasks import supervised_losses
 from apps.training.losses.targets import true_cells
-from apps.training.losses.terms import Terms
 from apps.training.losses.warp_losses import matching_loss
 from apps.training.options import MATCHING_TASKS
 from apps.training.prediction import pair_of, predict

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from apps.training.losses.terms import Terms
+from apps.training.losses.reduction import Terms
 from apps.training.options import TASKS
 from apps.training.prediction import predict
 from apps.training.run import Run

@@ -16,7 +16,7 @@ from torch import Tensor
 from apps.training.checkpoints import LAST
 from apps.training.data.batches import training_batches, validation_batches
 from apps.training.data.mirror import mirrored
-from apps.training.losses.terms import Terms
+from apps.training.losses.reduction import Terms
 from apps.training.options import TASKS, Mode, TrainOptions
 from apps.training.run import Run, open_run
 from apps.training.train_log import TrainLog

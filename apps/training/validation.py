@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from apps.training.losses.self_supervised import photometric_difference, stitch_terms
+from apps.training.losses.self_supervised_tasks import photometric_difference, stitch_terms
 from apps.training.losses.targets import known_pixels
 from apps.training.prediction import STARTS, pair_of, predict
 from datasets.examples.batch import BatchTruth, ExampleBatch

@@ -5,6 +5,8 @@ from torch import Tensor
 
 _MIN_WEIGHT = 1e-6  # summed weight below which the mean goes to 0
 
+Terms = dict[str, Tensor]  # name of a loss -> (); losses of each example alone: (b,)
+
 
 def precise(values: Tensor) -> Tensor:
     """The values in float32; float64 stays float64."""

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from apps.training.losses.photometric_losses import seam_loss
-from apps.training.losses.reduction import weighted_mean
-from apps.training.losses.terms import Terms
+from apps.training.losses.reduction import Terms, weighted_mean
 from stitching.network.splatting import MIN_COVERAGE
 from stitching.network.stitching_network import StitchedPair
 

@@ -4,10 +4,9 @@ import torch
 from torch import Tensor
 
 from apps.training.losses.photometric_losses import warp_photometric_loss
-from apps.training.losses.reduction import charbonnier, weighted_mean
+from apps.training.losses.reduction import Terms, charbonnier, weighted_mean
 from apps.training.losses.sampling import sample
 from apps.training.losses.seam import seam_terms
-from apps.training.losses.terms import Terms
 from apps.training.losses.warp_losses import cycle_loss, smoothness_loss
 from apps.training.prediction import pair_of
 from datasets.examples.batch import ExampleBatch

@@ -7,7 +7,7 @@ import pytest
 import torch
 from photo_pairs import two_views
 
-from apps.training.losses.self_supervised import photometric_difference, stitch_terms, swapped
+from apps.training.losses.self_supervised_tasks import photometric_difference, stitch_terms, swapped
 from apps.training.objectives import Objectives
 from apps.training.options import TASKS
 from apps.training.prediction import pair_of

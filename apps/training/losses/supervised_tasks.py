@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import torch
 
 from apps.training.losses.photometric_losses import stitch_loss
+from apps.training.losses.reduction import Terms
 from apps.training.losses.seam import seam_terms
 from apps.training.losses.targets import known_pixels, true_cells
-from apps.training.losses.terms import Terms
 from apps.training.losses.warp_losses import (
     epipolar_loss,
     line_loss,
