@@ -5,18 +5,19 @@ A plane is float32 (1, channels, h, w); h and w are multiples of `MULTIPLE` and 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from stitching.errors import InputError
+
+if TYPE_CHECKING:  # the options of a training need a number of this file, and must not wait for numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 MULTIPLE = 8  # px, side of a matching cell; the sides of a window are multiples of it
 SMALLEST_SIDE = 4 * MULTIPLE  # px
 
 Device = Literal["auto", "cpu", "cuda"]
-Planes = dict[str, NDArray[np.float32]]  # name -> (1, channels, h, w)
+Planes: TypeAlias = "dict[str, NDArray[np.float32]]"  # name -> (1, channels, h, w)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,7 @@ class GraphInterface:
     inputs: Mapping[str, int]
     outputs: Mapping[str, int]
 
-    def check(self, inputs: Mapping[str, NDArray[np.generic]]) -> None:
+    def check(self, inputs: "Mapping[str, NDArray[np.generic]]") -> None:
         """Raise InputError where names, shapes, types or the size of the planes are not this graph's."""
         if inputs.keys() != self.inputs.keys():
             raise InputError(f"{self.name}: inputs {', '.join(inputs)}; expected {', '.join(self.inputs)}")
@@ -41,7 +42,7 @@ class GraphInterface:
         for name, channels in self.inputs.items():
             plane = inputs[name]
             size = size or plane.shape[2:]
-            if plane.dtype != np.float32 or len(size) != 2 or plane.shape != (1, channels, *size):
+            if plane.dtype.name != "float32" or len(size) != 2 or plane.shape != (1, channels, *size):
                 expected = f"(1, {channels}, {', '.join(map(str, size)) if len(size) == 2 else 'h, w'})"
                 raise InputError(f"{self.name}, input {name}: {plane.dtype} {plane.shape}; expected float32 {expected}")
         check_size(*size)
@@ -90,7 +91,7 @@ class Runtime(Protocol):
     def device(self) -> str:
         """Where it computes: cpu or cuda."""
 
-    def __call__(self, inputs: Mapping[str, NDArray[np.float32]]) -> Planes:
+    def __call__(self, inputs: "Mapping[str, NDArray[np.float32]]") -> Planes:
         """All outputs of the graph, by name. Raises InputError as `GraphInterface.check`, JobError if it fails."""
 
 
