@@ -17,12 +17,11 @@ from stitching.warping.estimators.classical import classical
 from stitching.warping.estimators.matches import MatchesEstimator
 from stitching.warping.estimators.pwm import PwmEstimator
 from stitching.warping.estimators.realignment import RealigningEstimator
-from stitching.warping.estimators.registry import find_estimator
+from stitching.warping.estimators.registry import ESTIMATORS, find_estimator
 from stitching.warping.flow.dense_inverse_search import refine
 from stitching.warping.flow.extrapolate import extrapolate_on_plane
 from stitching.warping.warp import CanvasPair, Estimator, Warp
 
-USER_METHODS = ("classical", "homography", "matches", "ptlflow")  # of `parastitch stitch`; some take :WEIGHTS
 DIS = "+dis"  # a name's ending: a last dense inverse search after the warp
 
 
@@ -43,10 +42,10 @@ def find_method(name: str) -> Estimator:
     kind, _, weights = name.partition(":")
     if kind == "pwm" and name != "pwm:":
         return _pwm(weights)
-    if kind not in USER_METHODS:
+    if kind not in (*ESTIMATORS, "matches", "ptlflow"):
         raise InputError(
-            f"no method {name!r} for generated data; known: {', '.join(USER_METHODS)}, planar, pwm, pwm:WEIGHTS, each "
-            f"with {DIS} behind it or without"
+            f"no method {name!r} for generated data; known: {', '.join(ESTIMATORS)}, planar, matches[:WEIGHTS], "
+            f"pwm[:WEIGHTS], ptlflow:MODEL[:FILE], each also with {DIS}"
         )
     return find_estimator(name)
 

@@ -130,7 +130,8 @@ def _validate(run: Run, batches: Sequence[ExampleBatch], output: Path, log: Trai
 def _fabric(options: TrainOptions) -> Fabric:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    require_device(options.device)
+    if options.device != "auto":
+        require_device(options.device)
     fabric = Fabric(
         accelerator="gpu" if options.device == "cuda" else options.device,
         devices=options.devices,

@@ -106,7 +106,8 @@ def _meshes(path: Path) -> "list[trimesh.Trimesh]":
         loaded = trimesh.load_scene(path)
         meshes = [mesh for mesh in loaded.dump() if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces)]
     except Exception as error:  # readers raise all kinds of errors on broken files
-        raise InputError(f"{path}: cannot be read as a mesh ({one_line(error)}); export it again") from error
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise InputError(f"{path}: cannot be read as a mesh ({reason}); export it again") from error
     if not meshes:
         raise InputError(f"{path}: holds no triangles; expected a mesh with surfaces, not points or lines")
     if not all(np.isfinite(mesh.vertices).all() for mesh in meshes):

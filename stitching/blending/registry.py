@@ -21,7 +21,7 @@ def find_generator(name: str, device: Device = "auto") -> Generator:
         return seam
     kind, _, weights = name.partition(":")
     if kind != "network" or name == "network:":
-        raise InputError(f"no blend called {name!r}; known: auto, seam, network, network:WEIGHTS")
+        raise InputError(f"no blend called {name!r}; known: seam, network, network:WEIGHTS")
     graph_file(SIGMO, weights)  # missing weights are reported before any work is done
 
     def generate(pair: AlignedPair, compensator: str) -> Blend:

@@ -2,10 +2,13 @@
 
 import torch
 
-from stitching.errors import InputError
+from stitching.errors import require
 
 
 def require_device(device: str) -> None:
-    """Raise InputError where this machine lacks a device: cpu, cuda, cuda:1, or auto, which is always there."""
-    if device not in ("auto", "cpu") and not torch.cuda.is_available():
-        raise InputError(f"--device {device}: this machine has no such device; use --device cpu")
+    """Raise InputError where `device` is neither cpu nor a GPU of this machine: cuda, cuda:1."""
+    kind, _, number = device.partition(":")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    gpu = kind == "cuda" and count > 0 and (device == "cuda" or (number.isdecimal() and int(number) < count))
+    known = f"cpu, cuda, or cuda:N with N below {count}" if count else "cpu; torch finds no GPU here"
+    require(device == "cpu" or gpu, f"--device {device}", known)

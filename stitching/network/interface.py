@@ -42,7 +42,8 @@ class GraphInterface:
         for name, channels in self.inputs.items():
             plane = inputs[name]
             size = size or plane.shape[2:]
-            if plane.dtype.name != "float32" or len(size) != 2 or plane.shape != (1, channels, *size):
+            float32 = plane.dtype.name == "float32" and plane.dtype.isnative
+            if not float32 or len(size) != 2 or plane.shape != (1, channels, *size):
                 expected = f"(1, {channels}, {', '.join(map(str, size)) if len(size) == 2 else 'h, w'})"
                 raise InputError(f"{self.name}, input {name}: {plane.dtype} {plane.shape}; expected float32 {expected}")
         check_size(*size)

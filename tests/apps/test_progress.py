@@ -15,16 +15,13 @@ from apps.progress import sample_progress, stage_progress
         (sample_progress, [(0, 9), (7, 9)], "7/9"),
     ],
 )
-def test_a_terminal_shows_the_progress(monkeypatch, bar, calls, text):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
+def test_only_a_terminal_shows_the_progress_and_not_where_it_is_to_be_quiet(monkeypatch, bar, calls, text):
     monkeypatch.setenv("TERM", "xterm")
-    for quiet in (False, True):
-        terminal = Terminal()
-        monkeypatch.setattr(sys, "stderr", terminal)
+    for quiet, terminal in ((False, True), (True, True), (False, False)):
+        stream = io.StringIO()
+        monkeypatch.setattr(stream, "isatty", lambda terminal=terminal: terminal)
+        monkeypatch.setattr(sys, "stderr", stream)
         with bar(quiet) as progress:
             for call in calls:
                 progress(*call)
-        assert (text in terminal.getvalue()) != quiet
+        assert (text in stream.getvalue()) == (terminal and not quiet)

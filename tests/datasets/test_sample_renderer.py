@@ -3,10 +3,13 @@
 from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
+import pytest
+import torch
 from worlds import CPU, gentle_bank
 
 from datasets.options import SampleOptions
-from datasets.sample_renderer import SampleRenderer
+from datasets.sample_renderer import SampleRenderer, open_renderer
+from stitching.errors import InputError
 
 OPTIONS = SampleOptions(size=(48, 40), photometry=False, geometry=True, supersampling=1)
 
@@ -43,3 +46,11 @@ def test_samples_rendered_together_are_those_rendered_alone():
             assert (one.mask == other.mask).mean() > 0.998
             assert (np.abs(one.warp - other.warp).max(2) < 1e-3).mean() > 0.998
             assert (np.abs(one.clean.astype(int) - other.clean).max(2) <= 1).mean() > 0.998
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cuda", 0), ("cuda:1", 1), ("cuda:x", 1), ("auto", 1), ("mps", 1)])
+def test_a_device_that_is_not_there_is_refused(monkeypatch, device, gpus):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    with pytest.raises(InputError, match=f"--device {device}: expected cpu"):
+        open_renderer(OPTIONS, 0, device)

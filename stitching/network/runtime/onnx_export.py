@@ -53,7 +53,7 @@ def export_network(
     """
     folder = Path(folder)
     check_folder(folder)
-    stored = _rounded_to_half(network) if precision == "fp16" else network
+    stored = _rounded_to_half(network.eval()) if precision == "fp16" else network
     metadata = {"format": FORMAT, "version": VERSION, "precision": precision, "architecture": json.dumps(dict(facts))}
     contents: dict[str, bytes] = {}
     differences: Differences = {}

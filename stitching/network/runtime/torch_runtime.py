@@ -28,7 +28,8 @@ class TorchRuntime:
     @classmethod
     def open(cls, graph: GraphInterface, path: AnyPath, device: Device = "auto") -> "TorchRuntime":
         """Read a file, once for all graphs. Raises InputError as `open_network`, and where there is no such device."""
-        require_device(device)
+        if device != "auto":
+            require_device(device)
         chosen = "cuda" if torch.cuda.is_available() and device != "cpu" else "cpu"
         modified = Path(path).stat().st_mtime_ns if Path(path).exists() else 0
         return cls(torch_graph(graph, _opened(str(path), chosen, modified)), chosen)

@@ -34,7 +34,7 @@ def find_estimator(name: str, device: Device = "auto") -> Estimator:
         return _ptlflow(name, model, weights)
     known = ", ".join(ESTIMATORS)
     raise InputError(
-        f"no warp called {name!r}; known: auto, {known}, matches, matches:WEIGHTS, ptlflow:MODEL or ptlflow:MODEL:FILE"
+        f"no warp called {name!r}; known: {known}, matches, matches:WEIGHTS, ptlflow:MODEL or ptlflow:MODEL:FILE"
     )
 
 

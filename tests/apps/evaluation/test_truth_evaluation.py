@@ -121,7 +121,7 @@ def test_wrong_names_end_with_code_2_before_anything_is_written(
     assert main(["evaluate", str(pairs), "-o", str(out), "--blends", "paint"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert ["opencv-pano" in lines[0], "paint" in lines[1], len(lines)] == [True, True, 2]
-    assert all(name in lines[0] for name in ("classical", "planar", "pwm:WEIGHTS", "+dis"))
+    assert all(name in lines[0] for name in ("classical", "planar", "pwm[:WEIGHTS]", "+dis"))
     assert not out.exists()
 
 

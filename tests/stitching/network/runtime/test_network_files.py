@@ -100,13 +100,13 @@ def test_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch, folder: Path) -> N
 
 @pytest.mark.parametrize("name", ["matches:", "network", "pwm:", "Matches", "refined:a.safetensors", ""])
 def test_unknown_warps_are_refused_with_the_known_ones(name: str) -> None:
-    with pytest.raises(InputError, match=f"no warp called '{name}'; known: auto, classical, .*matches:WEIGHTS"):
+    with pytest.raises(InputError, match=f"no warp called '{name}'; known: classical, .*matches:WEIGHTS"):
         find_estimator(name)
 
 
 @pytest.mark.parametrize("name", ["network:", "networks", "seam:a.onnx", "pwm", ""])
 def test_unknown_blends_are_refused_with_the_known_ones(name: str) -> None:
-    with pytest.raises(InputError, match=f"no blend called '{name}'; known: auto, seam, network, network:WEIGHTS"):
+    with pytest.raises(InputError, match=f"no blend called '{name}'; known: seam, network, network:WEIGHTS"):
         find_generator(name)
 
 

@@ -174,5 +174,5 @@ def test_a_failure_in_torch_is_reported_in_one_line(monkeypatch: pytest.MonkeyPa
 
 def test_a_gpu_that_torch_does_not_find_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match="--device cuda: this machine has no such device"):
+    with pytest.raises(InputError, match="--device cuda: expected cpu; torch finds no GPU here"):
         load_runtime(SIGMO, str(TRAINED), "cuda")
