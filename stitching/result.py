@@ -60,7 +60,7 @@ class Stitched:
 
         Canvas pixel -> where the coarsely aligned target has what is shown there; NaN where not covered, or loaded.
         """
-        return self.placement.residual / np.float32(self.placement.scale)
+        return self.placement.residual_in_canvas_px
 
     @cached_property
     def warp(self) -> WarpField:

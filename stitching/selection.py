@@ -138,7 +138,7 @@ def visible_cost(pair: AlignedPair, blend: Blend, natural_target: NDArray[np.uin
         blend: weight and gain.
         natural_target: (h, w, 3) the target drawn by `natural_map_xy`.
     """
-    overlap = pair.reference_valid & pair.target_valid
+    overlap = pair.overlap
     reference, target, natural = _comparable_pictures(pair, overlap, blend.gain, natural_target)
     weight = blend.weight[..., None]
     shown = weight * reference + (1 - weight) * target

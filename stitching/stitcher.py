@@ -78,10 +78,11 @@ def stitch(
         relaxed = replace(output_pictures, map_xy=relax_map(chosen.placement, chosen.blend.weight))
         panorama, alpha = compose(relaxed, chosen.blend, lambda share: clock.report("compose", share))
         crop = largest_rectangle(alpha) if options.crop else Rectangle(0, 0, *output_pictures.size)
-    summary = summarize(pictures, canvas, alignment, chosen, explain_choice(tried, chosen), crop.size, clock.seconds)
+    holes, why = hole_mask(chosen.aligned), explain_choice(tried, chosen)
+    summary = summarize(pictures, canvas, alignment, chosen, why, holes, crop.size, clock.seconds)
     return Stitched(
         panorama[crop.slices], alpha[crop.slices], *pictures, canvas, alignment, coarse_pair,
-        chosen.placement, chosen.aligned, hole_mask(chosen.aligned), chosen.blend, output_pictures, crop, summary,
+        chosen.placement, chosen.aligned, holes, chosen.blend, output_pictures, crop, summary,
     )  # fmt: skip
 
 
@@ -148,7 +149,7 @@ def _blend(
     aligned = draw_aligned_pair(*pictures, canvas, placement)
     blend = find_generator(options.blend_to_use, options.device)(aligned, options.compensator)
     natural_target, _ = draw(pictures[1], natural_map_xy(placement), placement.scale)
-    overlap = aligned.reference_valid & aligned.target_valid
+    overlap = aligned.overlap
     unchecked = warp_name in UNCHECKED_WARPS or not overlap.any()
     return Candidate(
         warp_name=warp_name,

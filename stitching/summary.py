@@ -77,6 +77,7 @@ def summarize(
     alignment: Alignment | None,
     chosen: Candidate,
     choice: str,
+    holes: Mask,
     panorama_size: tuple[int, int],
     seconds: dict[str, float],
 ) -> Summary:
@@ -88,18 +89,17 @@ def summarize(
         alignment: the coarse alignment, full-size px; None where the warp was loaded.
         chosen: the stitch that was taken.
         choice: why, in one sentence.
+        holes: (h, w), see `hole_mask`.
         panorama_size: (w, h) px.
         seconds: by stage.
     """
     reference, target = pictures
-    aligned, placement = chosen.aligned, chosen.placement
-    residual = placement.residual / np.float32(placement.scale)
-    overlap = aligned.reference_valid & aligned.target_valid
+    residual, overlap = chosen.placement.residual_in_canvas_px, chosen.aligned.overlap
     lengths = np.linalg.norm(residual[overlap], axis=1) * PARALLAX_WIDTH / reference.size[0]
     known = lengths[np.isfinite(lengths)]
     median, p90 = (round(float(np.percentile(known, q)), 2) if known.size else None for q in (50, 90))
     tears, folds = tears_and_folds(residual, overlap)
-    overlap_share = float(overlap.sum() / max(aligned.target_valid.sum(), 1))
+    overlap_share = float(overlap.sum() / max(chosen.aligned.target_valid.sum(), 1))
     confidence = 1.0 if alignment is None else alignment.confidence
     return Summary(
         reference=reference.name,
@@ -120,7 +120,7 @@ def summarize(
         overlap=round(overlap_share, 4),
         parallax_median=median,
         parallax_p90=p90,
-        holes=round(float(hole_mask(aligned).mean()), 5),
+        holes=round(float(holes.mean()), 5),
         tears=round(tears, 5),
         folds=round(folds, 5),
         device=chosen.device,

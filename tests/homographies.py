@@ -2,6 +2,10 @@
 
 import numpy as np
 
+from stitching.alignment.canvas_planning import plan_coarse_warp
+from stitching.alignment.coarse_alignment import Alignment
+from stitching.alignment.features import Matches
+
 SIZE = (640, 480)  # (w, h)
 
 
@@ -48,3 +52,10 @@ def random_homographies(n, seed=0):
 def grid_of(size, step=16):
     """(h, w, 2) points, every `step` px."""
     return np.stack(np.meshgrid(np.arange(0.0, size[0], step), np.arange(0.0, size[1], step)), axis=-1)  # (h, w, 2)
+
+
+def coarse_warp_of(homography, target_size=SIZE):
+    """The coarse warp of an alignment without matches; the reference has `SIZE`."""
+    nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
+    alignment = Alignment(np.asarray(homography, np.float64), nothing, "homography", 1, 1.0)
+    return plan_coarse_warp(alignment, SIZE, target_size)

@@ -29,7 +29,7 @@ def match_gain(pair: AlignedPair, compensator: str) -> NDArray[np.float32]:
         (h, w, 3), factors of the target's BGR values; ones where too little can be compared.
     """
     h, w = pair.trusted.shape
-    usable = pair.reference_valid & pair.target_valid & pair.trusted & _well_exposed(pair)
+    usable = pair.overlap & pair.trusted & _well_exposed(pair)
     if compensator == "none" or usable.sum() < MIN_PIXELS:
         return np.ones((h, w, 3), np.float32)
     overall = _overall_gain(pair, usable)

@@ -30,7 +30,7 @@ def seam(pair: AlignedPair, compensator: str) -> Blend:
     gain = match_gain(pair, compensator)
     matched = np.clip(pair.target * gain, 0, 255).astype(np.float32)
     weight = np.where(pair.reference_valid, 1, 0).astype(np.float32)
-    overlap = pair.reference_valid & pair.target_valid
+    overlap = pair.overlap
     only_target = pair.target_valid & ~pair.reference_valid
     if overlap.any() and only_target.any():
         box = bounding_rectangle(overlap, CUT_MARGIN).slices

@@ -122,7 +122,7 @@ def _view_box(stitched: Stitched) -> str:
 def _comparison(stitched: Stitched) -> dict[str, str]:
     """The two aligned pictures, their difference, and where the divider stands at first."""
     aligned = stitched.aligned
-    both = aligned.reference_valid & aligned.target_valid
+    both = aligned.overlap
     apart = visualize.difference(aligned.reference, aligned.target, both)
     width, height = _shrunk_size(both, ALIGNED_SIDE)
     middle = _middle(both if both.any() else aligned.reference_valid | aligned.target_valid)
@@ -155,7 +155,7 @@ def _fields(stitched: Stitched) -> dict[str, str]:
     """What the warp and the blend did, each pixel by a colour, shaded by the pictures themselves."""
     aligned = stitched.aligned
     moves = -stitched.residual * (PARALLAX_WIDTH / stitched.reference.size[0])  # target -> canvas
-    valid, both = aligned.reference_valid | aligned.target_valid, aligned.reference_valid & aligned.target_valid
+    valid, both = aligned.reference_valid | aligned.target_valid, aligned.overlap
     length = np.asarray(np.hypot(moves[..., 0], moves[..., 1]), np.float32)
     moved = np.isfinite(length) & aligned.target_valid
     warp_limit, parallax_limit = visualize.robust_limit(length, moved), visualize.robust_limit(length, both)

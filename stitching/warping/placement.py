@@ -35,6 +35,11 @@ class Placement:
     residual: Field
     scale: float
 
+    @property
+    def residual_in_canvas_px(self) -> Field:
+        """(h, w, 2) float32, `residual` in px of the full canvas."""
+        return self.residual / np.float32(self.scale)
+
 
 def place_target(warp: Warp, pair: CanvasPair, coarse_map: Field, target_size: Size, scale: float) -> Placement:
     """Splat a warp onto the canvas, fill what nothing lands on, and follow the coarse map into the target.

@@ -91,3 +91,8 @@ class AlignedPair:
     target_valid: Mask
     trusted: Mask
     hidden: Mask
+
+    @property
+    def overlap(self) -> Mask:
+        """(h, w): where both have pixels, after the warp."""
+        return self.reference_valid & self.target_valid

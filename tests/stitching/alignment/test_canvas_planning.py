@@ -1,26 +1,17 @@
 import numpy as np
 import pytest
-from homographies import REALISTIC, SIZE, camera_turned, grid_of, random_homographies, translated
+from homographies import REALISTIC, SIZE, camera_turned, coarse_warp_of, grid_of, random_homographies, translated
 
-from stitching.alignment.canvas_planning import MAX_REACH, plan_coarse_warp
-from stitching.alignment.coarse_alignment import Alignment
-from stitching.alignment.features import Matches
+from stitching.alignment.canvas_planning import MAX_REACH
 from stitching.geometry.homographies import is_plausible
 from stitching.geometry.pixel_maps import inside
 
 realistic = pytest.mark.parametrize("name", REALISTIC)
 
 
-def planned(homography, target_size=SIZE):
-    nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
-    return plan_coarse_warp(
-        Alignment(np.asarray(homography, np.float64), nothing, "homography", 1, 1.0), SIZE, target_size
-    )
-
-
 @realistic
 def test_both_pictures_lie_on_the_canvas(name):
-    warp = planned(REALISTIC[name])
+    warp = coarse_warp_of(REALISTIC[name])
     canvas = warp.canvas
     reference = canvas.from_reference(grid_of(SIZE))
     assert inside(reference, canvas.size).all()
@@ -32,7 +23,7 @@ def test_both_pictures_lie_on_the_canvas(name):
 
 @realistic
 def test_the_canvas_is_no_larger_than_the_pictures_need(name):
-    warp = planned(REALISTIC[name])
+    warp = coarse_warp_of(REALISTIC[name])
     w, h = warp.canvas.size
     reference, target = warp.canvas.from_reference(grid_of(SIZE, 4)), warp.inverse(grid_of(SIZE, 4))
     outline = np.concatenate([reference.reshape(-1, 2), target.reshape(-1, 2)])  # (h, w, 2) -> (n, 2)
@@ -43,14 +34,14 @@ def test_the_canvas_is_no_larger_than_the_pictures_need(name):
 
 @realistic
 def test_the_origin_is_in_whole_px_so_that_the_reference_is_not_resampled(name):
-    canvas = planned(REALISTIC[name]).canvas
+    canvas = coarse_warp_of(REALISTIC[name]).canvas
     assert all(isinstance(value, int) for value in (*canvas.origin, *canvas.size))
     if canvas.projection == "plane":
         assert np.allclose(canvas.to_reference(np.array([0.0, 0.0])), canvas.origin)
 
 
 def test_the_canvas_of_a_translation_is_exact():
-    warp = planned(translated(250, -40))
+    warp = coarse_warp_of(translated(250, -40))
     assert warp.canvas.projection == "plane"
     x, y = warp.canvas.origin
     w, h = warp.canvas.size
@@ -60,14 +51,14 @@ def test_the_canvas_of_a_translation_is_exact():
 
 @realistic
 def test_mapping_to_canvas_px_and_back_changes_nothing(name):
-    canvas = planned(REALISTIC[name]).canvas
+    canvas = coarse_warp_of(REALISTIC[name]).canvas
     points = grid_of(SIZE)
     assert np.allclose(canvas.to_reference(canvas.from_reference(points)), points, atol=1e-6)
 
 
 def test_a_wide_turn_is_painted_on_a_cylinder_and_a_small_one_on_the_plane():
-    assert planned(camera_turned(5)).canvas.projection == "plane"
-    assert planned(camera_turned(45)).canvas.projection == "cylinder"
+    assert coarse_warp_of(camera_turned(5)).canvas.projection == "plane"
+    assert coarse_warp_of(camera_turned(45)).canvas.projection == "cylinder"
 
 
 def test_the_canvas_is_bounded_whatever_the_homography():
@@ -75,7 +66,7 @@ def test_the_canvas_is_bounded_whatever_the_homography():
     for homography in random_homographies(100):
         if abs(np.linalg.det(homography)) < 1e-6:
             continue
-        canvas = planned(homography).canvas
+        canvas = coarse_warp_of(homography).canvas
         plausible = is_plausible(homography, SIZE[::-1], SIZE[::-1])
         plausible_count += plausible
         # Area changes at most 5 times in the overlap, so no picture is more than a few diagonals long.
@@ -87,6 +78,6 @@ def test_the_canvas_is_bounded_whatever_the_homography():
 
 def test_pictures_may_differ_in_size():
     small = (200, 300)
-    warp = planned(translated(500, 100, 1.2), small)
+    warp = coarse_warp_of(translated(500, 100, 1.2), small)
     assert warp.canvas.size[0] == pytest.approx(740, abs=3)
     assert np.isfinite(warp.inverse(grid_of(small))).all()

@@ -1,27 +1,17 @@
 import numpy as np
 import pytest
-from homographies import REALISTIC, SIZE, grid_of, random_homographies
+from homographies import REALISTIC, SIZE, coarse_warp_of, grid_of, random_homographies
 
-from stitching.alignment.canvas_planning import plan_coarse_warp
-from stitching.alignment.coarse_alignment import Alignment
-from stitching.alignment.features import Matches
 from stitching.geometry.homographies import is_plausible, project
 from stitching.geometry.pixel_maps import evaluate_on_grid, inside
 
 realistic = pytest.mark.parametrize("name", REALISTIC)
 
 
-def planned(homography, target_size=SIZE):
-    nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
-    return plan_coarse_warp(
-        Alignment(np.asarray(homography, np.float64), nothing, "homography", 1, 1.0), SIZE, target_size
-    )
-
-
 @realistic
 def test_in_the_frame_of_the_reference_the_warp_is_the_homography(name):
     homography = REALISTIC[name]
-    warp = planned(homography)
+    warp = coarse_warp_of(homography)
     points = grid_of(SIZE)
     places = warp(warp.canvas.from_reference(points))
     expected = project(np.linalg.inv(homography), points)
@@ -32,7 +22,7 @@ def test_in_the_frame_of_the_reference_the_warp_is_the_homography(name):
 
 @realistic
 def test_the_inverse_undoes_the_warp(name):
-    warp = planned(REALISTIC[name])
+    warp = coarse_warp_of(REALISTIC[name])
     points = grid_of(SIZE)
     assert np.linalg.norm(warp(warp.inverse(points)) - points, axis=-1).max() < 0.1
 
@@ -48,7 +38,7 @@ def areas(warp):
 
 @realistic
 def test_the_warp_folds_nowhere_on_the_target(name):
-    area, valid = areas(planned(REALISTIC[name]))
+    area, valid = areas(coarse_warp_of(REALISTIC[name]))
     assert (area[valid] > 0).all()
 
 
@@ -56,7 +46,7 @@ def test_the_warp_of_any_plausible_homography_folds_nowhere_on_the_target():
     checked = 0
     for homography in random_homographies(100, seed=1):
         if is_plausible(homography, SIZE[::-1], SIZE[::-1]):
-            area, valid = areas(planned(homography))
+            area, valid = areas(coarse_warp_of(homography))
             assert (area[valid] > 0).mean() > 0.999, homography
             checked += 1
     assert checked > 15
@@ -65,7 +55,7 @@ def test_the_warp_of_any_plausible_homography_folds_nowhere_on_the_target():
 @realistic
 def test_the_canvas_shows_the_target_once(name):
     """No ghost of it beyond the horizon: what the canvas shows has about the target's area."""
-    warp = planned(REALISTIC[name])
+    warp = coarse_warp_of(REALISTIC[name])
     area, valid = areas(warp)
     shown = 16 * area[valid].sum()  # one sample for 4 x 4 px
     assert shown == pytest.approx(SIZE[0] * SIZE[1], rel=0.05)
@@ -74,7 +64,7 @@ def test_the_canvas_shows_the_target_once(name):
 @realistic
 def test_the_far_side_is_stretched_less_than_by_the_homography(name):
     homography = REALISTIC[name]
-    warp = planned(homography)
+    warp = coarse_warp_of(homography)
     area, valid = areas(warp)
     points = grid_of(SIZE)
     depth = points @ homography[2, :2] + homography[2, 2]
@@ -84,7 +74,7 @@ def test_the_far_side_is_stretched_less_than_by_the_homography(name):
 
 @realistic
 def test_the_warp_is_smooth_enough_to_be_interpolated_on_a_grid(name):
-    warp = planned(REALISTIC[name])
+    warp = coarse_warp_of(REALISTIC[name])
     w, h = warp.canvas.size
     drawn = evaluate_on_grid(warp, (w, h), 1.0)
     exact = warp(grid_of((w, h), 1))
