@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,11 @@ from numpy.typing import NDArray
 
 from datasets.arrays import Pixels
 from datasets.textures.patterns import PATTERNS
-from stitching.errors import InputError
+from datasets.textures.photographs import map_photographs
 from stitching.geometry.pixel_maps import smoothstep
-from stitching.io.metadata.formats import parse_picture
 
-_EXTENSIONS = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
-_LARGE_FILE = 1 << 20  # bytes; larger files are decoded at reduced size where that suffices
 _BAND = 0.08  # of the side: width of the band in which one edge of a photograph fades into the opposite one
 _ASPECT_FOR_TWO = 1.6  # aspect ratio from which a photograph gives two squares
-_BUNDLED = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "rocket")  # in scikit-image's wheel
 _VARIANTS = {"facade": 6, "sign": 8}  # textures of one pattern; of the others:
 _DEFAULT_VARIANTS = 3
 
@@ -47,13 +42,10 @@ def load_bank(folder: Path | None, side: int = 512) -> TextureBank:
     Raises InputError where the folder is missing or holds no picture, a picture in it cannot be read, or
     no folder is given and scikit-image is not installed.
     """
+    parts = map_photographs(lambda picture: _squares(picture, side), folder, round(side * (1 + _BAND)))
+    photographs = [square for part in parts for square in part]
+    variants = [(name, i) for name in PATTERNS for i in range(_VARIANTS.get(name, _DEFAULT_VARIANTS))]
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        if folder is None:
-            photographs = [square for picture in _bundled() for square in _squares(picture, side)]
-        else:
-            parts = threads.map(lambda path: _squares(_read(path, side), side), _pictures_in(folder))
-            photographs = [square for part in parts for square in part]
-        variants = [(name, i) for name in PATTERNS for i in range(_VARIANTS.get(name, _DEFAULT_VARIANTS))]
         patterns = list(threads.map(lambda variant: _pattern(variant[0], variant[1], side), variants))
     kinds = ["photo"] * len(photographs) + [name for name, _ in variants]
     return make_bank(photographs + patterns, tuple(kinds))
@@ -70,67 +62,6 @@ def checksum(bank: TextureBank, *others: NDArray[np.float32]) -> str:
 
 def _pattern(name: str, variant: int, side: int) -> Pixels:
     return PATTERNS[name](np.random.default_rng([*name.encode(), variant]), side)
-
-
-# --- photographs ---
-
-
-def _pictures_in(folder: Path) -> list[Path]:
-    """All pictures in the folder and its subfolders, by extension, in an order that no file system changes."""
-    if not folder.is_dir():
-        raise InputError(f"textures: {folder} is no folder; name a folder of photographs")
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in _EXTENSIONS and not path.name.startswith(".") and path.is_file()
-    ]
-    if not found:
-        expected = " ".join(sorted(_EXTENSIONS))
-        raise InputError(f"textures: {folder} holds no picture; expected files that end in {expected}")
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
-
-
-def _read(path: Path, side: int) -> Pixels:
-    """The upright photograph (h, w, 3) BGR, decoded at reduced size if that still covers `side` and its band."""
-    try:
-        encoded = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"textures: cannot read {path}: {error.strerror}") from error
-    if not encoded:
-        raise InputError(f"textures: {path} is empty; copy it again or take it out of the folder")
-    parse_picture(encoded, f"textures: {path}")  # says what is wrong with it, where the decoder only logs
-    flag = cv2.IMREAD_COLOR
-    if len(encoded) > _LARGE_FILE:
-        shortest = 8 * min(_decode(encoded, path, cv2.IMREAD_REDUCED_COLOR_8).shape[:2])
-        needed = round(side * (1 + _BAND))
-        reduced = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
-        flag = next((flag for factor, flag in reduced.items() if shortest >= factor * needed), flag)
-    return _decode(encoded, path, flag)
-
-
-def _decode(encoded: bytes, path: Path, flag: int) -> Pixels:
-    try:
-        decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
-    except cv2.error:
-        decoded = None
-    if decoded is None:
-        raise InputError(f"textures: {path} cannot be decoded; copy it again or take it out of the folder")
-    return np.asarray(decoded, np.uint8)
-
-
-def _bundled() -> Iterable[Pixels]:
-    """The photographs that come with scikit-image, BGR."""
-    try:
-        from skimage import data
-    except ImportError as error:
-        raise InputError(
-            "textures: no folder is given, and scikit-image, whose photographs would do, is not installed; "
-            "name a folder of photographs or install scikit-image"
-        ) from error
-    for name in _BUNDLED:
-        picture = getattr(data, name)()
-        conversion = cv2.COLOR_GRAY2BGR if picture.ndim == 2 else cv2.COLOR_RGB2BGR
-        yield np.asarray(cv2.cvtColor(picture, conversion), np.uint8)
 
 
 def _squares(picture: Pixels, side: int) -> list[Pixels]:
