@@ -9,11 +9,12 @@ from stitching.errors import InputError
 
 # Lossless first: of a picture in two formats, that one is taken.
 SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
+TRUTHS = ("gt.npz", "matches.npz")  # the first that a pair has is taken
 
 
 @dataclass(frozen=True)
 class PairFiles:
-    """The files of a pair. `truth`: its ground truth `gt.npz`; None without one."""
+    """The files of a pair. `truth`: its ground truth, `gt.npz` or `matches.npz`; None without one."""
 
     name: str
     reference: Path
@@ -35,7 +36,7 @@ class PairFiles:
 def find_pairs(folder: Path, limit: int | None = None) -> list[PairFiles]:
     """The pairs of a folder in the order of their names, at most `limit`.
 
-    Two layouts are known: `NAME/1.*` and `NAME/2.*`, with `NAME/gt.npz` where there is ground truth; and that of
+    Two layouts are known: `NAME/1.*` and `NAME/2.*`, with one of `TRUTHS` where there is ground truth; and that of
     UDIS-D, `input1/NAME.*` and `input2/NAME.*`. A picture without its counterpart is skipped with a line on stderr.
     Raises InputError where there is no pair.
     """
@@ -53,8 +54,8 @@ def find_pairs(folder: Path, limit: int | None = None) -> list[PairFiles]:
     for name, stems in candidates.items():
         reference, target = map(_picture, stems)
         if reference and target:
-            truth = folder / name / "gt.npz"
-            pairs.append(PairFiles(name, reference, target, truth if truth.is_file() else None))
+            truths = (folder / name / truth for truth in TRUTHS)
+            pairs.append(PairFiles(name, reference, target, next(filter(Path.is_file, truths), None)))
         elif reference or target:
             print(f"{name}: skipped, {reference or target} has no counterpart", file=sys.stderr)
     if not pairs:

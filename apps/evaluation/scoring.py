@@ -4,8 +4,6 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -16,11 +14,13 @@ from apps.evaluation.measures.panorama import PanoramaMeasures, SourcePair, meas
 from apps.evaluation.measures.photographed_warp import WarpErrors, measure_warp
 from apps.evaluation.method_run import Status
 from apps.evaluation.methods import StitchMethod
+from apps.evaluation.true_places import read_places
 from apps.pair_folders import PairFiles
 from stitching.errors import InputError
 from stitching.io.files import atomic_write
 from stitching.io.picture import to_8_bit
 from stitching.io.picture_reader import read_picture
+from stitching.io.warp_file import load_warp
 
 Value = str | int | float | bool | None
 Row = dict[str, Value]  # of a table of results, by column
@@ -105,22 +105,7 @@ def _overlap(folder: Path) -> OverlapMeasures:
 def _warp_errors(truth: Path | None, warp: Path) -> WarpErrors:
     if truth is None or not warp.exists():
         return WarpErrors()
-    known, found = _arrays(truth), _arrays(warp)
-    try:
-        if found.get("focal", 0) > 0:
-            return WarpErrors()  # on a cylinder: `map` is not over the reference's plane
-        visible = known["visible"] & known["valid"]
-        return measure_warp(known["map"], visible, found["map"], found["origin"], float(found["scale"]))
-    except (KeyError, ValueError, IndexError, TypeError) as error:
-        raise InputError(f"{truth} or {warp}: {error}; expected the arrays of docs/evaluate.md") from error
-
-
-def _arrays(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return dict(archive)
-    except (OSError, ValueError, BadZipFile) as error:
-        raise InputError(f"{path}: {error}; expected a numpy archive without pickled objects") from error
+    return measure_warp(read_places(truth), load_warp(warp))
 
 
 def _rounded(value: Value) -> Value:

@@ -1,4 +1,4 @@
-"""The error of a warp against the ground truth of a real pair, `gt.npz`; see docs/evaluate.md."""
+"""The error of a warp at the true places of a real pair; see docs/evaluate.md."""
 
 from dataclasses import dataclass
 
@@ -6,49 +6,56 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import rescale
+from apps.evaluation.true_places import TruePlaces
+from stitching.geometry.canvas import Canvas, Surface
+from stitching.geometry.pixel_maps import Points, rescale
+from stitching.io.warp_file import WarpField
+
+STANDARD_WIDTH = 512  # px, of the target; pairs of different sizes are compared at it
 
 _MAX_ERROR = 50.0  # px, what an end-point error counts at most
 _HOLE = 1e6  # px; stands for NaN in an interpolation, whose result is then beyond _MAX_ERROR
-_BORDER = -9.0  # px; positions outside the map, of pixels that are not measured
+_ROW = 1024  # places; OpenCV samples no more than 32767 in a row
 
 
 @dataclass(frozen=True)
 class WarpErrors:
-    """End-point error of a warp, full-size target px, each at most 50; None = could not be measured.
+    """End-point error of a warp in the target, each at most 50 px; None = could not be measured.
 
     Attributes:
-        epe, epe_median: mean and median.
-        epe_over_3: share over 3 px, 0..1.
+        within_1, within_3, within_5: share of the places with an error below 1, 3, 5 px, of a target scaled to a width
+            of `STANDARD_WIDTH`.
+        error: mean, the same px.
+        epe, epe_median, epe_over_3: mean, median, and share over 3 px, of the target at its full size.
     """
 
+    within_1: float | None = None
+    within_3: float | None = None
+    within_5: float | None = None
+    error: float | None = None
     epe: float | None = None
     epe_median: float | None = None
     epe_over_3: float | None = None
 
 
-def measure_warp(
-    truth: NDArray[np.floating],
-    visible: NDArray[np.bool_],
-    backward: NDArray[np.floating],
-    origin: NDArray[np.floating],
-    scale: float,
-) -> WarpErrors:
-    """End-point error of a backward map against ground truth.
+def measure_warp(places: TruePlaces, warp: WarpField) -> WarpErrors:
+    """Compare where a warp takes the places of the reference with those of the target; a hole is the worst error."""
+    width, height = warp.reference_size
+    surface = Surface(warp.focal or None, ((width - 1) / 2, (height - 1) / 2))
+    canvas = Canvas(surface, warp.origin, warp.canvas_size)
+    found = _sampled(warp.map, rescale(canvas.from_reference(places.reference), warp.scale))
+    full = np.linalg.norm(found - places.target, axis=1)
+    scaled = np.minimum(full * STANDARD_WIDTH / warp.target_size[0], _MAX_ERROR)
+    full = np.minimum(full, _MAX_ERROR)
+    within_1, within_3, within_5 = (float((scaled < limit).mean()) for limit in (1, 3, 5))
+    mean, median, over_3 = float(full.mean()), float(np.median(full)), float((full > 3).mean())
+    return WarpErrors(within_1, within_3, within_5, float(scaled.mean()), mean, median, over_3)
 
-    Args:
-        truth: (H, W, 2), target px -> reference px.
-        visible: (H, W) bool, the truth is known and the reference sees the pixel.
-        backward: (h, w, 2), map px -> target px, NaN where not covered.
-        origin: (2,), canvas (0, 0) in reference px.
-        scale: map px per canvas px.
-    """
-    if not visible.any():
-        return WarpErrors()
-    rows, columns = np.nonzero(visible)
-    map_xy = np.full((*visible.shape, 2), _BORDER, np.float32)
-    map_xy[visible] = rescale(truth[visible] - origin, scale)
-    filled = np.ascontiguousarray(np.nan_to_num(backward.astype(np.float32), nan=_HOLE))
-    found = cv2.remap(filled, map_xy[..., 0], map_xy[..., 1], cv2.INTER_LINEAR, borderValue=(_HOLE, _HOLE))[visible]
-    error = np.linalg.norm(found - np.column_stack([columns, rows]), axis=1).clip(max=_MAX_ERROR)
-    return WarpErrors(float(error.mean()), float(np.median(error)), float((error > 3).mean()))
+
+def _sampled(backward: NDArray[np.float32], points: Points) -> Points:
+    """(n, 2) values of a map (h, w, 2) at points (n, 2) px; `_HOLE` where it is NaN, and outside of it."""
+    filled = np.ascontiguousarray(np.nan_to_num(backward, nan=_HOLE))
+    rows = -(-len(points) // _ROW)
+    table = np.resize(points.astype(np.float32), (rows, _ROW, 2))  # (n, 2) -> (rows, _ROW, 2), the last one repeated
+    found = cv2.remap(filled, table[..., 0], table[..., 1], cv2.INTER_LINEAR, borderValue=(_HOLE, _HOLE))
+    return found.reshape(-1, 2)[: len(points)].astype(np.float64)  # (rows, _ROW, 2) -> (n, 2)

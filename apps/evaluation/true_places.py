@@ -1,0 +1,54 @@
+"""Places that both pictures of a pair are known to show: the ground truth of photographs and renderings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.errors import InputError, require
+from stitching.geometry.pixel_maps import Points, pixel_grid
+
+
+@dataclass(frozen=True, eq=False)
+class TruePlaces:
+    """Points of a scene in both pictures: `reference` and `target`, (n, 2) px of each."""
+
+    reference: Points
+    target: Points
+
+    @classmethod
+    def of_map(cls, map_xy: NDArray[np.floating], visible: NDArray[np.bool_]) -> "TruePlaces":
+        """The visible pixels of a target.
+
+        Args:
+            map_xy: (h, w, 2) target px -> reference px.
+            visible: (h, w), the map is known and the reference shows the pixel.
+        """
+        grid = pixel_grid(*visible.shape)
+        return cls(map_xy[visible].astype(np.float64), grid[visible].astype(np.float64))
+
+    def spread(self, count: int) -> "TruePlaces":
+        """At most `count` of them, at even steps."""
+        chosen = np.linspace(0, len(self.target) - 1, min(count, len(self.target))).astype(np.intp)
+        return TruePlaces(self.reference[chosen], self.target[chosen])
+
+
+def read_places(path: Path) -> TruePlaces:
+    """Read a truth of `apps.pair_folders.TRUTHS`; docs/evaluate.md names their arrays.
+
+    Raises InputError where the file cannot be read, or lacks an array, or holds no place.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            if "xy1" in arrays:
+                places = TruePlaces(arrays["xy1"].astype(np.float64), arrays["xy2"].astype(np.float64))
+            else:
+                places = TruePlaces.of_map(arrays["map"], arrays["visible"] & arrays["valid"])
+    except (OSError, KeyError, ValueError, IndexError, TypeError, BadZipFile) as error:
+        raise InputError(f"{path}: {error}; expected the arrays of docs/evaluate.md") from error
+    n = len(places.reference)
+    shapes = {places.reference.shape, places.target.shape}
+    require(n > 0 and shapes == {(n, 2)}, f"{path}: {shapes}", "as many places (n, 2) in both pictures, at least one")
+    return places
