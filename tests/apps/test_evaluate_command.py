@@ -19,6 +19,8 @@ from apps.evaluation import comparison, scoring
 from apps.evaluation.measures.panorama import PanoramaMeasures
 from apps.evaluation.methods import NAMES, StitchMethod
 from stitching.errors import InputError
+from stitching.geometry.pixel_maps import Field
+from stitching.io.warp_file import WarpField, save_warp
 
 # A method: copies the true panorama, `scene.png` beside the pairs, and logs that it ran.
 _COPY_SCENE = """
@@ -66,6 +68,13 @@ def folder(tmp_path: Path, scene: NDArray[np.uint8]) -> Path:
     cv2.imwrite(str(tmp_path / "pairs" / "a" / "2.png"), scene[:, 150:])
     cv2.imwrite(str(tmp_path / "pairs" / "scene.png"), scene)
     return tmp_path / "pairs"
+
+
+def _save_warp(path: Path, map_xy: Field) -> None:
+    """The warp of a target of 330 x 320 px, on a canvas with the reference's pixel grid."""
+    size = (map_xy.shape[1], map_xy.shape[0])
+    trusted = np.ones(map_xy.shape[:2], bool)
+    save_warp(path, WarpField(map_xy, trusted, 1, map_xy, 1, (0, 0), 0, (330, 320), (330, 320), size))
 
 
 def _rows(output: Path) -> list[dict[str, str]]:
@@ -150,7 +159,7 @@ def test_ground_truth_beside_a_pair_is_used(folder: Path, tmp_path: Path, use: C
     np.savez(folder / "a" / "gt.npz", map=truth, valid=np.ones_like(valid), visible=valid)
     x, y = np.meshgrid(np.arange(480.0), np.arange(320.0))
     found = np.stack([x - 150, y + 4], axis=2).astype(np.float32)  # canvas px -> target px, 4 px off
-    np.savez(folder / "map.npz", map=found, origin=np.zeros(2), scale=1.0)
+    _save_warp(folder / "map.npz", found)
     use(_method("copy", _COPY_SCENE))
     evaluate_command(folder, tmp_path / "out")
     row = _rows(tmp_path / "out")[0]
@@ -169,7 +178,7 @@ def test_unusable_ground_truth_is_the_reason(
     np.savez(folder / "a" / "gt.npz", **arrays)
     if damage == "not an archive":
         (folder / "a" / "gt.npz").write_bytes(b"PK\3\4 cut short")
-    np.savez(folder / "map.npz", map=np.zeros((9, 9, 2)), origin=np.zeros(2), scale=1.0)
+    _save_warp(folder / "map.npz", np.zeros((9, 9, 2), np.float32))
     use(_method("copy", _COPY_SCENE))
     evaluate_command(folder, tmp_path / "out")
     row = _rows(tmp_path / "out")[0]
