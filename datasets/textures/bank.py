@@ -1,8 +1,6 @@
 """The texture bank: photographs and patterns with their mip-maps, in one flat array."""
 
 import hashlib
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.arrays import Pixels
-from datasets.textures.patterns import PATTERNS
+from datasets.textures.pattern_store import load_patterns
 from datasets.textures.photographs import map_photographs
 from stitching.geometry.pixel_maps import smoothstep
 
 _BAND = 0.08  # of the side: width of the band in which one edge of a photograph fades into the opposite one
 _ASPECT_FOR_TWO = 1.6  # aspect ratio from which a photograph gives two squares
-_VARIANTS = {"facade": 6, "sign": 8}  # textures of one pattern; of the others:
-_DEFAULT_VARIANTS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +40,8 @@ def load_bank(folder: Path | None, side: int = 512) -> TextureBank:
     """
     parts = map_photographs(lambda picture: _squares(picture, side), folder, round(side * (1 + _BAND)))
     photographs = [square for part in parts for square in part]
-    variants = [(name, i) for name in PATTERNS for i in range(_VARIANTS.get(name, _DEFAULT_VARIANTS))]
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        patterns = list(threads.map(lambda variant: _pattern(variant[0], variant[1], side), variants))
-    kinds = ["photo"] * len(photographs) + [name for name, _ in variants]
-    return make_bank(photographs + patterns, tuple(kinds))
+    patterns, kinds = load_patterns(side)
+    return make_bank(photographs + patterns, ("photo",) * len(photographs) + kinds)
 
 
 def checksum(bank: TextureBank, *others: NDArray[np.float32]) -> str:
@@ -58,10 +51,6 @@ def checksum(bank: TextureBank, *others: NDArray[np.float32]) -> str:
         digest.update(np.ascontiguousarray(part).data)
     digest.update("\n".join(bank.kinds).encode())
     return digest.hexdigest()
-
-
-def _pattern(name: str, variant: int, side: int) -> Pixels:
-    return PATTERNS[name](np.random.default_rng([*name.encode(), variant]), side)
 
 
 def _squares(picture: Pixels, side: int) -> list[Pixels]:
@@ -110,7 +99,7 @@ def make_bank(textures: list[Pixels], kinds: tuple[str, ...]) -> TextureBank:
 
 def _halve(level: Pixels) -> Pixels:
     """Means of 2 x 2 texels, rounded half up; (0, 0, 3) after 1 x 1."""
-    wide = level.astype(np.uint16)
-    rows = wide[0::2][: len(level) // 2] + wide[1::2]
-    sums = rows[:, 0::2][:, : level.shape[1] // 2] + rows[:, 1::2]
-    return ((sums + 2) >> 2).astype(np.uint8)
+    half = len(level) // 2
+    if not half:
+        return np.zeros((0, 0, 3), np.uint8)
+    return np.asarray(cv2.resize(level, (half, half), interpolation=cv2.INTER_AREA), np.uint8)

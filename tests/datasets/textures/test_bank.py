@@ -1,12 +1,9 @@
 """The texture bank: what is in it, its smaller copies, seams, and folders that cannot be used."""
 
-from functools import cache
-
 import cv2
 import numpy as np
 import pytest
 
-from datasets.textures import bank as texture_bank
 from datasets.textures.bank import checksum, load_bank
 from datasets.textures.patterns import PATTERNS
 from stitching.errors import InputError
@@ -15,10 +12,10 @@ SIDE = 32
 
 
 @pytest.fixture(autouse=True, scope="module")
-def patterns_made_once():
+def patterns_drawn_once(tmp_path_factory):
     """They are the same in every bank and take most of the time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(texture_bank, "_pattern", cache(texture_bank._pattern))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 
 
