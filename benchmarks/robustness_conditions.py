@@ -17,7 +17,7 @@ import torch
 from datasets.arrays import Doubles, Floats, Pixels
 from datasets.generate import GenerateJob, OpenRenderer, generate
 from datasets.options import SampleOptions
-from datasets.photometry import Look, apply_look
+from datasets.photometry.pictures import Look, apply_look
 from datasets.sample import Visibility
 from datasets.sample_renderer import SampleRenderer
 from datasets.scenes.shapes.outlines import person

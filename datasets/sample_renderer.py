@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from datasets.options import SampleOptions
-from datasets.photometry import photograph
+from datasets.photometry.pictures import photograph
 from datasets.rendering.ground_truth import assemble_sample, find_correspondences
 from datasets.rendering.pair_renderer import render_pairs
 from datasets.rendering.scene_batch import batch_scenes

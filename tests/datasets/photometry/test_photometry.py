@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets.photometry import Look, apply_look, apply_tone, draw_look, photograph
+from datasets.photometry.pictures import Look, apply_look, apply_tone, draw_look, photograph
 
 
 def scene(shape=(96, 128), seed=1):

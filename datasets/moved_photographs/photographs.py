@@ -1,0 +1,101 @@
+"""Photographs in memory, and parts of them as textures at two sizes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample, interpolate
+
+from datasets.arrays import Pixels
+from datasets.textures.photographs import map_photographs
+from stitching.geometry.pixel_maps import Size
+
+_MAX_SIDE = 1024  # px; larger photographs are shrunk when they are loaded
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A part of a photograph, px."""
+
+    photograph: int
+    left: int
+    top: int
+    width: int
+    height: int
+    mirrored: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Photographs:
+    """Photographs on the device that moves them, at most _MAX_SIDE px large."""
+
+    pictures: tuple[Tensor, ...]  # (1, 3, h, w) uint8 BGR, colours together in memory
+
+    @staticmethod
+    def load(folder: Path | None, device: torch.device) -> "Photographs":
+        """Photographs of a folder and its subfolders, else scikit-image's.
+
+        Raises InputError as `datasets.textures.photographs.map_photographs` does.
+        """
+        arrays = map_photographs(_bounded, folder, _MAX_SIDE)
+        channels_first = (torch.from_numpy(array).permute(2, 0, 1)[None] for array in arrays)  # (1, 3, h, w)
+        return Photographs(tuple(picture.to(device) for picture in channels_first))
+
+    @property
+    def sizes(self) -> list[Size]:
+        """(width, height) of each, px."""
+        return [(picture.shape[3], picture.shape[2]) for picture in self.pictures]
+
+
+@dataclass(frozen=True, eq=False)
+class Texture:
+    """b textures and their halves. Positions on them are -1 .. 1 from side to side, both axes."""
+
+    levels: tuple[Tensor, Tensor]  # (b, 3, h, w) and (b, 3, h / 2, w / 2), 0 .. 1
+
+    def sample(self, positions: Tensor) -> Tensor:
+        """(b, 3, h, w) colours at positions (b, 2, h, w), between the two sizes by the mean texels a pixel."""
+        grid = positions.permute(0, 2, 3, 1)  # (b, h, w, 2)
+        fine, coarse = (grid_sample(level, grid, padding_mode="border", align_corners=False) for level in self.levels)
+        height, width = self.levels[0].shape[2:]
+        level = (texels_per_pixel(positions) * (width * height) ** 0.5 / 2).log2()
+        return torch.lerp(fine, coarse, level.clamp(0, 1).view(-1, 1, 1, 1))
+
+
+def texels_per_pixel(positions: Tensor) -> Tensor:
+    """(b,) mean change of positions (b, 2, h, w) from a pixel to the next: the root of the area that a pixel covers."""
+    step = 8  # px between the positions that are looked at
+    coarse = positions[:, :, ::step, ::step]
+    across = (coarse[:, :, :-1, 1:] - coarse[:, :, :-1, :-1]) / step
+    down = (coarse[:, :, 1:, :-1] - coarse[:, :, :-1, :-1]) / step
+    area = (across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]).abs()
+    return area.clamp_min(1e-12).log().mean((1, 2)).mul(0.5).exp()
+
+
+def cut(photographs: Photographs, crops: Sequence[Crop], size: Size) -> Texture:
+    """Parts of photographs as textures of (width, height) texels."""
+    halves = size[0] // 2, size[1] // 2
+    return Texture((_cut(photographs, crops, size), _cut(photographs, crops, halves)))
+
+
+def _cut(photographs: Photographs, crops: Sequence[Crop], size: Size) -> Tensor:
+    return torch.cat([_resized(photographs.pictures[crop.photograph], crop, size) for crop in crops]) / 255
+
+
+def _resized(picture: Tensor, crop: Crop, size: Size) -> Tensor:
+    part = picture[:, :, crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
+    if picture.is_cuda:  # shrinks floats only; a CPU shrinks bytes six times as fast
+        part = part.float()
+    part = interpolate(part, (size[1], size[0]), mode="bilinear", antialias=True).float()
+    return part.flip(3) if crop.mirrored else part
+
+
+def _bounded(picture: Pixels) -> Pixels:
+    scale = _MAX_SIDE / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,0 +1,1 @@
+"""Photometry of cameras: of pictures that are stored, and of batches of windows while training."""

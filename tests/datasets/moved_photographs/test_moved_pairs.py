@@ -1,0 +1,160 @@
+"""Moved photographs: the ground truth is exact, hidden is hidden, and a pair depends on nothing but its number."""
+
+from dataclasses import fields, replace
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+from datasets.moved_photographs.motion import PairPlan, draw_plan
+from datasets.moved_photographs.outlines import draw_outlines
+from datasets.moved_photographs.pairs import MovedPhotographs
+from datasets.moved_photographs.photographs import Photographs
+from datasets.moved_photographs.surfaces import Surfaces, build_surfaces, look_from_reference
+from datasets.pair_batch import PairBatch, PairView
+from datasets.sample import Visibility
+from stitching.errors import InputError
+
+SIZE = WIDTH, HEIGHT = 96, 72
+COUNT = 8
+
+
+def soft_photograph(seed: int, width: int, height: int) -> Tensor:
+    """Smooth colours, (1, 3, h, w) uint8, so that what is sampled twice differs little."""
+    rough = np.random.default_rng(seed).normal(size=(height, width, 3)).astype(np.float32)
+    soft = cv2.normalize(cv2.GaussianBlur(rough, (0, 0), 9), None, 0, 255, cv2.NORM_MINMAX)
+    return torch.from_numpy(soft.astype(np.uint8)).permute(2, 0, 1)[None]  # (h, w, 3) -> (1, 3, h, w)
+
+
+@cache
+def maker(seed: int = 3) -> MovedPhotographs:
+    pictures = tuple(soft_photograph(i, 260 + 20 * i, 200) for i in range(4))
+    return MovedPhotographs(Photographs(pictures), draw_outlines(), SIZE, seed)
+
+
+@cache
+def pairs() -> PairBatch:
+    return maker()(range(COUNT))
+
+
+def plans(count: int = COUNT) -> list[PairPlan]:
+    sizes = maker().photographs.sizes
+    return [draw_plan(np.random.default_rng([3, index]), SIZE, sizes) for index in range(count)]
+
+
+def look_up(picture: Tensor, places: Tensor) -> Tensor:
+    """Pictures (b, c, h, w) at places (b, 2, h', w') px."""
+    grid = (places.permute(0, 2, 3, 1) + 0.5) * 2 / torch.tensor(picture.shape[:1:-1]) - 1  # (b, h', w', 2)
+    return grid_sample(picture, grid, padding_mode="border", align_corners=False)
+
+
+def check_colours(view: PairView, other: PairView) -> None:
+    visible = view.mask == Visibility.VISIBLE
+    difference = (look_up(other.picture, view.warp) - view.picture).abs().mean(1)[visible]
+    assert len(difference) > 1000
+    assert difference.median() < 1.5 / 255
+    assert difference.quantile(0.9) < 0.04  # the rest lies at the soft edges of layers
+
+
+def test_the_warped_reference_is_the_target_where_it_is_visible() -> None:
+    check_colours(pairs().target, pairs().reference)
+
+
+def test_the_warped_target_is_the_reference_where_it_is_visible() -> None:
+    check_colours(pairs().reference, pairs().target)
+
+
+def boundless(surfaces: Surfaces) -> Surfaces:
+    """For looking at places that are no grid of pixels: layers are looked for at all of them."""
+    layers = (
+        replace(layer, reference=replace(layer.reference, rows=slice(None), columns=slice(None)))
+        for layer in surfaces.layers
+    )
+    return replace(surfaces, layers=tuple(layers))
+
+
+def test_visible_pixels_come_back_and_in_front_of_occluded_ones_is_something_else() -> None:
+    """Looking exactly at the place in the reference to which a target pixel belongs."""
+    occluded = 0
+    for number, plan in enumerate(plans()):
+        surfaces = boundless(build_surfaces([plan], SIZE, maker().photographs, maker().outlines))
+        warp, mask = pairs().target.warp[number], pairs().target.mask[number]
+        back = look_from_reference(surfaces, warp[None]).warp[0]
+        y, x = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
+        distance = torch.hypot(back[0] - x, back[1] - y)
+        assert distance[mask == Visibility.VISIBLE].max() < 0.02
+        assert (distance[mask == Visibility.OCCLUDED] > 0.05).all()
+        occluded += int((mask == Visibility.OCCLUDED).sum())
+    assert occluded > 200
+
+
+def test_codes_say_whether_the_place_is_inside_the_other_picture() -> None:
+    for view in (pairs().target, pairs().reference):
+        x, y = view.warp.unbind(1)
+        inside = (x >= -0.5) & (x < WIDTH - 0.5) & (y >= -0.5) & (y < HEIGHT - 0.5)
+        seen = (view.mask == Visibility.VISIBLE) | (view.mask == Visibility.OCCLUDED)
+        assert torch.equal(seen, inside & (view.mask != Visibility.BEHIND))
+        assert torch.isfinite(view.warp).all()
+    assert not (pairs().target.mask == Visibility.BEHIND).any()
+
+
+def test_the_stitch_contains_the_reference_and_is_black_around_its_canvas() -> None:
+    batch = pairs()
+    for number, plan in enumerate(plans()):
+        (left, top), (width, height) = plan.origin, plan.canvas_size
+        assert batch.origins[number].tolist() == [left, top]
+        inner = slice(-top, HEIGHT - top), slice(-left, WIDTH - left)
+        assert torch.equal(batch.stitched[number][:, *inner], batch.reference.picture[number])
+        in_reference = torch.zeros_like(batch.stitched_mask[number], dtype=torch.bool)
+        in_reference[inner] = True
+        assert torch.equal((batch.stitched_mask[number] & 1) > 0, in_reference)
+        seen = (batch.stitched_mask[number] & 2)[inner] > 0
+        assert torch.equal(seen, batch.reference.mask[number] == Visibility.VISIBLE)
+        assert not batch.stitched[number, :, height:].any()
+        assert not batch.stitched_mask[number, :, width:].any()
+
+
+def test_a_pair_depends_on_its_number_and_the_seed_alone() -> None:
+    alone = maker()([2])
+    assert alone.indices == (2,)
+    for view in ("reference", "target"):
+        for field in fields(PairView):
+            values, others = (getattr(getattr(batch, view), field.name) for batch in (alone, pairs()))
+            torch.testing.assert_close(values[0], others[2], rtol=1e-4, atol=1e-3)
+    assert not torch.equal(maker(4)([2]).target.picture, alone.target.picture)
+
+
+def test_pairs_made_together_are_those_made_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a GPU makes them."""
+    monkeypatch.setattr("datasets.moved_photographs.pairs._TOGETHER", {"cpu": COUNT})
+    together = maker()(range(COUNT))
+    for view in ("reference", "target"):
+        first, second = getattr(together, view), getattr(pairs(), view)
+        assert (first.mask == second.mask).float().mean() > 0.999
+        same = first.mask == second.mask
+        assert ((first.warp - second.warp).abs().amax(1)[same] < 0.05).float().mean() > 0.999
+        assert (first.picture - second.picture).abs().mean() < 2 / 255
+
+
+def test_overlap_is_spread_widely() -> None:
+    mask = maker()(range(40)).target.mask
+    overlap = (mask == Visibility.VISIBLE).float().mean((1, 2))
+    assert overlap.min() < 0.45
+    assert overlap.max() > 0.8
+    assert 0.45 < overlap.mean() < 0.75
+    assert overlap.quantile(0.05) > 0.15
+
+
+def test_a_folder_without_photographs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no picture"):
+        MovedPhotographs.load(tmp_path, SIZE, 0)
+
+
+def test_large_photographs_are_shrunk(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "large.png"), np.zeros((600, 2048, 3), np.uint8))
+    assert MovedPhotographs.load(tmp_path, SIZE, 0).photographs.sizes == [(1024, 300)]
