@@ -22,6 +22,16 @@ def sample_progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
+def step_progress() -> Iterator[Callable[[str, int, int], None] | None]:
+    """Yields the callback (text, done, total) that `train` calls; None where no bar is shown."""
+    if sys.stderr.isatty():
+        with _progress_bar(quiet=False, time_left=False) as update:
+            yield update
+    else:
+        yield None
+
+
+@contextmanager
 def _progress_bar(quiet: bool, time_left: bool) -> Iterator[Callable[[str, float, float], None]]:
     """Yields the callback (text, completed, total) that moves a bar; beside it the seconds left, or those elapsed."""
     if quiet or not sys.stderr.isatty():
@@ -33,6 +43,7 @@ def _progress_bar(quiet: bool, time_left: bool) -> Iterator[Callable[[str, float
 
     time = TimeRemainingColumn() if time_left else TimeElapsedColumn()
     columns = TextColumn("{task.description:9}"), BarColumn(), time
-    with ProgressBars(*columns, console=Console(stderr=True), transient=True) as bars:
+    to_terminal = sys.stdout.isatty()  # what is printed moves above the bar, but not out of a file
+    with ProgressBars(*columns, console=Console(stderr=True), transient=True, redirect_stdout=to_terminal) as bars:
         task = bars.add_task("", total=None)
         yield lambda text, completed, total: bars.update(task, description=text, completed=completed, total=total)

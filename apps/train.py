@@ -22,6 +22,8 @@ def train_command(
     """
     if missing := [package for package in ("torch", "lightning", "safetensors") if find_spec(package) is None]:
         raise InputError(f"train needs {', '.join(missing)}: pip install 'parastitch[train]'")
+    from apps.progress import step_progress
     from apps.training.trainer import train
 
-    train(mode, output, options, report=lambda line: print(line, flush=True))
+    with step_progress() as bar:
+        train(mode, output, options, report=lambda line: print(line, flush=True), bar=bar)

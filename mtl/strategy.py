@@ -25,8 +25,8 @@ class StepResult:
 class Strategy(ABC):
     """A multi-task optimizer.
 
-    A new one implements `step` and `settings`; where it learns something, also `learned_state`, `load_learned_state`
-    and `report`.
+    A new one implements `step` and `settings`; where it learns something, also `learned_state`, `load_learned_state`,
+    `report` and `phase`.
 
     Attributes:
         tasks: that are trained, in order.
@@ -67,6 +67,10 @@ class Strategy(ABC):
     def report(self) -> Mapping[str, float]:
         """What it has learned or decided so far, by name, for the log; empty where it learns nothing."""
         return {}
+
+    def phase(self) -> str:
+        """In a few words, how the next step trains; empty where all steps train in the same way."""
+        return ""
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs."""

@@ -1,5 +1,6 @@
 """Tiny training runs, and how to look at what they did."""
 
+import csv
 import os
 import signal
 from collections import defaultdict
@@ -11,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from worlds import CPU, gentle_bank
 
 from apps.training import trainer
-from apps.training.checkpoints import LAST, STATE, load_state
+from apps.training.checkpoints import CURVE, LAST, STATE, load_state
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
 from datasets.sample_renderer import SampleRenderer
@@ -50,6 +51,12 @@ def curves(folder):
     return dict(sorted(found.items()))
 
 
+def table(folder):
+    """The rows of the validations of a run."""
+    with (folder / CURVE).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def modules_with_gradient(points):
     """Names of the modules that a step trained."""
     return {name for name in MODULES if points[f"gradient/{name}"]}
@@ -67,13 +74,13 @@ def fail_at(monkeypatch, at, error):
     monkeypatch.setattr(trainer, "_step", failing)
 
 
-def interrupt_at(monkeypatch, at, times=1):
-    """Let Ctrl-C come so often during step `at`."""
+def interrupt_at(monkeypatch, at, times=1, by=signal.SIGINT):
+    """Let a signal, Ctrl-C, come so often during step `at`."""
     step = trainer._step
 
     def interrupted(run, batch):
         for _ in range(times if run.step == at else 0):
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), by)
         return step(run, batch)
 
     monkeypatch.setattr(trainer, "_step", interrupted)

@@ -1,6 +1,7 @@
 """The training state of a run as a file without pickled objects, and the names of a run's files.
 
-A run folder holds BEST and LAST, the averaged weights for users, and STATE, all that resuming needs.
+A run folder holds BEST and LAST, the averaged weights for users, STATE, all that resuming needs, and CURVE, a table of
+all validations.
 """
 
 import io
@@ -19,8 +20,9 @@ from stitching.network.weights import check_format
 BEST = "best.safetensors"
 LAST = "last.safetensors"
 STATE = "state.pt"
+CURVE = "curve.csv"
 
-_FORMAT, _VERSION = "parastitch-training-state", 2
+_FORMAT, _VERSION = "parastitch-training-state", 3
 
 
 def save_state(path: AnyPath, state: Mapping[str, Any]) -> None:

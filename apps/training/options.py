@@ -10,6 +10,7 @@ from stitching.network.interface import MULTIPLE
 MIN_SIDE, MAX_SIDE = 64, 2048  # px of a window
 
 Mode = Literal["flow", "blend", "joint"]
+Schedule = Literal["cosine", "constant"]
 
 TASKS: dict[Mode, tuple[str, ...]] = {
     "flow": ("warp", "geometry", "visibility"),
@@ -44,7 +45,10 @@ class TrainOptions:
     batch_size: int = 8
     """Examples in a step (on each GPU)."""
     steps: int = 20000
-    """Steps of the whole run; the learning rate rises and falls over them."""
+    """Steps of the whole run; the learning rate rises and falls over them, see --schedule."""
+    schedule: Schedule = "cosine"
+    """Learning rate after its rise: cosine falls all the time; constant falls over the last tenth of the steps only,
+    and a run may go on with more or fewer --steps."""
     matching_steps: int = 200
     """First steps, in which only the matching of the correlation volume is trained."""
     minutes: float | None = None
@@ -66,7 +70,9 @@ class TrainOptions:
     device: str = "auto"
     """cpu, cuda, or auto: a GPU where there is one."""
     devices: int = 1
-    """GPUs; more than one trains with DistributedDataParallel."""
+    """GPUs of each machine (with --device cpu processes); several train with DistributedDataParallel."""
+    nodes: int = 1
+    """Machines that train together: start the same command on each with torchrun."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """Arithmetic of the convolutions."""
     workers: int | None = None
@@ -77,8 +83,11 @@ class TrainOptions:
     """Of weights, samples and their order."""
     validate_every: int = 500
     """Steps between validations."""
+    validate_matches: Path | None = None
+    """Pairs with ground truth, as `parastitch evaluate` takes them: each validation also measures the matching there.
+    It decides nothing."""
     save_every: int = 250
-    """Steps between checkpoints; one is saved at the end and on Ctrl-C, too."""
+    """Steps between checkpoints; one is saved at the end, on Ctrl-C and on SIGTERM, too."""
     log_every: int = 20
     """Steps between lines of the log."""
     begin_from: Path | None = None
@@ -93,7 +102,7 @@ class TrainOptions:
         w, h = self.size
         fits = all(side % MULTIPLE == 0 and MIN_SIDE <= side <= MAX_SIDE for side in (w, h))
         require(fits, f"--size {w} {h}", f"multiples of {MULTIPLE}, {MIN_SIDE} to {MAX_SIDE}")
-        for name in ("batch_size", "steps", "devices", "validate_every", "save_every", "log_every"):
+        for name in ("batch_size", "steps", "devices", "nodes", "validate_every", "save_every", "log_every"):
             self._require(name, getattr(self, name) >= 1, "1 or more")
         self._require("matching_steps", 0 <= self.matching_steps < self.steps, "fewer than --steps")
         for name in ("rate", "clip"):

@@ -20,7 +20,8 @@ from stitching.network.weights import load_into, load_weights, save_weights
 
 # What may differ between a run and its continuation.
 _FREE_OPTIONS = (
-    "minutes", "workers", "threads", "validate_every", "save_every", "log_every", "device", "devices", "cache",
+    "minutes", "workers", "threads", "validate_every", "validate_matches", "save_every", "log_every", "device",
+    "devices", "nodes", "cache",
 )  # fmt: skip
 
 
@@ -31,6 +32,7 @@ class Run:
     Attributes:
         average: moving average of the network's weights.
         best: lowest score of a validation.
+        examples: trained on so far, by all processes.
         seconds: of training so far.
     """
 
@@ -41,6 +43,7 @@ class Run:
     average: AveragedModel
     stage: Stage
     step: int = 0
+    examples: int = 0
     best: float = math.inf
     seconds: float = 0.0
 
@@ -58,6 +61,7 @@ class Run:
     def finish_step(self) -> None:
         """Take the network's weights into the average and set the learning rates of the next step."""
         self.step += 1
+        self.examples += self.options.batch_size * self.fabric.world_size
         self.average.update_parameters(self.network)
         self.stage.schedule.step()
 
@@ -70,16 +74,16 @@ class Run:
             folder / STATE,
             {
                 "run": {"mode": self.mode, "options": _fixed_options(self.options)},
-                "step": self.step, "stage": list(self.stage.tasks), "best": self.best, "seconds": self.seconds,
+                "step": self.step, "stage": list(self.stage.tasks), "examples": self.examples,
+                "best": self.best, "seconds": self.seconds,
                 "network": self.network.state_dict(), "average": self.average.state_dict(),
                 "optimizer": self.stage.optimizer.state_dict(), "strategy": self.stage.strategy.state_dict(),
             },
         )  # fmt: skip
 
     def save_best(self, folder: Path) -> None:
-        """Write the averaged weights as the best ones."""
-        if self.fabric.is_global_zero:
-            self._save_weights(folder / BEST)
+        """Write the averaged weights as the best ones; one process of several calls it."""
+        self._save_weights(folder / BEST)
 
     def _save_weights(self, path: Path) -> None:
         options = _fixed_options(self.options)
@@ -90,8 +94,8 @@ class Run:
 def open_run(mode: Mode, options: TrainOptions, fabric: Fabric, folder: Path) -> Run:
     """A new run, or the one that `folder` holds.
 
-    Raises InputError where the strategy or the initial weights do not fit, or `folder` holds a run of another mode or
-    other options.
+    Raises InputError where the strategy or the initial weights do not fit, `folder` holds a run of another mode or
+    other options, or another folder on another machine.
     """
     fabric.seed_everything(options.seed, verbose=False)
     network = StitchingNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -100,21 +104,26 @@ def open_run(mode: Mode, options: TrainOptions, fabric: Fabric, folder: Path) ->
         load_into(network, load_weights(options.begin_from))
     network.to(fabric.device)
     average = averaged_model(network, options.ema)
-    if not (folder / STATE).exists():
+    found = (folder / STATE).exists()
+    if found != fabric.broadcast(found):
+        raise InputError(f"{folder}: not the same on all machines; expected one folder that all of them share")
+    if not found:
         stage = build_stage(tasks_at(0, mode, options), 0, network, options, fabric)
         return Run(mode, options, fabric, network, average, stage)
     state = load_state(folder / STATE)
-    wanted = {"mode": mode, "options": _fixed_options(options)}
-    if state["run"] != wanted:
-        raise InputError(f"{folder} holds another run ({_difference(state['run'], wanted)}); choose another folder")
+    if difference := _difference(state["run"], mode, options):
+        raise InputError(f"{folder} holds another run ({difference}); choose another folder")
     network.load_state_dict(state["network"])
     average.load_state_dict(state["average"])
     step = state["step"]
     stage = build_stage(tasks_at(step, mode, options), step, network, options, fabric)
     if state["stage"] == list(stage.tasks):  # else it was saved at the end of a stage, and the next one begins now
         stage.optimizer.load_state_dict(state["optimizer"])
-        stage.strategy.load_state_dict(state["strategy"])
-    return Run(mode, options, fabric, network, average, stage, step, state["best"], state["seconds"])
+        try:
+            stage.strategy.load_state_dict(state["strategy"])
+        except ValueError as error:
+            raise InputError(f"{folder} holds another run ({error})") from error
+    return Run(mode, options, fabric, network, average, stage, step, state["examples"], state["best"], state["seconds"])
 
 
 def _fixed_options(options: TrainOptions) -> dict[str, Any]:
@@ -125,8 +134,15 @@ def _fixed_options(options: TrainOptions) -> dict[str, Any]:
     }
 
 
-def _difference(saved: dict[str, Any], wanted: dict[str, Any]) -> str:
-    if saved["mode"] != wanted["mode"]:
-        return f"train {saved['mode']}, not {wanted['mode']}"
-    pairs = [(name, saved["options"].get(name), value) for name, value in wanted["options"].items()]
+def _difference(saved: dict[str, Any], mode: Mode, options: TrainOptions) -> str:
+    """What hinders a run from going on with other options, in words; empty: nothing.
+
+    An option that is younger than the saved run has its default there.
+    """
+    if saved["mode"] != mode:
+        return f"train {saved['mode']}, not {mode}"
+    before = _fixed_options(TrainOptions()) | saved["options"]
+    pairs = [(name, before[name], value) for name, value in _fixed_options(options).items()]
+    if options.schedule == "constant":  # the rate of a step does not depend on them
+        pairs = [pair for pair in pairs if pair[0] != "steps"]
     return ", ".join(f"{name} {old}, not {new}" for name, old, new in pairs if old != new)

@@ -9,7 +9,7 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from apps.training.objectives import Objectives
-from apps.training.options import MATCHING_TASKS, TrainOptions
+from apps.training.options import MATCHING_TASKS, Schedule, TrainOptions
 from apps.training.strategy_setup import choose_strategy
 from mtl.optimization import Parameters, ParameterUpdater
 from mtl.registry import needs_instances
@@ -17,7 +17,8 @@ from mtl.strategy import Strategy
 from stitching.network.stitching_network import STITCH, WARP, StitchingNetwork
 
 BACKBONE_RATE = 0.3  # of the learning rate, for the backbone after the matching stage
-WARM_UP = 0.03  # share of the steps in which the learning rate rises
+WARM_UP, LONGEST_WARM_UP = 0.03, 600  # share of the steps in which the learning rate rises; steps
+DECAY = 0.1  # share of the steps, at the end, over which a constant rate falls
 FINAL_RATE = 0.02  # learning rate at the end, as a share of the highest
 
 
@@ -56,7 +57,7 @@ def build_stage(
     for parameter in parameters:
         parameter.requires_grad_(True)
     optimizer = AdamW(_groups(network, parameters, tasks, options.rate), weight_decay=options.weight_decay)
-    schedule = LambdaLR(optimizer, lambda now: rate_factor(now, options.steps), last_epoch=step - 1)
+    schedule = LambdaLR(optimizer, lambda now: rate_factor(now, options.steps, options.schedule), last_epoch=step - 1)
     objectives, wrapped = fabric.setup(
         Objectives(network, options.precision == "bf16", needs_instances(options.strategy)), optimizer
     )
@@ -71,13 +72,20 @@ def build_stage(
     return Stage(tasks, strategy, objectives, wrapped, schedule, updates)
 
 
-def rate_factor(step: int, steps: int) -> float:
-    """Learning rate as a share of the highest: rises linearly, falls as half a cosine (Smith & Topin 2019)."""
-    done = step / steps
-    if done < WARM_UP:
-        return min(1.0, (step + 1) / (WARM_UP * steps))
-    fall = (1 + math.cos(math.pi * min(1.0, (done - WARM_UP) / (1 - WARM_UP)))) / 2
-    return FINAL_RATE + (1 - FINAL_RATE) * fall
+def rate_factor(step: int, steps: int, schedule: Schedule) -> float:
+    """Learning rate as a share of the highest: rises linearly, and falls at the end to `FINAL_RATE`.
+
+    cosine: falls as half a cosine over all that follows the rise (Smith & Topin 2019). constant: stays, and falls
+    linearly over the last `DECAY` of the steps; how many they are need not be known before (Haegele et al. 2024).
+    """
+    rise = min(WARM_UP * steps, LONGEST_WARM_UP)
+    if step < rise:
+        return min(1.0, (step + 1) / rise)
+    if schedule == "constant":
+        high = min(1.0, (1 - step / steps) / DECAY)
+    else:
+        high = (1 + math.cos(math.pi * min(1.0, (step - rise) / (steps - rise)))) / 2
+    return FINAL_RATE + (1 - FINAL_RATE) * max(0.0, high)
 
 
 def _parameters(network: StitchingNetwork, tasks: tuple[str, ...], freeze_backbone: bool) -> Parameters:

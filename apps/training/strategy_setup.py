@@ -27,12 +27,11 @@ def choose_strategy(tasks: tuple[str, ...], options: TrainOptions, network: Stit
     indices = training_indices(options)
     if needs_instances(options.strategy) and (indices is None or options.pairs is not None):
         raise InputError(f"--strategy {options.strategy}: needs --data, and no --pairs: it learns about every sample")
-    examples_per_step = options.batch_size * options.devices
     spec = "equal" if tasks == MATCHING_TASKS else options.strategy
     training = TrainingContext(
         layers=_layers(network, tasks) if needs_task_norms(spec) else (),
         total_steps=options.steps - options.matching_steps,
-        steps_per_epoch=STEPS_PER_EPOCH if indices is None else ceil(len(indices) / examples_per_step),
+        steps_per_epoch=STEPS_PER_EPOCH if indices is None else ceil(len(indices) / options.batch_size),
         dataset_size=None if indices is None else indices[-1] + 1,  # some samples may be missing
         loss_forms=FORMS,
         seed=options.seed,

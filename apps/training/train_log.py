@@ -1,14 +1,17 @@
-"""The log of a run: lines of text; curves and pictures for TensorBoard."""
+"""The log of a run: short lines of text, a bar, a table; curves and pictures for TensorBoard."""
 
+import csv
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from apps.tables import write_csv
+from apps.training.checkpoints import BEST, CURVE, LAST, STATE
 from apps.training.losses.reduction import Terms
 from apps.training.options import TASKS
 from apps.training.prediction import predict
@@ -18,18 +21,25 @@ from datasets.examples.batch import ExampleBatch
 from mtl.strategy import StepResult
 from stitching.network.stitching_network import StitchingNetwork
 
+MAX_LINE = 119  # characters
 MAX_PICTURES = 4  # examples whose pictures TensorBoard gets
 WHITE_ERROR = 10  # px of warp error that are white in TensorBoard
+
+Bar = Callable[[str, int, int], None]  # text beside it, steps done, steps in all
 
 
 class TrainLog:
     """Gathers what happens between two lines of the log. Of several processes, the first one alone writes."""
 
-    def __init__(self, run: Run, folder: Path, report: Callable[[str], None]) -> None:
-        """Begin the log of a run: curves in `folder`, lines to `report`."""
-        self._run, is_first = run, run.fabric.is_global_zero
+    def __init__(self, run: Run, folder: Path, report: Callable[[str], None], bar: Bar | None = None) -> None:
+        """Begin the log of a run: curves in `folder`, lines to `report`; those of steps beside a bar where there is."""
+        self._run, self._folder, is_first = run, folder, run.fabric.is_global_zero
         self._board = SummaryWriter(str(folder)) if is_first else None
         self._report = report if is_first else lambda line: None
+        self._bar = bar if is_first else None
+        self._before = run.step, run.seconds  # of this session
+        self._line = ""
+        self._rows = _read_curve(folder / CURVE, run.step)
         self._clear()
         parts = {"backbone": run.network.backbone, "PWM": run.network.warping, "SIGMo": run.network.generating}
         sizes = [f"{name} {sum(p.numel() for p in part.parameters()):,}" for name, part in parts.items()]
@@ -48,7 +58,8 @@ class TrainLog:
 
     def step(self, terms: Terms, result: StepResult) -> None:
         """Take in a step; every --log-every steps curves and a line are written."""
-        points: dict[str, float] = {f"loss/{name}": float(term) for name, term in terms.items()}
+        values = torch.stack(list(terms.values())).tolist()  # one copy from the device for all
+        points: dict[str, float] = {f"loss/{name}": value for name, value in zip(terms, values, strict=True)}
         points |= {f"task/{task}": loss for task, loss in result.losses.items()}
         points |= {f"weight/{task}": weight for task, weight in result.weights.items()}
         points |= {"gradient/total": result.norms.total, "updates": len(result.groups)}
@@ -59,6 +70,8 @@ class TrainLog:
         if self._run.step % self._run.options.log_every == 0:
             self._write()
             self._clear()
+        if self._bar is not None:
+            self._bar(self._line, self._run.step, self._run.options.steps)
 
     def _write(self) -> None:
         run, options = self._run, self._run.options
@@ -69,30 +82,50 @@ class TrainLog:
         curves = means | {f"gradient/{name}": _gradient_norm(module) for name, module in _modules(run.network)}
         curves |= {"speed/examples a second": speed, "speed/share of time waiting for examples": waiting, "rate": rate}
         self._plot(curves | {f"strategy/{name}": value for name, value in run.stage.strategy.report().items()})
-        losses = ", ".join(f"{task} {means[f'task/{task}']:.3g}" for task in run.stage.tasks)
-        self._report(
-            f"step {run.step} of {options.steps}, {run.seconds / 60:.1f} min: losses {losses}; rate {rate:.2g}; "
-            f"{speed:.3g} examples/s, {waiting:.0%} of the time waiting for them"
-        )
+        losses = " ".join(f"{task} {means[f'task/{task}']:.2g}" for task in run.stage.tasks)
+        self._line = (
+            f"step {run.step}/{options.steps}, {duration(self._seconds_left())} left, {speed:.3g} examples/s, "
+            f"{waiting:.0%} waiting: {', '.join(filter(None, (losses, run.stage.strategy.phase())))}"
+        )[:MAX_LINE]
+        if self._bar is None:
+            self._report(self._line)
 
-    def validation(self, metrics: Metrics, batch: ExampleBatch) -> None:
-        """Curves and a line for the metrics, pictures of one batch by the averaged network."""
-        self._plot({f"validation {name}": value for name, value in metrics.items()})
-        words = ", ".join(f"{name} {value:.3g}" for name, value in metrics.items())
-        self._report(f"validation at step {self._run.step}: {words}")
+    def _seconds_left(self) -> float:
+        """Until the steps or the minutes are over, at the speed of this session."""
+        run, (step, seconds) = self._run, self._before
+        spent = run.seconds - seconds
+        left = spent / (run.step - step) * (run.options.steps - run.step)
+        return left if run.options.minutes is None else max(0.0, min(left, 60 * run.options.minutes - spent))
+
+    def validation(self, metrics: Metrics, score: float, batch: ExampleBatch) -> None:
+        """Curves and a line for the metrics, as many as there is room for; a row of the table; pictures."""
+        self._plot({f"validation {name}": value for name, value in ({"score": score} | metrics).items()})
+        place = {"minutes": round(self._run.seconds / 60, 2), "step": self._run.step, "examples": self._run.examples}
+        self._rows.append(place | {"score": score} | metrics)
+        if self._board is not None:
+            write_csv(self._folder / CURVE, self._rows)
+        line = f"validation at step {self._run.step}, {duration(self._run.seconds)}: score {score:.3f}"
+        for name, value in metrics.items():
+            word = f", {name} {value:.3g}"
+            line += word if len(line + word) <= MAX_LINE else ""
+        self._report(line)
         if self._board is not None:
             for name, pictures in _pictures(self._run.averaged_network, batch, TASKS[self._run.mode]).items():
                 self._board.add_images(name, pictures[:MAX_PICTURES].flip(1), self._run.step)  # BGR -> RGB
         self._clear()
 
-    def end(self, interrupted: bool) -> None:
-        """A line that says why the run ends here."""
+    def end(self, interrupted: bool, signals: list[str]) -> None:
+        """Lines that say why the run ends here, what was saved, and how to go on. signals: what this process caught."""
         step, options = self._run.step, self._run.options
         if step >= options.steps:
-            self._report(f"finished: all {options.steps} steps are done")
+            more = "more --steps" if options.schedule == "constant" else f"a new folder and --begin-from {BEST}"
+            self._report(f"finished: all {options.steps} steps are done; to go on, the same command with {more}")
         else:
-            reason = "interrupted by Ctrl-C" if interrupted else f"--minutes {options.minutes:g} are over"
+            by = signals[0] if signals else "another process"
+            reason = f"interrupted by {by}" if interrupted else f"--minutes {options.minutes:g} are over"
             self._report(f"stopped after step {step} of {options.steps}, {reason}; the same command resumes")
+        saved = [name for name in (LAST, BEST, STATE, CURVE) if (self._folder / name).exists()]
+        self._report(f"saved in {self._folder}: {', '.join(saved)}")
 
     def close(self) -> None:
         """Write what TensorBoard's writer still holds."""
@@ -103,6 +136,22 @@ class TrainLog:
         if self._board is not None:
             for name, value in points.items():
                 self._board.add_scalar(name, value, self._run.step)
+
+
+def _read_curve(path: Path, step: int) -> list[Mapping[str, object]]:
+    """The rows of a table that an earlier session wrote, without those after the step that it was resumed at."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+
+
+def duration(seconds: float) -> str:
+    """A time in the largest unit that leaves more than one of it: 59 s, 35 min, 9.1 h, 12 days."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes, hours = seconds / 60, seconds / 3600
+    return f"{minutes:.0f} min" if minutes < 100 else f"{hours:.1f} h" if hours < 100 else f"{hours / 24:.0f} days"
 
 
 def _modules(network: StitchingNetwork) -> Iterator[tuple[str, nn.Module]]:

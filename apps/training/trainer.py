@@ -1,11 +1,10 @@
 """The training loop: steps, log, validation and checkpoints, until the steps or the minutes are over."""
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +18,9 @@ from apps.training.data.mirror import mirrored
 from apps.training.losses.reduction import Terms
 from apps.training.options import TASKS, Mode, TrainOptions
 from apps.training.run import Run, open_run
-from apps.training.train_log import TrainLog
-from apps.training.validation import Metrics, score_of, validate
+from apps.training.signals import caught_signals
+from apps.training.train_log import Bar, TrainLog
+from apps.training.validation import KnownWindows, Metrics, known_windows, score_of, validate, validate_matches
 from datasets.examples.batch import ExampleBatch
 from mtl.optimization import NonFiniteError
 from mtl.strategy import StepResult
@@ -29,7 +29,9 @@ from stitching.io.files import check_folder
 from stitching.network.devices import require_device
 
 
-def train(mode: Mode, output: Path, options: TrainOptions, report: Callable[[str], None] = print) -> Metrics:
+def train(
+    mode: Mode, output: Path, options: TrainOptions, report: Callable[[str], None] = print, bar: Bar | None = None
+) -> Metrics:
     """Train a network, or resume its training, until the steps or the minutes are over.
 
     `output` gets best.safetensors and last.safetensors (averaged weights), state.pt, and TensorBoard's logs.
@@ -39,19 +41,21 @@ def train(mode: Mode, output: Path, options: TrainOptions, report: Callable[[str
         output: folder of the run. One that holds a run of the same mode and options is continued.
         options: see TrainOptions.
         report: gets the lines of the log.
+        bar: moves with each step, and shows the lines of steps in place of `report`.
 
     Returns:
-        The metrics of the last validation.
+        The metrics of the last validation; of several processes, only the first one has any.
 
     Raises:
         InputError: data, weights or options cannot be used, or `output` holds another run.
         JobError: a loss became NaN, memory ran out, or samples cannot be made; the last checkpoint is good.
-        KeyboardInterrupt: Ctrl-C was pressed. The step was finished and saved; pressed twice, it was not.
+        KeyboardInterrupt: Ctrl-C was pressed, or SIGTERM came. The step was finished and saved; where Ctrl-C was
+            pressed a second time, it was not.
     """
     check_folder(output)
     run = open_run(mode, options, _fabric(options), output)
     try:
-        with closing(TrainLog(run, output, report)) as log:
+        with closing(TrainLog(run, output, report, bar)) as log:
             return _train(run, output, log)
     except NonFiniteError as error:
         advice = f"; {output / LAST} holds the last good weights" if (output / LAST).exists() else ""
@@ -67,19 +71,20 @@ def train(mode: Mode, output: Path, options: TrainOptions, report: Callable[[str
 
 def _train(run: Run, output: Path, log: TrainLog) -> Metrics:
     options, fabric = run.options, run.fabric
-    validation = validation_batches(options, fabric.device)
     training = training_batches(options, run.step, fabric.device, fabric.global_rank, fabric.world_size)
     metrics: Metrics = {}
     limit = math.inf if options.minutes is None else 60 * options.minutes
-    started, seconds_before = math.inf, run.seconds  # the clock starts when the first batch is there
-    with closing(training) as batches, _interrupts() as interrupts:
+    started, seconds_before = math.inf, run.seconds
+    with closing(training) as batches, caught_signals() as signals:
+        validation = _validation_set(run, batches)
         while run.step < options.steps:
-            if _any_process(fabric, bool(interrupts) or time.perf_counter() - started >= limit):
-                break
             waiting = time.perf_counter()
-            batch = next(batches)
+            batch = _next_batch(batches, signals)
+            stop = bool(signals) or time.perf_counter() - started >= limit
+            if _any_process(fabric, stop) or batch is None:
+                break
             log.waited(time.perf_counter() - waiting)
-            started = min(started, time.perf_counter())
+            started = min(started, time.perf_counter())  # the clock of --minutes starts when the first batch is there
             run.enter_stage()
             terms, result = _step(run, batch)
             run.finish_step()
@@ -89,13 +94,25 @@ def _train(run: Run, output: Path, log: TrainLog) -> Metrics:
                 metrics = _validate(run, validation, output, log)
             if run.step % options.save_every == 0:
                 run.save(output)
-        if not interrupts and (not metrics or run.step % options.validate_every):
+        interrupted = _any_process(fabric, bool(signals))
+        if not interrupted and (not metrics or run.step % options.validate_every):
             metrics = _validate(run, validation, output, log)
         run.save(output)
-    log.end(interrupted=bool(interrupts))
-    if interrupts:
+        fabric.barrier()  # processes that end before the first one has saved would be taken for failed ones
+    log.end(interrupted, signals)
+    if interrupted and fabric.is_global_zero:  # Fabric kills all processes where one of the others ends with an error
         raise KeyboardInterrupt
     return metrics
+
+
+def _next_batch(batches: Iterator[ExampleBatch], signals: list[str]) -> ExampleBatch | None:
+    """The next batch; None where a signal that this process caught has ended the processes that make them."""
+    try:
+        return next(batches)
+    except JobError:
+        if not signals:
+            raise
+        return None
 
 
 def _step(run: Run, batch: ExampleBatch) -> tuple[Terms, StepResult]:
@@ -116,14 +133,35 @@ def _step(run: Run, batch: ExampleBatch) -> tuple[Terms, StepResult]:
     return terms, result
 
 
-def _validate(run: Run, batches: Sequence[ExampleBatch], output: Path, log: TrainLog) -> Metrics:
-    """Metrics of the averaged weights, which are written where they are the best so far."""
-    metrics = validate(run.averaged_network, batches, TASKS[run.mode])
+@dataclass(frozen=True, eq=False)
+class _ValidationSet:
+    """What a run is validated on, made once and kept in memory."""
+
+    examples: Sequence[ExampleBatch]
+    windows: KnownWindows  # of --validate-matches
+
+
+def _validation_set(run: Run, training: Iterator[ExampleBatch]) -> _ValidationSet:
+    """That of the options; of an --overfit-batch run its batch; nothing where another process validates."""
+    options = run.options
+    batch = [next(training)] if options.overfit_batch else []
+    if not run.fabric.is_global_zero:
+        return _ValidationSet([], {})
+    windows = {} if options.validate_matches is None else known_windows(options.validate_matches)
+    return _ValidationSet(batch or validation_batches(options, run.fabric.device), windows)
+
+
+def _validate(run: Run, validation: _ValidationSet, output: Path, log: TrainLog) -> Metrics:
+    """Metrics of the averaged weights, which are written where they are the best so far; {} where there is nothing."""
+    if not validation.examples:
+        return {}
+    metrics = validate(run.averaged_network, validation.examples, TASKS[run.mode])
     score = score_of(metrics)
     if score < run.best:
         run.best = score
         run.save_best(output)
-    log.validation(metrics, batches[0])
+    metrics |= validate_matches(run.averaged_network, validation.windows)
+    log.validation(metrics, score, validation.examples[0])
     return metrics
 
 
@@ -135,7 +173,8 @@ def _fabric(options: TrainOptions) -> Fabric:
     fabric = Fabric(
         accelerator="gpu" if options.device == "cuda" else options.device,
         devices=options.devices,
-        strategy="ddp_find_unused_parameters_true" if options.devices > 1 else "auto",
+        num_nodes=options.nodes,
+        strategy="ddp_find_unused_parameters_true" if options.devices * options.nodes > 1 else "auto",
     )
     fabric.launch()
     return fabric
@@ -151,23 +190,3 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _any_process(fabric: Fabric, condition: bool) -> bool:
     """Whether it holds in any of the processes; one that stopped alone would leave the others waiting for it."""
     return fabric.strategy.reduce_boolean_decision(condition, all=False)
-
-
-@contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """A list that Ctrl-C fills, so that the current step is finished and saved; a second Ctrl-C ends at once."""
-    caught: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # only that one may set signal handlers
-        yield caught
-        return
-
-    def note(number: int, frame: object) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield caught
-    finally:
-        signal.signal(signal.SIGINT, before)

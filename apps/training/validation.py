@@ -1,23 +1,31 @@
 """The quality of a network on examples that it was not trained on."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from apps.evaluation.known_pairs import known_pairs
+from apps.evaluation.measures.matching import WINDOWS, MatchingWindow, share_right
 from apps.training.losses.self_supervised_tasks import photometric_difference, stitch_terms
 from apps.training.losses.targets import known_pixels
 from apps.training.prediction import STARTS, pair_of, predict
 from datasets.examples.batch import BatchTruth, ExampleBatch
+from stitching.network.interface import MATCHING
 from stitching.network.pixelwise_warping import PixelwiseWarp
+from stitching.network.runtime.torch_graphs import torch_graph
+from stitching.network.runtime.torch_runtime import TorchRuntime
 from stitching.network.stitching_network import StitchingNetwork
 
 MIN_BASELINE = 0.01  # of the classical warp's error, px or photometric: a smaller one would make the ratio explode
 PSNR_WEIGHT = 0.1  # of a dB in the score: 10 dB count like all of the classical warp's error
 
 Metrics = dict[str, float]
+KnownWindows = Mapping[str, Sequence[MatchingWindow]]  # name of `WINDOWS` -> a window for each pair
 
 
 @torch.no_grad()
@@ -42,6 +50,24 @@ def validate(network: StitchingNetwork, batches: Iterable[ExampleBatch], tasks: 
             for name, found in measured:
                 values[name] += found[found.isfinite()].tolist()
     return {name: sum(found) / len(found) for name, found in values.items() if found}
+
+
+def known_windows(folder: Path) -> KnownWindows:
+    """The windows of pairs with known places. Raises InputError as `apps.evaluation.known_pairs.known_pairs`."""
+    windows: dict[str, list[MatchingWindow]] = {name: [] for name in WINDOWS}
+    for pair in known_pairs(folder):
+        for name, window_of in WINDOWS.items():
+            if window := window_of(pair.reference, pair.target, pair.places):
+                windows[name].append(window)
+    return windows
+
+
+def validate_matches(network: StitchingNetwork, windows: KnownWindows) -> Metrics:
+    """ "matched/raw", "matched/aligned": the share of true places that the network finds, means over the pairs."""
+    with _evaluating(network):
+        runtime = TorchRuntime(torch_graph(MATCHING, network), next(network.parameters()).device.type)
+        shares = {name: [share_right(runtime, window) for window in kind] for name, kind in windows.items()}
+    return {f"matched/{name}": float(np.nanmean(found)) for name, found in shares.items() if found}
 
 
 def score_of(metrics: Metrics) -> float:

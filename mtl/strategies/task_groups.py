@@ -73,6 +73,10 @@ class TaskGroups(Strategy):
         group_of = {f"group/{task}": float(index) for index, group in enumerate(self.groups) for task in group}
         return affinities | group_of | {"groups": len(self.groups)}
 
+    def phase(self) -> str:
+        """The warm-up, or the number of groups."""
+        return "warm-up" if self._step < self._warm_up else f"{len(self.groups)} groups"
+
     def settings(self) -> dict[str, Any]:
         """How affinities are averaged and groups are formed."""
         return {

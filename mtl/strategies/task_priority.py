@@ -63,9 +63,13 @@ class TaskPriority(Strategy):
 
     def _keeps_priority(self) -> bool:
         """Whether this step is of phase 2. Drawn in each step, as in the authors' code; the paper says each epoch."""
+        return bool(np.random.default_rng((self._seed, self._step)).random() < self._probability)
+
+    @property
+    def _probability(self) -> float:
+        """Of phase 2, e / E."""
         epochs_done = self._step // self._steps_per_epoch
-        probability = epochs_done * self._steps_per_epoch / self._total_steps  # e / E
-        return bool(np.random.default_rng((self._seed, self._step)).random() < probability)
+        return epochs_done * self._steps_per_epoch / self._total_steps
 
     def _learn_priority(self, closure: Closure, updater: ParameterUpdater) -> StepResult:
         """Phase 1."""
@@ -104,6 +108,10 @@ class TaskPriority(Strategy):
         """The share of each layer's channels on which each objective's first task has priority."""
         shares = channel_shares(self._layers, self._representatives)
         return {f"channels/{task}/{layer}": share for layer, by in shares.items() for task, share in by.items()}
+
+    def phase(self) -> str:
+        """The phase, or how probable the second one is."""
+        return f"phase 2 in {self._probability:.0%}" if self._probability else "phase 1"
 
     def settings(self) -> dict[str, Any]:
         """The layers, the length of the training, and the seed, from which all draws follow."""

@@ -21,6 +21,10 @@ class Weighting(Strategy):
         """What the inner strategy reports; the weights are in every StepResult."""
         return self.inner.report()
 
+    def phase(self) -> str:
+        """That of the inner strategy."""
+        return self.inner.phase()
+
     def state_dict(self) -> dict[str, Any]:
         """As Strategy.state_dict, with that of the inner strategy."""
         return {**super().state_dict(), "inner": self.inner.state_dict()}

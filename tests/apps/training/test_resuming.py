@@ -1,17 +1,25 @@
 """A run that was interrupted is resumed exactly: on the CPU with one thread, to the bit."""
 
+import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 import torch
 from training_runs import assert_same_run, fail_at, interrupt_at, quiet
 
-from apps.training.checkpoints import BEST, LAST, STATE, load_state
+from apps.training import trainer
+from apps.training.checkpoints import BEST, LAST, STATE, load_state, save_state
+from apps.training.data.batches import training_batches
 from apps.training.trainer import train
-from stitching.errors import InputError
+from stitching.errors import InputError, JobError
 from stitching.network.weights import load_weights
+
+FINISHED = (
+    "finished: all 4 steps are done; to go on, the same command with a new folder and --begin-from best.safetensors"
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +58,10 @@ def test_ctrl_c_finishes_the_current_step_and_saves_it(options, uninterrupted, t
         with pytest.raises(KeyboardInterrupt):
             train("joint", tmp_path, options, lines.append)
     assert signal.getsignal(signal.SIGINT) == before
-    assert [line.split()[1] for line in lines if line.startswith("step ")] == [str(n + 1) for n in range(saved)]
+    assert [line.split()[1] for line in lines if line.startswith("step ")] == [f"{n + 1}/4," for n in range(saved)]
     ended = "stopped after step 2 of 4, interrupted by Ctrl-C; the same command resumes"
-    assert lines[-1] == (ended if saved < 4 else "finished: all 4 steps are done")
+    assert lines[-2] == (ended if saved < 4 else FINISHED)
+    assert lines[-1] == f"saved in {tmp_path}: {LAST}, {STATE}"
     assert load_state(tmp_path / STATE)["step"] == load_weights(tmp_path / LAST).architecture["step"] == saved
     assert not (tmp_path / BEST).exists()  # who presses Ctrl-C waits for no validation
     train("joint", tmp_path, options, lines.append)
@@ -71,6 +80,32 @@ def test_a_second_ctrl_c_ends_a_run_at_once(options, tmp_path, monkeypatch):
     assert not (tmp_path / STATE).exists()
 
 
+def test_sigterm_saves_like_ctrl_c_however_often_it_comes(options, tmp_path, monkeypatch):
+    """`timeout` sends it twice."""
+    before, lines = signal.getsignal(signal.SIGTERM), []
+    interrupt_at(monkeypatch, 0, times=2, by=signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        train("joint", tmp_path, options, lines.append)
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert load_state(tmp_path / STATE)["step"] == 1
+    assert lines[-2] == "stopped after step 1 of 4, interrupted by SIGTERM; the same command resumes"
+
+
+def test_a_signal_that_ends_the_makers_of_examples_too_loses_no_step(options, tmp_path, monkeypatch):
+    """It reaches the whole process group."""
+
+    def batches(*arguments):
+        with closing(training_batches(*arguments)) as made:
+            yield next(made)
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise JobError("sample 7: its process ended with code -15")
+
+    monkeypatch.setattr(trainer, "training_batches", batches)
+    with pytest.raises(KeyboardInterrupt):
+        train("joint", tmp_path, options, quiet)
+    assert load_state(tmp_path / STATE)["step"] == 1
+
+
 def test_minutes_count_from_the_first_step_and_the_run_can_be_resumed(options, uninterrupted, tmp_path):
     """In a thread, which cannot listen to Ctrl-C; resumed with another cache and another rhythm of the log."""
     lines = []
@@ -78,17 +113,48 @@ def test_minutes_count_from_the_first_step_and_the_run_can_be_resumed(options, u
         metrics = thread.submit(train, "joint", tmp_path, replace(options, minutes=1e-6), lines.append).result()
     assert load_state(tmp_path / STATE)["step"] == 1  # however long the validation examples took
     assert metrics
-    assert lines[-2].startswith("validation at step 1")
-    assert lines[-1] == "stopped after step 1 of 4, --minutes 1e-06 are over; the same command resumes"
+    assert lines[-3].startswith("validation at step 1")
+    assert lines[-2] == "stopped after step 1 of 4, --minutes 1e-06 are over; the same command resumes"
     train("joint", tmp_path, replace(options, cache=tmp_path / "cache", log_every=3), quiet)
     assert_same_run(tmp_path, uninterrupted)
+
+
+@pytest.fixture
+def finished(options, tmp_path):
+    """The folder of a finished run whose learning rate is constant, and its options."""
+    some = replace(options, schedule="constant", steps=2, matching_steps=0)
+    train("flow", tmp_path / "run", some, quiet)
+    return tmp_path / "run", some
+
+
+def test_a_run_of_constant_rate_goes_on_with_more_steps(finished):
+    folder, some = finished
+    train("flow", folder, replace(some, steps=3), quiet)
+    assert load_state(folder / STATE)["step"] == 3
+
+
+def test_a_strategy_that_plans_for_the_steps_refuses_other_steps(options, tmp_path):
+    some = replace(options, schedule="constant", steps=1, matching_steps=0, strategy="task-priority")
+    train("joint", tmp_path, some, quiet)
+    with pytest.raises(InputError, match=r"holds another run .*total_steps.*2"):
+        train("joint", tmp_path, replace(some, steps=2), quiet)
+
+
+def test_an_option_that_a_saved_run_does_not_know_had_its_default(finished):
+    folder, some = finished
+    state = load_state(folder / STATE)
+    del state["run"]["options"]["clip"]
+    save_state(folder / STATE, state)
+    train("flow", folder, some, quiet)
+    with pytest.raises(InputError, match=r"another run \(clip 1.0, not 2.0\)"):
+        train("flow", folder, replace(some, clip=2.0), quiet)
 
 
 def test_a_finished_run_is_not_trained_further(options, uninterrupted):
     before, lines = load_weights(uninterrupted / LAST).weights, []
     train("joint", uninterrupted, options, lines.append)
     assert "resumed at step 4" in lines
-    assert lines[-1] == "finished: all 4 steps are done"
+    assert lines[-2:] == [FINISHED, f"saved in {uninterrupted}: {LAST}, {BEST}, {STATE}"]
     assert not [line for line in lines if line.startswith("step ")]
     after = load_weights(uninterrupted / LAST).weights
     assert all(torch.equal(after[name], value) for name, value in before.items())

@@ -18,7 +18,9 @@ def test_the_command_trains_and_writes_its_log(folder, tmp_path, capsys):
     ).split()
     assert main(arguments) == 0
     said = capsys.readouterr()
-    assert [line.split()[0] for line in said.out.splitlines()][-4:] == ["step", "step", "validation", "finished:"]
+    lines = said.out.splitlines()
+    assert [line.split()[0] for line in lines][-5:] == ["step", "step", "validation", "finished:", "saved"]
+    assert max(map(len, lines)) < 120
     assert (tmp_path / "run" / BEST).exists()
     assert main([*arguments, "--rate", "1"]) == 2
     said = capsys.readouterr()

@@ -32,6 +32,7 @@ from stitching.errors import InputError
         ({"seed": -3}, "--seed -3"),
         ({"device": "tpu"}, "--device tpu: expected auto, cpu or cuda"),
         ({"devices": 0}, "--devices 0"),
+        ({"nodes": 0}, "--nodes 0"),
         ({"save_every": 0}, "--save-every 0"),
         ({"ema": 1.0}, "--ema 1.0: expected at least 0 and below 1"),
     ],
@@ -58,11 +59,19 @@ def test_a_strategy_that_cannot_be_used_is_refused_before_the_first_step(options
     assert not (tmp_path / STATE).exists()
 
 
-def test_the_rate_rises_to_the_highest_and_falls():
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+def test_the_rate_rises_to_the_highest_and_falls(schedule):
     for steps in (3, 10, 1000):
-        factors = [rate_factor(step, steps) for step in range(steps)]
+        factors = [rate_factor(step, steps, schedule) for step in range(steps)]
         top = factors.index(max(factors))
         assert max(factors) == pytest.approx(1, rel=1e-3 if steps > 100 else 1e-9)
         assert factors[: top + 1] == sorted(factors[: top + 1])
         assert factors[top:] == sorted(factors[top:], reverse=True)
         assert min(factors) > 0
+
+
+def test_a_constant_rate_does_not_depend_on_how_long_the_run_will_be():
+    shorter, longer = ([rate_factor(step, steps, "constant") for step in range(20000)] for steps in (25000, 10**7))
+    assert shorter == longer
+    assert longer.count(1) > 19000
+    assert rate_factor(25000, 25000, "constant") < 0.03
