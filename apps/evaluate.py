@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -10,45 +10,52 @@ from typing import Annotated
 import cv2
 import tyro
 
-from apps.evaluation.comparison import compare_methods, medians
+from apps.evaluation.comparison import compare_methods
 from apps.evaluation.contact_sheet import write_sheets
 from apps.evaluation.method_run import Limits
 from apps.evaluation.methods import OPENSTITCHING_VARIABLE, StitchMethod, find_methods
+from apps.evaluation.photograph_tables import photograph_tables
+from apps.evaluation.result_tables import ResultTable
+from apps.evaluation.scoring import Row
+from apps.evaluation.truth_tables import truth_tables
 from apps.pair_folders import find_pairs
-from apps.tables import print_table
+from apps.tables import markdown, print_table
 from datasets.storage.records import DESCRIPTION
 from stitching.errors import InputError, require
+from stitching.io.files import atomic_write
 
 DEFAULT_METHODS = ("classical", "homography", "opencv-pano", "opencv-scans")
 DEFAULT_WARPS = ("homography", "classical")  # on a generated data set
+TABLES = "tables.md"
 
 
 def evaluate_command(
     pairs: tyro.conf.Positional[Path],
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
-    methods: tuple[str, ...] = DEFAULT_METHODS,
+    methods: tuple[str, ...] = (),
     limit: int | None = None,
     again: bool = False,
     threads: int = 1,
     timeout: float = 600.0,
     openstitching_python: str | None = None,
     blends: tuple[str, ...] = (),
+    long: bool = False,
 ) -> None:
     """Run stitching methods on a folder of picture pairs, measure and compare them.
 
     Writes OUTPUT/PAIR/METHOD/, OUTPUT/results.csv and .json with a row per pair and method, contact sheets in
-    OUTPUT/sheets/, and prints medians. What is finished is not run again. docs/evaluate.md explains every
-    column. On a data set that `parastitch generate` wrote, warps and blends are measured against its exact truth
-    instead: OUTPUT/truth.csv.
+    OUTPUT/sheets/, and tables in OUTPUT/tables.md, and prints short tables. What is finished is not run again.
+    docs/evaluate.md explains every column. On a data set that `parastitch generate` wrote, warps and blends are
+    measured against its exact truth instead: OUTPUT/truth.csv.
 
     Args:
-        pairs: folder with NAME/1.jpg and NAME/2.jpg (NAME/gt.npz: ground truth), or with input1/NAME.jpg and
-            input2/NAME.jpg as in UDIS-D. 1 is the reference.
+        pairs: folder with NAME/1.jpg and NAME/2.jpg (NAME/gt.npz or NAME/matches.npz: ground truth), or with
+            input1/NAME.jpg and input2/NAME.jpg as in UDIS-D. 1 is the reference.
         output: folder for the results; created where it is missing.
-        methods: some of auto, classical, matches, sigmo, homography, opencv-pano, opencv-scans, hugin, openstitching.
-            One that is not installed is skipped. On a generated data set: warps, of homography, classical,
-            planar, matches[:WEIGHTS], pwm[:WEIGHTS], ptlflow:MODEL[:FILE]; each also with +dis, a last dense inverse
-            search.
+        methods: warps, of classical, homography, planar, matches[:WEIGHTS], pwm[:WEIGHTS], ptlflow:MODEL[:FILE], each
+            also with +dis, a last dense inverse search. On photographs also auto, sigmo[:WEIGHTS], opencv-pano,
+            opencv-scans, hugin, openstitching; one that is not installed is skipped. Default: classical, homography,
+            and on photographs opencv-pano and opencv-scans.
         limit: only the first so many pairs.
         again: run again what is finished.
         threads: that each method may use.
@@ -56,40 +63,47 @@ def evaluate_command(
         openstitching_python: interpreter of the environment that holds the PyPI package "stitching"; default:
             the environment variable PARASTITCH_OPENSTITCHING_PYTHON.
         blends: on a generated data set, of seam and network[:WEIGHTS]; each blends every warp.
+        long: print the long tables, which OUTPUT/tables.md holds in any case.
     """
     _check(limit, threads, timeout)
     if (pairs / DESCRIPTION).exists():
-        warps = DEFAULT_WARPS if methods == DEFAULT_METHODS else methods
-        _evaluate_truth(pairs, output, warps, blends, limit, threads)
+        rows = _evaluate_truth(pairs, output, methods or DEFAULT_WARPS, blends, limit, threads)
+        _report(truth_tables(rows, long=long), truth_tables(rows, long=True), output)
+        print(f"written: {output / 'truth.csv'}, {output / TABLES}")
         return
     if blends:
         raise InputError(f"--blends: expected a data set that `parastitch generate` wrote, which {pairs} is not")
     found = find_pairs(pairs, limit)
-    installed = _installed(methods, openstitching_python or os.environ.get(OPENSTITCHING_VARIABLE))
-    names = [method.name for method in installed]
+    python = openstitching_python or os.environ.get(OPENSTITCHING_VARIABLE)
+    installed = _installed(methods or DEFAULT_METHODS, python)
     rows = compare_methods(found, installed, output, Limits(threads, timeout), again)
-    write_sheets(found, names, rows, output)
-    print("Medians over the pairs that each method stitched:")
-    print_table(medians(rows, names))
-    print(f"written: {output / 'results.csv'}, {output / 'results.json'}, {output / 'sheets'}")
+    write_sheets(found, installed, rows, output)
+    _report(photograph_tables(rows, long=long), photograph_tables(rows, long=True), output)
+    print("written: " + ", ".join(str(output / name) for name in ("results.csv", "results.json", TABLES, "sheets")))
 
 
 def _evaluate_truth(
     folder: Path, output: Path, warps: Sequence[str], blends: Sequence[str], limit: int | None, threads: int
-) -> None:
+) -> list[Row]:
     if find_spec("torch") is None:
         raise InputError("a generated data set is read with torch: pip install 'parastitch[generate]'")
     import torch
 
     from apps.evaluation.truth_evaluation import evaluate_truth
-    from apps.evaluation.truth_tables import truth_tables
 
     cv2.setNumThreads(threads)
     torch.set_num_threads(threads)
-    for title, table in truth_tables(evaluate_truth(folder, output, warps, blends, limit)).items():
-        print(f"\nMeans, {title}:")
-        print_table(table)
-    print(f"written: {output / 'truth.csv'}")
+    return evaluate_truth(folder, output, warps, blends, limit)
+
+
+def _report(tables: Mapping[str, ResultTable], long_tables: Mapping[str, ResultTable], output: Path) -> None:
+    """Print the tables, and write the long ones as Markdown."""
+    for title, table in tables.items():
+        print(f"\n{title}:")
+        print_table(table.rows, table.best)
+    parts = [f"{title}:\n\n{markdown(table.rows, table.best)}\n" for title, table in long_tables.items()]
+    with atomic_write(output / TABLES) as path:
+        path.write_text("\n".join(parts))
 
 
 def _check(limit: int | None, threads: int, timeout: float) -> None:

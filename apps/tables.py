@@ -2,16 +2,18 @@
 
 import csv
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from stitching.io.files import atomic_write
 
 Rows = Sequence[Sequence[str]]  # the headings first; every row has the same number of cells
+Cells = Collection[tuple[int, int]]  # (row, column), the headings are row 0
 MISSING = "-"
 
 
@@ -25,8 +27,12 @@ def aligned_text(rows: Rows) -> str:
     return "\n".join(lines)
 
 
-def markdown(rows: Rows) -> str:
+def markdown(rows: Rows, bold: Cells = ()) -> str:
     """A Markdown table, all columns aligned left."""
+    rows = [
+        [f"**{cell}**" if (line, column) in bold else cell for column, cell in enumerate(row)]
+        for line, row in enumerate(rows)
+    ]
     widths = _widths(rows)
     headings, *body = (
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
@@ -34,16 +40,16 @@ def markdown(rows: Rows) -> str:
     return "\n".join([headings, "|" + "|".join("-" * (width + 2) for width in widths) + "|", *body])
 
 
-def print_table(rows: Rows) -> None:
-    """Print a table with borders on a terminal, `aligned_text` elsewhere."""
+def print_table(rows: Rows, bold: Cells = ()) -> None:
+    """Print a table with borders on a terminal, where some cells are bold; `aligned_text` elsewhere."""
     if not sys.stdout.isatty():
         print(aligned_text(rows))
         return
     table = Table()
     for column, heading in enumerate(rows[0]):
         table.add_column(heading, justify="right" if column else "left")
-    for row in rows[1:]:
-        table.add_row(*row)
+    for line, row in enumerate(rows[1:], start=1):
+        table.add_row(*(Text(cell, "bold" if (line, column) in bold else "") for column, cell in enumerate(row)))
     Console().print(table)
 
 

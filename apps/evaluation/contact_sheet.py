@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.evaluation.methods import StitchMethod
+from apps.evaluation.result_tables import short_name
 from apps.evaluation.scoring import Row, Value
 from apps.pair_folders import PairFiles
 from stitching.errors import InputError
@@ -26,23 +28,26 @@ _BLACK, _RED = (0, 0, 0), (0, 0, 200)
 Sheet = NDArray[np.uint8]  # (h, w, 3) BGR
 
 
-def write_sheets(pairs: Sequence[PairFiles], methods: Sequence[str], rows: Sequence[Row], output: Path) -> None:
+def write_sheets(
+    pairs: Sequence[PairFiles], methods: Sequence[StitchMethod], rows: Sequence[Row], output: Path
+) -> None:
     """Write `output`/sheets/NNN.jpg; the panoramas are read from `output`/PAIR/METHOD/pano.png."""
     by_name = {(row["pair"], row["method"]): row for row in rows}
+    headings = "reference", "target", *(short_name(method.name) for method in methods)
     (output / "sheets").mkdir(exist_ok=True)
     for number, start in enumerate(range(0, len(pairs), PAIRS_PER_SHEET), start=1):
         shown = pairs[start : start + PAIRS_PER_SHEET]
         height = _LINE + len(shown) * (_CELL_HEIGHT + _GAP)
         sheet = np.full((height, (2 + len(methods)) * (_WIDTH + _GAP), 3), 255, np.uint8)
-        for column, heading in enumerate(("reference", "target", *methods)):
+        for column, heading in enumerate(headings):
             _write(sheet, heading, column * (_WIDTH + _GAP), _LINE - 3)
         for line, files in enumerate(shown):
             top = _LINE + line * (_CELL_HEIGHT + _GAP)
             _draw_cell(sheet, files.reference, [files.name], 0, top)
             _draw_cell(sheet, files.target, [], _WIDTH + _GAP, top)
             for column, method in enumerate(methods, start=2):
-                row = by_name[files.name, method]
-                path = output / files.name / method / "pano.png"
+                row = by_name[files.name, method.name]
+                path = output / files.name / method.folder / "pano.png"
                 _draw_cell(sheet, path, _captions(row), column * (_WIDTH + _GAP), top, str(row["reason"]))
         write_picture(output / "sheets" / f"{number:03d}.jpg", sheet)
 
@@ -78,7 +83,7 @@ def _captions(row: Row) -> list[str]:
     lines = (
         ("kept {kept_reference:.2f} {kept_target:.2f}", "new {kept_new:.2f}", "{seconds:.1f} s"),
         ("ghost {ghost:.3f}", "seam {seam:.3f}", "stretch {stretch_target:.2f}"),
-        ("PSNR {psnr_fitted:.1f}", "SSIM {ssim_fitted:.2f}", "EPE {epe:.2f}"),
+        ("PSNR {psnr_fitted:.1f}", "SSIM {ssim_fitted:.2f}", "3 px {within_3:.2f}"),
     )
     known = {key: value for key, value in row.items() if value is not None}
     captions = ("   ".join(_filled(part, known) for part in line).strip() for line in lines)

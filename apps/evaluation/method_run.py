@@ -31,7 +31,7 @@ class Status:
         ok: the method ended well and left a panorama.
         error: why not, one line; empty = ok.
         seconds, cpu_s, peak_mb: of the whole process, see `timed_process.ProcessCost`.
-        inputs: digest of the pair's files.
+        inputs: digest of the pair's files and of the method's weights.
         threads: that it was allowed.
     """
 
@@ -45,7 +45,7 @@ class Status:
 
 
 def run_method(method: StitchMethod, files: PairFiles, folder: Path, limits: Limits, again: bool) -> Status:
-    """Run a method on a pair, or read how it ended where it ran before on the same pictures with as many threads.
+    """Run a method on a pair, or read how it ended where it ran before on the same files with as many threads.
 
     Args:
         method: what to run.
@@ -58,7 +58,7 @@ def run_method(method: StitchMethod, files: PairFiles, folder: Path, limits: Lim
         InputError: `folder` exists and holds something else.
         JobError: the outputs cannot be stored.
     """
-    inputs = files.digest()
+    inputs = files.digest() + method.weights
     before = _read_status(folder)
     if before is not None and (before.inputs, before.threads) == (inputs, limits.threads) and not again:
         return before

@@ -1,14 +1,20 @@
 """The methods that `parastitch evaluate` runs on pairs of photographs: our own, and other stitchers (peers)."""
 
+import hashlib
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
-from apps.evaluation.peers import hugin
+from apps.evaluation.programs import hugin
+from apps.evaluation.warp_methods import DIS, WARPS, find_method
+from stitching.blending.registry import find_generator
 from stitching.errors import InputError
+from stitching.network.runtime.checked_file import CHECKSUMS
+from stitching.warping.estimators.registry import find_estimator
 
 OPENSTITCHING_VARIABLE = "PARASTITCH_OPENSTITCHING_PYTHON"
 
@@ -26,6 +32,7 @@ class StitchMethod:
         missing: why it cannot run here and what to do; empty = it can.
         alpha: the panorama's alpha says where it has content; otherwise black does.
         collect: called with the folder after the timed command, where a program writes other formats.
+        weights: a hash of the weights that the name holds; empty = none.
     """
 
     name: str
@@ -33,34 +40,67 @@ class StitchMethod:
     missing: str = ""
     alpha: bool = True
     collect: Callable[[Path], None] | None = None
+    weights: str = ""
+
+    @property
+    def folder(self) -> str:
+        """The name as that of a folder."""
+        return quote(self.name, safe=":+")
 
 
 def find_methods(names: Iterable[str], openstitching_python: str | None) -> list[StitchMethod]:
     """The methods of these names, each once.
 
     openstitching_python: the interpreter of the environment that holds the package `stitching`.
-    Raises InputError for a name that is none of `NAMES`.
+    Raises InputError for a name that is none of `NAMES`, and where weights or a package are missing.
     """
-    names = list(dict.fromkeys(names))
-    unknown = [name for name in names if name not in NAMES]
-    if unknown:
-        raise InputError(f"unknown method {unknown[0]!r}: expected some of {' '.join(NAMES)}")
-    return [_openstitching(openstitching_python) if name == "openstitching" else _BUILDERS[name]() for name in names]
+    return [_find(name, openstitching_python) for name in dict.fromkeys(names)]
 
 
-def _own(name: str, *options: str) -> StitchMethod:
+def _find(name: str, openstitching_python: str | None) -> StitchMethod:
+    kind, colon, weights = name.removesuffix(DIS).partition(":")
+    if name == "openstitching":
+        return _openstitching(openstitching_python)
+    if name in _BUILDERS:
+        return _BUILDERS[name]()
+    if kind in WARPS:
+        return _warp(name)
+    if kind == "sigmo" and not name.endswith(DIS):
+        find_generator(f"network{colon}{weights}")  # missing weights are reported before any work is done
+        return _own(name, "--warp", "classical", "--blend", f"network{colon}{weights}")
+    raise InputError(f"unknown method {name!r}: expected some of {' '.join(NAMES)}; warps also with {DIS}")
+
+
+def _warp(name: str) -> StitchMethod:
+    find_method(name)  # as above
+    options = "--warp", name, "--blend", "seam"
+    try:
+        find_estimator(name)
+    except InputError:  # `parastitch stitch` does not offer it
+        return _own(name, *options, program=("apps.evaluation.programs.extra_warp", name))
+    return _own(name, *options)
+
+
+def _own(name: str, *options: str, program: tuple[str, ...] = ("apps.cli", "stitch")) -> StitchMethod:
     def command(reference: Path, target: Path, folder: Path) -> list[str]:
         outputs = ["-o", str(folder / "pano.png"), "--save-aligned", str(folder)]
         outputs += ["--save-warp", str(folder / "map.npz"), "--quiet"]
-        program = [sys.executable, "-m", "apps.cli", "stitch"]
-        return [*program, str(reference), str(target), *outputs, *options]
+        return [sys.executable, "-m", *program, str(reference), str(target), *outputs, *options]
 
-    return StitchMethod(name, command)
+    return StitchMethod(name, command, weights=_hash_of_weights(name))
+
+
+def _hash_of_weights(name: str) -> str:
+    """Of the file or the exported folder after the last colon of a name; empty where there is none."""
+    _, colon, path = name.removesuffix(DIS).rpartition(":")
+    file = Path(path).expanduser()
+    file = file / CHECKSUMS if file.is_dir() else file
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if colon and file.is_file() else ""
 
 
 def _opencv(name: str, mode: str) -> StitchMethod:
     def command(reference: Path, target: Path, folder: Path) -> list[str]:
-        program = [sys.executable, "-m", "apps.evaluation.peers.opencv", mode]
+        program = [sys.executable, "-m", "apps.evaluation.programs.opencv", mode]
         return [*program, str(reference), str(target), str(folder / "pano.png")]
 
     return StitchMethod(name, command, alpha=False)
@@ -68,7 +108,7 @@ def _opencv(name: str, mode: str) -> StitchMethod:
 
 def _hugin() -> StitchMethod:
     def command(reference: Path, target: Path, folder: Path) -> list[str]:
-        return [sys.executable, "-m", "apps.evaluation.peers.hugin", str(reference), str(target), str(folder)]
+        return [sys.executable, "-m", "apps.evaluation.programs.hugin", str(reference), str(target), str(folder)]
 
     absent = [tool for tool in hugin.TOOLS if shutil.which(tool) is None]
     missing = f"{absent[0]} is not on PATH; install hugin-tools and enblend" if absent else ""
@@ -101,12 +141,8 @@ def _runs(command: list[str]) -> bool:
 
 _BUILDERS: dict[str, Callable[[], StitchMethod]] = {
     "auto": lambda: _own("auto"),
-    "classical": lambda: _own("classical", "--warp", "classical", "--blend", "seam"),
-    "matches": lambda: _own("matches", "--warp", "matches", "--blend", "seam"),
-    "sigmo": lambda: _own("sigmo", "--warp", "classical", "--blend", "network"),
-    "homography": lambda: _own("homography", "--warp", "homography", "--blend", "seam"),
     "opencv-pano": lambda: _opencv("opencv-pano", "panorama"),
     "opencv-scans": lambda: _opencv("opencv-scans", "scans"),
     "hugin": _hugin,
 }
-NAMES = (*_BUILDERS, "openstitching")
+NAMES = (*WARPS.values(), "sigmo[:WEIGHTS]", *_BUILDERS, "openstitching")

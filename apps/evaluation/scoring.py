@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from apps.evaluation.measures.overlap import OverlapMeasures, measure_overlap
 from apps.evaluation.measures.panorama import PanoramaMeasures, SourcePair, measure_panorama, prepare
-from apps.evaluation.measures.photographed_warp import WarpErrors, measure_warp
+from apps.evaluation.measures.photographed_warp import WarpErrors, measure_warp, parallax_of
 from apps.evaluation.method_run import Status
 from apps.evaluation.methods import StitchMethod
 from apps.evaluation.true_places import read_places
@@ -33,6 +34,23 @@ COLUMNS = ("pair", "method", "ok", *_MEASURED[:2], "seconds", "cpu_seconds", "pe
 def prepare_pair(files: PairFiles) -> SourcePair:
     """Read a pair and prepare it for measuring. Raises InputError where a picture cannot be read."""
     return prepare(_eight_bits(files.reference)[0], _eight_bits(files.target)[0])
+
+
+def measure_difficulty(files: PairFiles) -> Row:
+    """How hard a pair is, by its ground truth; None = it has none that can be used, or the truth does not say.
+
+    Returns:
+        `true_parallax`: 90th percentile of the distances of the true places from the homography that most of them
+        follow, px of a reference scaled to `STANDARD_WIDTH`. `true_overlap`: share of the target that the reference
+        shows.
+    """
+    parallax = overlap = None
+    if files.truth is not None:
+        with suppress(InputError):  # the reason of the rows that it leaves unmeasured
+            places = read_places(files.truth)
+            width, _ = read_picture(files.reference).size
+            parallax, overlap = parallax_of(places, width), places.overlap
+    return {"true_parallax": _rounded(parallax), "true_overlap": _rounded(overlap)}
 
 
 def measured_row(

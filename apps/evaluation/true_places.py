@@ -1,22 +1,30 @@
 """Places that both pictures of a pair are known to show: the ground truth of photographs and renderings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stitching.errors import InputError, require
+from stitching.geometry.homographies import Matrix
 from stitching.geometry.pixel_maps import Points, pixel_grid
 
 
 @dataclass(frozen=True, eq=False)
 class TruePlaces:
-    """Points of a scene in both pictures: `reference` and `target`, (n, 2) px of each."""
+    """Points of a scene in both pictures.
+
+    Attributes:
+        reference, target: (n, 2) px of each.
+        overlap: share of the target that the reference shows; None = not known.
+    """
 
     reference: Points
     target: Points
+    overlap: float | None = None
 
     @classmethod
     def of_map(cls, map_xy: NDArray[np.floating], visible: NDArray[np.bool_]) -> "TruePlaces":
@@ -32,7 +40,17 @@ class TruePlaces:
     def spread(self, count: int) -> "TruePlaces":
         """At most `count` of them, at even steps."""
         chosen = np.linspace(0, len(self.target) - 1, min(count, len(self.target))).astype(np.intp)
-        return TruePlaces(self.reference[chosen], self.target[chosen])
+        return TruePlaces(self.reference[chosen], self.target[chosen], self.overlap)
+
+    def main_homography(self, tolerance: float) -> Matrix | None:
+        """The homography target px -> reference px that most places follow (USAC_MAGSAC); None where there is none.
+
+        tolerance: px of the reference.
+        """
+        if len(self.target) < 4:
+            return None
+        found, _ = cv2.findHomography(self.target, self.reference, cv2.USAC_MAGSAC, tolerance, maxIters=5000)
+        return None if found is None or not np.isfinite(found).all() else np.asarray(found, np.float64)
 
 
 def read_places(path: Path) -> TruePlaces:
@@ -43,9 +61,12 @@ def read_places(path: Path) -> TruePlaces:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if "xy1" in arrays:
-                places = TruePlaces(arrays["xy1"].astype(np.float64), arrays["xy2"].astype(np.float64))
+                overlap = float(arrays["overlap"]) if "overlap" in arrays else None
+                places = TruePlaces(arrays["xy1"].astype(np.float64), arrays["xy2"].astype(np.float64), overlap)
             else:
-                places = TruePlaces.of_map(arrays["map"], arrays["visible"] & arrays["valid"])
+                visible = arrays["visible"] & arrays["valid"]
+                overlap = float(visible.sum() / max(arrays["valid"].sum(), 1))
+                places = replace(TruePlaces.of_map(arrays["map"], visible), overlap=overlap)
     except (OSError, KeyError, ValueError, IndexError, TypeError, BadZipFile) as error:
         raise InputError(f"{path}: {error}; expected the arrays of docs/evaluate.md") from error
     n = len(places.reference)

@@ -11,7 +11,7 @@ import numpy as np
 from apps.evaluation.measures.generated_stitch import measure_generated_stitch
 from apps.evaluation.measures.generated_warp import GeneratedWarpErrors, measure_generated_warp
 from apps.evaluation.scoring import Row
-from apps.evaluation.truth_methods import find_method
+from apps.evaluation.warp_methods import find_method
 from apps.tables import write_csv
 from datasets.arrays import Pixels
 from datasets.examples.example import truth_of
@@ -55,7 +55,7 @@ def evaluate_truth(
     Args:
         folder: what `parastitch generate` wrote.
         output: folder for the results.
-        warps: as `truth_methods.find_method`.
+        warps: as `warp_methods.find_method`.
         blends: as `stitching.blending.registry.find_generator`; () = the warps are measured alone.
         limit: only the first so many samples.
 

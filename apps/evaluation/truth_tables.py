@@ -2,53 +2,45 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
+from math import inf
 
-import numpy as np
+from apps.evaluation.result_tables import PAIRS, Column, ResultTable, averages, by_class, in_class, of_key
+from apps.evaluation.scoring import Row
 
-from apps.evaluation.scoring import Row, Value
-from apps.tables import MISSING
+_DIFFICULTY = "homography error"
+_LIMITS = (0.0, 3.0, 8.0, 15.0, inf)  # px, of classes of the difficulty
 
-_DIFFICULTIES = (0.0, 3.0, 8.0, 15.0, np.inf)  # px of the homography's mean error where the reference sees the target
-
-_HEADINGS = {  # column of the printed table: column of the rows, decimals
-    "OV": ("ov", 2), "OV med": ("ov_median", 2), "> 3 px": ("over_3", 3), "occl": ("occluded", 2), "NOV": ("nov", 2),
-    "consistent": ("consistent", 2), "epi": ("epipolar", 2), "line": ("line", 2), "tears": ("tears", 4),
-    "folds": ("folds", 4),
-    "PSNR": ("psnr", 2), "SSIM": ("ssim", 3), "overlap": ("psnr_overlap", 2), "P NOV": ("psnr_nov", 2),
-    "P occl": ("psnr_occlusions", 2), "holes": ("psnr_holes", 2), "gradient": ("gradient", 2), "s": ("seconds", 2),
-}  # fmt: skip
-
-
-def truth_tables(rows: Sequence[Row]) -> dict[str, list[list[str]]]:
-    """Tables by title, headings first, of what `truth_evaluation.evaluate_truth` returned."""
-    groups = {"all pairs": list(rows)}
-    for low, high in pairwise(_DIFFICULTIES):
-        limits = f"{low:.0f} to {high:.0f}" if np.isfinite(high) else f"more than {low:.0f}"
-        groups[f"homography off by {limits} px"] = [
-            row for row in rows if low <= _number(row["homography error"]) < high
-        ]
-    return {title: _table(group) for title, group in groups.items() if group}
+_OVER_3 = Column("> 3 px", of_key("over_3"), 3, min)
+_SHORT = (
+    PAIRS, Column("OV", of_key("ov"), best=min), Column("OV med", of_key("ov_median"), best=min), _OVER_3,
+    Column("NOV", of_key("nov"), best=min), Column("PSNR", of_key("psnr"), best=max),
+    Column("s", of_key("seconds"), best=min),
+)  # fmt: skip
+_LONG = (
+    *_SHORT[:-2], Column("occl", of_key("occluded"), best=min), Column("consistent", of_key("consistent"), best=min),
+    Column("epi", of_key("epipolar"), best=min), Column("line", of_key("line"), best=min),
+    Column("tears", of_key("tears"), 4), Column("folds", of_key("folds"), 4), _SHORT[-2],
+    Column("SSIM", of_key("ssim"), 3, max), Column("overlap", of_key("psnr_overlap"), best=max),
+    Column("P NOV", of_key("psnr_nov"), best=max), Column("P occl", of_key("psnr_occlusions"), best=max),
+    Column("holes", of_key("psnr_holes"), best=max), Column("gradient", of_key("gradient")), _SHORT[-1],
+)  # fmt: skip
 
 
-def _table(rows: Sequence[Row]) -> list[list[str]]:
-    columns = {heading: column for heading, column in _HEADINGS.items() if column[0] in rows[0]}
-    table = [["warp", "blend", "pairs", *columns]]
-    for warp, blend in dict.fromkeys((row["warp"], row.get("blend")) for row in rows):
-        group = [row for row in rows if (row["warp"], row.get("blend")) == (warp, blend)]
-        cells = []
-        for name, decimals in columns.values():
-            values = [_number(row[name]) for row in group if row[name] is not None]
-            cells.append(f"{np.mean(values):.{decimals}f}" if values else MISSING)
-        table.append([_short(warp), _short(blend), str(len(group)), *cells])
-    return table
+def truth_tables(rows: Sequence[Row], *, long: bool = False) -> dict[str, ResultTable]:
+    """Tables by title, of what `truth_evaluation.evaluate_truth` returned.
 
-
-def _number(value: Value) -> float:
-    return np.inf if value is None else float(value)
-
-
-def _short(name: Value) -> str:
-    """A method with only the last two parts of its file's path."""
-    kind, colon, path = str(name or MISSING).partition(":")
-    return kind + colon + "/".join(Path(path).parts[-2:]) if colon else kind
+    One of a few means over all pairs, and one of the shares over 3 px by the error of the homography. Long: all means,
+    over all pairs and for each class.
+    """
+    by = ("warp", "blend") if any("blend" in row for row in rows) else ("warp",)
+    if not long:
+        over_3 = averages(rows, by, by_class(_OVER_3, _DIFFICULTY, _LIMITS, rows))
+        return {
+            "Means over all pairs": averages(rows, by, _SHORT),
+            "Share over 3 px, by the mean error of the homography, px": over_3,
+        }
+    groups = {"all pairs": rows}
+    for low, high in pairwise(_LIMITS):
+        limits = f"{low:g} to {high:g}" if high < inf else f"more than {low:g}"
+        groups[f"pairs whose homography is off by {limits} px"] = in_class(rows, _DIFFICULTY, low, high)
+    return {f"Means over {title}": averages(group, by, _LONG) for title, group in groups.items() if group}

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,9 +19,11 @@ from apps.evaluate import evaluate_command
 from apps.evaluation import comparison, scoring
 from apps.evaluation.measures.panorama import PanoramaMeasures
 from apps.evaluation.methods import NAMES, StitchMethod
+from apps.evaluation.programs import extra_warp
 from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Field
-from stitching.io.warp_file import WarpField, save_warp
+from stitching.io.warp_file import WarpField, load_warp, save_warp
+from stitching.warping.estimators.registry import ESTIMATORS
 
 # A method: copies the true panorama, `scene.png` beside the pairs, and logs that it ran.
 _COPY_SCENE = """
@@ -105,7 +108,7 @@ def test_rows_sheets_and_medians_of_a_method(
     printed = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["copy", "1", "0", "1"] in [line[:4] for line in printed]
     assert ["broken", "1", "1", "0"] in [line[:4] for line in printed]
-    assert {path.name for path in output.iterdir()} == {"a", "results.csv", "results.json", "sheets"}
+    assert {path.name for path in output.iterdir()} == {"a", "results.csv", "results.json", "sheets", "tables.md"}
 
 
 @pytest.mark.usefixtures("unmeasured")
@@ -152,7 +155,9 @@ def test_folder_with_other_files_is_not_overwritten(folder: Path, tmp_path: Path
 
 
 @pytest.mark.usefixtures("unmeasured")
-def test_ground_truth_beside_a_pair_is_used(folder: Path, tmp_path: Path, use: Callable[..., None]) -> None:
+def test_ground_truth_beside_a_pair_is_used(
+    folder: Path, tmp_path: Path, use: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
     x, y = np.meshgrid(np.arange(330.0), np.arange(320.0))
     truth = np.stack([x + 150, y], axis=2).astype(np.float32)  # target px -> reference px
     valid = x + 150 < 330
@@ -164,6 +169,33 @@ def test_ground_truth_beside_a_pair_is_used(folder: Path, tmp_path: Path, use: C
     evaluate_command(folder, tmp_path / "out")
     row = _rows(tmp_path / "out")[0]
     assert (float(row["epe"]), float(row["epe_median"]), float(row["epe_over_3"])) == (4, 4, 1)
+    assert (float(row["within_5"]), float(row["error"])) == (0, pytest.approx(4 * 512 / 330, abs=1e-3))
+    assert (float(row["true_parallax"]), float(row["true_overlap"])) == (pytest.approx(0, abs=0.1), 0.5455)
+    printed = capsys.readouterr().out
+    assert "Share within 3 px, by overlap" in printed
+    assert "UDIS" not in printed
+    assert "| method" in (tmp_path / "out" / "tables.md").read_text()
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_other_weights_run_again(folder: Path, tmp_path: Path, use: Callable[..., None]) -> None:
+    for weights in ("first", "first", "second"):
+        use(replace(_method("copy", _COPY_SCENE), name="copy:runs/best.safetensors", weights=weights))
+        evaluate_command(folder, tmp_path / "out")
+    assert (folder / "runs.txt").read_text() == "a a "
+    assert (tmp_path / "out" / "a" / "copy:runs%2Fbest.safetensors" / "pano.png").exists()
+
+
+def test_a_warp_that_stitch_does_not_offer_has_a_program(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ESTIMATORS, "planar", ESTIMATORS["homography"])  # taken out again after the test
+    pair = [str(folder / "a" / f"{number}.png") for number in (1, 2)]
+    arguments = [*pair, "-o", str(tmp_path / "pano.png"), "--save-warp", str(tmp_path / "map.npz"), "--quiet"]
+    assert extra_warp.main("planar", *arguments, "--warp", "planar", "--blend", "seam") == 0
+    warp = load_warp(tmp_path / "map.npz")
+    x, y = np.array([250, 160]) - warp.origin
+    assert warp.map[y, x] == pytest.approx([100, 160], abs=0.5)
 
 
 @pytest.mark.parametrize("damage", ["other size", "not an archive", "array missing"])

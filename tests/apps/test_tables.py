@@ -33,6 +33,17 @@ def test_a_terminal_gets_borders_and_a_pipe_gets_plain_text(monkeypatch, capsys)
     assert "━" in printed
 
 
+def test_cells_stand_out_in_markdown_and_on_a_terminal(monkeypatch, capsys):
+    assert markdown(ROWS, {(1, 2)}).splitlines()[2] == "| classical | 12    | **0.5** |"
+    assert "**" not in markdown(ROWS)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    print_table(ROWS, {(2, 1)})
+    bold = capsys.readouterr().out.split("\x1b[1m")[1:]
+    assert [text.split("\x1b")[0].strip() for text in bold][-1] == "3"
+
+
 def test_csv_has_every_column_that_a_row_has(tmp_path):
     path = tmp_path / "new" / "rows.csv"
     write_csv(path, [{"name": "a", "s": 1.5}, {"name": "b", "error": "too dark"}])

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,16 +42,13 @@ def raw_window(reference: Picture, target: Picture, places: TruePlaces) -> Match
 def aligned_window(reference: Picture, target: Picture, places: TruePlaces) -> MatchingWindow | None:
     """The reference as in `raw_window`, the target moved there by the homography of the true places.
 
-    The homography is the one that most places follow to 3 px (USAC_MAGSAC); None where there is none.
+    The homography is the one that most places follow to 3 px of the window; None where there is none.
     """
     shrinking = _shrinking(reference)
-    shown = project(shrinking, places.reference)
-    if len(shown) < 4:
+    homography = places.main_homography(_MAX_RESIDUAL / shrinking[0, 0])
+    if homography is None:
         return None
-    homography, _ = cv2.findHomography(places.target, shown, cv2.USAC_MAGSAC, _MAX_RESIDUAL, maxIters=5000)
-    if homography is None or not np.isfinite(homography).all():
-        return None
-    return _window((reference, target), (shrinking, np.asarray(homography, np.float64)), places)
+    return _window((reference, target), (shrinking, shrinking @ homography), places)
 
 
 WINDOWS: dict[str, Callable[[Picture, Picture, TruePlaces], MatchingWindow | None]] = {

@@ -1,4 +1,4 @@
-"""The error of a warp at the true places of a real pair; see docs/evaluate.md."""
+"""The error of a warp at the true places of a real pair, and the parallax of these places; see docs/evaluate.md."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from apps.evaluation.true_places import TruePlaces
 from stitching.geometry.canvas import Canvas, Surface
+from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import Points, rescale
 from stitching.io.warp_file import WarpField
 
@@ -15,6 +16,7 @@ STANDARD_WIDTH = 512  # px, of the target; pairs of different sizes are compared
 
 _MAX_ERROR = 50.0  # px, what an end-point error counts at most
 _HOLE = 1e6  # px; stands for NaN in an interpolation, whose result is then beyond _MAX_ERROR
+_MAX_FITTED = 2000  # places that a homography is fitted to
 _ROW = 1024  # places; OpenCV samples no more than 32767 in a row
 
 
@@ -50,6 +52,21 @@ def measure_warp(places: TruePlaces, warp: WarpField) -> WarpErrors:
     within_1, within_3, within_5 = (float((scaled < limit).mean()) for limit in (1, 3, 5))
     mean, median, over_3 = float(full.mean()), float(np.median(full)), float((full > 3).mean())
     return WarpErrors(within_1, within_3, within_5, float(scaled.mean()), mean, median, over_3)
+
+
+def parallax_of(places: TruePlaces, reference_width: int) -> float | None:
+    """90th percentile of the distances from the homography that most places follow; None where there is none.
+
+    Px of a reference scaled to `STANDARD_WIDTH`; so is the distance at which a place still follows the homography,
+    3 px.
+    """
+    places = places.spread(_MAX_FITTED)
+    scale = STANDARD_WIDTH / reference_width
+    homography = places.main_homography(3 / scale)
+    if homography is None:
+        return None
+    distances = np.linalg.norm(project(homography, places.target) - places.reference, axis=1)
+    return float(np.nanpercentile(distances, 90) * scale)
 
 
 def _sampled(backward: NDArray[np.float32], points: Points) -> Points:

@@ -90,7 +90,7 @@ def test_the_command_writes_a_row_for_each_warp_and_blend(
     assert found == [(sample, warp, "seam") for sample in ("000000", "000001") for warp in warps]
     assert float(rows[0]["psnr"]) > 40
     printed = capsys.readouterr().out
-    assert "Means, all pairs:" in printed
+    assert "Means over all pairs:" in printed
     assert "truth.csv" in printed
 
 

@@ -3,15 +3,32 @@
 from apps.evaluation.scoring import Row
 from apps.evaluation.truth_tables import truth_tables
 
+ROWS: list[Row] = [
+    {"sample": str(number), "warp": "matches:runs/flow/best.safetensors", "homography error": off, "ov": error,
+     "over_3": error / 10, "line": 1.0}
+    for number, (off, error) in enumerate([(1.0, 2.0), (20.0, 4.0)])
+]  # fmt: skip
 
-def test_means_are_grouped_by_the_error_of_the_homography() -> None:
-    rows: list[Row] = [
-        {"warp": "matches:runs/flow/best.safetensors", "homography error": off, "ov": error}
-        for off, error in ((1.0, 2.0), (20.0, 4.0), (None, None))
+
+def test_short_tables_show_all_pairs_and_the_wrong_shares_by_difficulty() -> None:
+    means, by_difficulty = truth_tables(ROWS).values()
+    assert means.rows == [["warp", "pairs", "OV", "> 3 px"], ["matches:flow/best.safetensors", "2", "3.00", "0.300"]]
+    assert by_difficulty.rows[0] == ["warp", "0 to 3 (1 pairs)", "15 or more (1 pairs)"]
+    assert by_difficulty.rows[1][1:] == ["0.200", "0.400"]
+
+
+def test_long_tables_group_all_means_by_the_error_of_the_homography() -> None:
+    found = truth_tables([*ROWS, {"sample": "3", "warp": "homography", "homography error": None}], long=True)
+    everything, easy, hard = found.values()
+    assert everything.rows[0] == ["warp", "pairs", "OV", "> 3 px", "line"]
+    assert [row[1:3] for row in (*everything.rows[1:], easy.rows[1], hard.rows[1])] == [
+        ["2", "3.00"], ["1", "-"], ["1", "2.00"], ["1", "4.00"],
+    ]  # fmt: skip
+
+
+def test_blends_are_told_apart() -> None:
+    rows: list[Row] = [row | {"blend": blend, "psnr": 30.0} for row in ROWS for blend in ("seam", "network")]
+    assert [row[:3] for row in truth_tables(rows)["Means over all pairs"].rows[1:]] == [
+        ["matches:flow/best.safetensors", "seam", "2"],
+        ["matches:flow/best.safetensors", "network", "2"],
     ]
-    found = truth_tables(rows)
-    assert found["all pairs"][0] == ["warp", "blend", "pairs", "OV"]
-    assert found["all pairs"][1] == ["matches:flow/best.safetensors", "-", "3", "3.00"]
-    assert found["homography off by 0 to 3 px"][1][2:] == ["1", "2.00"]
-    assert found["homography off by more than 15 px"][1][2:] == ["1", "4.00"]
-    assert "homography off by 3 to 8 px" not in found

@@ -1,4 +1,4 @@
-"""Hugin's tools and enblend as one process: python -m apps.evaluation.peers.hugin REFERENCE TARGET FOLDER."""
+"""Hugin's tools and enblend as one process: python -m apps.evaluation.programs.hugin REFERENCE TARGET FOLDER."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""OpenCV's own Stitcher as one process: python -m apps.evaluation.peers.opencv MODE REFERENCE TARGET OUTPUT."""
+"""OpenCV's own Stitcher as one process: python -m apps.evaluation.programs.opencv MODE REFERENCE TARGET OUTPUT."""
 
 import sys
 

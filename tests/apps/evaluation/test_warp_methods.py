@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from apps.evaluation.truth_methods import find_method
+from apps.evaluation.warp_methods import find_method
 from stitching.errors import InputError
 from stitching.warping.warp import CanvasPair
 

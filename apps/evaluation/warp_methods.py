@@ -1,4 +1,4 @@
-"""The warps that are measured against the truth of generated pairs, by name.
+"""The warps that are measured, by name.
 
 Every warp of `parastitch stitch`, and two that are of use on the reference's plane alone: on a cylinder, or where the
 overlap is small, a warp that is extrapolated on a plane runs to the horizon.
@@ -17,12 +17,20 @@ from stitching.warping.estimators.classical import classical
 from stitching.warping.estimators.matches import MatchesEstimator
 from stitching.warping.estimators.pwm import PwmEstimator
 from stitching.warping.estimators.realignment import RealigningEstimator
-from stitching.warping.estimators.registry import ESTIMATORS, find_estimator
+from stitching.warping.estimators.registry import find_estimator
 from stitching.warping.flow.dense_inverse_search import refine
 from stitching.warping.flow.extrapolate import extrapolate_on_plane
 from stitching.warping.warp import CanvasPair, Estimator, Warp
 
 DIS = "+dis"  # a name's ending: a last dense inverse search after the warp
+WARPS = {  # kind -> its whole name
+    "classical": "classical",
+    "homography": "homography",
+    "planar": "planar",
+    "matches": "matches[:WEIGHTS]",
+    "pwm": "pwm[:WEIGHTS]",
+    "ptlflow": "ptlflow:MODEL[:FILE]",
+}
 
 
 def find_method(name: str) -> Estimator:
@@ -42,11 +50,9 @@ def find_method(name: str) -> Estimator:
     kind, _, weights = name.partition(":")
     if kind == "pwm" and name != "pwm:":
         return _pwm(weights)
-    if kind not in (*ESTIMATORS, "matches", "ptlflow"):
-        raise InputError(
-            f"no method {name!r} for generated data; known: {', '.join(ESTIMATORS)}, planar, matches[:WEIGHTS], "
-            f"pwm[:WEIGHTS], ptlflow:MODEL[:FILE], each also with {DIS}"
-        )
+    if kind not in WARPS:
+        known = ", ".join(WARPS.values())
+        raise InputError(f"no method {name!r} for generated data; known: {known}, each also with {DIS}")
     return find_estimator(name)
 
 

@@ -1,1 +1,0 @@
-"""Other stitchers that `parastitch evaluate` runs, each in a process of its own."""

@@ -1,0 +1,1 @@
+"""What `parastitch evaluate` runs in processes of their own: other stitchers, and warps of ours for measuring."""
