@@ -57,6 +57,6 @@ def photograph_tables(rows: Sequence[Row], *, long: bool = False) -> dict[str, R
         tables[title] = averages(known, by, _WARPS_LONG if long else _WARPS)
         parallax = by_class(_WITHIN_3, "true_parallax", _PARALLAX, known)
         overlap = by_class(_WITHIN_3, "true_overlap", _OVERLAP, known)
-        tables["Share within 3 px, by parallax, px"] = averages(known, by, parallax)
-        tables["Share within 3 px, by overlap"] = averages(known, by, overlap)
+        tables["Share within 3 px, by parallax in px (and number of pairs)"] = averages(known, by, parallax)
+        tables["Share within 3 px, by overlap (and number of pairs)"] = averages(known, by, overlap)
     return tables

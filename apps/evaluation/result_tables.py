@@ -69,14 +69,14 @@ def averages(rows: Sequence[Row], by: Sequence[str], columns: Sequence[Column]) 
 def by_class(column: Column, key: str, limits: Sequence[float], rows: Sequence[Row]) -> list[Column]:
     """The column once for each class of rows: those whose value of `key` is at least one limit and below the next.
 
-    Only classes that `rows` have. The last limit may be infinite. Headings name the limits and the number of pairs.
+    Only classes that `rows` have. The last limit may be infinite. Headings: the limits (number of pairs).
     """
     columns = []
     for low, high in pairwise(limits):
         pairs = {row.get("pair", row.get("sample")) for row in in_class(rows, key, low, high)}
         if pairs:
             name = f"{low:g} to {high:g}" if high < inf else f"{low:g} or more"
-            heading = f"{name} ({len(pairs)} pairs)"
+            heading = f"{name} ({len(pairs)})"
             columns.append(replace(column, heading=heading, value=_of_class(column, key, low, high)))
     return columns
 

@@ -37,7 +37,7 @@ def truth_tables(rows: Sequence[Row], *, long: bool = False) -> dict[str, Result
         over_3 = averages(rows, by, by_class(_OVER_3, _DIFFICULTY, _LIMITS, rows))
         return {
             "Means over all pairs": averages(rows, by, _SHORT),
-            "Share over 3 px, by the mean error of the homography, px": over_3,
+            "Share over 3 px, by the mean error of the homography in px (and number of pairs)": over_3,
         }
     groups = {"all pairs": rows}
     for low, high in pairwise(_LIMITS):

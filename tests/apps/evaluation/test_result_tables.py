@@ -37,7 +37,7 @@ def test_one_method_is_not_the_best() -> None:
 def test_classes_have_their_limits_and_their_number_of_pairs() -> None:
     columns = by_class(Column("", of_key("seconds"), 0), "error", (0, 2, 5, 7, inf), ROWS)
     assert averages(ROWS, ["method"], columns).rows == [
-        ["method", "0 to 2 (1 pairs)", "2 to 5 (1 pairs)", "7 or more (1 pairs)"],
+        ["method", "0 to 2 (1)", "2 to 5 (1)", "7 or more (1)"],
         ["fast", "1", "-", "1"],
         ["good", "9", "9", "-"],
     ]
@@ -60,5 +60,5 @@ def test_warps_of_photographs_have_tables_only_where_a_truth_is_known() -> None:
     rows[0] = photograph_row("auto", "a", within_3=0.4, true_parallax=30.0, true_overlap=0.7)
     _, warps, by_parallax, by_overlap = photograph_tables(rows).values()
     assert warps.rows == [["method", "pairs", "3 px", "below half"], ["auto", "1", "0.400", "1"]]
-    assert by_parallax.rows == [["method", "25 to 60 (1 pairs)"], ["auto", "0.400"]]
-    assert by_overlap.rows == [["method", "0.6 to 0.8 (1 pairs)"], ["auto", "0.400"]]
+    assert by_parallax.rows == [["method", "25 to 60 (1)"], ["auto", "0.400"]]
+    assert by_overlap.rows == [["method", "0.6 to 0.8 (1)"], ["auto", "0.400"]]

@@ -13,7 +13,7 @@ ROWS: list[Row] = [
 def test_short_tables_show_all_pairs_and_the_wrong_shares_by_difficulty() -> None:
     means, by_difficulty = truth_tables(ROWS).values()
     assert means.rows == [["warp", "pairs", "OV", "> 3 px"], ["matches:flow/best.safetensors", "2", "3.00", "0.300"]]
-    assert by_difficulty.rows[0] == ["warp", "0 to 3 (1 pairs)", "15 or more (1 pairs)"]
+    assert by_difficulty.rows[0] == ["warp", "0 to 3 (1)", "15 or more (1)"]
     assert by_difficulty.rows[1][1:] == ["0.200", "0.400"]
 
 
