@@ -12,6 +12,7 @@ from datasets.scenes.shapes.round import lumps
 from datasets.scenes.shapes.spot import Spot
 from datasets.scenes.shapes.vectors import around, turned
 from datasets.scenes.things import furniture, small_things
+from datasets.scenes.things.litter import litter
 from datasets.textures.bank import TextureBank
 
 
@@ -26,10 +27,12 @@ def _on_table(rng: np.random.Generator, bank: TextureBank) -> Scene:
     start = rng.uniform(0.35, 0.6)  # from the camera to the near edge
     _table_top(mesh, palette, wide, deep, start)
     points = small_things.spread(
-        rng, int(rng.integers(9, 22)), (-wide / 2 + 0.1, start + 0.08), (wide / 2 - 0.1, start + deep - 0.08), 0.19
+        rng, int(rng.integers(12, 28)), (-wide / 2 + 0.1, start + 0.08), (wide / 2 - 0.1, start + deep - 0.08), 0.17
     )
     spots = [Spot.facing((x, 0, z), rng.uniform(-0.9, 0.9)) for x, z in points]
     small_things.scatter(mesh, palette, spots, size=rng.uniform(0.85, 1.25))
+    edge = wide / 2 - 0.06, start + 0.06, start + deep - 0.06
+    litter(mesh, palette, int(rng.integers(0, 30)), (-edge[0], edge[1]), (edge[0], edge[2]), 0.0, (0.015, 0.06))
     if rng.random() < 0.35:
         spot = Spot.facing((rng.uniform(-0.5, 0.5) * wide, 0, start + deep * 0.8), 0)
         small_things.pot_plant(mesh, palette, spot, rng.uniform(0.3, 0.6))
@@ -66,7 +69,7 @@ def _table_top(mesh: MeshBuilder, palette: Palette, wide: float, deep: float, st
     if rng.random() < 0.5:  # papers, mats, photographs that lie about
         n = int(rng.integers(1, 5))
         x, z = rng.uniform(-0.35, 0.35, n) * wide, start + rng.uniform(0.25, 0.75, n) * deep
-        sheet = palette.paint("photo", "sign", "fabric", n=n, colour=0.1)
+        sheet = palette.paint("photo", "sign", "fabric", n=n, colour=0.4)
         base = np.stack((x, -0.004 * np.arange(n), z), axis=1)
         boxes(mesh, base, (0.3, 0.006, 0.21), sheet, Kind.SIGN, turn=turned(rng.uniform(-1, 1, n)), fit=True)
 
@@ -118,7 +121,8 @@ def _before_wall(rng: np.random.Generator, bank: TextureBank) -> Scene:
     )
     level_ground(mesh, (-half, 0, away + 0.2), 2 * half, away + 4.2, floor, (26, 16))
     _yard_wall(mesh, palette, away, half)
-    points = small_things.spread(rng, int(rng.integers(8, 20)), (-2.8, 0.95), (2.8, away - 0.3), 0.42)
+    litter(mesh, palette, int(rng.integers(5, 50)), (-3.5, 0.7), (3.5, away - 0.15), 0.0, (0.03, 0.14))
+    points = small_things.spread(rng, int(rng.integers(10, 24)), (-2.8, 0.95), (2.8, away - 0.3), 0.42)
     for x, z in points[np.hypot(points[:, 0], points[:, 1]) > 0.95]:
         _yard_piece(mesh, palette, Spot.facing((x, -0.004, z), rng.uniform(-0.7, 0.7)))
     if rng.random() < 0.4:

@@ -24,8 +24,7 @@ def build(rng: np.random.Generator, bank: TextureBank) -> Scene:
     relief = Relief(rng, rng.uniform(0.4, 3.5), rng.uniform(25, 70), octaves=3)
     relief.flatten(0, 0, rng.uniform(6, 16))
     land = Ground(rng, relief, rng.uniform(110, 220), rng.uniform(1.2, 3.0))
-    soil = palette.paint("grass", "grass", "grass", "soil", "soil", "gravel", "rock", "photo", colour=0.1, bright=1.0)
-    soil = soil.scaled(7) if soil.is_photo else soil
+    soil = palette.paint("grass", "grass", "grass", "soil", "soil", "gravel", "rock", "leaves", colour=0.2, bright=1.0)
     path = palette.paint("gravel", "soil", "asphalt", "concrete", colour=0.1) if rng.random() < 0.6 else soil
     land.add(mesh, soil, path)
     _plain(mesh, land, soil)
@@ -93,7 +92,7 @@ def _rocks(mesh: MeshBuilder, palette: Palette, land: Ground) -> None:
     if len(at):
         size = rng.uniform(0.2, 1.0, (len(at), 1)) ** 1.3 * rng.uniform([0.7, 0.5, 0.7], [1.4, 1.0, 1.3], (len(at), 3))
         lumps(mesh, at - size * [0, 0.3, 0], size, paint, Kind.ROCK, roughness=0.2, fine=1)
-    pebbles = _ground_points(mesh, land, int(rng.integers(0, 8)), 2, 8, 1.8)
+    pebbles = _ground_points(mesh, land, int(rng.integers(0, 16)), 2, 9, 1.8)
     if len(pebbles):
         size = rng.uniform(0.06, 0.2, (len(pebbles), 1)) * [1.0, 0.7, 1.0]
         lumps(mesh, pebbles - size * [0, 0.4, 0], size, paint, Kind.ROCK, roughness=0.15, fine=0)
@@ -111,7 +110,7 @@ def _trees(mesh: MeshBuilder, palette: Palette, land: Ground, wooded: float) -> 
     far = _ground_points(mesh, land, int(40 * wooded), 40, 120, 20)
     if len(far):
         shapes = [bush(rng, 16) * rng.uniform([3, 3], [6, 9]) for _ in range(4)]
-        paint = palette.same("leaves", "grass", n=len(far), metres=2.5, colour=0.2, bright=0.7)
+        paint = palette.same("leaves", "grass", n=len(far), metres=2.5, colour=0.3, bright=1.0)
         which = rng.integers(4, size=len(far))
         for row, shape in enumerate(shapes):
             some = which == row
@@ -123,12 +122,12 @@ def _trees(mesh: MeshBuilder, palette: Palette, land: Ground, wooded: float) -> 
 def _bushes(mesh: MeshBuilder, palette: Palette, land: Ground) -> None:
     """Bushes of three crossing cards, and tufts of grass near the camera."""
     rng = mesh.rng
-    green = palette.same("leaves", "grass", n=3, metres=0.8, colour=0.2, bright=1.0)
+    green = palette.same("leaves", "grass", n=3, metres=0.8, colour=0.3, bright=1.2)
     for position in _ground_points(mesh, land, int(rng.integers(0, 5)), 3, 25, 2.8):
         shapes = [bush(rng, 24) * rng.uniform(0.5, 1.5) for _ in range(3)]
         yaw = rng.uniform(0, 3) + np.array([0.0, 1.0, 2.1])
         cutouts(mesh, shapes, np.repeat(position[None] + [0, 0.05, 0], 3, axis=0), turned(yaw), green, Kind.PLANT)
-    tufts = _ground_points(mesh, land, int(rng.integers(0, 45)), 1.5, 9, 1.4)
+    tufts = _ground_points(mesh, land, int(rng.integers(5, 70)), 1.5, 10, 1.4)
     if len(tufts):
         blade = palette.paint("grass", "leaves", metres=1.0, colour=0.2, bright=1.1)
         grass(mesh, tufts, rng.uniform(0.15, 0.5), blade)

@@ -11,6 +11,7 @@ from datasets.scenes.shapes.paint import Palette
 from datasets.scenes.shapes.spot import Spot
 from datasets.scenes.shapes.vectors import around
 from datasets.scenes.things import furniture, small_things
+from datasets.scenes.things.litter import litter
 from datasets.scenes.things.room_shell import Side, enclose, plan, window_side
 from datasets.textures.bank import TextureBank
 
@@ -100,7 +101,7 @@ def _wall_piece(
     elif piece == "cabinet":
         low = rng.uniform(0.5, 1.1)
         top = furniture.cabinet(mesh, palette, spot, wide, low, rng.uniform(0.35, 0.55))
-        _set_table(mesh, palette, top, wide, 0.35, int(rng.integers(0, 4)))
+        _set_table(mesh, palette, top, wide, 0.35, int(rng.integers(0, 6)))
     elif piece == "sofa":
         furniture.sofa(mesh, palette, spot, max(wide, 0.9))
     elif piece == "bed":
@@ -148,6 +149,7 @@ def _furnish_middle(
         x, z = rng.uniform(lowest + size / 2 + 0.3, np.maximum(highest - size / 2 - 0.3, lowest + size / 2 + 0.31))
         rug = palette.paint("carpet", "photo", "fabric", "stripes", colour=0.8)
         boxes(mesh, (x, 0, z), (size[0], 0.012, size[1]), rug, Kind.GROUND, fit=rug.is_photo)
+    litter(mesh, palette, int(rng.integers(0, 25)), tuple(lowest + 0.2), tuple(highest - 0.2), 0.0, (0.05, 0.25))
     pieces = [
         "table",
         "table",
@@ -189,7 +191,7 @@ def _middle_piece(mesh: MeshBuilder, palette: Palette, piece: str, spot: Spot, h
             if low
             else furniture.dining(mesh, palette, spot, width, depth)
         )
-        _set_table(mesh, palette, top, min(width, depth), min(width, depth) * 0.7, int(rng.integers(1, 6)))
+        _set_table(mesh, palette, top, min(width, depth), min(width, depth) * 0.7, int(rng.integers(2, 9)))
     elif piece == "lamp":
         furniture.floor_lamp(mesh, palette, spot, rng.uniform(1.3, 1.8))
     elif piece == "boxes":

@@ -18,6 +18,7 @@ from datasets.scenes.shapes.terrain import mountains
 from datasets.scenes.shapes.vectors import around, turned
 from datasets.scenes.things import vehicles
 from datasets.scenes.things.facades import Facade, distant, facade
+from datasets.scenes.things.litter import litter
 from datasets.scenes.things.plants import conifers, tree
 from datasets.scenes.things.small_things import cartons, mesh_screen
 from datasets.textures.bank import TextureBank
@@ -72,6 +73,12 @@ def _ground(mesh: MeshBuilder, palette: Palette, street: Street) -> None:
         top = (side * (street.road + 0.06), -0.005, (far + near) / 2)
         boxes(mesh, top, (0.15, KERB + 0.01, far - near), curb, Kind.GROUND, faces=(2, 3, 4))
     _markings(mesh, palette, street)
+    rng = mesh.rng
+    level, size = -0.02, (0.04, 0.25)  # above the markings
+    litter(mesh, palette, int(rng.integers(0, 40)), (-street.road + 0.2, 1.5), (street.road - 0.2, 16), level, size)
+    for side in (-1, 1):
+        low, high = sorted((side * (street.road + 0.3), side * (street.half - 0.2)))
+        litter(mesh, palette, int(rng.integers(0, 25)), (low, 1.5), (high, 14), -KERB, size)
 
 
 def _markings(mesh: MeshBuilder, palette: Palette, street: Street) -> None:

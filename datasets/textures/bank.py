@@ -14,6 +14,7 @@ from datasets.textures.photographs import map_photographs
 from stitching.geometry.pixel_maps import smoothstep
 
 _BAND = 0.08  # of the side: width of the band in which one edge of a photograph fades into the opposite one
+_SATURATION = 0.75  # that remains of a picture's: rendered scenes are then about as colourful as photographs
 _ASPECT_FOR_TWO = 1.6  # aspect ratio from which a photograph gives two squares
 
 
@@ -41,7 +42,8 @@ def load_bank(folder: Path | None, side: int = 512) -> TextureBank:
     parts = map_photographs(lambda picture: _squares(picture, side), folder, round(side * (1 + _BAND)))
     photographs = [square for part in parts for square in part]
     patterns, kinds = load_patterns(side)
-    return make_bank(photographs + patterns, ("photo",) * len(photographs) + kinds)
+    muted = [_muted(texture) for texture in photographs + patterns]
+    return make_bank(muted, ("photo",) * len(photographs) + kinds)
 
 
 def checksum(bank: TextureBank, *others: NDArray[np.float32]) -> str:
@@ -51,6 +53,12 @@ def checksum(bank: TextureBank, *others: NDArray[np.float32]) -> str:
         digest.update(np.ascontiguousarray(part).data)
     digest.update("\n".join(bank.kinds).encode())
     return digest.hexdigest()
+
+
+def _muted(texture: Pixels) -> Pixels:
+    """The texture with less saturated colours, as surfaces have them: light from the surroundings greys them."""
+    grey = cv2.cvtColor(cv2.cvtColor(texture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    return np.asarray(cv2.addWeighted(texture, _SATURATION, grey, 1 - _SATURATION, 0), np.uint8)
 
 
 def _squares(picture: Pixels, side: int) -> list[Pixels]:

@@ -14,9 +14,9 @@ from datasets.textures.patterns import PATTERNS
 from stitching.errors import JobError
 from stitching.io.files import atomic_write
 
-_SOURCES = ("designed", "patterns", "pattern_store", "periodic")  # what the drawings depend on
-_VARIANTS = {"facade": 6, "sign": 8}  # textures of one pattern; of the others:
-_DEFAULT_VARIANTS = 3
+_SOURCES = ("house_fronts", "patterns", "pattern_store", "periodic", "signs")  # what the drawings depend on
+_VARIANTS = {"facade": 8, "sign": 24}  # textures of one pattern; of the others:
+_DEFAULT_VARIANTS = 5
 
 
 def load_patterns(side: int) -> tuple[list[Pixels], tuple[str, ...]]:

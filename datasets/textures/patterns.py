@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from datasets.arrays import Doubles, Pixels
-from datasets.textures.designed import facade, sign
+from datasets.textures.house_fronts import facade
 from datasets.textures.periodic import (
     FINEST,
     Courses,
@@ -26,6 +26,7 @@ from datasets.textures.periodic import (
     stamp,
     to_pixels,
 )
+from datasets.textures.signs import sign
 
 Pattern = Callable[[np.random.Generator, int], Pixels]
 

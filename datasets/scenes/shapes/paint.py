@@ -100,8 +100,8 @@ class Palette:
 
     def tints(self, n: int, colour: float, bright: float = 1.0) -> Floats:
         """(n, 3) random BGR factors around `bright`; colour 0: all the same grey, 1: strong colours."""
-        hue = self._rng.random((n, 1)) * (2 * np.pi) + np.array([4.19, 2.09, 0.0])
-        strength = 0.65 * colour * self._rng.random((n, 1)) ** 1.5  # strong colours are rare
+        hue = self._rng.normal(-0.7, 1.3, (n, 1)) + np.array([4.19, 2.09, 0.0])  # mostly around orange
+        strength = 0.65 * colour * self._rng.random((n, 1)) ** 3  # strong colours are rare
         value = bright * (1 + 0.5 * colour * (self._rng.random((n, 1)) * 2 - 1))
         tint = (1 + strength * np.cos(hue)) ** 2
         return np.asarray(value * tint / tint.mean(axis=1, keepdims=True), np.float32)

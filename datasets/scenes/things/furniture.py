@@ -216,7 +216,7 @@ def picture(
         middle = spot.world([0, height / 2 + edge, -0.02])
         boxes(mesh, middle, (width + 2 * edge, height + 2 * edge, 0.03), rim, Kind.SIGN, turn=spot.frame)
     corner = spot.world([-width / 2, -height / 2, -0.05 if frame else -0.015])
-    photo = palette.paint("photo", "photo", "photo", "sign", colour=0.05)
+    photo = palette.paint("photo", "photo", "photo", "sign", colour=0.3)
     panels(mesh, corner, spot.frame @ [width, 0, 0], [0, height, 0], photo, Kind.SIGN, fit=True)
 
 

@@ -27,7 +27,7 @@ def tree(mesh: MeshBuilder, palette: Palette, at: ArrayLike, height: float, *, l
     foot = base - [0, stem, 0]
     lines = np.stack([np.broadcast_to(foot, heads.shape), (heads + foot) / 2 + [0, height * 0.02, 0], heads], axis=1)
     tubes(mesh, lines, height * 0.009 + 0.01, bark, Kind.PLANT, sides=3, surface=trunk)
-    green = palette.paint("leaves", "grass", metres=0.5 + height * 0.06, colour=0.2, bright=1.1)
+    green = palette.paint("leaves", "grass", metres=0.5 + height * 0.06, colour=0.3, bright=1.3)
     crown(mesh, middle, half, heads, green, leaves)
 
 
@@ -64,7 +64,7 @@ def conifers(mesh: MeshBuilder, palette: Palette, at: ArrayLike, height: ArrayLi
     k, rng = len(base), mesh.rng
     surface = mesh.new_surfaces(k)
     wide = tall * rng.uniform(0.16, 0.24, k)
-    green = palette.same("leaves", "grass", n=k, metres=1.2, colour=0.2, bright=0.6)
+    green = palette.same("leaves", "grass", n=k, metres=1.2, colour=0.3, bright=0.9)
     bark = palette.paint("wood", "soil", metres=0.7, bright=0.4)
     extent = np.stack((tall * 0.022, tall * 0.2), 1)
     revolve(mesh, ((1, 1), (1, 0)), base, extent, bark, Kind.PLANT, sides=4, surface=surface)

@@ -83,12 +83,19 @@ def test_mip_levels_are_stored_without_gaps(folder):
 def test_a_photograph_is_made_tileable_and_not_changed_elsewhere(tmp_path):
     side, band = 128, 10
     picture = photograph((side + band, side + band))
+    picture[..., :2] = picture[..., 2:]  # grey: colours are muted
     cv2.imwrite(str(tmp_path / "a.png"), picture)
     texture = level(load_bank(tmp_path, side), 0, 0)[..., :3]
     assert np.array_equal(texture[band:, band:], picture[band:side, band:side])
     for turned in (texture.astype(float), texture.transpose(1, 0, 2).astype(float)):
         steps = np.abs(np.roll(turned, -1, axis=0) - turned).mean(axis=(1, 2))
         assert steps[-1] <= steps[:-1].max()
+
+
+def test_colours_are_less_saturated_than_in_the_photograph(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((60, 60, 3), (40, 80, 200), np.uint8))
+    blue, green, red = level(load_bank(tmp_path, SIDE), 0, 0)[0, 0, :3]
+    assert 40 < blue < green < red < 200
 
 
 def test_long_photograph_gives_both_its_ends(tmp_path):

@@ -1,8 +1,7 @@
-"""Procedural, tileable textures of designed things: facades and signs."""
+"""The procedural, tileable texture of house fronts."""
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,8 +20,6 @@ from datasets.textures.periodic import (
 )
 
 Colours = NDArray[np.float64]  # (h, w, 3) BGR, 0 .. 255
-_LETTERS = "ABCDEFGHIKLMNOPRSTUVWXYZaeinorstu0123456789"
-_FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_COMPLEX)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,62 +118,3 @@ def _glass(height: int, width: int, style: _Style, rng: np.random.Generator) -> 
     sky = smooth_ramp(y + slant * x + rng.normal(0, 0.1), 0.0, 1.0)
     reflected = np.array([190.0, 175.0, 160.0]) * (1 - sky)[..., None] + np.array([70.0, 72.0, 70.0]) * sky[..., None]
     return np.asarray(view + rng.uniform(0.15, 0.5) * (reflected - 0.5 * view))
-
-
-def sign(rng: np.random.Generator, side: int) -> Pixels:
-    """A poster or notice: frame, headline, a picture or symbol, lines of small print."""
-    ground = pick(rng, (235, 238, 240), (45, 45, 190), (150, 80, 30), (60, 130, 45), (40, 190, 235), (45, 45, 45))
-    dark = pick(rng, (30, 30, 30), (120, 40, 20), (30, 30, 170))
-    ink = dark if ground.mean() > 150 else np.array([245.0, 248.0, 250.0])
-    canvas = to_pixels(np.broadcast_to(ground, (side, side, 3)))
-    edge = side // 32
-    cv2.rectangle(canvas, (edge, edge), (side - 1 - edge, side - 1 - edge), _bgr(ink), max(side // 128, 1))
-    if rng.random() < 0.6:
-        _design_picture(canvas, rng, ink)
-        lines = [(0.14, 0.12), (0.78, 0.05), (0.86, 0.05)]
-    else:
-        lines = [(0.1, 0.17), (0.32, 0.17)] + [(0.55 + 0.09 * i, 0.055) for i in range(4)]
-    for y, height in lines:
-        _design_words(canvas, y, height, ink, rng)
-    worn = (1 + 0.03 * noise(rng, side, 1, 10)) * (1 + 0.02 * noise(rng, side, 20, FINEST, 0.0))
-    return to_pixels(coloured(worn, canvas.astype(np.float64)))
-
-
-def _design_picture(canvas: Pixels, rng: np.random.Generator, ink: Colours) -> None:
-    """Fill the middle with a coloured field and a few shapes."""
-    side = len(canvas)
-    low, high = round(0.32 * side), round(0.74 * side)
-    left, right = round(0.1 * side), round(0.9 * side)
-    cv2.rectangle(canvas, (left, low), (right, high), _bgr(rng.uniform(20, 235, 3)), -1)
-    part = canvas[low:high, left:right]
-    for _ in range(int(rng.integers(3, 8))):
-        x, y = rng.integers(part.shape[1]), rng.integers(part.shape[0])
-        size = int(rng.integers(side // 24, side // 6))
-        colour = _bgr(rng.uniform(20, 235, 3))
-        if rng.random() < 0.5:
-            cv2.circle(part, (int(x), int(y)), size, colour, -1, cv2.LINE_AA)
-        else:
-            corners = np.array([x, y]) + size * rng.normal(size=(3, 2))
-            cv2.fillPoly(part, [np.rint(corners).astype(np.int32)], colour, cv2.LINE_AA)
-    cv2.rectangle(canvas, (left, low), (right, high), _bgr(ink), max(side // 170, 1))
-
-
-def _design_words(canvas: Pixels, y: float, height: float, ink: Colours, rng: np.random.Generator) -> None:
-    """Write a line of random words. y: top of the line, height: of the letters, both in repeats."""
-    side = len(canvas)
-    font = _FONTS[int(rng.integers(len(_FONTS)))]
-    thick = max(round(height * side / 9), 1)
-    scale = cv2.getFontScaleFromHeight(font, max(round(height * side * 0.75), 3), thick)
-    n = max(int(0.8 / (0.72 * height)) - int(rng.integers(0, 3)), 2)
-    letters = rng.choice(list(_LETTERS), n)
-    letters[rng.random(n) < 0.15] = " "
-    line = "".join(letters)
-    while cv2.getTextSize(line, font, scale, thick)[0][0] > 0.84 * side and len(line) > 1:
-        line = line[:-1]
-    start = (round(0.08 * side), round((y + height * 0.85) * side))
-    cv2.putText(canvas, line, start, font, scale, _bgr(ink), thick, cv2.LINE_AA)
-
-
-def _bgr(colour: Colours) -> tuple[float, float, float]:
-    blue, green, red = np.clip(colour, 0, 255).tolist()
-    return blue, green, red
