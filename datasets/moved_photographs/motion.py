@@ -3,14 +3,13 @@
 All that is drawn here is small and on the CPU; `datasets.moved_photographs.pairs` puts it on the device.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from datasets.arrays import Doubles
 from datasets.moved_photographs.outlines import COUNT
-from datasets.moved_photographs.photographs import Crop
+from datasets.moved_photographs.photographs import Crop, Photographs, draw_crop
 from datasets.moved_photographs.waves import STEEPEST
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import Size, box_outline, even_grid
@@ -58,8 +57,8 @@ class PairPlan:
     canvas_size: Size
 
 
-def draw_plan(rng: np.random.Generator, size: Size, photographs: Sequence[Size]) -> PairPlan:
-    """A pair of pictures of `size` (width, height) px from photographs of these sizes."""
+def draw_plan(rng: np.random.Generator, size: Size, photographs: Photographs) -> PairPlan:
+    """A pair of pictures of `size` (width, height) px."""
     width = size[0]
     strong = rng.random() < _STRONG
     to_reference = _with_overlap(rng, _turned(rng, size, strong), size, strong)
@@ -128,7 +127,7 @@ def _draw_waves(rng: np.random.Generator, width: int, parallax: float) -> WavesP
 
 
 def _draw_background(
-    rng: np.random.Generator, points: Doubles, size: Size, photographs: Sequence[Size]
+    rng: np.random.Generator, points: Doubles, size: Size, photographs: Photographs
 ) -> tuple[Doubles, Crop]:
     """Reference px -> texture, so that all `points` (n, 2) lie on it, and the part of a photograph that it shows."""
     camera = _about_middle(
@@ -137,7 +136,7 @@ def _draw_background(
     seen = project(camera, points)
     low, high = seen.min(0), seen.max(0)
     scale = np.diag([*(2 / (high - low)), 1.0])
-    crop = _draw_crop(rng, photographs, float((high[0] - low[0]) / (high[1] - low[1])), (0.65, 1.0))
+    crop = draw_crop(rng, photographs, float((high[0] - low[0]) / (high[1] - low[1])), (0.75, 1.0))
     return scale @ translation(-(low + high) / 2) @ camera, crop
 
 
@@ -153,7 +152,7 @@ def _canvas(seen: Doubles, size: Size) -> tuple[tuple[int, int], tuple[int, int]
 
 
 def _draw_layer(
-    rng: np.random.Generator, size: Size, to_reference: Doubles, parallax: Doubles, photographs: Sequence[Size]
+    rng: np.random.Generator, size: Size, to_reference: Doubles, parallax: Doubles, photographs: Photographs
 ) -> LayerPlan:
     """A layer that the parallax, in widths, moves; or another motion as long."""
     width = size[0]
@@ -170,7 +169,7 @@ def _draw_layer(
     return LayerPlan(
         to_reference=moved @ to_reference,
         to_texture=to_texture,
-        crop=_draw_crop(rng, photographs, 1.0, (0.25, 0.8)),
+        crop=draw_crop(rng, photographs, 1.0, (0.25, 0.8)),
         outline=int(rng.integers(COUNT)),
         thickening=float(rng.normal(0, 1.0)),
         softness=float(rng.uniform(1.0, 2.5)),
@@ -178,18 +177,6 @@ def _draw_layer(
 
 
 # --- parts ---
-
-
-def _draw_crop(
-    rng: np.random.Generator, photographs: Sequence[Size], aspect: float, shares: tuple[float, float]
-) -> Crop:
-    """A part of a random photograph; shares: of the largest part of that aspect ratio, lowest and highest."""
-    photograph = int(rng.integers(len(photographs)))
-    width, height = photographs[photograph]
-    largest = np.array([min(width, height * aspect), min(height, width / aspect)])
-    w, h = np.maximum(largest * rng.uniform(*shares), 8).astype(int).tolist()
-    left, top = rng.integers((width - w + 1, height - h + 1)).tolist()
-    return Crop(photograph, left, top, w, h, mirrored=bool(rng.integers(2)))
 
 
 def _vector(angle: float) -> Doubles:

@@ -40,8 +40,8 @@ class MovedPhotographs:
 
     def __call__(self, indices: Sequence[int]) -> PairBatch:
         """The pairs of these indices, without photometry; no fundamental matrix, no segments."""
-        sizes = self.photographs.sizes
-        plans = [draw_plan(np.random.default_rng([self.seed, index]), self.size, sizes) for index in indices]
+        rngs = (np.random.default_rng([self.seed, index]) for index in indices)
+        plans = [draw_plan(rng, self.size, self.photographs) for rng in rngs]
         batch = self._empty(indices, plans)
         together = _TOGETHER[self.outlines.device.type]
         for start in range(0, len(plans), together):

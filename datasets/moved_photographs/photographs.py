@@ -10,11 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
-from datasets.arrays import Pixels
+from datasets.arrays import Doubles, Pixels
 from datasets.textures.photographs import map_photographs
 from stitching.geometry.pixel_maps import Size
 
 _MAX_SIDE = 1024  # px; larger photographs are shrunk when they are loaded
+_SHARPER = 0.5  # halvings by which the finer texture is preferred; costs a little aliasing
+_PLENTY = 12.0  # grey levels between neighbours; photographs with less detail are chosen less often
+_BRIGHT = 110.0  # mean grey; darker photographs are chosen less often
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Crop:
 class Photographs:
     """Photographs on the device that moves them, at most _MAX_SIDE px large."""
 
-    pictures: tuple[Tensor, ...]  # (1, 3, h, w) uint8 BGR, colours together in memory
+    pictures: tuple[Tensor, ...]  # (1, 3, h, w) uint8 BGR, the colours of a pixel together in memory
+    shares: Doubles  # (n,) how often each is chosen
 
     @staticmethod
     def load(folder: Path | None, device: torch.device) -> "Photographs":
@@ -41,14 +45,29 @@ class Photographs:
 
         Raises InputError as `datasets.textures.photographs.map_photographs` does.
         """
-        arrays = map_photographs(_bounded, folder, _MAX_SIDE)
+        return Photographs.of(map_photographs(_bounded, folder, _MAX_SIDE), device)
+
+    @staticmethod
+    def of(arrays: Sequence[Pixels], device: torch.device) -> "Photographs":
+        """Photographs (h, w, 3) BGR; blank and dark ones, of which wallpapers have many, are chosen less often."""
+        weights = np.array([_weight(array) for array in arrays])
         channels_first = (torch.from_numpy(array).permute(2, 0, 1)[None] for array in arrays)  # (1, 3, h, w)
-        return Photographs(tuple(picture.to(device) for picture in channels_first))
+        return Photographs(tuple(picture.to(device) for picture in channels_first), weights / weights.sum())
 
     @property
     def sizes(self) -> list[Size]:
         """(width, height) of each, px."""
         return [(picture.shape[3], picture.shape[2]) for picture in self.pictures]
+
+
+def draw_crop(rng: np.random.Generator, photographs: Photographs, aspect: float, parts: tuple[float, float]) -> Crop:
+    """A part of a random photograph; parts: of the largest one of that aspect ratio, lowest and highest."""
+    photograph = int(rng.choice(len(photographs.shares), p=photographs.shares))
+    width, height = photographs.sizes[photograph]
+    largest = np.array([min(width, height * aspect), min(height, width / aspect)])
+    w, h = np.maximum(largest * rng.uniform(*parts), 8).astype(int).tolist()
+    left, top = rng.integers((width - w + 1, height - h + 1)).tolist()
+    return Crop(photograph, left, top, w, h, mirrored=bool(rng.integers(2)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +81,7 @@ class Texture:
         grid = positions.permute(0, 2, 3, 1)  # (b, h, w, 2)
         fine, coarse = (grid_sample(level, grid, padding_mode="border", align_corners=False) for level in self.levels)
         height, width = self.levels[0].shape[2:]
-        level = (texels_per_pixel(positions) * (width * height) ** 0.5 / 2).log2()
+        level = (texels_per_pixel(positions) * (width * height) ** 0.5 / 2).log2() - _SHARPER
         return torch.lerp(fine, coarse, level.clamp(0, 1).view(-1, 1, 1, 1))
 
 
@@ -99,3 +118,11 @@ def _bounded(picture: Pixels) -> Pixels:
     if scale >= 1:
         return picture
     return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _weight(picture: Pixels) -> float:
+    """0.05 .. 1, by the mean of the differences between neighbours and by the mean grey."""
+    small = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), (384, 256), interpolation=cv2.INTER_AREA)
+    grey = small.astype(np.float32)
+    detail = np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean()
+    return max(0.05, float(min(1, detail / _PLENTY) * min(1, grey.mean() / _BRIGHT)))

@@ -85,7 +85,7 @@ def build_surfaces(plans: Sequence[PairPlan], size: Size, photographs: Photograp
             softness=tensor([np.full((1, 1, 1), part.softness) for part in parts]),
             reference=LayerView(
                 tensor([part.to_texture for part in parts]),
-                tensor([np.linalg.inv(part.to_reference) for part in parts]),
+                tensor([_inverse(part.to_reference) for part in parts]),
                 *_box(from_canvas),
             ),
             target=LayerView(tensor(from_target), tensor([part.to_reference for part in parts]), *_box(from_target)),
@@ -100,16 +100,20 @@ def build_surfaces(plans: Sequence[PairPlan], size: Size, photographs: Photograp
             tensor([plan.waves.phase for plan in plans]),
         ),
         to_reference=tensor([plan.to_reference for plan in plans]),
-        to_target=tensor([np.linalg.inv(plan.to_reference) for plan in plans]),
+        to_target=tensor([_inverse(plan.to_reference) for plan in plans]),
         from_reference=tensor([plan.to_texture for plan in plans]),
         layers=tuple(layer(number) for number in range(max(len(plan.layers) for plan in plans))),
     )
 
 
+def _inverse(homography: Doubles) -> Doubles:
+    return np.asarray(np.linalg.inv(homography), np.float64)
+
+
 def _box(onto: Sequence[Doubles]) -> tuple[slice, slice]:
     """Rows and columns of pixels that hold the whole texture of each of some layers; onto: px -> texture, -1 .. 1."""
     corners = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
-    points = np.concatenate([homographies.project(np.linalg.inv(matrix), corners) for matrix in onto])
+    points = np.concatenate([homographies.project(_inverse(matrix), corners) for matrix in onto])
     if not np.isfinite(points).all():
         return slice(None), slice(None)
     low, high = points.min(0) - _AROUND, points.max(0) + _AROUND

@@ -9,6 +9,7 @@ from torch.nn.functional import conv2d
 from datasets.photometry.block_compression import compress
 
 _STRONG = 0.3  # share of pictures whose looks are drawn from wide ranges
+_STOPS = 0.3  # mean exposure: limits, vignetting and contrast darken, and photographs are brighter than scenes
 _MAX_CLIPPED = 0.1  # share of a picture's values that the exposure may saturate
 _MIN_MEDIAN = 0.17  # sRGB value; no exposure takes the median below it
 _SRGB_EXPONENT = 2.2  # light is about the sRGB value to that power: a factor on one is a factor on the other
@@ -73,12 +74,12 @@ def draw_looks(pictures: Tensor, valid: Tensor, generator: torch.Generator) -> L
     def drawn(mild: Tensor, wide: Tensor) -> Tensor:
         return torch.where(strong, wide, mild).to(pictures.device)
 
-    exposure = 2 ** (drawn(normal(0.5, 1.5), normal(0.9, 2.2)) / _SRGB_EXPONENT)
+    exposure = 2 ** ((_STOPS + drawn(normal(0.5, 1.5), normal(0.9, 2.2))) / _SRGB_EXPONENT)
     balance = drawn(uniform(0.9, 1.1, 3), uniform(0.75, 1.33, 3)) ** (1 / _SRGB_EXPONENT)
     quality = torch.where(strong, uniform(40, 98), uniform(70, 98))
     return Looks(
         factors=_limited(exposure, pictures, valid) * balance / balance[:, 1:2],
-        saturation=drawn(normal(0.1, 0.3).exp(), uniform(0.3, 1.3)),
+        saturation=drawn(uniform(0.55, 1.1), uniform(0.2, 1.3)),
         gamma=drawn(normal(0.08, 0.22).exp(), normal(0.16, 0.4).exp()),
         contrast=drawn(normal(0.1, 0.3), uniform(-0.4, 0.7)),
         vignetting=drawn(uniform(0, 0.35), uniform(0, 0.5)),

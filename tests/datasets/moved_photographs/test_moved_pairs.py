@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from datasets.arrays import Pixels
 from datasets.moved_photographs.motion import PairPlan, draw_plan
 from datasets.moved_photographs.outlines import draw_outlines
 from datasets.moved_photographs.pairs import MovedPhotographs
@@ -24,17 +25,17 @@ SIZE = WIDTH, HEIGHT = 96, 72
 COUNT = 8
 
 
-def soft_photograph(seed: int, width: int, height: int) -> Tensor:
-    """Smooth colours, (1, 3, h, w) uint8, so that what is sampled twice differs little."""
+def soft_photograph(seed: int, width: int, height: int) -> Pixels:
+    """Smooth colours, (h, w, 3), so that what is sampled twice differs little."""
     rough = np.random.default_rng(seed).normal(size=(height, width, 3)).astype(np.float32)
     soft = cv2.normalize(cv2.GaussianBlur(rough, (0, 0), 9), None, 0, 255, cv2.NORM_MINMAX)
-    return torch.from_numpy(soft.astype(np.uint8)).permute(2, 0, 1)[None]  # (h, w, 3) -> (1, 3, h, w)
+    return np.asarray(soft, np.uint8)
 
 
 @cache
 def maker(seed: int = 3) -> MovedPhotographs:
-    pictures = tuple(soft_photograph(i, 260 + 20 * i, 200) for i in range(4))
-    return MovedPhotographs(Photographs(pictures), draw_outlines(), SIZE, seed)
+    photographs = Photographs.of([soft_photograph(i, 260 + 20 * i, 200) for i in range(4)], torch.device("cpu"))
+    return MovedPhotographs(photographs, draw_outlines(), SIZE, seed)
 
 
 @cache
@@ -43,8 +44,7 @@ def pairs() -> PairBatch:
 
 
 def plans(count: int = COUNT) -> list[PairPlan]:
-    sizes = maker().photographs.sizes
-    return [draw_plan(np.random.default_rng([3, index]), SIZE, sizes) for index in range(count)]
+    return [draw_plan(np.random.default_rng([3, index]), SIZE, maker().photographs) for index in range(count)]
 
 
 def look_up(picture: Tensor, places: Tensor) -> Tensor:
@@ -158,3 +158,11 @@ def test_a_folder_without_photographs_is_refused(tmp_path: Path) -> None:
 def test_large_photographs_are_shrunk(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "large.png"), np.zeros((600, 2048, 3), np.uint8))
     assert MovedPhotographs.load(tmp_path, SIZE, 0).photographs.sizes == [(1024, 300)]
+
+
+def test_blank_photographs_are_chosen_less_often() -> None:
+    blank = np.full((60, 80, 3), 120, np.uint8)
+    rough = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    shares = Photographs.of([blank, rough], torch.device("cpu")).shares
+    assert shares.sum() == pytest.approx(1)
+    assert 0 < shares[0] < 0.2 * shares[1]
