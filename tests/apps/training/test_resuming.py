@@ -11,7 +11,7 @@ import torch
 from training_runs import assert_same_run, fail_at, interrupt_at, quiet
 
 from apps.training import trainer
-from apps.training.checkpoints import BEST, LAST, STATE, load_state, save_state
+from apps.training.checkpoints import BEST, CURVE, LAST, STATE, load_state, save_state
 from apps.training.data.batches import training_batches
 from apps.training.trainer import train
 from stitching.errors import InputError, JobError
@@ -154,7 +154,7 @@ def test_a_finished_run_is_not_trained_further(options, uninterrupted):
     before, lines = load_weights(uninterrupted / LAST).weights, []
     train("joint", uninterrupted, options, lines.append)
     assert "resumed at step 4" in lines
-    assert lines[-2:] == [FINISHED, f"saved in {uninterrupted}: {LAST}, {BEST}, {STATE}"]
+    assert lines[-2:] == [FINISHED, f"saved in {uninterrupted}: {LAST}, {BEST}, {STATE}, {CURVE}"]
     assert not [line for line in lines if line.startswith("step ")]
     after = load_weights(uninterrupted / LAST).weights
     assert all(torch.equal(after[name], value) for name, value in before.items())
