@@ -27,9 +27,7 @@ from torch import nn
 
 from apps.tables import markdown, mean_and_deviation
 from apps.training.checkpoints import LAST, STATE, load_state
-from apps.training.data.batches import KeyedSources, batches
-from apps.training.data.order import ExampleKey
-from apps.training.data.sources import CachedSource, FolderSource
+from apps.training.data.batches import collated, stored_examples
 from apps.training.options import TASKS, Mode, TrainOptions
 from apps.training.trainer import train
 from apps.training.validation import Metrics, validate
@@ -56,25 +54,20 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--test", type=Path, required=True)
     parser.add_argument("--begin-from", type=Path, help="weights that can match already")
-    parser.add_argument("--cache", type=Path, help="of prepared examples: two folders, ex_train and ex_test")
     parser.add_argument("--size", type=int, nargs=2, default=(160, 128), metavar=("W", "H"))
     parser.add_argument("--strategies", nargs="+", default=STRATEGIES)
     parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--rate", type=float, default=4e-4)
     arguments = parser.parse_args()
-    cache = arguments.cache or arguments.output
     options = TrainOptions(
-        data=arguments.data, validation=arguments.data, cache=cache / "ex_train", size=tuple(arguments.size),
+        data=arguments.data, validation=arguments.data, size=tuple(arguments.size),
         steps=arguments.steps, rate=arguments.rate, matching_steps=0, classical_start=1.0,
         begin_from=arguments.begin_from, ema=0.99, workers=0, threads=1, validate_every=arguments.steps,
         save_every=50, log_every=50,
     )  # fmt: skip
     print(f"{describe_environment('torch')}, one thread a run")
-    test = FolderSource(arguments.test, options.size, jitter_alignment=False)
-    sources = KeyedSources({"generated": CachedSource(test, cache / "ex_test")})
-    keys = [ExampleKey("generated", index) for index in test.indices]
-    checks = list(batches(sources, keys, 8, 0, torch.device("cpu")))
+    checks = collated(stored_examples(arguments.test, options.size), 8, torch.device("cpu"))
     results: dict[str, list[Metrics]] = {}
     for seed in arguments.seeds:
         for strategy in arguments.strategies:

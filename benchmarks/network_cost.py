@@ -240,14 +240,15 @@ def _allocated(call: Call) -> str:
 
 
 def _print_training(devices: list[str], repeat: int) -> None:
-    from apps.training.data.sources import GeneratorSource
     from apps.training.options import TASKS
     from apps.training.prediction import STARTS
     from datasets.examples.batch import collate_examples
+    from datasets.examples.example import example_of
     from datasets.options import SampleOptions
+    from datasets.sample_renderer import open_renderer
 
-    source = GeneratorSource(SampleOptions(size=TRAINING_SIZE), seed=0, jitter_alignment=False)
-    examples = [source(index) for index in range(BATCH)]
+    render = open_renderer(SampleOptions(size=TRAINING_SIZE), 0)
+    examples = [example_of(render(index), TRAINING_SIZE) for index in range(BATCH)]
     print(f"\nTraining, {TRAINING_SIZE[0]} x {TRAINING_SIZE[1]} px, {BATCH} at once, forward and backward:")
     for device in devices:
         batch = collate_examples(examples, device)

@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datasets.sample import Sample, View
+from datasets.arrays import Doubles, Floats, Pixels
+from datasets.sample import Sample
+from datasets.storage.samples import StoredSample
 
 _MULTIPLE = 8  # px; sides of the canvas are multiples of it
 
@@ -32,40 +34,74 @@ class PairBatch:
     reference: PairView  # its warp goes to the target's plane
     target: PairView  # its warp goes to the reference's plane
     stitched: Tensor  # (b, 3, hc, wc) float32 BGR, 0 .. 1, in the reference's tone; black right of and below a canvas
-    stitched_mask: Tensor  # (b, hc, wc) uint8, bit 1: in the reference picture, bit 2: seen by the target; 0 around
+    stitched_mask: Tensor  # (b, hc, wc) uint8, bit 1: in the reference picture, 2: seen by the target, 4: on a canvas
     origins: Tensor  # (b, 2) int64, reference pixel (x, y) at canvas (0, 0)
     fundamental: Tensor  # (b, 3, 3) float32, x_reference^T F x_target = 0; all zeros: there is none
     segments: Tensor  # (k, 2, 2, 2) float32 straight edges, as datasets.sample.Sample.segments
     owner: Tensor  # (k,) int64: the pair that a segment belongs to
 
 
-def collate(samples: Sequence[Sample], device: str | torch.device = "cpu") -> PairBatch:
-    """Put samples of one size together; hc, wc are their largest canvas, rounded up to multiples of 8."""
-    shapes = np.array([sample.stitched_mask.shape for sample in samples])
+@dataclass(frozen=True, eq=False)
+class PairArrays:
+    """One pair with its ground truth as arrays, as processes send it: an eighth of what its tensors need."""
+
+    index: int
+    pictures: tuple[Pixels, Pixels]  # reference, target: (h, w, 3) BGR
+    warps: tuple[Floats, Floats]  # (h, w, 2) px
+    masks: tuple[Pixels, Pixels]  # (h, w) Visibility
+    stitched: Pixels  # (hc, wc, 3) BGR
+    stitched_mask: Pixels  # (hc, wc) as datasets.sample.Sample
+    origin: tuple[int, int]
+    fundamental: Doubles  # (3, 3)
+    segments: Floats  # (k, 2, 2, 2)
+
+
+def arrays_of(sample: Sample | StoredSample) -> PairArrays:
+    """The pair of a sample: as rendered, or where a data set lacks that, as photographed."""
+    views, record = (sample.arrays, sample.record) if isinstance(sample, StoredSample) else (sample, sample)
+    both, clean = (views.reference, views.target), views.clean_stitched is not None
+    pictures = [view.picture if view.clean is None or not clean else view.clean for view in both]
+    return PairArrays(
+        index=record.index,
+        pictures=(pictures[0], pictures[1]),
+        warps=(both[0].warp, both[1].warp),
+        masks=(both[0].mask, both[1].mask),
+        stitched=views.stitched if views.clean_stitched is None else views.clean_stitched,
+        stitched_mask=views.stitched_mask,
+        origin=record.origin,
+        fundamental=np.asarray(record.facts["fundamental"], np.float64),
+        segments=record.segments,
+    )
+
+
+def collate(pairs: Sequence[PairArrays], device: str | torch.device = "cpu") -> PairBatch:
+    """Put pairs of one size together; hc, wc are their largest canvas, rounded up to multiples of 8."""
+    shapes = np.array([pair.stitched_mask.shape for pair in pairs])
     height, width = (int(side) for side in -(-shapes.max(axis=0) // _MULTIPLE) * _MULTIPLE)
-    counts = torch.tensor([len(sample.segments) for sample in samples])
+    counts = torch.tensor([len(pair.segments) for pair in pairs])
 
     def stacked(arrays: Sequence[Any], dtype: torch.dtype) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).to(device, dtype)
 
+    def views(number: int) -> PairView:
+        return PairView(
+            picture=_pictures([pair.pictures[number] for pair in pairs], device),
+            warp=_channels_first([pair.warps[number] for pair in pairs], device),
+            mask=torch.from_numpy(np.stack([pair.masks[number] for pair in pairs])).to(device),
+        )
+
     return PairBatch(
-        indices=tuple(sample.index for sample in samples),
-        reference=_views([sample.reference for sample in samples], device),
-        target=_views([sample.target for sample in samples], device),
-        stitched=_pictures([_padded(sample.stitched, height, width) for sample in samples], device),
-        stitched_mask=stacked([_padded(sample.stitched_mask, height, width) for sample in samples], torch.uint8),
-        origins=stacked([sample.origin for sample in samples], torch.int64),
-        fundamental=stacked([sample.facts["fundamental"] for sample in samples], torch.float32),
-        segments=torch.from_numpy(np.concatenate([sample.segments for sample in samples])).to(device),
+        indices=tuple(pair.index for pair in pairs),
+        reference=views(0),
+        target=views(1),
+        stitched=_pictures([_padded(pair.stitched, height, width) for pair in pairs], device),
+        stitched_mask=stacked(
+            [_padded(pair.stitched_mask | np.uint8(4), height, width) for pair in pairs], torch.uint8
+        ),
+        origins=stacked([pair.origin for pair in pairs], torch.int64),
+        fundamental=stacked([pair.fundamental for pair in pairs], torch.float32),
+        segments=torch.from_numpy(np.concatenate([pair.segments for pair in pairs])).to(device),
         owner=torch.repeat_interleave(counts).to(device),
-    )
-
-
-def _views(views: Sequence[View], device: str | torch.device) -> PairView:
-    return PairView(
-        picture=_pictures([view.picture for view in views], device),
-        warp=_channels_first([view.warp for view in views], device),
-        mask=torch.from_numpy(np.stack([view.mask for view in views])).to(device),
     )
 
 

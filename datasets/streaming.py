@@ -6,7 +6,7 @@ from itertools import count, islice
 
 from datasets.engines import job_error, run_local, usable_cores
 from datasets.options import SampleOptions
-from datasets.pair_batch import PairBatch, collate
+from datasets.pair_batch import PairBatch, arrays_of, collate
 from datasets.sample_renderer import open_renderer
 from stitching.errors import require
 
@@ -54,7 +54,7 @@ def _render_batches(
         while True:
             chosen = list(islice(scenes, batch_size))
             try:
-                batch = collate(renderer.render(chosen), device)
+                batch = collate([arrays_of(sample) for sample in renderer.render(chosen)], device)
             except Exception as error:
                 raise job_error(f"samples {chosen[0].index} to {chosen[-1].index}", error) from error
             yield batch

@@ -32,14 +32,19 @@ class TrainOptions:
     data: Path | None = None
     """Data set that `parastitch generate` wrote; without it, samples are generated while training."""
     textures: Path | None = None
-    """Photographs for the surfaces of samples generated while training; without it, scikit-image's."""
+    """Photographs to move about, and for the surfaces of samples generated while training; default: scikit-image's."""
     validation: Path | None = None
     """Data set whose first 32 samples are validated on; without it, 32 samples generated with another seed."""
     pairs: Path | None = None
     """Photographed pairs without ground truth to fine-tune on as well: input1/NAME.jpg and input2/NAME.jpg, or
     NAME/1.jpg and NAME/2.jpg. Every second step after the matching steps takes them."""
     cache: Path | None = None
-    """Folder that keeps prepared examples (1.5 MB each), so that later epochs and runs need not prepare them again."""
+    """Folder that keeps prepared examples of --pairs (1.5 MB each), so that later epochs and runs need not align them
+    and estimate their classical warp again."""
+    photograph_share: float = 0.4
+    """Share of the examples with ground truth that are photographs moved about, instead of generated scenes."""
+    raw_share: float = 0.4
+    """Share of the examples with ground truth whose pictures are not aligned but turned, scaled and shifted."""
     size: tuple[int, int] = (320, 256)
     """Width and height of the window that a network sees, px; multiples of 8. Samples are generated in this size."""
     batch_size: int = 8
@@ -112,7 +117,8 @@ class TrainOptions:
         self._require("ema", 0 <= self.ema < 1, "at least 0 and below 1")
         self._require("device", self.device in ("auto", "cpu", "cuda"), "auto, cpu or cuda")
         self._require("threads", self.threads is None or self.threads >= 1, "1 or more")
-        self._require("classical_start", 0 <= self.classical_start <= 1, "0 to 1")
+        for name in ("photograph_share", "raw_share", "classical_start"):
+            self._require(name, 0 <= getattr(self, name) <= 1, "0 to 1")
         self._require("minutes", self.minutes is None or self.minutes > 0, "above 0")
         self._require("workers", self.workers is None or self.workers >= 0, "0 or more")
 

@@ -25,8 +25,9 @@ def choose_strategy(tasks: tuple[str, ...], options: TrainOptions, network: Stit
     Raises InputError where there is no such strategy, or it cannot train on this data.
     """
     indices = training_indices(options)
-    if needs_instances(options.strategy) and (indices is None or options.pairs is not None):
-        raise InputError(f"--strategy {options.strategy}: needs --data, and no --pairs: it learns about every sample")
+    if needs_instances(options.strategy) and (indices is None or options.pairs is not None or options.photograph_share):
+        needed = "needs --data, --photograph-share 0, and no --pairs"
+        raise InputError(f"--strategy {options.strategy}: {needed}: it learns about every sample")
     spec = "equal" if tasks == MATCHING_TASKS else options.strategy
     training = TrainingContext(
         layers=_layers(network, tasks) if needs_task_norms(spec) else (),

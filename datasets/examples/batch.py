@@ -1,7 +1,7 @@
 """Training examples as batches of tensors."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,32 @@ class BatchTruth:
     fundamental: Tensor  # (b, 3, 3)
     segments: Tensor  # (k, 2, 2)
     owner: Tensor  # (k,) int64: the example that a segment belongs to
+
+
+def join_examples(batches: Sequence[ExampleBatch]) -> ExampleBatch:
+    """One batch of the examples with truth of several batches, which have windows of one size."""
+    first, *others = batches
+    if not others:
+        return first
+    truths = [batch.truth for batch in batches if batch.truth is not None]
+    starts = np.cumsum([0, *(len(batch.reference) for batch in batches)]).tolist()
+    owners = [truth.owner + start for truth, start in zip(truths, starts, strict=False)]
+    truth = replace(_joined(truths), owner=torch.cat(owners))
+    joined: ExampleBatch = replace(_joined(batches), truth=truth)
+    return joined
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """The first of the parts with all its tensors followed by those of the others."""
+    tensors = [field.name for field in fields(parts[0]) if isinstance(getattr(parts[0], field.name), Tensor)]
+    return replace(parts[0], **{name: torch.cat([getattr(part, name) for part in parts]) for name in tensors})
+
+
+def map_tensors(batch: Any, change: Callable[[Any], Any]) -> Any:
+    """A batch with its tensors, or what took their place, changed: to arrays, which are sent to other processes."""
+    if is_dataclass(batch) and not isinstance(batch, type):
+        return replace(batch, **{f.name: map_tensors(getattr(batch, f.name), change) for f in fields(batch)})
+    return None if batch is None else change(batch)
 
 
 def collate_examples(

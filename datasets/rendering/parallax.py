@@ -15,18 +15,34 @@ _MIN_MATCHES = 8
 def homography_residual(points: Tensor, matches: Tensor, weight: Tensor, width: int) -> Tensor:
     """Distance of every match from where the view's best homography maps its point, in px of a 512 px wide picture.
 
-    The homography minimises the mean distance (iteratively reweighted least squares): where most pixels lie on a
-    plane it fits that plane, and the residual of other surfaces is their parallax.
+    Arguments as for `fit_homographies`. Returns (v, q) residuals, also where the weight is 0. Views with fewer than 8
+    matches get 0.
+    """
+    _, residual = _fit(points, matches, weight, width)
+    return residual
+
+
+def fit_homographies(points: Tensor, matches: Tensor, weight: Tensor, width: int) -> Tensor:
+    """(v, 3, 3) the homographies that map points to matches best, in px; last entry positive in the pictures' middle.
+
+    They minimise the mean distance (iteratively reweighted least squares): where most pixels lie on a plane it fits
+    that plane, and the residual of other surfaces is their parallax.
 
     Args:
         points: (v, q, 2) px in one view.
         matches: (v, q, 2) px in the other.
-        weight: (v, q) 1 where the match counts, 0 where not.
+        weight: (v, q) 1 where the match counts, 0 where not. Views with fewer than 8 matches get something.
         width: of the pictures, px.
-
-    Returns:
-        (v, q) residuals, also where the weight is 0. Views with fewer than 8 matches get 0.
     """
+    homographies, _ = _fit(points, matches, weight, width)
+    scale = width / 2
+    to_px = points.new_tensor([[scale, 0, scale], [0, scale, scale], [0, 0, 1]])
+    in_px: Tensor = to_px @ homographies @ torch.linalg.inv(to_px)
+    return in_px
+
+
+def _fit(points: Tensor, matches: Tensor, weight: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """The homographies (v, 3, 3) of points and matches divided by half the width, and the residuals (v, q)."""
     scale = width / 2
     a = (points - scale) / scale
     b = (matches - scale) / scale
@@ -38,11 +54,12 @@ def homography_residual(points: Tensor, matches: Tensor, weight: Tensor, width: 
     first = torch.cat([a, torch.ones_like(a[..., :1])], 2).transpose(1, 2).contiguous()  # (v, 3, q)
     u, v = b.unbind(2)
     for _ in range(_ITERATIONS):
-        moved = _solve(first, u, v, share / denominator.square()) @ first
+        homographies = _solve(first, u, v, share / denominator.square())
+        moved = homographies @ first
         denominator = moved[:, 2].abs().clamp_min(0.05)
         residual = torch.hypot(moved[:, 0] / denominator - u, moved[:, 1] / denominator - v) * 256
         share = weight / residual.clamp_min(_HUBER)
-    return torch.where(too_few[:, None], 0, residual)
+    return homographies, torch.where(too_few[:, None], 0, residual)
 
 
 def _solve(first: Tensor, u: Tensor, v: Tensor, weight: Tensor) -> Tensor:

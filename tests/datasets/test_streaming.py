@@ -15,7 +15,7 @@ from torch import Tensor
 
 from datasets import streaming
 from datasets.options import SampleOptions
-from datasets.pair_batch import PairBatch, collate
+from datasets.pair_batch import PairBatch, arrays_of, collate
 from datasets.sample import Sample, Visibility
 from datasets.sample_renderer import SampleRenderer
 from datasets.streaming import stream
@@ -89,7 +89,7 @@ def test_batch_agrees_with_itself(small: None) -> None:
 
 def test_canvases_are_padded_with_nothing() -> None:
     samples = [fake_sample(index) for index in range(3)]
-    batch = collate(samples)
+    batch = collate([arrays_of(sample) for sample in samples])
     shapes = np.array([sample.stitched_mask.shape for sample in samples])
     assert len({*shapes[:, 1].tolist()}) > 1
     padded = np.array(batch.stitched.shape[2:])

@@ -1,61 +1,30 @@
 """Batches of examples for training and validation, made by other processes ahead of time."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import count, islice, repeat, tee
+from itertools import count, repeat
+from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
-from apps.training.data.order import ExampleKey, SourceName, example_order, photo_steps_before, shuffled
-from apps.training.data.sources import CachedSource, FolderSource, GeneratorSource, PairSource, Source
+from apps.training.data.batch_maker import BatchMaker, photographed_pairs, sample_options
+from apps.training.data.photographed_pairs import PhotographedPairs
+from apps.training.data.truth_sources import lookup, renderer
 from apps.training.options import TrainOptions
 from datasets.engines import run_local, usable_cores
-from datasets.examples.batch import ExampleBatch, collate_examples
-from datasets.examples.example import Example
-from datasets.options import SampleOptions
+from datasets.examples.batch import ExampleBatch, collate_examples, map_tensors
+from datasets.examples.example import Example, example_of
+from stitching.geometry.pixel_maps import Size
 
 VALIDATION_SEED, VALIDATION_COUNT = 0x76616C, 32  # of the samples to validate on where no data set is given
 
 
-@dataclass(frozen=True)
-class KeyedSources:
-    """The sources of a training by name; makes the example of a key. Processes get a copy of it."""
-
-    sources: dict[SourceName, Source]
-
-    def __call__(self, key: ExampleKey) -> Example:
-        """The example of that key; raises what its source does."""
-        return self.sources[key.source](key.index)
-
-
 def training_indices(options: TrainOptions) -> list[int] | None:
-    """Indices of --data in order; None without it, where samples are generated endlessly. Raises as FolderSource."""
-    return None if options.data is None else FolderSource(options.data, options.size, jitter_alignment=True).indices
-
-
-def batches(
-    make_example: Callable[[ExampleKey], Example],
-    keys: Iterable[ExampleKey],
-    batch_size: int,
-    workers: int,
-    device: torch.device,
-) -> Generator[ExampleBatch, None, None]:
-    """Batches of the examples of `keys`, in order; the last one may be smaller.
-
-    Args:
-        make_example: can be pickled.
-        keys: may be endless.
-        batch_size: examples in a batch.
-        workers: processes that make examples ahead of time; 0: this process makes them when they are asked for.
-        device: where the batches are put.
-
-    Raises InputError and JobError as `make_example` does; JobError where a process dies.
-    """
-    keys, keys_of_batches = tee(keys)
-    with closing(run_local(make_example, keys, workers)) as examples:
-        while batch := list(islice(examples, batch_size)):
-            yield collate_examples(batch, device, [key.index for key in islice(keys_of_batches, len(batch))])
+    """Indices of --data in order; None without it, where samples are generated endlessly. Raises as SampleLookup."""
+    return None if options.data is None else lookup(options.data).indices
 
 
 def training_batches(
@@ -63,58 +32,69 @@ def training_batches(
 ) -> Generator[ExampleBatch, None, None]:
     """Batches without end, from a step of the run on; each rank of a distributed training takes its own.
 
-    A batch holds generated examples or photographs, never both. Raises InputError where the data cannot be used.
+    On a CPU processes make whole batches; for a GPU they do what a CPU does best, and the rest happens on the GPU.
+    Raises InputError where the data cannot be used.
     """
-    first_step = 0 if options.overfit_batch else step  # a resumed run goes on with the same batch
-    examples_per_step = options.batch_size * ranks
-    photo_steps = photo_steps_before(first_step, options)
-    source, generated = _generated(options, (first_step - photo_steps) * examples_per_step)
-    sources: dict[SourceName, Source] = {"generated": source}
-    photographs: Iterator[int] = iter(())
+    training_indices(options)
     if options.pairs is not None:
-        pairs = PairSource(options.pairs, options.size, jitter_alignment=True)
-        sources["photographs"] = pairs if options.cache is None else CachedSource(pairs, options.cache / "pairs")
-        photographs = shuffled(pairs.split()[0], options.seed, photo_steps * examples_per_step)
-    keys = example_order(generated, photographs, first_step, options, examples_per_step)
-    own_keys = islice(keys, rank, None, ranks)
+        photographed_pairs(options).open_cache()
+    maker = BatchMaker(options, rank, ranks)
+    steps = count(0 if options.overfit_batch else step)  # a resumed run goes on with the same batch
     workers = usable_cores() - 1 if options.workers is None else options.workers
-    with closing(batches(KeyedSources(sources), own_keys, options.batch_size, workers, device)) as ready:
+    with closing(_made(maker, steps, workers, device)) as batches:
         if options.overfit_batch:
-            yield from repeat(next(ready))
-        yield from ready
+            yield from repeat(next(batches))
+        yield from batches
 
 
-def _generated(options: TrainOptions, start: int) -> tuple[Source, Iterator[int]]:
-    """The source of generated examples, and its indices from position `start` of their order on."""
-    source: FolderSource | GeneratorSource
-    order: Iterator[int]
-    if options.data is None:
-        source, order = GeneratorSource(_sample_options(options), options.seed, jitter_alignment=True), count(start)
+def _made(
+    maker: BatchMaker, steps: Iterator[int], workers: int, device: torch.device
+) -> Generator[ExampleBatch, None, None]:
+    if workers and device.type == "cpu":
+        with closing(run_local(_WholeBatch(maker), steps, workers)) as arrays:
+            yield from (map_tensors(batch, torch.from_numpy) for batch in arrays)
     else:
-        source = folder = FolderSource(options.data, options.size, jitter_alignment=True)
-        order = shuffled(folder.indices, options.seed, start)
-    return source if options.cache is None else CachedSource(source, options.cache), order
+        with closing(run_local(maker.prepare, steps, workers)) as prepared:
+            yield from (maker.finish(part, device) for part in prepared)
+
+
+@dataclass(frozen=True)
+class _WholeBatch:
+    """Makes batches of arrays, which other processes can be sent."""
+
+    maker: BatchMaker
+
+    def __call__(self, step: int) -> Any:
+        return map_tensors(self.maker.finish(self.maker.prepare(step), torch.device("cpu")), Tensor.numpy)
 
 
 def validation_batches(options: TrainOptions, device: torch.device) -> list[ExampleBatch]:
-    """The same batches each time: the first samples of --validation, else samples of another seed; then of --pairs."""
-    sources: dict[SourceName, Source] = {}
-    indices: dict[SourceName, list[int]] = {}
+    """The same batches each time, with the alignment and the classical warp of `parastitch stitch`.
+
+    They hold the first samples of --validation, else samples of another seed; then those of --pairs.
+    """
     if options.validation is not None:
-        sources["generated"] = folder = FolderSource(options.validation, options.size, jitter_alignment=False)
-        indices["generated"] = folder.indices[:VALIDATION_COUNT]
+        found = collated(
+            stored_examples(options.validation, options.size, VALIDATION_COUNT), options.batch_size, device
+        )
     else:
-        sources["generated"] = GeneratorSource(_sample_options(options), VALIDATION_SEED, jitter_alignment=False)
-        indices["generated"] = list(range(VALIDATION_COUNT))
+        make = renderer(sample_options(options), VALIDATION_SEED)
+        rendered = ((index, example_of(make(index), options.size)) for index in range(VALIDATION_COUNT))
+        found = collated(rendered, options.batch_size, device)
     if options.pairs is not None:
-        sources["photographs"] = pairs = PairSource(options.pairs, options.size, jitter_alignment=False)
-        indices["photographs"] = pairs.split()[1]
-    found: list[ExampleBatch] = []
-    for name in sources:  # a batch has examples of one source
-        keys = [ExampleKey(name, index) for index in indices[name]]
-        found += batches(KeyedSources(sources), keys, options.batch_size, 0, device)
+        pairs = PhotographedPairs(options.pairs, options.size, jitter_alignment=False)
+        found += collated(((index, pairs(index)) for index in pairs.split()[1]), options.batch_size, device)
     return found
 
 
-def _sample_options(options: TrainOptions) -> SampleOptions:
-    return SampleOptions(size=options.size, textures=options.textures)
+def stored_examples(folder: Path, size: Size, limit: int | None = None) -> Iterator[tuple[int, Example]]:
+    """Index and example of the samples of a data set, at most `limit`. Raises InputError where it cannot be used."""
+    samples = lookup(folder)
+    return ((index, example_of(samples[index], size)) for index in samples.indices[:limit])
+
+
+def collated(examples: Iterable[tuple[int, Example]], batch_size: int, device: torch.device) -> list[ExampleBatch]:
+    """Batches of examples with their indices; the last one may be smaller."""
+    ordered = list(examples)
+    parts = [ordered[k : k + batch_size] for k in range(0, len(ordered), batch_size)]
+    return [collate_examples([one for _, one in part], device, [index for index, _ in part]) for part in parts]

@@ -4,9 +4,10 @@ import pytest
 from training_runs import SIZE, write_data
 
 from apps.training.data import batches
-from apps.training.data.sources import FolderSource
 from apps.training.options import TrainOptions
 from datasets.examples.batch import collate_examples
+from datasets.examples.example import example_of
+from datasets.storage.lookup import SampleLookup
 
 
 @pytest.fixture(scope="session")
@@ -17,15 +18,15 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def batch(folder):
     """All examples of the data set."""
-    source = FolderSource(folder, SIZE, jitter_alignment=False)
-    return collate_examples([source(index) for index in source.indices], sample_ids=source.indices)
+    samples = SampleLookup(folder)
+    return collate_examples([example_of(samples[i], SIZE) for i in samples.indices], sample_ids=samples.indices)
 
 
 @pytest.fixture(scope="session")
 def options(folder):
-    """Of tiny runs; examples are prepared once."""
+    """Of tiny runs."""
     return TrainOptions(
-        data=folder, validation=folder, cache=folder.parent / "cache", size=SIZE, batch_size=1, steps=4,
+        data=folder, validation=folder, size=SIZE, photograph_share=0, batch_size=1, steps=4,
         matching_steps=2, precision="fp32", workers=0, threads=1, device="cpu", log_every=1,
     )  # fmt: skip
 

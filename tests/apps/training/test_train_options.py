@@ -49,8 +49,8 @@ def test_impossible_options_are_refused(changes, words):
         ({"strategy": "static:warp=1"}, "--strategy static:warp=1: no weights for 'geometry', 'visibility'"),
         ({"strategy": "task-groups:beta=2"}, "--strategy task-groups:beta=2: decay 2"),
         ({"strategy": "pcgrad+equal"}, "'pcgrad' cannot come before"),
-        ({"strategy": "instances", "data": None}, "--strategy instances: needs --data, and no --pairs"),
-        ({"strategy": "equal+instances", "pairs": Path("photos")}, "needs --data, and no --pairs"),
+        ({"strategy": "instances", "data": None}, "--strategy instances: needs --data, --photograph-share 0"),
+        ({"strategy": "equal+instances", "pairs": Path("photos")}, "and no --pairs"),
     ],
 )
 def test_a_strategy_that_cannot_be_used_is_refused_before_the_first_step(options, tmp_path, changes, words):

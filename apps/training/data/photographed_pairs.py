@@ -1,0 +1,105 @@
+"""Examples of photographed pairs, which have no ground truth: SIFT alignment and classical warp, prepared once."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from hashlib import blake2b
+from os import fsencode
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from apps.pair_folders import PairFiles, find_pairs
+from datasets.arrays import Pixels
+from datasets.engines import job_error
+from datasets.examples.example import Example, make_example
+from datasets.examples.example_files import load_example, save_example
+from stitching.errors import InputError, JobError
+from stitching.geometry.pixel_maps import Size
+from stitching.io.files import atomic_write, check_folder
+from stitching.io.picture import to_8_bit
+from stitching.io.picture_reader import read_picture
+
+MAX_VALIDATION_PAIRS = 32  # photographed pairs that are not trained on
+
+_CACHE_FORMAT = 3  # of labels and files of a cache, and of what alignment and warp make of a pair
+
+
+@dataclass(frozen=True)
+class PhotographedPairs:
+    """Examples of the pairs that `apps.pair_folders.find_pairs` finds in a folder. Can be pickled.
+
+    The index of a pair is a hash of its name, so that it stays when other pairs join the folder.
+
+    size: (width, height) of the window, px.
+    jitter_alignment: make some coarse alignments worse, as they are on hard pairs.
+    cache: folder that keeps prepared examples, named by the contents of the pictures.
+    """
+
+    folder: Path
+    size: Size
+    jitter_alignment: bool
+    cache: Path | None = None
+
+    def __call__(self, index: int) -> Example:
+        """The example of pair `index`. Raises InputError where a file is damaged or a picture transparent in part."""
+        files = _pair_files(self.folder)[index]
+        if self.cache is None:
+            return self._make(files, index)
+        path = self.cache / f"{files.digest()}.safetensors"
+        if not path.exists():
+            save_example(path, self._make(files, index))
+        return load_example(path)  # never the example just made: what is read is rounded, and runs must repeat
+
+    def split(self) -> tuple[list[int], list[int]]:
+        """Indices to train on, and to validate on: a tenth of them; of fewer than ten pairs, all for both.
+
+        Raises InputError where there are none.
+        """
+        indices = sorted(_pair_files(self.folder))
+        kept = min(MAX_VALIDATION_PAIRS, len(indices) // 10)
+        return indices[kept:], indices[:kept] or indices
+
+    def open_cache(self) -> None:
+        """Label the cache. Raises InputError where it cannot be written or holds examples of another kind."""
+        if self.cache is None:
+            return
+        label = {"format": _CACHE_FORMAT, "size": self.size, "jitter_alignment": self.jitter_alignment}
+        text, path = json.dumps(label), self.cache / "examples.json"
+        if path.exists() and path.read_text() != text:
+            raise InputError(f"{self.cache} holds examples of {path.read_text()}; choose another --cache for {text}")
+        check_folder(self.cache)
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as temporary:
+            temporary.write_text(text)
+
+    def _make(self, files: PairFiles, index: int) -> Example:
+        reference, target = _photograph(files.reference, self.size), _photograph(files.target, self.size)
+        rng = np.random.default_rng(index) if self.jitter_alignment else None
+        try:
+            return make_example(reference, target, None, self.size, rng)
+        except (InputError, JobError):
+            raise
+        except Exception as error:  # a defect: the index alone would not say which pair it is
+            raise job_error(f"the example of {files.reference} and {files.target}", error) from error
+
+
+@cache
+def _pair_files(folder: Path) -> dict[int, PairFiles]:
+    """The pairs of a folder by their index."""
+    return {
+        int.from_bytes(blake2b(fsencode(files.name), digest_size=7).digest(), "big"): files
+        for files in find_pairs(folder)
+    }
+
+
+def _photograph(path: Path, size: Size) -> Pixels:
+    """(h, w, 3) BGR, reduced to at most as many pixels as the window has, as generated pictures are."""
+    picture = read_picture(path)
+    if picture.valid is not None:
+        raise InputError(f"{path}: transparent in part; expected an opaque photograph")
+    pixels = to_8_bit(picture.pixels)
+    scale = float(np.sqrt(np.prod(size) / np.prod(picture.size)))
+    small = pixels if scale >= 1 else cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)

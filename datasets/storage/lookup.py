@@ -1,0 +1,54 @@
+"""Samples of a data set in any order: only the lines of those that are asked for are parsed."""
+
+from pathlib import Path
+
+from datasets.storage.folder import meta_files, read_sample
+from datasets.storage.records import read_description, read_line
+from datasets.storage.samples import StoredSample
+from stitching.errors import InputError
+
+_BEFORE_INDEX = b'{"index":'  # every line begins with it
+
+
+class SampleLookup:
+    """Finds the samples of a folder by their index. Samples that are written later are not seen.
+
+    Attributes:
+        indices: of all samples, in order.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Raises InputError where `folder` is no data set in the folder layout, or holds no sample."""
+        if read_description(folder).layout != "folder":
+            raise InputError(f"{folder} holds shards, which cannot be read in any order; expected a folder")
+        self._folder = folder
+        self._places: dict[int, tuple[Path, int]] = {}  # the file of a line, and where it begins
+        for path in meta_files(folder):
+            self._places |= _find_lines(path)
+        self.indices = sorted(self._places)
+        if not self.indices:
+            raise InputError(f"{folder} holds no sample; expected a data set that `parastitch generate` wrote")
+
+    def __getitem__(self, index: int) -> StoredSample:
+        """Read one sample. Raises InputError where it is damaged, KeyError where it is not there."""
+        path, offset = self._places[index]
+        with path.open("rb") as file:
+            file.seek(offset)
+            try:
+                record = read_line(file.readline())
+            except ValueError as error:
+                advice = f"see parastitch generate --verify {self._folder}"
+                raise InputError(f"{path}, line of sample {index}: damaged ({error}); {advice}") from error
+        return read_sample(self._folder, record)
+
+
+def _find_lines(path: Path) -> dict[int, tuple[Path, int]]:
+    """Index -> place of the complete lines of a meta file."""
+    places, offset = {}, 0
+    with path.open("rb") as file:
+        for line in file:
+            number = line[len(_BEFORE_INDEX) :].split(b",", 1)[0] if line.startswith(_BEFORE_INDEX) else b""
+            if line.endswith(b"\n") and number.isdigit():
+                places[int(number)] = path, offset
+            offset += len(line)
+    return places
