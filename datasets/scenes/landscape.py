@@ -24,7 +24,7 @@ def build(rng: np.random.Generator, bank: TextureBank) -> Scene:
     relief = Relief(rng, rng.uniform(0.4, 3.5), rng.uniform(25, 70), octaves=3)
     relief.flatten(0, 0, rng.uniform(6, 16))
     land = Ground(rng, relief, rng.uniform(110, 220), rng.uniform(1.2, 3.0))
-    soil = palette.paint("grass", "grass", "grass", "soil", "soil", "gravel", "rock", "leaves", colour=0.2, bright=1.0)
+    soil = palette.paint("grass", "grass", "grass", "soil", "soil", "gravel", "rock", "leaves", colour=0.1, bright=1.0)
     path = palette.paint("gravel", "soil", "asphalt", "concrete", colour=0.1) if rng.random() < 0.6 else soil
     land.add(mesh, soil, path)
     _plain(mesh, land, soil)

@@ -100,7 +100,8 @@ class Palette:
 
     def tints(self, n: int, colour: float, bright: float = 1.0) -> Floats:
         """(n, 3) random BGR factors around `bright`; colour 0: all the same grey, 1: strong colours."""
-        hue = self._rng.normal(-0.7, 1.3, (n, 1)) + np.array([4.19, 2.09, 0.0])  # mostly around orange
+        middle = np.where(self._rng.random((n, 1)) < 0.7, -0.5, 2.4)  # orange or blue; green and purple are rare
+        hue = self._rng.normal(middle, 0.5) + np.array([4.19, 2.09, 0.0])
         strength = 0.65 * colour * self._rng.random((n, 1)) ** 3  # strong colours are rare
         value = bright * (1 + 0.5 * colour * (self._rng.random((n, 1)) * 2 - 1))
         tint = (1 + strength * np.cos(hue)) ** 2

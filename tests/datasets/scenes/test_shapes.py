@@ -222,3 +222,11 @@ def test_missing_patterns_become_photographs() -> None:
     missing = palette.paint("brick", n=20)
     assert {kinds[i] for i in missing.texture} == {"photo"}
     assert missing.is_photo
+
+
+def test_tints_are_around_their_brightness_and_rarely_green_or_purple() -> None:
+    palette = Palette(small_bank(), np.random.default_rng(2))
+    blue, green, red = palette.tints(2000, colour=0.9, bright=0.8).T
+    assert (blue + green + red).mean() / 3 == pytest.approx(0.8, abs=0.02)
+    assert (green > 1.1 * np.maximum(red, blue)).mean() < 0.1
+    assert ((red > 1.1 * green) & (blue > 1.1 * green)).mean() < 0.1
