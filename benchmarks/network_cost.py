@@ -171,7 +171,7 @@ def _raft_calls(pair: CanvasPair, device: str, half: bool) -> dict[str, Call]:
         return {}
     import ptlflow
 
-    from stitching.warping.estimators.ptlflow import PtlflowWarping
+    from stitching.network.flow_networks.ptlflow_warping import PtlflowWarping
 
     tensors = _tensors(pair, device)
     raft = PtlflowWarping(ptlflow.get_model("raft_small")).eval().to(device)

@@ -18,11 +18,19 @@ TASKS: dict[Mode, tuple[str, ...]] = {
     "joint": ("warp", "geometry", "visibility", "stitch"),
 }
 MATCHING_TASKS = ("matching",)  # of the first stage: the cells of the correlation volume, nothing else
+FLOW_TASKS = ("warp", "geometry")  # of a flow network that is not PWM: it predicts no visibility and has no such stage
+PWM = "pwm"
 
 
 def tasks_at(step: int, mode: Mode, options: "TrainOptions") -> tuple[str, ...]:
-    """What a step trains: matching in the first stage of a run that trains PWM, then the tasks of the mode."""
-    return MATCHING_TASKS if mode != "blend" and step < options.matching_steps else TASKS[mode]
+    """What a step trains: matching in the first stage of a run that trains PWM, then the tasks of the run."""
+    has_matching = mode != "blend" and options.flow == PWM
+    return MATCHING_TASKS if has_matching and step < options.matching_steps else tasks_of(mode, options)
+
+
+def tasks_of(mode: Mode, options: "TrainOptions") -> tuple[str, ...]:
+    """What a run trains."""
+    return TASKS[mode] if options.flow == PWM else FLOW_TASKS
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,9 @@ class TrainOptions:
     """Share of the examples with ground truth that are photographs moved about, instead of generated scenes."""
     raw_share: float = 0.4
     """Share of the examples with ground truth whose pictures are not aligned but turned, scaled and shifted."""
+    flow: str = PWM
+    """Network that `train flow` trains: pwm, or ptlflow:MODEL, a flow network of the package ptlflow in PWM's place;
+    ptlflow:MODEL:FILE begins from its weights."""
     size: tuple[int, int] = (320, 256)
     """Width and height of the window that a network sees, px; multiples of 8. Samples are generated in this size."""
     batch_size: int = 8
@@ -112,6 +123,7 @@ class TrainOptions:
         self._require("matching_steps", 0 <= self.matching_steps < self.steps, "fewer than --steps")
         for name in ("rate", "clip"):
             self._require(name, getattr(self, name) > 0, "above 0")
+        self._require("flow", self.flow == PWM or self.flow.startswith("ptlflow:"), "pwm or ptlflow:MODEL[:FILE]")
         for name in ("weight_decay", "seed"):
             self._require(name, getattr(self, name) >= 0, "0 or more")
         self._require("ema", 0 <= self.ema < 1, "at least 0 and below 1")

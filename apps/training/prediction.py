@@ -76,6 +76,7 @@ def _stitch_branches(
         hidden = (1 - batch.trusted) * batch.reference_valid
         stitched["estimated"] = network.stitch(pair, batch.start, VISIBLE_IMPORTANCE * (1 - hidden))
     else:
+        assert warp.visibility is not None  # of PWM: no other flow network is trained with SIGMo
         importance = VISIBLE_IMPORTANCE * torch.sigmoid(warp.visibility.float())
         importance = torch.where(pair.reference_valid > 0, importance, OUTSIDE_VISIBILITY * VISIBLE_IMPORTANCE)
         stitched["estimated"] = network.stitch(pair, warp.residual.detach(), importance.detach())

@@ -11,12 +11,13 @@ from torch.optim.swa_utils import AveragedModel
 
 from apps.training.checkpoints import BEST, LAST, STATE, load_state, save_state
 from apps.training.ema import averaged_model
-from apps.training.options import TASKS, Mode, TrainOptions, tasks_at
+from apps.training.network_choice import begin_from, flow_of, new_network
+from apps.training.options import Mode, TrainOptions, tasks_at, tasks_of
 from apps.training.stage import Stage, build_stage
 from apps.training.strategy_setup import choose_strategy
 from stitching.errors import InputError
 from stitching.network.stitching_network import StitchingNetwork
-from stitching.network.weights import load_into, load_weights, save_weights
+from stitching.network.weights import save_weights
 
 # What may differ between a run and its continuation.
 _FREE_OPTIONS = (
@@ -87,7 +88,8 @@ class Run:
 
     def _save_weights(self, path: Path) -> None:
         options = _fixed_options(self.options)
-        architecture = {"network": "StitchingNetwork", "mode": self.mode, "step": self.step, "options": options}
+        facts = {"mode": self.mode, "step": self.step, "options": options}
+        architecture = {"network": "StitchingNetwork", "flow": flow_of(self.options), **facts}
         save_weights(path, self.averaged_network.state_dict(), architecture)
 
 
@@ -98,10 +100,10 @@ def open_run(mode: Mode, options: TrainOptions, fabric: Fabric, folder: Path) ->
     other options, or another folder on another machine.
     """
     fabric.seed_everything(options.seed, verbose=False)
-    network = StitchingNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    choose_strategy(TASKS[mode], options, network)  # refused now, not when its stage begins
+    network = new_network(mode, options).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    choose_strategy(tasks_of(mode, options), options, network)  # refused now, not when its stage begins
     if options.begin_from is not None:
-        load_into(network, load_weights(options.begin_from))
+        begin_from(network, options.begin_from, options)
     network.to(fabric.device)
     average = averaged_model(network, options.ema)
     found = (folder / STATE).exists()

@@ -6,7 +6,7 @@ from math import ceil
 import torch
 
 from apps.training.data.batches import training_indices
-from apps.training.options import MATCHING_TASKS, TrainOptions
+from apps.training.options import MATCHING_TASKS, PWM, TrainOptions
 from mtl.connection_strength import Layer, find_layers
 from mtl.registry import TrainingContext, make_strategy, needs_instances, needs_task_norms
 from mtl.strategy import Strategy
@@ -31,7 +31,7 @@ def choose_strategy(tasks: tuple[str, ...], options: TrainOptions, network: Stit
     spec = "equal" if tasks == MATCHING_TASKS else options.strategy
     training = TrainingContext(
         layers=_layers(network, tasks) if needs_task_norms(spec) else (),
-        total_steps=options.steps - options.matching_steps,
+        total_steps=options.steps - (options.matching_steps if options.flow == PWM else 0),
         steps_per_epoch=STEPS_PER_EPOCH if indices is None else ceil(len(indices) / options.batch_size),
         dataset_size=None if indices is None else indices[-1] + 1,  # some samples may be missing
         loss_forms=FORMS,

@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from apps.tables import write_csv
 from apps.training.checkpoints import BEST, CURVE, LAST, STATE
 from apps.training.losses.reduction import Terms
-from apps.training.options import TASKS
+from apps.training.options import tasks_of
 from apps.training.prediction import predict
 from apps.training.run import Run
 from apps.training.validation import Metrics
@@ -110,7 +110,8 @@ class TrainLog:
             line += word if len(line + word) <= MAX_LINE else ""
         self._report(line)
         if self._board is not None:
-            for name, pictures in _pictures(self._run.averaged_network, batch, TASKS[self._run.mode]).items():
+            tasks = tasks_of(self._run.mode, self._run.options)
+            for name, pictures in _pictures(self._run.averaged_network, batch, tasks).items():
                 self._board.add_images(name, pictures[:MAX_PICTURES].flip(1), self._run.step)  # BGR -> RGB
         self._clear()
 
@@ -181,7 +182,8 @@ def _pictures(network: StitchingNetwork, batch: ExampleBatch, tasks: tuple[str, 
     if prediction.warp is not None:
         error = (prediction.warp.residual - truth.residual).norm(dim=1, keepdim=True)
         pictures[f"5 warp error, {WHITE_ERROR} px = white"] = _grey(error / WHITE_ERROR)
-        pictures["6 visibility"] = _grey(torch.sigmoid(prediction.warp.visibility))
+        if prediction.warp.visibility is not None:
+            pictures["6 visibility"] = _grey(torch.sigmoid(prediction.warp.visibility))
     return pictures
 
 

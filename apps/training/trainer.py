@@ -16,7 +16,7 @@ from apps.training.checkpoints import LAST
 from apps.training.data.batches import training_batches, validation_batches
 from apps.training.data.mirror import mirrored
 from apps.training.losses.reduction import Terms
-from apps.training.options import TASKS, Mode, TrainOptions
+from apps.training.options import Mode, TrainOptions, tasks_of
 from apps.training.run import Run, open_run
 from apps.training.signals import caught_signals
 from apps.training.train_log import Bar, TrainLog
@@ -155,7 +155,7 @@ def _validate(run: Run, validation: _ValidationSet, output: Path, log: TrainLog)
     """Metrics of the averaged weights, which are written where they are the best so far; {} where there is nothing."""
     if not validation.examples:
         return {}
-    metrics = validate(run.averaged_network, validation.examples, TASKS[run.mode])
+    metrics = validate(run.averaged_network, validation.examples, tasks_of(run.mode, run.options))
     score = score_of(metrics)
     if score < run.best:
         run.best = score

@@ -32,7 +32,8 @@ KnownWindows = Mapping[str, Sequence[MatchingWindow]]  # name of `WINDOWS` -> a 
 def validate(network: StitchingNetwork, batches: Iterable[ExampleBatch], tasks: tuple[str, ...]) -> Metrics:
     """Means over the examples: end-point errors (px of the window) for each start, PSNR (dB) of the stitch.
 
-    "matches/ov", "classical/nov", ...: PWM from its own matches or from the classical warp; "ov", "occluded", "nov":
+    "matches/ov", "classical/nov", ...: PWM from its own matches or from the classical warp; "flow/ov", ...: another
+    flow network in its place, of which only visible pixels ("ov") count; "ov", "occluded", "nov":
     pixels that the reference sees, that are hidden from it, that lie outside its view; "over 3": share of ov with an
     error above 3 px; "baseline/...": the classical warp itself.
 
@@ -75,8 +76,9 @@ def score_of(metrics: Metrics) -> float:
 
     With photographs, their relative photometric difference counts as much as an error of the warp.
     """
-    kinds = [kind for kind in ("ov", "nov") if f"classical/{kind}" in metrics]
-    warp = [metrics[f"classical/{kind}"] / max(metrics[f"baseline/{kind}"], MIN_BASELINE) for kind in kinds]
+    found = [name for name in ("classical/ov", "classical/nov", "flow/ov") if name in metrics]
+    baselines = [metrics[f"baseline/{name.partition('/')[2]}"] for name in found]
+    warp = [metrics[name] / max(baseline, MIN_BASELINE) for name, baseline in zip(found, baselines, strict=True)]
     if "pairs/classical" in metrics:
         warp.append(metrics["pairs/classical"] / max(metrics["pairs/baseline"], MIN_BASELINE))
     stitch = [-PSNR_WEIGHT * value for name, value in metrics.items() if "PSNR" in name]
@@ -91,6 +93,9 @@ def _generated_metrics(
         yield from _warp_metrics("baseline", batch.start, truth)
     for name, start_from_classical in STARTS.items():
         prediction = predict(network, batch, tasks, start_from_classical)
+        if prediction.warp is not None and prediction.warp.visibility is None:
+            yield from _warp_metrics("flow", prediction.warp.residual, truth)
+            return  # a flow network takes no start
         if prediction.warp is not None:
             yield from _warp_metrics(name, prediction.warp.residual, truth)
             yield f"{name}/visibility right", _visibility_accuracy(prediction.warp, truth)
@@ -127,6 +132,7 @@ def _warp_metrics(name: str, residual: Tensor, truth: BatchTruth) -> Iterator[tu
 
 def _visibility_accuracy(warp: PixelwiseWarp, truth: BatchTruth) -> Tensor:
     """(b,) share of the pixels with a known warp whose predicted visibility is right."""
+    assert warp.visibility is not None
     return _mean(((warp.visibility > 0) == (truth.visible > 0)).float(), known_pixels(truth))
 
 

@@ -11,6 +11,7 @@ from stitching.errors import InputError
 from stitching.io.metadata.contents import Metadata
 
 MIN_SIDE = 32  # px; a smaller picture has nothing to match
+GAIN_LIMITS = 0.3, 3.0  # of the factors that make one picture as bright as another, to find flow between them
 
 PixelArray = NDArray[Any]  # (h, w[, c]) uint8 or uint16
 

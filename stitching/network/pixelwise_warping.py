@@ -24,13 +24,14 @@ class PixelwiseWarp:
     Attributes:
         sequence: (b, 2, h, w) residuals, px, successively refined; the last one is the result.
         extrapolated: (b, 2, h, w) px, the residual before a given start was put back where it is trusted.
-        visibility: (b, 1, h, w) logit: the reference shows the pixel.
+        visibility: (b, 1, h, w) logit: the reference shows the pixel; None of a network of optical flow, which neither
+            predicts it nor extrapolates.
         matching: (b, n, n + 1) logits as `Correlation` gives them; None if the warp began from a given start.
     """
 
     sequence: tuple[Tensor, ...]
     extrapolated: Tensor
-    visibility: Tensor
+    visibility: Tensor | None
     matching: Tensor | None
 
     @property

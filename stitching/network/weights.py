@@ -16,6 +16,8 @@ from stitching.errors import InputError
 from stitching.io.files import AnyPath, atomic_write, check_writable
 from stitching.network.stitching_network import StitchingNetwork
 
+PWM = "pwm"
+
 _FORMAT, _VERSION = "parastitch-weights", 1
 _MAX_NAMES = 3  # differing tensors that an error names
 
@@ -27,6 +29,11 @@ class Checkpoint:
     name: str  # path of the file
     weights: dict[str, Tensor]  # as in the module's state_dict, on the CPU
     architecture: dict[str, Any]  # the facts that save_weights got
+
+    @property
+    def flow(self) -> str:
+        """What estimates the warp: pwm, or ptlflow:MODEL."""
+        return str(self.architecture.get("flow", PWM))
 
 
 def save_weights(path: AnyPath, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -82,6 +89,11 @@ def load_weights(path: AnyPath) -> Checkpoint:
     return Checkpoint(name, weights, architecture)
 
 
+def is_weights_file(metadata: Mapping[str, str] | None) -> bool:
+    """Whether the metadata of a .safetensors file are those of save_weights."""
+    return (metadata or {}).get("format") == _FORMAT
+
+
 def check_fits(module: nn.Module, checkpoint: Checkpoint) -> None:
     """Raise InputError where the weights are not those of such a module: other names or other shapes."""
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
@@ -110,9 +122,15 @@ def load_into(module: nn.Module, checkpoint: Checkpoint) -> None:
 
 
 def open_network(path: AnyPath) -> StitchingNetwork:
-    """The network of a file that `parastitch train` wrote, in evaluation mode. Raises InputError as `load_weights`."""
+    """The network of a file that `parastitch train` wrote, in evaluation mode.
+
+    Raises InputError as `load_weights`, and where the file holds another flow network than PWM.
+    """
+    checkpoint = load_weights(path)
+    if checkpoint.flow != PWM:
+        raise InputError(f"{path} holds the flow network {checkpoint.flow}; use --warp {checkpoint.flow}:{path}")
     network = StitchingNetwork()
-    load_into(network, load_weights(path))
+    load_into(network, checkpoint)
     return network.eval()
 
 

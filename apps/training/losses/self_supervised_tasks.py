@@ -60,7 +60,7 @@ def self_supervised_losses(
             + CYCLE_WEIGHT * terms["pairs/cycle"]
         )
         losses["geometry"] = 0 * forward.residual.mean()
-        losses["visibility"] = 0 * forward.visibility.float().mean()
+        losses["visibility"] = 0 * _logit(forward).float().mean()
     if stitched is not None:
         terms |= stitch_terms(stitched, plausible)
         losses["stitch"] = terms["pairs/gain"] + terms["pairs/seam"] + terms["pairs/ghost"]
@@ -110,7 +110,12 @@ def _sequence_terms(pair: PairTensors, warp: PixelwiseWarp, plausible: Tensor) -
 
 def _visibility(warp: PixelwiseWarp) -> Tensor:
     """(b, 1, h, w) 0 .. 1, predicted. Without gradient: to call everything hidden would cost least."""
-    return torch.sigmoid(warp.visibility.detach().float())
+    return torch.sigmoid(_logit(warp).detach().float())
+
+
+def _logit(warp: PixelwiseWarp) -> Tensor:
+    assert warp.visibility is not None  # of PWM: no other flow network is trained on photographs
+    return warp.visibility
 
 
 @torch.no_grad()

@@ -37,7 +37,7 @@ def supervised_losses(
         terms |= _warp_terms(prediction.warp, batch, truth)
         losses["warp"] = SEQUENCE_WEIGHT * terms["sequence"] + terms.get("matching", 0) * MATCHING_WEIGHT
         losses["geometry"] = EPIPOLAR_WEIGHT * terms["epipolar"] + LINE_WEIGHT * terms["line"]
-        losses["visibility"] = terms["visibility"]
+        losses |= {"visibility": terms["visibility"]} if "visibility" in terms else {}
     if prediction.stitched:
         terms |= _stitch_terms(prediction.stitched, truth)
         losses["stitch"] = terms["stitch"]
@@ -45,14 +45,18 @@ def supervised_losses(
 
 
 def _warp_terms(warp: PixelwiseWarp, batch: ExampleBatch, truth: BatchTruth) -> Terms:
-    known = known_pixels(truth)
-    matching = {} if warp.matching is None else {"matching": matching_loss(warp.matching, true_cells(batch, truth))}
-    return matching | {
+    # A flow network is not asked about what lies outside the reference's view: its warp is extrapolated by others.
+    known = truth.visible + truth.occluded if warp.visibility is None else known_pixels(truth)
+    terms = {
         "sequence": sequence_warp_loss(warp.sequence, truth.residual, known),
         "epipolar": epipolar_loss(warp.residual, truth.fundamental, known),
         "line": line_loss(warp.residual, truth.segments, truth.owner, known),
-        "visibility": visibility_loss(warp.visibility, truth.visible, known),
     }
+    if warp.visibility is not None:
+        terms["visibility"] = visibility_loss(warp.visibility, truth.visible, known)
+    if warp.matching is not None:
+        terms["matching"] = matching_loss(warp.matching, true_cells(batch, truth))
+    return terms
 
 
 def _stitch_terms(stitched: Mapping[str, StitchedPair], truth: BatchTruth) -> Terms:

@@ -65,6 +65,7 @@ class PwmGraph(TorchGraph):
     def compute(self, inputs: Tensors) -> Tensors:
         """The outputs of `PWM`."""
         warp = self.network.warp(_pair(inputs), Start(inputs["start"], inputs["trusted"]))
+        assert warp.visibility is not None  # PWM predicts it
         return {"residual": warp.extrapolated, "confidence": torch.sigmoid(warp.visibility)}
 
 

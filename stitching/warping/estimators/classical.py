@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.geometry.pixel_maps import Grey
-from stitching.io.picture import to_grey
+from stitching.io.picture import GAIN_LIMITS, to_grey
 from stitching.warping.flow.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine, select_best
 from stitching.warping.flow.extrapolate import Extrapolation, extrapolate_fading
 from stitching.warping.flow.flow_warp import BidirectionalFlow, warp_from_flow
@@ -14,7 +14,6 @@ from stitching.warping.warp import CanvasPair, Warp
 
 EPIPOLAR_AREA = 0.2e6  # px of the overlap at which semi-global matching works
 MAX_INITIAL_ERROR = 12.0  # px that an initial flow is off at most, where it is corrected alone
-GAIN_LIMITS = 0.3, 3.0  # of the factors that make the target as bright as the reference
 
 
 def classical(pair: CanvasPair, extrapolation: Extrapolation = extrapolate_fading) -> Warp:

@@ -1,0 +1,43 @@
+"""The network that a run trains: PWM or another flow network, with the weights that it begins from."""
+
+from pathlib import Path
+
+from apps.training.options import PWM, Mode, TrainOptions
+from mtl.registry import needs_task_norms
+from stitching.errors import InputError, require
+from stitching.network.stitching_network import StitchingNetwork
+from stitching.network.weights import load_into, load_weights
+
+
+def new_network(mode: Mode, options: TrainOptions) -> StitchingNetwork:
+    """The network of a run, random but for what --flow names a file of.
+
+    Raises InputError where --flow does not go with the mode or another option, there is no such network of ptlflow,
+    or the file does not hold its weights.
+    """
+    if options.flow == PWM:
+        return StitchingNetwork()
+    with_flow = f"with --flow {options.flow}"
+    require(mode == "flow", f"train {mode} {with_flow}", "train flow: such a network shares no backbone with SIGMo")
+    require(options.pairs is None, f"--pairs {with_flow}", "PWM, which predicts what photographs hide")
+    require(options.validate_matches is None, f"--validate-matches {with_flow}", "PWM, whose matches it measures")
+    norms = needs_task_norms(options.strategy)
+    require(not norms, f"--strategy {options.strategy} {with_flow}", "a strategy that needs no norms of a backbone")
+    from stitching.network.flow_networks.ptlflow_package import create_network
+    from stitching.network.flow_networks.ptlflow_warping import PtlflowStitchingNetwork
+
+    _, model, weights = [*options.flow.split(":", 2), ""][:3]
+    return PtlflowStitchingNetwork(create_network(model, weights))
+
+
+def flow_of(options: TrainOptions) -> str:
+    """What estimates the warp, without its weights: pwm or ptlflow:MODEL."""
+    return ":".join(options.flow.split(":")[:2])
+
+
+def begin_from(network: StitchingNetwork, path: Path, options: TrainOptions) -> None:
+    """Load the weights that an earlier run wrote. Raises InputError where they are of another network."""
+    checkpoint = load_weights(path)
+    if checkpoint.flow != flow_of(options):
+        raise InputError(f"--begin-from {path}: holds {checkpoint.flow}; expected {flow_of(options)}, as --flow says")
+    load_into(network, checkpoint)

@@ -1,0 +1,1 @@
+"""Optical-flow networks of other people in the place of PWM."""
