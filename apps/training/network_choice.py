@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import torch
+
 from apps.training.options import PWM, Mode, TrainOptions
 from mtl.registry import needs_task_norms
 from stitching.errors import InputError, require
@@ -16,7 +18,7 @@ def new_network(mode: Mode, options: TrainOptions) -> StitchingNetwork:
     or the file does not hold its weights.
     """
     if options.flow == PWM:
-        return StitchingNetwork()
+        return StitchingNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
     with_flow = f"with --flow {options.flow}"
     require(mode == "flow", f"train {mode} {with_flow}", "train flow: such a network shares no backbone with SIGMo")
     require(options.pairs is None, f"--pairs {with_flow}", "PWM, which predicts what photographs hide")

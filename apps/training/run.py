@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from lightning.fabric import Fabric
 from torch.optim.swa_utils import AveragedModel
 
@@ -100,7 +99,7 @@ def open_run(mode: Mode, options: TrainOptions, fabric: Fabric, folder: Path) ->
     other options, or another folder on another machine.
     """
     fabric.seed_everything(options.seed, verbose=False)
-    network = new_network(mode, options).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = new_network(mode, options)
     choose_strategy(tasks_of(mode, options), options, network)  # refused now, not when its stage begins
     if options.begin_from is not None:
         begin_from(network, options.begin_from, options)
