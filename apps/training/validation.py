@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from apps.evaluation.known_pairs import known_pairs
-from apps.evaluation.measures.matching import WINDOWS, MatchingWindow, share_right
+from apps.evaluation.measures.matching import WINDOW, WINDOWS, MatchingWindow, matching_errors
 from apps.training.losses.self_supervised_tasks import photometric_difference, stitch_terms
 from apps.training.losses.targets import known_pixels
 from apps.training.prediction import STARTS, pair_of, predict
@@ -58,7 +58,7 @@ def known_windows(folder: Path) -> KnownWindows:
     windows: dict[str, list[MatchingWindow]] = {name: [] for name in WINDOWS}
     for pair in known_pairs(folder):
         for name, window_of in WINDOWS.items():
-            if window := window_of(pair.reference, pair.target, pair.places):
+            if window := window_of(pair.reference, pair.target, pair.places, WINDOW):
                 windows[name].append(window)
     return windows
 
@@ -67,7 +67,9 @@ def validate_matches(network: StitchingNetwork, windows: KnownWindows) -> Metric
     """ "matched/raw", "matched/aligned": the share of true places that the network finds, means over the pairs."""
     with _evaluating(network):
         runtime = TorchRuntime(torch_graph(MATCHING, network), next(network.parameters()).device.type)
-        shares = {name: [share_right(runtime, window) for window in kind] for name, kind in windows.items()}
+        shares = {
+            name: [matching_errors(runtime, window).share_right for window in kind] for name, kind in windows.items()
+        }
     return {f"matched/{name}": float(np.nanmean(found)) for name, found in shares.items() if found}
 
 

@@ -30,13 +30,13 @@ def test_only_pairs_with_truth_count_and_some_are_spread_evenly(folder):
 
 
 def test_the_shipped_network_finds_most_places_of_an_easy_pair(folder):
-    shares = measure(folder, [""], count=1)
-    assert shares["", "aligned"]["a"] > 0.9
-    assert 0 <= shares["", "raw"]["a"] <= 1
-    table = summary_table(shares)
-    assert table[1][:2] == ["shipped", "1"]
-    assert table[1][table[0].index("aligned")] == f"{shares['', 'aligned']['a']:.3f}"
-    assert [row[0] for row in each_table(shares)] == ["pair", "a"]
+    errors = measure(folder, [""], count=1)
+    assert errors["", "aligned"]["a"].share_right > 0.9
+    headings, values = summary_table(errors)
+    assert values[:2] == ["shipped", "1"]
+    assert values[headings.index("aligned")] == f"{errors['', 'aligned']['a'].share_right:.3f}"
+    assert values[headings.index("aligned 4 px")] >= values[headings.index("aligned 2 px")] > "0.1"
+    assert [row[0] for row in each_table(errors)] == ["pair", "a"]
 
 
 def test_a_folder_without_truth_is_refused(folder, tmp_path):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from apps.evaluation.measures.matching import MAX_ERROR, aligned_window, raw_window, share_right
+from apps.evaluation.measures.matching import MAX_ERROR, aligned_window, matching_errors, raw_window, share_within
 from apps.evaluation.true_places import TruePlaces
 from stitching.geometry.homographies import project
 from stitching.io.picture import as_picture
@@ -45,17 +45,17 @@ def pair():
 def test_a_network_that_knows_the_truth_is_right_everywhere(pair):
     scale = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25], [0, 0, 1]])
     in_window = scale @ HOMOGRAPHY @ np.linalg.inv(scale)
-    assert share_right(KnownMatches(lambda p: project(in_window, p) - p), raw_window(*pair)) == 1
-    assert share_right(KnownMatches(np.zeros_like), raw_window(*pair)) < 0.2
+    assert matching_errors(KnownMatches(lambda p: project(in_window, p) - p), raw_window(*pair)).share_right == 1
+    assert matching_errors(KnownMatches(np.zeros_like), raw_window(*pair)).share_right < 0.2
 
 
 def test_aligned_places_lie_where_they_lie_in_the_reference(pair):
     window = aligned_window(*pair)
     assert window is not None
     assert np.abs(window.places.target - window.places.reference).max() < 0.1
-    assert share_right(KnownMatches(np.zeros_like), window) == 1
+    assert matching_errors(KnownMatches(np.zeros_like), window).share_right == 1
     too_far = KnownMatches(lambda p: np.full_like(p, 1.5 * MAX_ERROR))
-    assert share_right(too_far, window) == 0
+    assert matching_errors(too_far, window).share_right == 0
 
 
 def test_pictures_on_an_aligned_window_show_the_same_at_the_same_place(pair):
@@ -72,6 +72,16 @@ def test_places_of_a_raw_window_follow_its_shrunk_pictures(pair):
     assert not window.valid[0][200:].any()
     assert window.valid[0][:200].all()
     np.testing.assert_allclose(window.places.target, (pair[2].target + 0.5) / 2 - 0.5)
+
+
+@pytest.mark.parametrize("size", [(320, 256), (640, 512)])
+def test_errors_count_in_px_of_the_usual_window_whatever_its_size(pair, size):
+    window = aligned_window(*pair, size)
+    off = 3 * size[0] / 320
+    errors = matching_errors(KnownMatches(lambda p: np.full_like(p, [off, 0])), window)
+    assert np.median(errors.place) == pytest.approx(3, abs=0.1)
+    assert (share_within(errors.place, 4), share_within(errors.place, 2)) == (1, 0)
+    assert np.abs(errors.cell - errors.place).max() < 6
 
 
 def test_places_that_follow_no_homography_have_no_aligned_window(pair):
