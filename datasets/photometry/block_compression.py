@@ -33,7 +33,7 @@ def compress(pictures: Tensor, quality: Tensor) -> Tensor:
     to_ycbcr = torch.tensor(_TO_YCBCR, device=device)
     transform = _cosine_transform().to(device)  # (64, 64)
     chosen = chosen.to(device)
-    n, _, h, w = pictures[chosen].shape
+    n, (h, w) = len(chosen), pictures.shape[2:]
     grid = n, 3, h // _SIDE, w // _SIDE, _SIDE, _SIDE
     colours = torch.einsum("yc,nchw->nyhw", to_ycbcr, pictures[chosen] * 255)
     blocks = colours.view(n, 3, grid[2], _SIDE, grid[3], _SIDE).transpose(3, 4).reshape(n, 3, -1, _SIDE * _SIDE)

@@ -23,6 +23,7 @@ from stitching.errors import InputError
 
 SIZE = WIDTH, HEIGHT = 96, 72
 COUNT = 8
+OUTLINES = draw_outlines()
 
 
 def soft_photograph(seed: int, width: int, height: int) -> Pixels:
@@ -35,7 +36,7 @@ def soft_photograph(seed: int, width: int, height: int) -> Pixels:
 @cache
 def maker(seed: int = 3) -> MovedPhotographs:
     photographs = Photographs.of([soft_photograph(i, 260 + 20 * i, 200) for i in range(4)], torch.device("cpu"))
-    return MovedPhotographs(photographs, draw_outlines(), SIZE, seed)
+    return MovedPhotographs(photographs, OUTLINES, SIZE, seed)
 
 
 @cache
