@@ -13,6 +13,7 @@ from torch import Tensor
 from datasets.arrays import Doubles, Floats, Pixels
 from datasets.sample import Sample
 from datasets.storage.samples import StoredSample
+from stitching.geometry.pixel_maps import Size
 
 _MULTIPLE = 8  # px; sides of the canvas are multiples of it
 
@@ -76,8 +77,7 @@ def arrays_of(sample: Sample | StoredSample) -> PairArrays:
 
 def collate(pairs: Sequence[PairArrays], device: str | torch.device = "cpu") -> PairBatch:
     """Put pairs of one size together; hc, wc are their largest canvas, rounded up to multiples of 8."""
-    shapes = np.array([pair.stitched_mask.shape for pair in pairs])
-    height, width = (int(side) for side in -(-shapes.max(axis=0) // _MULTIPLE) * _MULTIPLE)
+    width, height = canvas_size([(mask.shape[1], mask.shape[0]) for mask in (pair.stitched_mask for pair in pairs)])
     counts = torch.tensor([len(pair.segments) for pair in pairs])
 
     def stacked(arrays: Sequence[Any], dtype: torch.dtype) -> Tensor:
@@ -102,6 +102,32 @@ def collate(pairs: Sequence[PairArrays], device: str | torch.device = "cpu") -> 
         fundamental=stacked([pair.fundamental for pair in pairs], torch.float32),
         segments=torch.from_numpy(np.concatenate([pair.segments for pair in pairs])).to(device),
         owner=torch.repeat_interleave(counts).to(device),
+    )
+
+
+def canvas_size(sizes: Sequence[Size]) -> Size:
+    """(width, height) that holds canvases of these sizes, multiples of 8."""
+    width, height = np.max(sizes, axis=0).tolist()
+    return -(-width // _MULTIPLE) * _MULTIPLE, -(-height // _MULTIPLE) * _MULTIPLE
+
+
+def select_pair(pairs: PairBatch, number: int) -> PairBatch:
+    """A batch of one pair, not a copy."""
+    part = slice(number, number + 1)
+    own = pairs.owner == number
+    reference, target = (
+        PairView(view.picture[part], view.warp[part], view.mask[part]) for view in (pairs.reference, pairs.target)
+    )
+    return PairBatch(
+        indices=pairs.indices[part],
+        reference=reference,
+        target=target,
+        stitched=pairs.stitched[part],
+        stitched_mask=pairs.stitched_mask[part],
+        origins=pairs.origins[part],
+        fundamental=pairs.fundamental[part],
+        segments=pairs.segments[own],
+        owner=torch.zeros_like(pairs.owner[own]),
     )
 
 

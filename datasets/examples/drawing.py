@@ -1,6 +1,7 @@
 """Draws pairs with their truth on windows, in batches on the pairs' device: exact wherever the homographies lead.
 
-Points are px; (0, 0) is the centre of the first pixel.
+Points are px; (0, 0) is the centre of the first pixel. Inside, places on pictures are given from -1 to 1 from border
+to border, as grid_sample takes them.
 """
 
 import torch
@@ -17,10 +18,10 @@ from stitching.network.tensor_maps import pixel_xy
 
 _SMOOTH = 0.5  # px: where nearest and interpolated warp differ by more, the warp jumps and is not interpolated
 _STEP = 8  # px between the pixels that an affine map is fitted to
-_MAX_BLUR = 2.5  # px, sigma against aliasing: enough for a fifth of the size
+_MIN_BLUR, _MAX_BLUR = 0.3, 2.5  # px, sigma against aliasing: less is not seen, more is a fifth of the size
 
 
-def draw_examples(pairs: PairBatch, transforms: WindowTransforms, size: Size, with_stitch: Tensor) -> ExampleBatch:
+def draw_examples(pairs: PairBatch, transforms: WindowTransforms, size: Size, with_stitch: bool) -> ExampleBatch:
     """Examples of pairs on windows of `size` (width, height) px; `start` is 0 and trusted nowhere.
 
     A target pixel whose place is outside the window counts as outside the reference's view, whatever the picture
@@ -28,23 +29,18 @@ def draw_examples(pairs: PairBatch, transforms: WindowTransforms, size: Size, wi
 
     Args:
         pairs: b pairs.
-        transforms: of b pairs to their windows.
+        transforms: of b pairs to their windows, on the pairs' device.
         size: of the windows.
-        with_stitch: (b,) bool, which examples get a true stitch; of the others nothing of it is known.
+        with_stitch: draw the true stitches, too; else nothing of them is known.
     """
-    device = pairs.fundamental.device
-    to_reference, to_target = (matrices.to(device) for matrices in (transforms.reference, transforms.target))
+    to_reference, to_target = transforms.reference, transforms.target
     reference, reference_valid = draw_pictures(pairs.reference.picture, to_reference, size)
-    target, target_valid = draw_pictures(pairs.target.picture, to_target, size)
-    none = torch.zeros_like(target_valid)
-    stitched, stitched_known = torch.zeros_like(reference), none.clone()
-    rows = with_stitch.to(device).nonzero()[:, 0]
-    if len(rows):
-        canvas = to_reference[rows] @ translation(pairs.origins[rows].to(to_reference))
-        stitched[rows], _ = draw_pictures(pairs.stitched[rows], canvas, size)
-        stitched_known[rows] = (_sample((pairs.stitched_mask[rows, None] > 0).float(), canvas, size) > 0.99).float()
-        stitched = stitched * stitched_known
-    residual, code = _true_residual(pairs, to_reference, to_target, target_valid)
+    places, target_valid = _places(to_target, pairs.target.picture, size)
+    target = _at(_blurred(pairs.target.picture, to_target), places) * target_valid
+    residual, code = _true_residual(pairs, places, to_reference, target_valid)
+    stitched, stitched_known = torch.zeros_like(target), torch.zeros_like(target_valid)
+    if with_stitch:
+        stitched, stitched_known = _draw_stitched(pairs, to_reference, size)
     segments, owner = _move_segments(pairs, to_target)
     truth = BatchTruth(
         residual=residual,
@@ -57,60 +53,66 @@ def draw_examples(pairs: PairBatch, transforms: WindowTransforms, size: Size, wi
         segments=segments,
         owner=owner,
     )
-    ids = torch.tensor(pairs.indices, dtype=torch.int64, device=device)
-    start = torch.zeros_like(residual)
-    return ExampleBatch(reference, target, reference_valid, target_valid, start, none, truth, ids)
+    ids = torch.tensor(pairs.indices, dtype=torch.int64, device=residual.device)
+    nothing = torch.zeros_like(residual), torch.zeros_like(target_valid)
+    return ExampleBatch(reference, target, reference_valid, target_valid, *nothing, truth, ids)
 
 
 def draw_pictures(pictures: Tensor, to_window: Tensor, size: Size) -> tuple[Tensor, Tensor]:
-    """Pictures (b, c, h, w) on windows (b, c, height, width), black beside them, and where they are (b, 1, ...).
+    """Pictures (b, c, h, w) on windows (b, c, height, width), black beside them, and 1 where they are (b, 1, ...).
 
     Interpolated linearly; blurred before by a Gaussian for the scale in their centres, so that they do not alias.
     """
-    points, depth = _source_points(to_window, size)
-    h, w = pictures.shape[2:]
-    inside = (depth > 0) & (points > -0.5).all(-1) & (points < points.new_tensor([w, h]) - 0.5).all(-1)
-    valid = inside[:, None].to(pictures)
-    return _at(_blurred(pictures, to_window), points, "bilinear") * valid, valid
+    places, valid = _places(to_window, pictures, size)
+    return _at(_blurred(pictures, to_window), places) * valid, valid
+
+
+def _draw_stitched(pairs: PairBatch, to_reference: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+    """The true stitches on windows, and 1 where all that they are interpolated from is known."""
+    canvas = to_reference @ translation(pairs.origins.to(to_reference))
+    places, _ = _places(canvas, pairs.stitched, size)
+    on_canvas = (pairs.stitched_mask[:, None] > 0).to(pairs.stitched)
+    drawn = _at(torch.cat([_blurred(pairs.stitched, canvas), on_canvas], 1), places, beside="zeros")
+    known = (drawn[:, 3:] > 0.99).to(drawn)
+    return drawn[:, :3] * known, known
 
 
 def _true_residual(
-    pairs: PairBatch, to_reference: Tensor, to_target: Tensor, target_valid: Tensor
+    pairs: PairBatch, places: Tensor, to_reference: Tensor, target_valid: Tensor
 ) -> tuple[Tensor, Tensor]:
     """(b, 2, height, width) px and (b, 1, height, width) Visibility; 0 and BEHIND where unknown.
 
     The warp is interpolated between pixels where it is smooth; across jumps it is that of the nearest pixel. Both act
     on what remains after an affine map, which they would blur where pictures are turned or enlarged.
+
+    places: (b, 2, height, width) of the windows' pixels on the target.
     """
-    b, _, rows, columns = target_valid.shape
-    points, _ = _source_points(to_target, (columns, rows))  # (b, rows, columns, 2) target px
-    mask = pairs.target.mask[:, None]
-    warp = pairs.target.warp
-    pixels = pixel_xy(warp).expand_as(warp)
-    some_pixels, places, known = (field[:, :, ::_STEP, ::_STEP].flatten(2).mT for field in (pixels, warp, mask))
-    affine = fit_affine(some_pixels, places, known[..., 0] != Visibility.BEHIND).to(warp)[:, :2]
-    rest = warp - _moved(pixels, affine)
-    nearest = _at(torch.cat([rest, mask.to(rest)], 1), points, "nearest")
-    smooth = _at(rest, points, "bilinear")
+    warp, mask = pairs.target.warp, pairs.target.mask[:, None]
+    pixels = (pixel_xy(warp) * 2 + 1) / warp.new_tensor(warp.shape[:1:-1]).view(2, 1, 1) - 1  # (1, 2, h, w)
+    some = [field[:, :, ::_STEP, ::_STEP].flatten(2).mT for field in (pixels.expand_as(warp), warp, mask)]
+    affine = fit_affine(some[0], some[1], some[2][..., 0] != Visibility.BEHIND).to(warp)[:, :2]
+    rest = warp - _moved(pixels.expand_as(warp), affine)
+    nearest = _at(torch.cat([rest, mask.to(rest)], 1), places, "nearest")
+    smooth = _at(rest, places)
     jumps = ((smooth - nearest[:, :2]).abs() > _SMOOTH).any(1, keepdim=True)
-    rest = torch.where(jumps, nearest[:, :2], smooth)
-    warp = rest + _moved(points.permute(0, 3, 1, 2).to(rest), affine)  # (b, 2, rows, columns) reference px
-    place, depth = move(warp.flatten(2).mT, to_reference.float())  # (b, rows columns, 2)
-    place, depth = place.mT.view(b, 2, rows, columns), depth.view(b, 1, rows, columns)
-    residual = (place - pixel_xy(place)).to(rest)
+    there = torch.where(jumps, nearest[:, :2], smooth) + _moved(places, affine)  # reference px
+    moved = _moved(there, to_reference.to(there))
+    depth = moved[:, 2:]
+    place = moved[:, :2] / torch.where(depth.abs() > 1e-6, depth, 1e-6)
+    size = place.new_tensor(place.shape[:1:-1]).view(2, 1, 1)
+    residual = place - pixel_xy(place)
     code = nearest[:, 2:].round().to(torch.uint8)
     known = (target_valid > 0) & (code != Visibility.BEHIND) & (depth > 0)
-    known &= (residual.abs() < MAX_RESIDUAL * columns).all(1, keepdim=True)
-    limits = place.new_tensor([columns, rows])[:, None, None] - 0.5
-    beside = ((place < -0.5) | (place >= limits)).any(1, keepdim=True)
+    known &= (residual.abs() < MAX_RESIDUAL * size[0]).all(1, keepdim=True)
+    beside = ((place < -0.5) | (place >= size - 0.5)).any(1, keepdim=True)
     code = torch.where(beside, Visibility.OUTSIDE, code)
     return residual * known, torch.where(known, code, Visibility.BEHIND)
 
 
-def _moved(xy: Tensor, affine: Tensor) -> Tensor:
-    """Points (b, 2, h, w) under affine maps (b, 2, 3)."""
-    moved: Tensor = torch.baddbmm(affine[:, :, 2:], affine[:, :, :2], xy.flatten(2))  # (b, 2, h w)
-    return moved.view_as(xy)
+def _moved(xy: Tensor, matrices: Tensor) -> Tensor:
+    """Points (b, 2, h, w) times matrices (b, k, 3), as (x, y, 1): (b, k, h, w)."""
+    moved = torch.baddbmm(matrices[:, :, 2:], matrices[:, :, :2], xy.flatten(2))  # (b, k, h w)
+    return moved.view(len(xy), -1, *xy.shape[2:])
 
 
 def _move_segments(pairs: PairBatch, to_target: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,40 +125,40 @@ def _move_segments(pairs: PairBatch, to_target: Tensor) -> tuple[Tensor, Tensor]
 def _move_fundamental(fundamental: Tensor, to_reference: Tensor, to_target: Tensor) -> Tensor:
     """(b, 3, 3) in px of the windows, of unit norm; unknown ones stay 0."""
     moved: Tensor = torch.linalg.inv(to_reference).mT @ fundamental.to(to_target) @ torch.linalg.inv(to_target)
-    return (moved / torch.linalg.matrix_norm(moved, keepdim=True).clamp_min(1e-30)).to(fundamental)
+    norm: Tensor = torch.linalg.matrix_norm(moved, keepdim=True)
+    return (moved / norm.clamp_min(1e-30)).to(fundamental)
 
 
-def _source_points(to_window: Tensor, size: Size) -> tuple[Tensor, Tensor]:
-    """The picture's points (b, height, width, 2) at the windows' pixels, and (b, height, width) > 0 if it has one."""
+def _places(to_window: Tensor, pictures: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+    """Where windows' pixels lie on pictures (b, c, h, w): (b, 2, height, width), and 1 where on them (b, 1, ...)."""
     w, h = size
-    xy = pixel_xy(torch.empty(h, w, device=to_window.device)).flatten(2).mT  # (1, h w, 2)
-    points, depth = move(xy.expand(len(to_window), -1, 2), torch.linalg.inv(to_window).float())
-    return points.view(-1, h, w, 2), depth.view(-1, h, w)
+    sides = to_window.new_tensor(pictures.shape[:1:-1])  # width, height
+    to_unit = torch.diag(torch.cat([2 / sides, sides.new_ones(1)]))
+    to_unit[:2, 2] = 1 / sides - 1
+    matrix = (to_unit @ torch.linalg.inv(to_window)).to(pictures)[..., None, None]  # (b, 3, 3, 1, 1)
+    x, y = (torch.arange(side, dtype=pictures.dtype, device=pictures.device) for side in (w, h))
+    rows = matrix[:, :, 0] * x + (matrix[:, :, 1] * y[:, None] + matrix[:, :, 2])  # (b, 3, h, w)
+    depth = rows[:, 2:]
+    places = (rows[:, :2] / torch.where(depth.abs() > 1e-6, depth, 1e-6)).clamp(-9, 9)
+    inside = (places.abs() < 1).all(1, keepdim=True) & (depth > 0)
+    return places, inside.to(pictures)
 
 
-def _sample(values: Tensor, to_window: Tensor, size: Size) -> Tensor:
-    """Values (b, c, h, w) on windows, 0 beside them."""
-    points, depth = _source_points(to_window, size)
-    return _at(values, points, "bilinear", "zeros") * (depth > 0)[:, None]
-
-
-def _at(values: Tensor, points: Tensor, mode: str, beside: str = "border") -> Tensor:
-    """Values (b, c, h, w) at points (b, height, width, 2) px."""
-    size = points.new_tensor([values.shape[3], values.shape[2]])
-    grid = ((2 * points + 1) / size - 1).clamp(-4, 4).to(values)
-    return functional.grid_sample(values, grid, mode, beside, align_corners=False)
+def _at(values: Tensor, places: Tensor, mode: str = "bilinear", beside: str = "border") -> Tensor:
+    """Values (b, c, h, w) at places (b, 2, height, width)."""
+    return functional.grid_sample(values, places.permute(0, 2, 3, 1), mode, beside, align_corners=False)
 
 
 def _blurred(pictures: Tensor, to_window: Tensor) -> Tensor:
-    """Pictures (b, c, h, w) with the detail removed that windows would alias: each by a Gaussian of its own."""
+    """Pictures (b, c, h, w) without the detail that windows would alias: each blurred by a Gaussian of its own."""
     b, c, h, w = pictures.shape
     middle = to_window.new_tensor([(w - 1) / 2, (h - 1) / 2]).expand(b, 1, 2)
     depth = move(middle, to_window)[1][:, 0]
     area = torch.linalg.det(to_window).abs() / depth.abs().clamp_min(1e-9) ** 3  # of a pixel's image there
     sigma = (0.15 * (1 / area - 1)).clamp_min(0).sqrt().clamp_max(_MAX_BLUR).to(pictures)
-    radius = int(torch.ceil(2.5 * sigma.max()))
-    if radius == 0:
+    if float(sigma.max()) < _MIN_BLUR:
         return pictures
+    radius = int(torch.ceil(2.5 * sigma.max()))
     steps = torch.arange(-radius, radius + 1, dtype=pictures.dtype, device=pictures.device)
     kernel = torch.exp(-(steps**2) / (2 * sigma[:, None].clamp_min(1e-3) ** 2))  # (b, 2 radius + 1)
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(c, 0)[:, None]  # (b c, 1, 2 radius + 1)

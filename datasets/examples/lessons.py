@@ -5,13 +5,13 @@ pixel can be anywhere. The aligned lesson shows the target after a coarse alignm
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from datasets.examples.alignments import draw_alignments
-from datasets.examples.batch import ExampleBatch
+from datasets.examples.batch import ExampleBatch, join_examples
 from datasets.examples.drawing import draw_examples
 from datasets.examples.starts import draw_starts
 from datasets.examples.window_transforms import (
@@ -23,7 +23,7 @@ from datasets.examples.window_transforms import (
     turn_and_scale,
 )
 from datasets.examples.windows import MARGIN, MIN_SCALE
-from datasets.pair_batch import PairBatch
+from datasets.pair_batch import PairBatch, select_pair
 from stitching.geometry.pixel_maps import Size
 
 _PLAIN = 0.3  # share of the raw examples whose pictures are neither turned nor shifted, as photographs come
@@ -57,7 +57,27 @@ def teach(pairs: PairBatch, options: LessonOptions, generator: torch.Generator) 
         torch.where(chosen, raw_transforms.reference, aligned_transforms.reference),
         torch.where(chosen, raw_transforms.target, aligned_transforms.target),
     )
-    return draw_starts(draw_examples(pairs, transforms, options.size, with_stitch=~raw), generator)
+    return draw_starts(_draw(pairs, transforms, options.size, raw), generator)
+
+
+def _draw(pairs: PairBatch, transforms: WindowTransforms, size: Size, raw: Tensor) -> ExampleBatch:
+    """Draw examples, on a CPU one after the other, which keeps them in its cache; raw (b,) ones without a stitch."""
+    if pairs.fundamental.is_cuda:
+        batch = draw_examples(pairs, transforms, size, with_stitch=True)
+        return _without_stitches(batch, raw)
+    drawn = []
+    for k, is_raw in enumerate(raw.tolist()):
+        one = WindowTransforms(transforms.reference[k : k + 1], transforms.target[k : k + 1])
+        drawn.append(draw_examples(select_pair(pairs, k), one, size, with_stitch=not is_raw))
+    return join_examples(drawn)
+
+
+def _without_stitches(batch: ExampleBatch, which: Tensor) -> ExampleBatch:
+    """The batch with nothing known of the true stitches of some examples (b,) bool."""
+    assert batch.truth is not None
+    kept = (~which).to(batch.truth.stitched)[:, None, None, None]
+    stitched, known = batch.truth.stitched * kept, batch.truth.stitched_known * kept
+    return replace(batch, truth=replace(batch.truth, stitched=stitched, stitched_known=known))
 
 
 def raw_lesson(pairs: PairBatch, size: Size, generator: torch.Generator) -> WindowTransforms:

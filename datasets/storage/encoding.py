@@ -94,7 +94,7 @@ def decode(members: Mapping[str, bytes], name: str) -> StoredArrays:
             raise InputError(f"{name}: warp.npz holds no {which!r}; make the sample again")
         return StoredView(
             picture=picture(f"input{number}.jpg"),
-            warp=np.cumsum(warps[which], axis=1, dtype=np.int32) * np.float32(1 / STEPS_PER_PIXEL),  # exact
+            warp=np.cumsum(warps[which], axis=1, dtype=np.int32).astype(np.float32) / np.float32(STEPS_PER_PIXEL),
             mask=picture(mask),
             clean=clean(f"clean{number}.png"),
             geometry=_read_geometry(geometry, which, name) if geometry else None,

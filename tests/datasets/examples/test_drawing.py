@@ -17,7 +17,6 @@ from stitching.geometry.homographies import project
 
 SIZE = (160, 120)
 WINDOW = (144, 112)
-ALL = torch.ones(2, dtype=torch.bool)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ RAW = transforms(
 
 @pytest.fixture(scope="module")
 def drawn(pairs):
-    return draw_examples(pairs, RAW, WINDOW, ALL)
+    return draw_examples(pairs, RAW, WINDOW, with_stitch=True)
 
 
 def grid(size):
@@ -126,7 +125,7 @@ def test_the_reference_at_the_true_place_looks_like_the_target(drawn, number):
 def test_whole_shifts_change_nothing(sample, pairs):
     """The window shows pictures, masks and true stitch pixel by pixel."""
     shift = [np.array([[1.0, 0, x], [0, 1, y], [0, 0, 1]]) for x, y in ((40, 30), (55, 21))]
-    batch = draw_examples(pairs, transforms([shift[0]] * 2, [shift[1]] * 2), (256, 192), ALL)
+    batch = draw_examples(pairs, transforms([shift[0]] * 2, [shift[1]] * 2), (256, 192), with_stitch=True)
     truth, (w, h) = batch.truth, SIZE
     inner = slice(21, 21 + h), slice(55, 55 + w)
     assert np.array_equal(np.rint(plane(batch.target[0])[inner] * 255), sample.target.picture)
@@ -154,7 +153,7 @@ def test_true_places_lie_on_the_epipolar_lines(drawn):
 
 
 def test_an_unknown_fundamental_matrix_stays_unknown(pairs):
-    batch = draw_examples(replace(pairs, fundamental=torch.zeros(2, 3, 3)), RAW, WINDOW, ALL)
+    batch = draw_examples(replace(pairs, fundamental=torch.zeros(2, 3, 3)), RAW, WINDOW, with_stitch=True)
     assert not batch.truth.fundamental.any()
 
 
@@ -166,10 +165,9 @@ def test_segments_move_with_the_target(pairs, drawn):
 
 
 def test_without_a_stitch_nothing_of_it_is_known(pairs):
-    truth = draw_examples(pairs, RAW, WINDOW, torch.tensor([True, False])).truth
-    assert truth.stitched_known[0].any()
-    assert not truth.stitched_known[1].any()
-    assert not truth.stitched[1].any()
+    truth = draw_examples(pairs, RAW, WINDOW, with_stitch=False).truth
+    assert not truth.stitched_known.any()
+    assert not truth.stitched.any()
 
 
 def test_a_white_picture_has_no_dark_rim():
@@ -193,7 +191,7 @@ def test_shrunk_pictures_do_not_alias_and_enlarged_ones_are_not_blurred():
 def test_places_beyond_the_horizon_are_unknown(pairs):
     """A reference bent so far that a part of its plane lies behind the window's camera."""
     bent = np.array([[1.0, 0, 0], [0, 1, 0], [-1 / 90, 0, 1]])  # nothing is right of column 90
-    batch = draw_examples(pairs, transforms([bent] * 2, [np.eye(3)] * 2), SIZE, ALL)
+    batch = draw_examples(pairs, transforms([bent] * 2, [np.eye(3)] * 2), SIZE, with_stitch=True)
     depth = pairs.target.warp[0].permute(1, 2, 0).double().numpy() @ bent[2, :2] + bent[2, 2]
     known = (batch.truth.visible + batch.truth.occluded + batch.truth.outside)[0, 0].numpy() > 0
     assert (depth <= 0).any()
