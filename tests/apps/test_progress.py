@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from apps.progress import sample_progress, stage_progress
+from apps.progress import sample_progress, stage_progress, step_progress
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,21 @@ def test_only_a_terminal_shows_the_progress_and_not_where_it_is_to_be_quiet(monk
             for call in calls:
                 progress(*call)
         assert (text in stream.getvalue()) == (terminal and not quiet)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_steps_of_a_training_have_a_bar_on_a_terminal_and_what_is_printed_still_reaches_its_file(
+    monkeypatch, capsys, terminal
+):
+    monkeypatch.setenv("TERM", "xterm")
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    with step_progress() as bar:
+        assert (bar is not None) == terminal
+        if bar is not None:
+            bar("step 3/9, 8 min left", 3, 9)
+        print("validation")
+    assert ("step 3/9" in stream.getvalue()) == terminal
+    assert "validation" not in stream.getvalue()
+    assert capsys.readouterr().out == "validation\n"
