@@ -63,7 +63,7 @@ def stitch(
         pictures = read_pair(reference, target, mask_reference, mask_target)
     if warp is None:
         with clock.stage("align"):
-            coarse = _place_coarsely(*pictures, options.work_megapix)
+            coarse = _place_coarsely(*pictures, options)
         canvas, alignment, coarse_pair = coarse.canvas, coarse.alignment, coarse.pair
         tried = _try_warps(coarse, pictures, options, clock)
     else:
@@ -107,10 +107,10 @@ class _CoarsePlacement:
     target_size: tuple[int, int]
 
 
-def _place_coarsely(reference: Picture, target: Picture, work_megapix: float) -> _CoarsePlacement:
-    alignment = align_pictures(reference, target)
+def _place_coarsely(reference: Picture, target: Picture, options: Options) -> _CoarsePlacement:
+    alignment = align_pictures(reference, target, options.device)
     coarse_warp = plan_coarse_warp(alignment, reference.size, target.size)
-    scale = coarse_warp.canvas.scale_for(work_megapix)
+    scale = coarse_warp.canvas.scale_for(options.work_megapix)
     pair, map_xy = draw_canvas_pair(reference, target, alignment, coarse_warp, scale)
     return _CoarsePlacement(alignment, coarse_warp.canvas, scale, pair, map_xy, target.size)
 

@@ -20,8 +20,8 @@ STITCHING_ROOMS = (
     "stitching.errors",
     "stitching.geometry",
     "stitching.io",
-    "stitching.alignment",
     "stitching.network",
+    "stitching.alignment",
     "stitching.warping",
     "stitching.blending",
     "stitching",  # selection, options, inputs, summary, result, stitcher

@@ -2,7 +2,8 @@
 
 Candidates come from feature matches: up to `MAX_PLANES` planes of the scene, one loose fit to all matches, an
 affinity and a similarity. The plausible one with the smallest residual is taken; without one, a translation of the
-whole picture found by correlation. Each result states a confidence.
+whole picture found by correlation. With few features the trained network matches the pictures as they are, and the
+same candidates come from its matches. Each result states a confidence.
 """
 
 from collections.abc import Iterator
@@ -12,20 +13,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment.features import Matches, epipolar_inliers, match_features
+from stitching.alignment.features import Matches, agree_with_neighbours, epipolar_inliers, match_features
+from stitching.alignment.learned_matches import match_pictures
 from stitching.alignment.translation import find_translation
 from stitching.errors import InputError
 from stitching.geometry.homographies import Matrix, is_plausible, project, scaling_homography
 from stitching.geometry.pixel_maps import Grey, rescale
 from stitching.io.picture import Picture, shrink, to_8_bit, to_grey
+from stitching.network.interface import MATCHING, Device, Runtime
+from stitching.network.runtime.network_files import load_runtime
+from stitching.network.runtime.window import AREA
 
 SMALL_AREA, LARGE_AREA = 0.2e6, 0.6e6  # px of the copies that are matched: first small ones, then larger ones
 MIN_CONFIDENCE, MIN_MATCHES = 0.8, 60  # with which the alignment of the small copies is final
+MIN_CERTAIN_MATCHES = 24  # of features; with fewer the network, where it finds an alignment, is right more often
 MAX_PLANES = 4
 MIN_INLIERS, MIN_AFFINE_INLIERS = 10, 6
 PLANE_TOLERANCE, RELIEF_TOLERANCE = 0.004, 0.015  # of the diagonal: largest inlier residual, of a plane and with relief
 EPIPOLAR_TOLERANCE = 0.002  # of the diagonal, at least 1 px: distance of an inlier to its epipolar line
 MAX_RESIDUAL = 0.05  # share of the diagonal; a match with a larger residual says no more about a homography
+CELL_EPIPOLAR_TOLERANCE, CELL_TOLERANCE = 0.005, 0.015  # of the diagonal: the network matches cells, not points
+CELL_DISAGREEMENT = 0.03  # of the diagonal, by which a match of the network may move unlike its neighbours
+MIN_FITTING_SHARE = 0.17  # of its matches that do, and fit one epipolar geometry; of unrelated pictures 0.12 at most
 MIN_TRANSLATION_CORRELATION = 0.55  # of pictures aligned by a translation; unrelated pictures reach 0.5 at most
 
 
@@ -54,8 +63,12 @@ class Alignment:
         return Alignment(homography / homography[2, 2], matches, self.method, self.planes, self.confidence)
 
 
-def align_pictures(reference: Picture, target: Picture) -> Alignment:
-    """Align two pictures by small copies; where that fails or is uncertain, by larger ones.
+def align_pictures(reference: Picture, target: Picture, device: Device = "auto") -> Alignment:
+    """Align two pictures by features of small copies, else of larger ones; where they are few, by the network's matches.
+
+    Args:
+        reference, target: the pictures.
+        device: where the network computes.
 
     Returns:
         The alignment in px of the pictures.
@@ -63,25 +76,58 @@ def align_pictures(reference: Picture, target: Picture) -> Alignment:
     Raises:
         InputError: no overlap was found.
     """
-    try:
-        small = _align_copies(reference, target, SMALL_AREA)
-    except InputError:
-        return _align_copies(reference, target, LARGE_AREA)
-    if small.confidence >= MIN_CONFIDENCE and len(small.matches) >= MIN_MATCHES:
-        return small
-    try:
-        return _align_copies(reference, target, LARGE_AREA)
-    except InputError:
-        return small
+    found, refusal = None, InputError("no overlap was found")
+    for area in (SMALL_AREA, LARGE_AREA):
+        try:
+            found = _align_copies(reference, target, area)
+        except InputError as error:
+            refusal = error
+            continue
+        if found.confidence >= MIN_CONFIDENCE and len(found.matches) >= MIN_MATCHES:
+            break
+    if found is None or len(found.matches) < MIN_CERTAIN_MATCHES:
+        found = _align_by_network(reference, target, load_runtime(MATCHING, device=device)) or found
+    if found is None:
+        raise refusal
+    return found
+
+
+def _align_by_network(reference: Picture, target: Picture, matching: Runtime) -> Alignment | None:
+    """The alignment of the network's matches.
+
+    None where most of these matches fit no epipolar geometry, as those of unrelated pictures do.
+    """
+    small = _small_copy(target, AREA), _small_copy(reference, AREA)
+    shapes = small[0].pixels.shape, small[1].pixels.shape
+    diagonal = _diagonal(shapes[1])
+    found = match_pictures(small[1], small[0], matching)
+    alike = agree_with_neighbours(found.target, found.reference - found.target, CELL_DISAGREEMENT * diagonal)
+    matches = found.select(alike)
+    fits = epipolar_inliers(matches.target, matches.reference, CELL_EPIPOLAR_TOLERANCE * diagonal, 3000, MIN_INLIERS)
+    if fits is None or fits.sum() < MIN_FITTING_SHARE * len(found):
+        return None
+    trusted = matches.select(fits)
+    candidates, planes = _candidates(trusted, *shapes, CELL_TOLERANCE * diagonal, 2 * CELL_TOLERANCE * diagonal)
+    if not candidates:
+        return None
+    homography, method = min(candidates, key=lambda fit: _cost(fit[0], trusted, shapes[1]))
+    confidence = _confidence(homography, trusted, len(found), diagonal)
+    factors = target.size[0] / small[0].size[0], reference.size[0] / small[1].size[0]
+    return Alignment(homography, trusted, method, planes, confidence).rescaled(*factors)
 
 
 def _align_copies(reference: Picture, target: Picture, area: float) -> Alignment:
     """Align copies of at most `area` px; the result is in px of the pictures."""
-    copies = [shrink(p, min(1.0, float(np.sqrt(area / (p.size[0] * p.size[1]))))) for p in (target, reference)]
+    copies = _small_copy(target, area), _small_copy(reference, area)
     grey = [to_grey(to_8_bit(copy.pixels)) for copy in copies]
     found = align(grey[0], grey[1], copies[0].valid, copies[1].valid)
     # The ratio of the rounded widths; that of the heights differs by a fraction of a pixel.
     return found.rescaled(target.size[0] / copies[0].size[0], reference.size[0] / copies[1].size[0])
+
+
+def _small_copy(picture: Picture, area: float) -> Picture:
+    """A copy of at most `area` px."""
+    return shrink(picture, float(np.sqrt(area / (picture.size[0] * picture.size[1]))))
 
 
 def align(
@@ -101,15 +147,26 @@ def align(
     fits = epipolar_inliers(matches.target, matches.reference, tolerance, 3000, MIN_INLIERS)
     trusted = matches if fits is None else matches.select(fits)
     diagonal = _diagonal(reference.shape)
-    planes = list(_planes(trusted, PLANE_TOLERANCE * diagonal))
-    candidates = [(plane, "homography") for plane in planes]
-    candidates += _fits_to_all(trusted, RELIEF_TOLERANCE * diagonal)
-    plausible = [found for found in candidates if is_plausible(found[0], target.shape, reference.shape)]
-    if not plausible:
+    shapes = target.shape, reference.shape
+    candidates, planes = _candidates(trusted, *shapes, PLANE_TOLERANCE * diagonal, RELIEF_TOLERANCE * diagonal)
+    if not candidates:
         return _align_by_translation(target, reference, target_mask, reference_mask, len(matches))
-    homography, method = min(plausible, key=lambda found: _cost(found[0], trusted, reference.shape))
+    homography, method = min(candidates, key=lambda found: _cost(found[0], trusted, reference.shape))
     confidence = _confidence(homography, trusted, len(matches), diagonal)
-    return Alignment(homography, trusted, method, len(planes), confidence)
+    return Alignment(homography, trusted, method, planes, confidence)
+
+
+def _candidates(
+    trusted: Matches,
+    target_shape: tuple[int, ...],
+    reference_shape: tuple[int, ...],
+    plane_tolerance: float,
+    relief_tolerance: float,
+) -> tuple[list[tuple[Matrix, str]], int]:
+    """Plausible motions of the whole target and their methods, and the number of planes found; tolerances in px."""
+    planes = list(_planes(trusted, plane_tolerance))
+    fits = [(plane, "homography") for plane in planes] + list(_fits_to_all(trusted, relief_tolerance))
+    return [fit for fit in fits if is_plausible(fit[0], target_shape, reference_shape)], len(planes)
 
 
 def _planes(matches: Matches, tolerance: float) -> Iterator[Matrix]:

@@ -16,6 +16,7 @@ KeypointSet = tuple[NDArray[np.float64], NDArray[np.float32]]  # (n, 2) points, 
 MAX_FEATURES = 1500
 RATIO = 0.8  # of the nearest to the second nearest descriptor distance (Lowe 2004, section 7.1)
 MIN_SIFT_MATCHES = 40  # with fewer, AKAZE is added
+NEIGHBOURS, MIN_AGREEING = 6, 3  # nearest ones of a match; those that must move like it
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,23 @@ def epipolar_inliers(
     if fits is None or fits.sum() < minimum:
         return None
     return np.asarray(fits.ravel() > 0)
+
+
+def agree_with_neighbours(points: Points, moves: Points, tolerance: float) -> NDArray[np.bool_]:
+    """(n,): which moves are like those of `MIN_AGREEING` of their `NEIGHBOURS` nearest neighbours.
+
+    Args:
+        points, moves: (n, 2) px.
+        tolerance: px, largest difference of moves that are alike.
+    """
+    if len(points) <= MIN_AGREEING:
+        return np.zeros(len(points), bool)
+    distance = ((points[:, None] - points[None]) ** 2).sum(axis=2)  # (n, n)
+    count = min(NEIGHBOURS + 1, len(points))  # the point itself and its neighbours
+    nearest = np.argpartition(distance, count - 1, axis=1)[:, :count]
+    difference = np.sort(np.linalg.norm(moves[:, None] - moves[nearest], axis=2), axis=1)  # (n, count)
+    result: NDArray[np.bool_] = difference[:, MIN_AGREEING] < tolerance
+    return result
 
 
 def _sift(picture: Grey, mask: Grey | None) -> KeypointSet:

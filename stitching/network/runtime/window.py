@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Mask, Size, resize_field
+from stitching.geometry.pixel_maps import Mask, Points, Size, resize_field
 from stitching.network.interface import MULTIPLE, SMALLEST_SIDE, Planes
 
 AREA = 0.082e6  # px of a window, as in the training
@@ -59,6 +59,10 @@ class NetworkWindow:
     def displacement_to_canvas(self, plane: NDArray[np.float32]) -> NDArray[np.float32]:
         """Displacements (1, 2, rows, columns), px of the window, on the part: (h, w, 2) px of the canvas."""
         return self.to_canvas(plane) / self.scale
+
+    def points_to_canvas(self, points: Points) -> Points:
+        """Points (n, 2), px of the window, on the part, px of the canvas."""
+        return (points + 0.5) / self.scale - 0.5
 
     @property
     def scale(self) -> NDArray[np.float32]:

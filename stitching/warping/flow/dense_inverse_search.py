@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stitching.alignment.features import agree_with_neighbours
 from stitching.geometry.pixel_maps import Field, Grey, Points, compose_flows, forward_backward_error, pixel_grid, remap
 from stitching.io.picture import channel_mean
 
 MAX_DISAGREEMENT = 0.015  # of the diagonal, by which a match may move unlike its neighbours
-MIN_AGREEING = 3  # of its six nearest neighbours that must move alike
 MIN_MATCHES = 5  # that agree, without which there is no flow of the nearest match
 WINDOW = 5  # px, side of the windows over which flows are compared
 MAX_COLOUR_COST = 40  # grey levels; a larger difference says no more than "different"
@@ -74,7 +74,7 @@ def nearest_match_flow(start: Points, end: Points, shape: tuple[int, int]) -> Fi
     cells = np.round(start).astype(int)
     usable = (cells >= 0).all(axis=1) & (cells < (w, h)).all(axis=1) & np.isfinite(moves).all(axis=1)
     kept = np.flatnonzero(usable)
-    kept = kept[_agree_with_neighbours(start[kept], moves[kept], MAX_DISAGREEMENT * float(np.hypot(h, w)))]
+    kept = kept[agree_with_neighbours(start[kept], moves[kept], MAX_DISAGREEMENT * float(np.hypot(h, w)))]
     if len(kept) < MIN_MATCHES:
         return None
     columns, rows = cells[kept].T
@@ -84,18 +84,6 @@ def nearest_match_flow(start: Points, end: Points, shape: tuple[int, int]) -> Fi
     by_label = np.zeros((label.max() + 1, 2), np.float32)
     by_label[label[rows, columns]] = moves[kept]
     return np.asarray(by_label[label])
-
-
-def _agree_with_neighbours(points: Points, moves: Points, tolerance: float) -> NDArray[np.bool_]:
-    """(n,): which moves are like those of `MIN_AGREEING` of their six nearest neighbours."""
-    if len(points) <= MIN_AGREEING:
-        return np.zeros(len(points), bool)
-    distance = ((points[:, None] - points[None]) ** 2).sum(axis=2)  # (n, n)
-    count = min(7, len(points))  # the point itself and six more
-    nearest = np.argpartition(distance, count - 1, axis=1)[:, :count]
-    difference = np.sort(np.linalg.norm(moves[:, None] - moves[nearest], axis=2), axis=1)  # (n, count)
-    result: NDArray[np.bool_] = difference[:, MIN_AGREEING] < tolerance
-    return result
 
 
 def select_best(

@@ -3,15 +3,18 @@ import re
 import cv2
 import numpy as np
 import pytest
+from shifting import ShiftingRuntime
 from skimage.data import astronaut, chelsea, coffee
 from synthetic import SIZE, paint, two_planes
 
+from stitching.alignment import coarse_alignment
 from stitching.alignment.coarse_alignment import Alignment, align, align_pictures
 from stitching.alignment.features import Matches
 from stitching.errors import InputError
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import rescale
 from stitching.io.picture import as_picture, to_grey
+from stitching.network.interface import MULTIPLE
 
 W, H = SIZE
 CORNERS = np.array([[0, 0], [W - 1, 0], [W - 1, H - 1], [0, H - 1]], np.float64)
@@ -127,6 +130,64 @@ def test_pictures_are_aligned_in_their_own_pixels(target_scale):
     found = align_pictures(as_picture(reference), large)
     error = project(found.homography, rescale(CORNERS, target_scale)) - project(known, CORNERS)
     assert np.linalg.norm(error, axis=1).max() < 2
+
+
+# --- by the network, where features fail ---
+
+
+class RandomRuntime(ShiftingRuntime):
+    """Matches that go there and back, but every cell moves as it likes."""
+
+    def __call__(self, inputs):
+        found = super().__call__(inputs)
+        rows, columns = found["forward_matches"].shape[2:]
+        cells = np.stack(np.meshgrid(np.arange(columns), np.arange(rows))).reshape(2, -1)
+        partner = np.random.default_rng(0).permutation(rows * columns)
+        forward, backward = np.empty((2, 2, rows * columns), np.float32)
+        forward[:] = MULTIPLE * (cells[:, partner] - cells)
+        backward[:, partner] = -forward
+        shape = (1, 2, rows, columns)
+        return found | {"forward_matches": forward.reshape(shape), "backward_matches": backward.reshape(shape)}
+
+
+@pytest.fixture
+def network(monkeypatch):
+    """Puts a runtime in the place of the network that ships."""
+    return lambda runtime: monkeypatch.setattr(coarse_alignment, "load_runtime", lambda graph, device: runtime)
+
+
+def noise(seed, w=320, h=240):
+    return as_picture(np.random.default_rng(seed).integers(0, 256, (h, w), np.uint8))
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+def test_where_features_fail_the_network_aligns(network, scale):
+    """It sees copies of 331 x 248 px."""
+    network(ShiftingRuntime((48, -16)))
+    found = align_pictures(noise(0, 640, 480), noise(1, 640 * scale, 480 * scale))
+    points = np.array([[40.0, 60], [400, 200], [180, 440]])
+    error = project(found.homography, rescale(points, scale)) - points - np.array([48, -16]) * 640 / 331
+    assert np.linalg.norm(error, axis=1).max() < 2
+    assert len(found.matches) > 100
+
+
+def test_matches_of_the_network_that_do_not_move_alike_align_nothing(network):
+    network(RandomRuntime((0, 0)))
+    with pytest.raises(InputError, match="no overlap was found"):
+        align_pictures(noise(0), noise(1))
+
+
+def test_where_features_align_the_network_is_not_asked(network):
+    runtime = ShiftingRuntime((48, -16))
+    network(runtime)
+    target, reference = views(np.array(KNOWN["translation"]))
+    assert align_pictures(as_picture(reference), as_picture(target)).confidence > 0.9
+    assert runtime.calls == 0
+
+
+def test_unrelated_photographs_are_refused_by_the_network_that_ships():
+    with pytest.raises(InputError, match="no overlap was found"):
+        align_pictures(as_picture(photograph(coffee())), as_picture(photograph(astronaut())))
 
 
 # --- refusing ---
