@@ -64,7 +64,7 @@ class Alignment:
 
 
 def align_pictures(reference: Picture, target: Picture, device: Device = "auto") -> Alignment:
-    """Align two pictures by features of small copies, else of larger ones; where they are few, by the network's matches.
+    """Align by features of small copies, else of larger ones; where these are few, by the network's matches.
 
     Args:
         reference, target: the pictures.
