@@ -28,6 +28,7 @@ def export_command(
     from stitching.network.weights import load_into, load_weights
 
     checkpoint, network = load_weights(weights), StitchingNetwork()
+    checkpoint.require_pwm()
     load_into(network, checkpoint)
     differences = export_network(network, output, checkpoint.architecture, precision)
     print("largest differences from torch with the stored weights, px or shares:")

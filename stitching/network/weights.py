@@ -35,6 +35,11 @@ class Checkpoint:
         """What estimates the warp: pwm, or ptlflow:MODEL."""
         return str(self.architecture.get("flow", PWM))
 
+    def require_pwm(self) -> None:
+        """Raise InputError where these are weights of another flow network."""
+        if self.flow != PWM:
+            raise InputError(f"{self.name} holds the flow network {self.flow}; use --warp {self.flow}:{self.name}")
+
 
 def save_weights(path: AnyPath, weights: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write weights, each with its dtype, as safetensors: atomically: on an error the old file stays.
@@ -126,10 +131,8 @@ def open_network(path: AnyPath) -> StitchingNetwork:
 
     Raises InputError as `load_weights`, and where the file holds another flow network than PWM.
     """
-    checkpoint = load_weights(path)
-    if checkpoint.flow != PWM:
-        raise InputError(f"{path} holds the flow network {checkpoint.flow}; use --warp {checkpoint.flow}:{path}")
-    network = StitchingNetwork()
+    checkpoint, network = load_weights(path), StitchingNetwork()
+    checkpoint.require_pwm()
     load_into(network, checkpoint)
     return network.eval()
 

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from apps.cli import main
 from stitching.network.interface import GRAPHS, MATCHING
 from stitching.network.runtime.checked_file import SHIPPED
 from stitching.network.runtime.network_files import load_runtime
+from stitching.network.weights import save_weights
 
 TRAINED = SHIPPED / "network.safetensors"
 
@@ -42,10 +44,12 @@ def test_bad_input_is_refused_in_one_line_and_leaves_no_file(
 ) -> None:
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(TRAINED.read_bytes()[:-1])
-    folder = tmp_path / "folder"
+    other, folder = tmp_path / "other.safetensors", tmp_path / "folder"
+    save_weights(other, {"warping.network.weight": torch.zeros(1)}, {"flow": "ptlflow:raft"})
     cases = [
         ((tmp_path / "none.safetensors", folder), "No such file"),
         ((cut, folder), "damaged or cut short"),
+        ((other, folder), "holds the flow network ptlflow:raft; use --warp ptlflow:raft:"),
         ((TRAINED, cut), "is no folder that can be written to"),
         ((TRAINED, folder, "--precision", "int8"), "int8"),
     ]
@@ -55,7 +59,7 @@ def test_bad_input_is_refused_in_one_line_and_leaves_no_file(
         assert words in printed.err
         assert printed.err.count("\n") == 1
         assert not printed.out
-    assert {file.name for file in tmp_path.iterdir()} == {cut.name}
+    assert {file.name for file in tmp_path.iterdir()} == {cut.name, other.name}
 
 
 def test_packages_that_are_missing_are_named(
