@@ -141,7 +141,7 @@ def _render(renderer: SampleRenderer, index: int) -> Arrays:
     batch = batch_scenes([sampled.scene], renderer.device)
     camera, points = _choose_camera(batch, sampled.request, options.size)
     shadows = map_shadows(batch, points, torch.zeros(len(points), dtype=torch.int64, device=batch.device))
-    film = render(batch, renderer.textures, shadows, camera, (options.size,), options.supersampling)
+    film = render(batch, renderer.textures, shadows, camera, batch.scene[:1], (options.size,), options.supersampling)
     geometry = geometry_of(batch, film, 0)
     return {
         "image": film.pictures[0].permute(2, 0, 1).numpy(),  # (h, w, 3) -> (3, h, w)

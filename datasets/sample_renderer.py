@@ -10,9 +10,11 @@ import numpy as np
 import torch
 
 from datasets.options import SampleOptions
+from datasets.pair_batch import PairBatch
 from datasets.photometry.pictures import photograph
 from datasets.rendering.ground_truth import assemble_sample, find_correspondences
-from datasets.rendering.pair_renderer import render_pairs
+from datasets.rendering.pair_renderer import RenderedPairs, render_pairs
+from datasets.rendering.pair_tensors import assemble_batch
 from datasets.rendering.scene_batch import batch_scenes
 from datasets.rendering.shadow_maps import map_shadows
 from datasets.rendering.texture_sampling import Textures
@@ -36,13 +38,19 @@ class SampleRenderer:
     """
 
     def __init__(
-        self, options: SampleOptions, seed: int, device: torch.device, bank: TextureBank, meshes: Sequence[Scene] = ()
+        self,
+        options: SampleOptions,
+        seed: int,
+        device: torch.device,
+        bank: TextureBank,
+        meshes: Sequence[Scene] = (),
+        pairs_per_scene: int = 1,
     ) -> None:
         """`meshes`: scenes to choose from instead of the recipes; `bank` holds their textures."""
         self.options, self.seed, self.device = options, seed, device
         self.checksum = checksum(bank, *(mesh.corners for mesh in meshes[:1]))
         self.seconds: defaultdict[str, float] = defaultdict(float)
-        self.sample_scene = SceneSampler(options, seed, bank, meshes)
+        self.sample_scene = SceneSampler(options, seed, bank, meshes, pairs_per_scene)
         self.textures = Textures.load(bank, device)
 
     def __call__(self, index: int) -> Sample:
@@ -53,16 +61,7 @@ class SampleRenderer:
 
     def render(self, scenes: Sequence[SampledScene]) -> list[Sample]:
         """Render samples together, which keeps a GPU busy; alone they are the same up to rounding."""
-        with self._timed("scene"):
-            requests = [one.request for one in scenes]
-            batch = batch_scenes([one.scene for one in scenes], self.device)
-        with self._timed("viewpoints"):
-            views = choose_viewpoints(batch, requests, self.options.size)
-        with self._timed("render"):
-            shadows = map_shadows(batch, views.points, views.point_scene)
-            cameras = views.reference, views.target
-            size, supersampling = self.options.size, self.options.supersampling
-            pairs = render_pairs(batch, self.textures, shadows, *cameras, size, supersampling)
+        pairs = self._render(scenes)
         with self._timed("truth"):
             correspondences = find_correspondences(pairs)
             samples = [
@@ -73,6 +72,26 @@ class SampleRenderer:
         with self._timed("photometry"):
             return [_photographed(sample, one.photometry_rng) for sample, one in zip(samples, scenes, strict=True)]
 
+    def render_batch(self, scenes: Sequence[SampledScene]) -> PairBatch:
+        """The pairs of the same samples as tensors that never leave the device, without photometry."""
+        pairs = self._render(scenes)
+        with self._timed("truth"):
+            return assemble_batch(pairs, find_correspondences(pairs), scenes)
+
+    def _render(self, sampled: Sequence[SampledScene]) -> RenderedPairs:
+        scenes = list({id(one.scene): one.scene for one in sampled}.values())
+        numbers = {id(scene): number for number, scene in enumerate(scenes)}
+        with self._timed("scene"):
+            batch = batch_scenes(scenes, self.device)
+        with self._timed("viewpoints"):
+            shown = [numbers[id(one.scene)] for one in sampled]
+            views = choose_viewpoints(batch, [one.request for one in sampled], shown, self.options.size)
+        with self._timed("render"):
+            shadows = map_shadows(batch, views.points, views.point_scene)
+            cameras = views.reference, views.target, views.scenes
+            size, supersampling = self.options.size, self.options.supersampling
+            return render_pairs(batch, self.textures, shadows, *cameras, size, supersampling)
+
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
         start = time.perf_counter()
@@ -82,17 +101,20 @@ class SampleRenderer:
         self.seconds[stage] += time.perf_counter() - start
 
 
-def open_renderer(options: SampleOptions, seed: int, device: str = "cpu") -> SampleRenderer:
+def open_renderer(options: SampleOptions, seed: int, device: str = "cpu", pairs_per_scene: int = 1) -> SampleRenderer:
     """A renderer with its textures loaded, and its mesh if options.scene names one.
 
     Raises:
         InputError: the folder of textures or the mesh cannot be used, or the device is not there.
     """
     require_device(device)
+    scenes: Sequence[Scene] = ()
     if options.scene is None:
-        return SampleRenderer(options, seed, torch.device(device), load_bank(options.textures))
-    scenes, textures = load_mesh_scenes(options.scene)
-    return SampleRenderer(options, seed, torch.device(device), make_bank(textures, ("mesh",) * len(textures)), scenes)
+        bank = load_bank(options.textures)
+    else:
+        scenes, textures = load_mesh_scenes(options.scene)
+        bank = make_bank(textures, ("mesh",) * len(textures))
+    return SampleRenderer(options, seed, torch.device(device), bank, scenes, pairs_per_scene)
 
 
 def _photographed(sample: Sample, rng: np.random.Generator) -> Sample:

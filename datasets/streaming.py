@@ -1,13 +1,14 @@
 """Batches of samples straight from the renderer, without a disk: what keeps a GPU busy."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from itertools import count, islice
 
 from datasets.engines import job_error, run_local, usable_cores
 from datasets.options import SampleOptions
-from datasets.pair_batch import PairBatch, arrays_of, collate
-from datasets.sample_renderer import open_renderer
+from datasets.pair_batch import PairBatch
+from datasets.sample_renderer import SampleRenderer, open_renderer
 from stitching.errors import require
 
 
@@ -18,21 +19,23 @@ def stream(
     device: str = "cpu",
     first: int = 0,
     workers: int | None = None,
+    pairs_per_scene: int = 8,
 ) -> Iterator[PairBatch]:
-    """Batches without end; batch k holds the samples first + k batch_size, ... of `parastitch generate`.
+    """Batches without end, without photometry; batch k holds the samples first + k batch_size, ...
 
     So `first` = k * batch_size continues a run that stopped after k batches, whatever `workers` is. This process
-    renders whole batches on the device; workers build the scenes ahead; photometry runs on the CPU of this process.
-    Workers end when the iterator is closed or dropped, and when this process ends. Scripts with workers need
-    `if __name__ == "__main__"`, as workers import them.
+    renders whole batches on the device; workers build the scenes ahead. Workers end when the iterator is closed or
+    dropped, and when this process ends. Scripts with workers need `if __name__ == "__main__"`, as workers import them.
 
     Args:
-        options: what the samples are like.
+        options: what the samples are like; their photometry and geometry are left out.
         seed: another one gives other samples; in distributed training each process takes its own.
         batch_size: samples in a batch.
         device: where to render, and where the tensors will be: cpu, cuda, cuda:1.
         first: index of the first sample.
         workers: processes; None: one less than usable cores; 0: this process builds the scenes too.
+        pairs_per_scene: samples with other viewpoints each that show the same scene; four scenes take turns. With 1,
+            the samples are those of `parastitch generate`.
 
     Raises:
         InputError: a number is impossible; from the first batch on: textures, mesh or device cannot be used.
@@ -43,18 +46,20 @@ def stream(
     require(batch_size >= 1, f"batch_size {batch_size}", "1 or above")
     require(first >= 0, f"first {first}", "0 or above")
     require(workers >= 0, f"workers {workers}", "0 or above")
-    return _render_batches(options, seed, batch_size, device, first, workers)
+    require(pairs_per_scene >= 1, f"pairs_per_scene {pairs_per_scene}", "1 or above")
+    opened = partial(open_renderer, options, seed, device, pairs_per_scene)
+    return _render_batches(opened, batch_size, first, workers)
 
 
 def _render_batches(
-    options: SampleOptions, seed: int, batch_size: int, device: str, first: int, workers: int
+    opened: Callable[[], SampleRenderer], batch_size: int, first: int, workers: int
 ) -> Iterator[PairBatch]:
-    renderer = open_renderer(options, seed, device)
+    renderer = opened()
     with closing(run_local(renderer.sample_scene, count(first), workers)) as scenes:
         while True:
             chosen = list(islice(scenes, batch_size))
             try:
-                batch = collate([arrays_of(sample) for sample in renderer.render(chosen)], device)
+                batch = renderer.render_batch(chosen)
             except Exception as error:
                 raise job_error(f"samples {chosen[0].index} to {chosen[-1].index}", error) from error
             yield batch

@@ -18,6 +18,7 @@ from datasets.scenes.scene import Kind, Light, Scene, Standpoint
 from datasets.textures.bank import TextureBank, make_bank
 
 CPU = torch.device("cpu")
+FIRST = torch.zeros(1, dtype=torch.int64)  # the scene that one camera sees
 EDGE = 1e-4  # of a triangle: nearer to its border, rounding decides whether a ray meets it
 DARK = (0.0, 0.0, 0.0)
 WHITE = (1.0, 1.0, 1.0)
@@ -135,7 +136,7 @@ def load(scenes: Scene | Sequence[Scene], bank: TextureBank) -> tuple[SceneBatch
 
 def make_pair(scene, reference, target, bank, options):
     """Rendered pair and sample of a scene from two known cameras."""
-    pairs = render_pairs(*load(scene, bank), reference, target, options.size, options.supersampling)
+    pairs = render_pairs(*load(scene, bank), reference, target, FIRST, options.size, options.supersampling)
     request = draw_request(options, scene.standpoint, np.random.default_rng(0))
     sampled = SampledScene(0, scene, request, np.random.default_rng(0))
     return pairs, assemble_sample(pairs, find_correspondences(pairs), 0, sampled, options.geometry)

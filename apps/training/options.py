@@ -51,6 +51,8 @@ class TrainOptions:
     and estimate their classical warp again."""
     photograph_share: float = 0.4
     """Share of the examples with ground truth that are photographs moved about, instead of generated scenes."""
+    pairs_per_scene: int = 8
+    """Pairs that are rendered of each scene that is generated while training, from other viewpoints each."""
     raw_share: float = 0.4
     """Share of the examples with ground truth whose pictures are not aligned but turned, scaled and shifted."""
     flow: str = PWM
@@ -118,7 +120,8 @@ class TrainOptions:
         w, h = self.size
         fits = all(side % MULTIPLE == 0 and MIN_SIDE <= side <= MAX_SIDE for side in (w, h))
         require(fits, f"--size {w} {h}", f"multiples of {MULTIPLE}, {MIN_SIDE} to {MAX_SIDE}")
-        for name in ("batch_size", "steps", "devices", "nodes", "validate_every", "save_every", "log_every"):
+        counts = ("batch_size", "pairs_per_scene", "steps", "devices", "nodes")
+        for name in (*counts, "validate_every", "save_every", "log_every"):
             self._require(name, getattr(self, name) >= 1, "1 or more")
         self._require("matching_steps", 0 <= self.matching_steps < self.steps, "fewer than --steps")
         for name in ("rate", "clip"):

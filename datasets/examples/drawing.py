@@ -14,11 +14,11 @@ from datasets.examples.windows import MAX_RESIDUAL
 from datasets.pair_batch import PairBatch
 from datasets.sample import Visibility
 from stitching.geometry.pixel_maps import Size
-from stitching.network.tensor_maps import pixel_xy
+from stitching.network.tensor_maps import halve, pixel_xy
 
 _SMOOTH = 0.5  # px: where nearest and interpolated warp differ by more, the warp jumps and is not interpolated
 _STEP = 8  # px between the pixels that an affine map is fitted to
-_MIN_BLUR, _MAX_BLUR = 0.3, 2.5  # px, sigma against aliasing: less is not seen, more is a fifth of the size
+_SHARPER = 0.25  # halvings by which pictures are shrunk less than windows do: interpolation blurs, too
 
 
 def draw_examples(pairs: PairBatch, transforms: WindowTransforms, size: Size, with_stitch: bool) -> ExampleBatch:
@@ -36,7 +36,7 @@ def draw_examples(pairs: PairBatch, transforms: WindowTransforms, size: Size, wi
     to_reference, to_target = transforms.reference, transforms.target
     reference, reference_valid = draw_pictures(pairs.reference.picture, to_reference, size)
     places, target_valid = _places(to_target, pairs.target.picture, size)
-    target = _at(_blurred(pairs.target.picture, to_target), places) * target_valid
+    target = _antialiased(pairs.target.picture, places, to_target) * target_valid
     residual, code = _true_residual(pairs, places, to_reference, target_valid)
     stitched, stitched_known = torch.zeros_like(target), torch.zeros_like(target_valid)
     if with_stitch:
@@ -59,22 +59,19 @@ def draw_examples(pairs: PairBatch, transforms: WindowTransforms, size: Size, wi
 
 
 def draw_pictures(pictures: Tensor, to_window: Tensor, size: Size) -> tuple[Tensor, Tensor]:
-    """Pictures (b, c, h, w) on windows (b, c, height, width), black beside them, and 1 where they are (b, 1, ...).
-
-    Interpolated linearly; blurred before by a Gaussian for the scale in their centres, so that they do not alias.
-    """
+    """Pictures (b, c, h, w) on windows (b, c, height, width), black beside them, and 1 where they are (b, 1, ...)."""
     places, valid = _places(to_window, pictures, size)
-    return _at(_blurred(pictures, to_window), places) * valid, valid
+    return _antialiased(pictures, places, to_window) * valid, valid
 
 
 def _draw_stitched(pairs: PairBatch, to_reference: Tensor, size: Size) -> tuple[Tensor, Tensor]:
-    """The true stitches on windows, and 1 where all that they are interpolated from is known."""
+    """The true stitches on windows, and 1 where they are known."""
     canvas = to_reference @ translation(pairs.origins.to(to_reference))
     places, _ = _places(canvas, pairs.stitched, size)
     on_canvas = (pairs.stitched_mask[:, None] > 0).to(pairs.stitched)
-    drawn = _at(torch.cat([_blurred(pairs.stitched, canvas), on_canvas], 1), places, beside="zeros")
-    known = (drawn[:, 3:] > 0.99).to(drawn)
-    return drawn[:, :3] * known, known
+    drawn = _antialiased(torch.cat([pairs.stitched * on_canvas, on_canvas], 1), places, canvas, beside="zeros")
+    known = (drawn[:, 3:] > 0.5).to(drawn)
+    return drawn[:, :3] / drawn[:, 3:].clamp_min(0.5) * known, known
 
 
 def _true_residual(
@@ -149,19 +146,20 @@ def _at(values: Tensor, places: Tensor, mode: str = "bilinear", beside: str = "b
     return functional.grid_sample(values, places.permute(0, 2, 3, 1), mode, beside, align_corners=False)
 
 
-def _blurred(pictures: Tensor, to_window: Tensor) -> Tensor:
-    """Pictures (b, c, h, w) without the detail that windows would alias: each blurred by a Gaussian of its own."""
-    b, c, h, w = pictures.shape
-    middle = to_window.new_tensor([(w - 1) / 2, (h - 1) / 2]).expand(b, 1, 2)
-    depth = move(middle, to_window)[1][:, 0]
+def _antialiased(pictures: Tensor, places: Tensor, to_window: Tensor, beside: str = "border") -> Tensor:
+    """As `_at`, of pictures shrunk beforehand as much as windows shrink them, so that they do not alias.
+
+    Trilinear: between the two of the sizes 1, 1/2 and 1/4 that fit the scale in the middle of the picture best.
+    """
+    sides = to_window.new_tensor(pictures.shape[:1:-1])
+    depth = move((sides - 1).expand(len(pictures), 1, 2) / 2, to_window)[1][:, 0]
     area = torch.linalg.det(to_window).abs() / depth.abs().clamp_min(1e-9) ** 3  # of a pixel's image there
-    sigma = (0.15 * (1 / area - 1)).clamp_min(0).sqrt().clamp_max(_MAX_BLUR).to(pictures)
-    if float(sigma.max()) < _MIN_BLUR:
-        return pictures
-    radius = int(torch.ceil(2.5 * sigma.max()))
-    steps = torch.arange(-radius, radius + 1, dtype=pictures.dtype, device=pictures.device)
-    kernel = torch.exp(-(steps**2) / (2 * sigma[:, None].clamp_min(1e-3) ** 2))  # (b, 2 radius + 1)
-    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(c, 0)[:, None]  # (b c, 1, 2 radius + 1)
-    padded = functional.pad(pictures, (radius,) * 4, mode="replicate").flatten(0, 1)[None]  # (1, b c, h, w)
-    rows = functional.conv2d(padded, kernel[:, :, None], groups=b * c)
-    return functional.conv2d(rows, kernel[..., None], groups=b * c).view(b, c, h, w)
+    level = (-area.clamp_min(1e-9).log2() / 2 - _SHARPER).clamp(0, 2).to(pictures)[:, None, None, None]
+    drawn, size = torch.zeros_like(places[:, :1]), 1
+    for number in range(int(level.max().ceil()) + 1):
+        weight = (1 - (level - number).abs()).clamp_min(0)
+        if bool(weight.any()):
+            ratio = (sides / size / sides.new_tensor(pictures.shape[:1:-1])).to(places)  # below 1 if a side was odd
+            drawn = drawn + weight * _at(pictures, (places + 1) * ratio.view(2, 1, 1) - 1, beside=beside)
+        pictures, size = halve(pictures), 2 * size
+    return drawn

@@ -1,4 +1,4 @@
-"""The batch renderer: ray-casts and shades one film of each of many scenes at once, on a CPU or a GPU."""
+"""The batch renderer: ray-casts and shades films of many scenes at once, on a CPU or a GPU."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ Sizes = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, eq=False)
 class Rendering:
-    """A rendered film of each of b scenes, and what the rays through its pixels' centres hit."""
+    """b rendered films, and what the rays through its pixels' centres hit."""
 
     cameras: Cameras  # b
     sizes: Sizes  # (width, height) px of each film
@@ -28,10 +28,16 @@ class Rendering:
 
 
 def render(
-    batch: SceneBatch, textures: Textures, shadows: ShadowMaps, cameras: Cameras, sizes: Sizes, supersampling: int
+    batch: SceneBatch,
+    textures: Textures,
+    shadows: ShadowMaps,
+    cameras: Cameras,
+    scenes: Tensor,
+    sizes: Sizes,
+    supersampling: int,
 ) -> Rendering:
-    """Render one film of (width, height) px in each scene, with supersampling^2 rays a pixel."""
-    tiles = cut_into_tiles(batch, cameras.films(torch.arange(len(sizes), device=batch.device), sizes))
+    """Render films of (width, height) px, one for each camera, in scenes (v,), with supersampling^2 rays a pixel."""
+    tiles = cut_into_tiles(batch, cameras.films(scenes, sizes))
     shader = Shader(batch, textures, shadows, cameras, tiles, supersampling)
     order = torch.argsort(tiles.count, descending=True)
     points = torch.cat([shader.points, tile_pixels(batch.device)])

@@ -33,18 +33,19 @@ def render_pairs(
     shadows: ShadowMaps,
     reference: Cameras,
     target: Cameras,
+    scenes: Tensor,
     size: tuple[int, int],
     supersampling: int,
 ) -> RenderedPairs:
-    """Render one pair of pictures of `size` (width, height) px in each scene."""
-    target_rendering = render(batch, textures, shadows, target, (size,) * len(target.rotation), supersampling)
+    """Render pairs of pictures of `size` (width, height) px, one for each two cameras, in scenes (b,)."""
+    target_rendering = render(batch, textures, shadows, target, scenes, (size,) * len(scenes), supersampling)
     hits = target_rendering.hits
     pixels, depth = project(reference.projection, hits.points, hits.slices)
     boxes = [_canvas_box(pixels[:, part][:, depth[part] > 0], size) for part in hits.slices]
     origins = tuple((left, top) for left, top, _, _ in boxes)
     canvas_sizes = tuple((right - left, bottom - top) for left, top, right, bottom in boxes)
     cameras = reference.with_pixel_grid(torch.tensor(origins, dtype=torch.float64, device=batch.device))
-    canvas = render(batch, textures, shadows, cameras, canvas_sizes, supersampling)
+    canvas = render(batch, textures, shadows, cameras, scenes, canvas_sizes, supersampling)
     return RenderedPairs(batch, reference, target_rendering, canvas, size, origins)
 
 

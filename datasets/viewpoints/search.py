@@ -29,10 +29,11 @@ _REJECTED = 100.0  # added to the misfit of targets that are blocked, see nothin
 
 @dataclass(frozen=True, eq=False)
 class Viewpoints:
-    """The chosen cameras of b scenes."""
+    """The chosen cameras of b pairs."""
 
     reference: Cameras
     target: Cameras
+    scenes: Tensor  # (b,) int64, the scene of each pair
     points: Tensor  # (q, 3) world points in view, which shadow maps have to cover
     point_scene: Tensor  # (q,) which scene each belongs to
 
@@ -75,15 +76,17 @@ class _Trial:
     misfit: Tensor  # (b,)
 
 
-def choose_viewpoints(batch: SceneBatch, requests: Sequence[CameraRequest], size: tuple[int, int]) -> Viewpoints:
-    """Find a pair of cameras for each scene's request; pictures are (width, height) px."""
+def choose_viewpoints(
+    batch: SceneBatch, requests: Sequence[CameraRequest], scenes: Sequence[int], size: tuple[int, int]
+) -> Viewpoints:
+    """Find a pair of cameras for each request, in the scene of that number; pictures are (width, height) px."""
     unsolved = list(range(len(requests)))
     best: dict[int, tuple[float, Cameras, Cameras, Tensor]] = {}
     for attempt in range(ATTEMPTS):
         goal = _make_goal([requests[i] for i in unsolved], attempt, size, batch.device)
-        scenes = torch.tensor(unsolved, device=batch.device)
-        cloud = cast_cloud(batch, goal.reference, scenes, size)
-        target, misfit = _search(batch, goal, cloud, scenes)
+        searched = torch.tensor([scenes[i] for i in unsolved], device=batch.device)
+        cloud = cast_cloud(batch, goal.reference, searched, size)
+        target, misfit = _search(batch, goal, cloud, searched)
         for k, i in enumerate(unsolved):
             if i not in best or misfit[k] < best[i][0]:
                 best[i] = float(misfit[k]), goal.reference[[k]], target[[k]], near_points(cloud.points[k])
@@ -91,12 +94,14 @@ def choose_viewpoints(batch: SceneBatch, requests: Sequence[CameraRequest], size
         if not unsolved:
             break
     _, reference, target_of, points = zip(*(best[i] for i in range(len(requests))), strict=True)
-    counts = torch.tensor([len(some) for some in points])
+    counts = torch.tensor([len(some) for some in points], device=batch.device)
+    shown = torch.tensor(scenes, device=batch.device)
     return Viewpoints(
         concatenate(*reference),
         concatenate(*target_of),
+        shown,
         torch.cat(points),
-        torch.repeat_interleave(counts).to(batch.device),
+        shown.repeat_interleave(counts),
     )
 
 

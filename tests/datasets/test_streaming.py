@@ -24,9 +24,9 @@ from stitching.errors import InputError, JobError
 OPTIONS = SampleOptions(size=(64, 48), supersampling=1)
 
 
-def open_small(options: SampleOptions, seed: int, device: str = "cpu") -> SampleRenderer:
+def open_small(options: SampleOptions, seed: int, device: str = "cpu", pairs_per_scene: int = 1) -> SampleRenderer:
     """The real renderer with a bank that is there at once."""
-    return SampleRenderer(options, seed, torch.device(device), small_bank())
+    return SampleRenderer(options, seed, torch.device(device), small_bank(), (), pairs_per_scene)
 
 
 @pytest.fixture
@@ -55,18 +55,18 @@ def equal(first: PairBatch, second: PairBatch) -> bool:
 
 
 def test_batches_hold_the_samples_of_the_renderer(small: None) -> None:
-    batch = next(stream(OPTIONS, 5, 2, first=3, workers=0))
+    batch = next(stream(OPTIONS, 5, 2, first=3, workers=0, pairs_per_scene=1))
     renderer = open_small(OPTIONS, 5)
     assert batch.indices == (3, 4)
     for number, sample in enumerate(renderer.render([renderer.sample_scene(index) for index in (3, 4)])):
         for view, batched in ((sample.reference, batch.reference), (sample.target, batch.target)):
-            np.testing.assert_array_equal((batched.picture[number] * 255).round().permute(1, 2, 0), view.picture)
+            np.testing.assert_array_equal((batched.picture[number] * 255).round().permute(1, 2, 0), view.clean)
             np.testing.assert_array_equal(batched.warp[number].permute(1, 2, 0), view.warp)
             np.testing.assert_array_equal(batched.mask[number], view.mask)
         rows, columns = sample.stitched_mask.shape
         stitched = (batch.stitched[number, :, :rows, :columns] * 255).round().permute(1, 2, 0)
-        np.testing.assert_array_equal(stitched, sample.stitched)
-        np.testing.assert_array_equal(batch.stitched_mask[number, :rows, :columns], sample.stitched_mask)
+        np.testing.assert_array_equal(stitched, sample.clean_stitched)
+        np.testing.assert_array_equal(batch.stitched_mask[number, :rows, :columns], sample.stitched_mask | 4)
         assert tuple(batch.origins[number].tolist()) == sample.origin
         np.testing.assert_array_equal(batch.segments[batch.owner == number], sample.segments)
         np.testing.assert_allclose(batch.fundamental[number], sample.facts["fundamental"], rtol=1e-6)
@@ -85,6 +85,32 @@ def test_batch_agrees_with_itself(small: None) -> None:
         lines = batch.fundamental[number] @ torch.stack([columns.float(), rows.float(), ones])
         distance = (torch.cat([places, ones[None]]) * lines).sum(0).abs() / lines[:2].norm(dim=0)
         assert float(distance.max()) < 0.01
+
+
+def test_pairs_of_a_scene_differ_and_scenes_take_turns(small: None) -> None:
+    sampler = open_small(OPTIONS, 1, pairs_per_scene=3).sample_scene
+    samples = [sampler(index) for index in range(13)]
+    shown = [samples[:12].index(next(s for s in samples if s.scene is one.scene)) for one in samples[:12]]
+    assert shown == [0, 1, 2, 3] * 3
+    requests = [one.request for one in samples[0:12:4]]
+    assert len({request.overlap for request in requests}) == len({float(r.eyes[0, 0]) for r in requests}) == 3
+    alone = open_small(OPTIONS, 1, pairs_per_scene=3).sample_scene(9)  # whatever was asked for before
+    np.testing.assert_array_equal(alone.scene.corners, samples[9].scene.corners)
+    np.testing.assert_array_equal(alone.request.eyes, samples[9].request.eyes)
+
+
+def test_pairs_of_one_scene_are_rendered_together(small: None) -> None:
+    """As they are one by one, up to rounding: shadow maps cover all of them."""
+    renderer = open_small(OPTIONS, 2, pairs_per_scene=2)
+    scenes = [renderer.sample_scene(index) for index in (0, 4)]
+    together = renderer.render_batch(scenes)
+    assert not torch.equal(together.target.picture[0], together.target.picture[1])
+    for number, scene in enumerate(scenes):
+        alone = renderer.render_batch([scene])
+        assert torch.equal(alone.target.mask[0], together.target.mask[number])
+        assert float((alone.target.warp[0] - together.target.warp[number]).abs().max()) < 1e-2
+        difference = (alone.target.picture[0] - together.target.picture[number]).abs()
+        assert float((difference < 0.02).float().mean()) > 0.95
 
 
 def test_canvases_are_padded_with_nothing() -> None:
@@ -136,6 +162,7 @@ def test_refused_textures_are_an_input_error(tmp_path: Path) -> None:
         ({"seed": -1}, "seed -1"),
         ({"first": -1}, "first -1"),
         ({"workers": -1}, "workers -1"),
+        ({"pairs_per_scene": 0}, "pairs_per_scene 0"),
     ],
 )
 def test_impossible_numbers_are_refused_at_once(changes: dict[str, int], words: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,6 @@ from datasets.examples.example import Example
 from datasets.examples.lessons import LessonOptions, teach
 from datasets.moved_photographs.pairs import MovedPhotographs
 from datasets.options import SampleOptions
-from datasets.pair_batch import PairArrays
 from datasets.photometry.windows import Windows, photograph_windows
 
 
@@ -25,7 +25,7 @@ class Prepared:
 
     number: int  # of the batch among those of its kind, of all ranks
     indices: tuple[int, ...]  # of the examples of --pairs
-    pairs: list[PairArrays]  # stored or rendered, with ground truth
+    pairs: Any  # stored pairs, or scenes to render
     photographed: list[Example] | None  # of --pairs: nothing else is in the batch
 
 
@@ -100,7 +100,7 @@ def _photographs(options: TrainOptions, device: torch.device) -> MovedPhotograph
 def _truth(options: TrainOptions) -> tuple[StoredPairs | GeneratedPairs, EpochOrder | None]:
     """Where pairs with ground truth come from, and their order; None: in the order of their indices."""
     if options.data is None:
-        return GeneratedPairs(sample_options(options), options.seed), None
+        return GeneratedPairs(sample_options(options), options.seed, options.pairs_per_scene), None
     return StoredPairs(options.data), EpochOrder(tuple(lookup(options.data).indices), options.seed)
 
 

@@ -14,6 +14,7 @@ import torch
 from datasets.options import SampleOptions
 from datasets.pair_batch import PairArrays, PairBatch, arrays_of, collate
 from datasets.sample_renderer import SampleRenderer, open_renderer
+from datasets.scene_sampler import SampledScene
 from datasets.storage.lookup import SampleLookup
 
 
@@ -40,21 +41,25 @@ def lookup(folder: Path) -> SampleLookup:
 
 @dataclass(frozen=True)
 class GeneratedPairs:
-    """Pairs that are rendered when they are asked for: sample `index` of a seed."""
+    """Pairs that are rendered when they are asked for: sample `index` of a seed, several of each scene."""
 
     options: SampleOptions
     seed: int
+    pairs_per_scene: int
 
-    def prepare(self, indices: Sequence[int]) -> list[PairArrays]:
-        """Render pairs; textures are loaded at the first one."""
-        return [arrays_of(renderer(self.options, self.seed)(index)) for index in indices]
+    def prepare(self, indices: Sequence[int]) -> list[SampledScene]:
+        """Build the scenes; textures are loaded at the first ones."""
+        return [self._renderer("cpu").sample_scene(index) for index in indices]
 
-    def finish(self, prepared: list[PairArrays], device: torch.device) -> PairBatch:
-        """Put them on the device."""
-        return collate(prepared, device)
+    def finish(self, prepared: list[SampledScene], device: torch.device) -> PairBatch:
+        """Render the pairs on the device."""
+        return self._renderer(str(device)).render_batch(prepared)
+
+    def _renderer(self, device: str) -> SampleRenderer:
+        return renderer(self.options, self.seed, device, self.pairs_per_scene)
 
 
-@lru_cache(maxsize=2)
-def renderer(options: SampleOptions, seed: int) -> SampleRenderer:
-    """A renderer on the CPU."""
-    return open_renderer(options, seed)
+@lru_cache(maxsize=3)
+def renderer(options: SampleOptions, seed: int, device: str = "cpu", pairs_per_scene: int = 1) -> SampleRenderer:
+    """A renderer of this process."""
+    return open_renderer(options, seed, device, pairs_per_scene)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from worlds import CPU, DARK, WHITE, bank_of, box, camera, load, make_scene, plain, soft, square
+from worlds import CPU, DARK, FIRST, WHITE, bank_of, box, camera, load, make_scene, plain, soft, square
 
 from datasets.rendering.batch_renderer import render
 from datasets.rendering.cameras import concatenate
@@ -16,7 +16,7 @@ WALL_LIGHT = (1.25,) * 3  # a wall sees 0.8 of the sky
 
 def render_one(scene, bank, view, supersampling=1, size=SIZE):
     """Picture and rendering of one scene."""
-    rendering = render(*load(scene, bank), view, (size,), supersampling)
+    rendering = render(*load(scene, bank), view, FIRST, (size,), supersampling)
     return rendering.pictures[0].numpy(), rendering
 
 
@@ -88,7 +88,7 @@ def test_many_films_give_the_same_as_each_alone():
     bank = bank_of(soft(16), soft(16, seed=1))
     views = [camera((0.1 * i, -0.5, 0), (0.2 * i, 0.8, 5), 60, SIZE) for i in range(4)]
     sizes, chosen = (SIZE, (17, 33), (8, 8), (25, 19)), (1, 0, 2, 0)
-    together = render(*load([scenes[k] for k in chosen], bank), concatenate(*views), sizes, 2)
+    together = render(*load([scenes[k] for k in chosen], bank), concatenate(*views), torch.arange(4), sizes, 2)
     assert together.pictures[0].device == CPU
     for k, number in enumerate(chosen):
         alone, rendering = render_one(scenes[number], bank, views[k], 2, sizes[k])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from worlds import DARK, ball, bank_of, camera, load, make_scene, plain, soft, square
+from worlds import DARK, FIRST, ball, bank_of, camera, load, make_scene, plain, soft, square
 
 from datasets.rendering.batch_renderer import render
 
@@ -15,7 +15,7 @@ FLOOR = square((0, 1.5, 5), (6, 0, 0), (0, 0, 6))  # its upper side up
 
 def render_one(scene, bank, view, supersampling=1, size=SIZE):
     """Picture, and the world points (h, w, 4) that its pixels show."""
-    rendering = render(*load(scene, bank), view, (size,), supersampling)
+    rendering = render(*load(scene, bank), view, FIRST, (size,), supersampling)
     return rendering.pictures[0].numpy(), rendering.hits.points.T.reshape(size[1], size[0], 4).numpy()
 
 

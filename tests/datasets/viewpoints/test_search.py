@@ -32,7 +32,7 @@ def choose(options, seeds):
     """Requests and viewpoints in the hall."""
     scene = hall()
     requests = [draw_request(options, scene.standpoint, np.random.default_rng(seed)) for seed in seeds]
-    return requests, choose_viewpoints(batch_scenes([scene] * len(requests), CPU), requests, SIZE)
+    return requests, choose_viewpoints(batch_scenes([scene], CPU), requests, [0] * len(requests), SIZE)
 
 
 def test_samples_have_the_overlap_and_parallax_that_was_asked_for():
@@ -126,7 +126,7 @@ def test_cameras_do_not_move_through_walls():
     options = replace(OPTIONS, overlap=(0.3, 0.4), parallax=(20, 20))
     requests = [draw_request(options, s.standpoint, np.random.default_rng(k)) for k, s in enumerate(scenes)]
     batch = batch_scenes(scenes, CPU)
-    views = choose_viewpoints(batch, requests, SIZE)
+    views = choose_viewpoints(batch, requests, range(len(requests)), SIZE)
     assert not path_crosses_surface(batch, torch.arange(3), views.reference.centre, views.target.centre).any()
 
 
@@ -137,7 +137,7 @@ def test_a_wall_beside_the_camera_is_avoided():
     stand = Standpoint(np.zeros((2, 3), np.float32), np.float32([[-0.2, 0, 5], [0.2, 0, 5]]))
     options = replace(OPTIONS, baseline=(1.0, 0.0, 0.0), parallax=(6, 10), fov=(50, 60))
     requests = [draw_request(options, stand, np.random.default_rng(seed)) for seed in range(6)]
-    views = choose_viewpoints(batch_scenes([scene] * 6, CPU), requests, SIZE)
+    views = choose_viewpoints(batch_scenes([scene], CPU), requests, [0] * 6, SIZE)
     assert sum(request.directions[0, 0] > 0 for request in requests) > 1  # those that would go there at once
     assert all((request.directions[:, 0] < 0).any() for request in requests)
     assert (views.target.centre[:, 0] < 0.1).all()
