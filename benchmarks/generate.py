@@ -21,7 +21,7 @@ from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
 
 SIZES = (320, 256), (640, 512)  # px
-BATCH = 16  # pairs that a GPU renders together
+BATCH = 64  # pairs that a GPU renders together
 
 
 def main() -> None:

@@ -2,12 +2,12 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -31,9 +31,11 @@ from stitching.io.files import check_folder
 OpenRenderer = Callable[[SampleOptions, int, str], "Renderer"]  # of options, seed, device; is pickled
 SampleProgress = Callable[[int, int], None]  # samples done, samples in total
 
+GPU_BATCH = 16  # samples that a GPU renders together
+
 
 class Renderer(Protocol):
-    """Makes sample `index`; datasets.sample_renderer.SampleRenderer, for one."""
+    """Makes samples by their indices; datasets.sample_renderer.SampleRenderer, for one."""
 
     @property
     def checksum(self) -> str:
@@ -43,7 +45,7 @@ class Renderer(Protocol):
     def seconds(self) -> Mapping[str, float]:
         """Stage -> seconds spent in it so far."""
 
-    def __call__(self, index: int) -> Sample:
+    def samples(self, indices: Sequence[int]) -> list[Sample]:
         """The same index gives the same sample."""
 
 
@@ -160,12 +162,22 @@ def _results(
 ) -> Generator["_TaskResult", None, None]:
     if not missing:
         return
-    indices = chain.from_iterable(todo)
+    indices, together = chain.from_iterable(todo), 1 if job.device == "cpu" else GPU_BATCH
+    batches = iter(lambda: _Indices(islice(indices, together)), ())
     if job.engine == "ray":
-        yield from run_ray(task, indices, job.device)
+        results = run_ray(task, batches, job.device)
     else:
         default = usable_cores() if job.device == "cpu" else 1
-        yield from run_local(task, indices, min(job.jobs or default, missing))
+        results = run_local(task, batches, min(job.jobs or default, missing))
+    with closing(results):
+        yield from chain.from_iterable(results)
+
+
+class _Indices(tuple[int, ...]):
+    """Samples that are rendered together."""
+
+    def __str__(self) -> str:
+        return str(self[0]) if len(self) == 1 else f"{self[0]} to {self[-1]}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +189,7 @@ class _TaskResult:
 
 @dataclass(frozen=True)
 class _SampleTask:
-    """Renders and encodes sample `index`, in whatever process."""
+    """Renders samples together and encodes them, in whatever process."""
 
     options: SampleOptions
     seed: int
@@ -185,17 +197,19 @@ class _SampleTask:
     shards: bool
     open_renderer: OpenRenderer
 
-    def __call__(self, index: int) -> _TaskResult:
+    def __call__(self, indices: _Indices) -> list[_TaskResult]:
         start = time.perf_counter()
         renderer = _open_once(self.open_renderer, self.options, self.seed, self.device)
         opened = time.perf_counter()
         before = dict(renderer.seconds)
-        sample = renderer(index)
+        samples = renderer.samples(indices)
         rendered = time.perf_counter()
-        encoded = encode_sample(sample, self.options, shard_path if self.shards else folder_path)
+        path = shard_path if self.shards else folder_path
+        encoded = [encode_sample(sample, self.options, path) for sample in samples]
         stages = {stage: seconds - before.get(stage, 0.0) for stage, seconds in renderer.seconds.items()}
         stages = {"open": opened - start} | stages | {"encode": time.perf_counter() - rendered}
-        return _TaskResult(encoded, renderer.checksum, stages)
+        each = {stage: seconds / len(indices) for stage, seconds in stages.items()}
+        return [_TaskResult(sample, renderer.checksum, each) for sample in encoded]
 
 
 @lru_cache(maxsize=1)  # a process makes many samples

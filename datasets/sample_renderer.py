@@ -23,8 +23,10 @@ from datasets.scene_sampler import SampledScene, SceneSampler
 from datasets.scenes.mesh_file import load_mesh_scenes
 from datasets.scenes.scene import Scene
 from datasets.textures.bank import TextureBank, checksum, load_bank, make_bank
-from datasets.viewpoints.search import choose_viewpoints
+from datasets.viewpoints.search import MAX_MISFIT, choose_viewpoints
 from stitching.network.devices import require_device
+
+_LOOSE = 4.0  # misfit of viewpoints that training takes: it needs many pairs, not exact figures
 
 
 class SampleRenderer:
@@ -55,13 +57,17 @@ class SampleRenderer:
 
     def __call__(self, index: int) -> Sample:
         """Make one sample."""
+        return self.samples([index])[0]
+
+    def samples(self, indices: Sequence[int]) -> list[Sample]:
+        """Make samples together."""
         with self._timed("scene"):
-            scene = self.sample_scene(index)
-        return self.render([scene])[0]
+            scenes = [self.sample_scene(index) for index in indices]
+        return self.render(scenes)
 
     def render(self, scenes: Sequence[SampledScene]) -> list[Sample]:
         """Render samples together, which keeps a GPU busy; alone they are the same up to rounding."""
-        pairs = self._render(scenes)
+        pairs = self._render(scenes, MAX_MISFIT)
         with self._timed("truth"):
             correspondences = find_correspondences(pairs)
             samples = [
@@ -74,18 +80,18 @@ class SampleRenderer:
 
     def render_batch(self, scenes: Sequence[SampledScene]) -> PairBatch:
         """The pairs of the same samples as tensors that never leave the device, without photometry."""
-        pairs = self._render(scenes)
+        pairs = self._render(scenes, _LOOSE)
         with self._timed("truth"):
             return assemble_batch(pairs, find_correspondences(pairs), scenes)
 
-    def _render(self, sampled: Sequence[SampledScene]) -> RenderedPairs:
+    def _render(self, sampled: Sequence[SampledScene], max_misfit: float) -> RenderedPairs:
         scenes = list({id(one.scene): one.scene for one in sampled}.values())
         numbers = {id(scene): number for number, scene in enumerate(scenes)}
         with self._timed("scene"):
             batch = batch_scenes(scenes, self.device)
         with self._timed("viewpoints"):
             shown = [numbers[id(one.scene)] for one in sampled]
-            views = choose_viewpoints(batch, [one.request for one in sampled], shown, self.options.size)
+            views = choose_viewpoints(batch, [one.request for one in sampled], shown, self.options.size, max_misfit)
         with self._timed("render"):
             shadows = map_shadows(batch, views.points, views.point_scene)
             cameras = views.reference, views.target, views.scenes

@@ -1,6 +1,7 @@
 """Valid samples without ray casting, at no cost, each from its index alone."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ class FakeRenderer:
         self.options, self.seed = options, seed
         self.checksum = "0123abcd"
         self.seconds = {"scene": 0.0, "render": 0.0}
+
+    def samples(self, indices: Sequence[int]) -> list[Sample]:
+        return [self(index) for index in indices]
 
     def __call__(self, index: int) -> Sample:
         _break(index)
@@ -83,7 +87,7 @@ def open_fake(options: SampleOptions, seed: int, device: str = "cpu") -> FakeRen
 
 def without_processes(patch: pytest.MonkeyPatch) -> None:
     """Let `generate` compute in this process: workers take a second to start."""
-    patch.setattr("datasets.generate.run_local", lambda task, indices, processes: map(task, indices))
+    patch.setattr("datasets.generate.run_local", lambda task, indices, processes: (task(i) for i in indices))
 
 
 def contents(folder: Path) -> dict[str, Any]:

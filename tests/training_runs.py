@@ -23,9 +23,9 @@ SIZE = 64, 64
 MODULES = ["backbone", *(f"warping.{name}" for name, _ in StitchingNetwork().warping.named_children()), "generating"]
 
 
-def open_small(options, seed, device="cpu"):
+def open_small(options, seed, device="cpu", pairs_per_scene=1):
     """The real renderer with textures that need no loading."""
-    return SampleRenderer(options, seed, CPU, gentle_bank())
+    return SampleRenderer(options, seed, CPU, gentle_bank(), (), pairs_per_scene)
 
 
 def write_data(folder, count, opening=open_small, **more):

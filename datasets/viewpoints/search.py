@@ -23,7 +23,7 @@ from datasets.viewpoints.candidates import (
 _COARSE_STEPS = 7  # baselines, and as many turns, of the first grid; then:
 _FINE_STEPS = 5
 _CLEARANCE = 0.2  # m that must be free beyond the target
-_MAX_MISFIT = 1.0  # no further attempt below it: an error of 5 % of overlap, or of a fifth of parallax
+MAX_MISFIT = 1.0  # no further attempt below it: an error of 5 % of overlap, or of a fifth of parallax
 _REJECTED = 100.0  # added to the misfit of targets that are blocked, see nothing or are behind a wall
 
 
@@ -77,20 +77,27 @@ class _Trial:
 
 
 def choose_viewpoints(
-    batch: SceneBatch, requests: Sequence[CameraRequest], scenes: Sequence[int], size: tuple[int, int]
+    batch: SceneBatch,
+    requests: Sequence[CameraRequest],
+    scenes: Sequence[int],
+    size: tuple[int, int],
+    max_misfit: float = MAX_MISFIT,
 ) -> Viewpoints:
-    """Find a pair of cameras for each request, in the scene of that number; pictures are (width, height) px."""
+    """Find a pair of cameras for each request, in the scene of that number; pictures are (width, height) px.
+
+    max_misfit: cameras that are nearer to their request than this are taken; a larger one takes less time.
+    """
     unsolved = list(range(len(requests)))
     best: dict[int, tuple[float, Cameras, Cameras, Tensor]] = {}
     for attempt in range(ATTEMPTS):
         goal = _make_goal([requests[i] for i in unsolved], attempt, size, batch.device)
         searched = torch.tensor([scenes[i] for i in unsolved], device=batch.device)
         cloud = cast_cloud(batch, goal.reference, searched, size)
-        target, misfit = _search(batch, goal, cloud, searched)
+        target, misfit = _search(batch, goal, cloud, searched, max_misfit)
         for k, i in enumerate(unsolved):
             if i not in best or misfit[k] < best[i][0]:
                 best[i] = float(misfit[k]), goal.reference[[k]], target[[k]], near_points(cloud.points[k])
-        unsolved = [i for i in unsolved if best[i][0] > _MAX_MISFIT]
+        unsolved = [i for i in unsolved if best[i][0] > max_misfit]
         if not unsolved:
             break
     _, reference, target_of, points = zip(*(best[i] for i in range(len(requests))), strict=True)
@@ -134,12 +141,14 @@ def _rotation(axis: Tensor, angle: Tensor) -> Tensor:
     return torch.eye(3, dtype=axis.dtype, device=axis.device) + sine * skew + versine * (skew @ skew)
 
 
-def _search(batch: SceneBatch, goal: _Goal, cloud: PointCloud, scenes: Tensor) -> tuple[Cameras, Tensor]:
+def _search(
+    batch: SceneBatch, goal: _Goal, cloud: PointCloud, scenes: Tensor, max_misfit: float
+) -> tuple[Cameras, Tensor]:
     """The best target for each reference and its misfit (b,)."""
     baseline, turn = torch.log10(cloud.distance)[:, None] - 1.2, 0.3 * goal.fov[:, None]
     baseline, turn, predicted = _refine(goal, cloud, baseline, turn, (1.0, 0.25, 0.06))
     first = _try(batch, goal, cloud, scenes, baseline, turn)
-    good = first.misfit < _MAX_MISFIT
+    good = first.misfit < max_misfit
     if bool(good.all()):
         return first.target, first.misfit
     # The cloud has holes: search again with a goal corrected by what the prediction was wrong by.

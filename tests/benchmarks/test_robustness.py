@@ -154,9 +154,9 @@ def test_sets_are_generated_once(tmp_path, monkeypatch):
     generated = []
 
     def run_here(task, indices, processes):
-        for index in indices:
-            generated.append(index)
-            yield task(index)
+        for some in indices:
+            generated.extend(some)
+            yield task(some)
 
     monkeypatch.setattr(generate_module, "run_local", run_here)
     monkeypatch.setitem(robustness_conditions.SETS, "clean", SampleSet(open_renderer=open_fake))

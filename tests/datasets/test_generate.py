@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from fake_renderer import BREAKING, FakeRenderer, contents, open_fake, without_p
 
 from datasets.generate import GenerateJob, Report, generate
 from datasets.options import SampleOptions
+from datasets.sample import Sample
 from datasets.storage.reading import read_records
 from datasets.storage.shards import _OpenShard
 from datasets.storage.verify import verify
@@ -118,6 +119,24 @@ def test_parts_add_up_to_the_data_set(tmp_path: Path) -> None:
     assert first == second
     assert lines["meta.jsonl"] == lines["meta-000000-000004.jsonl"] + lines["meta-000004-000007.jsonl"]
     assert not list(verify(parts.output))
+
+
+def test_a_gpu_makes_samples_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_process: None) -> None:
+    """The last one is smaller; the data set is the same."""
+    monkeypatch.setattr("datasets.generate.GPU_BATCH", 4)
+    asked: list[list[int]] = []
+    samples = FakeRenderer.samples
+
+    def noted(renderer: FakeRenderer, indices: Sequence[int]) -> list[Sample]:
+        asked.append(list(indices))
+        return samples(renderer, indices)
+
+    monkeypatch.setattr(FakeRenderer, "samples", noted)
+    generate(OPTIONS, GenerateJob(tmp_path / "gpu", 6, device="cuda"), open_fake)
+    assert asked == [[0, 1, 2, 3], [4, 5]]
+    generate(OPTIONS, GenerateJob(tmp_path / "cpu", 6), open_fake)
+    assert asked[2:] == [[index] for index in range(6)]
+    assert contents(tmp_path / "gpu") == contents(tmp_path / "cpu")
 
 
 def test_report_counts_what_was_done(tmp_path: Path) -> None:
