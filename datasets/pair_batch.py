@@ -19,23 +19,19 @@ _MULTIPLE = 8  # px; sides of the canvas are multiples of it
 
 
 @dataclass(frozen=True, eq=False)
-class PairView:
-    """One of the two pictures of b pairs. Points are px; (0, 0) is the centre of the first pixel."""
-
-    picture: Tensor  # (b, 3, h, w) float32 BGR, 0 .. 1
-    warp: Tensor  # (b, 2, h, w) float32 x, y of every pixel on the plane of the other picture; finite
-    mask: Tensor  # (b, h, w) uint8 datasets.sample.Visibility
-
-
-@dataclass(frozen=True, eq=False)
 class PairBatch:
-    """b pairs of pictures of one size with their ground truth, all tensors on one device."""
+    """b pairs of pictures of one size with their ground truth, all tensors on one device.
+
+    Points are px; (0, 0) is the centre of the first pixel.
+    """
 
     indices: tuple[int, ...]  # of the samples in their source
-    reference: PairView  # its warp goes to the target's plane
-    target: PairView  # its warp goes to the reference's plane
+    reference: Tensor  # (b, 3, h, w) float32 BGR, 0 .. 1
+    target: Tensor  # (b, 3, h, w)
+    warp: Tensor  # (b, 2, h, w) float32 x, y of every target pixel on the reference's plane; finite
+    mask: Tensor  # (b, h, w) uint8 datasets.sample.Visibility of the target's pixels
     stitched: Tensor  # (b, 3, hc, wc) float32 BGR, 0 .. 1, in the reference's tone; black right of and below a canvas
-    stitched_mask: Tensor  # (b, hc, wc) uint8, bit 1: in the reference picture, 2: seen by the target, 4: on a canvas
+    stitched_known: Tensor  # (b, hc, wc) bool, on the canvas
     origins: Tensor  # (b, 2) int64, reference pixel (x, y) at canvas (0, 0)
     fundamental: Tensor  # (b, 3, 3) float32, x_reference^T F x_target = 0; all zeros: there is none
     segments: Tensor  # (k, 2, 2, 2) float32 straight edges, as datasets.sample.Sample.segments
@@ -48,10 +44,9 @@ class PairArrays:
 
     index: int
     pictures: tuple[Pixels, Pixels]  # reference, target: (h, w, 3) BGR
-    warps: tuple[Floats, Floats]  # (h, w, 2) px
-    masks: tuple[Pixels, Pixels]  # (h, w) Visibility
+    warp: Floats  # (h, w, 2) px, of the target
+    mask: Pixels  # (h, w) Visibility of the target
     stitched: Pixels  # (hc, wc, 3) BGR
-    stitched_mask: Pixels  # (hc, wc) as datasets.sample.Sample
     origin: tuple[int, int]
     fundamental: Doubles  # (3, 3)
     segments: Floats  # (k, 2, 2, 2)
@@ -65,10 +60,9 @@ def arrays_of(sample: Sample | StoredSample) -> PairArrays:
     return PairArrays(
         index=record.index,
         pictures=(pictures[0], pictures[1]),
-        warps=(both[0].warp, both[1].warp),
-        masks=(both[0].mask, both[1].mask),
+        warp=views.target.warp,
+        mask=views.target.mask,
         stitched=views.stitched if views.clean_stitched is None else views.clean_stitched,
-        stitched_mask=views.stitched_mask,
         origin=record.origin,
         fundamental=np.asarray(record.facts["fundamental"], np.float64),
         segments=record.segments,
@@ -77,27 +71,20 @@ def arrays_of(sample: Sample | StoredSample) -> PairArrays:
 
 def collate(pairs: Sequence[PairArrays], device: str | torch.device = "cpu") -> PairBatch:
     """Put pairs of one size together; hc, wc are their largest canvas, rounded up to multiples of 8."""
-    width, height = canvas_size([(mask.shape[1], mask.shape[0]) for mask in (pair.stitched_mask for pair in pairs)])
+    width, height = canvas_size([(pair.stitched.shape[1], pair.stitched.shape[0]) for pair in pairs])
     counts = torch.tensor([len(pair.segments) for pair in pairs])
 
     def stacked(arrays: Sequence[Any], dtype: torch.dtype) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).to(device, dtype)
 
-    def views(number: int) -> PairView:
-        return PairView(
-            picture=_pictures([pair.pictures[number] for pair in pairs], device),
-            warp=_channels_first([pair.warps[number] for pair in pairs], device),
-            mask=torch.from_numpy(np.stack([pair.masks[number] for pair in pairs])).to(device),
-        )
-
     return PairBatch(
         indices=tuple(pair.index for pair in pairs),
-        reference=views(0),
-        target=views(1),
+        reference=_pictures([pair.pictures[0] for pair in pairs], device),
+        target=_pictures([pair.pictures[1] for pair in pairs], device),
+        warp=_channels_first([pair.warp for pair in pairs], device),
+        mask=stacked([pair.mask for pair in pairs], torch.uint8),
         stitched=_pictures([_padded(pair.stitched, height, width) for pair in pairs], device),
-        stitched_mask=stacked(
-            [_padded(pair.stitched_mask | np.uint8(4), height, width) for pair in pairs], torch.uint8
-        ),
+        stitched_known=stacked([_padded(_all_of(pair.stitched), height, width) for pair in pairs], torch.bool),
         origins=stacked([pair.origin for pair in pairs], torch.int64),
         fundamental=stacked([pair.fundamental for pair in pairs], torch.float32),
         segments=torch.from_numpy(np.concatenate([pair.segments for pair in pairs])).to(device),
@@ -115,15 +102,14 @@ def select_pair(pairs: PairBatch, number: int) -> PairBatch:
     """A batch of one pair, not a copy."""
     part = slice(number, number + 1)
     own = pairs.owner == number
-    reference, target = (
-        PairView(view.picture[part], view.warp[part], view.mask[part]) for view in (pairs.reference, pairs.target)
-    )
     return PairBatch(
         indices=pairs.indices[part],
-        reference=reference,
-        target=target,
+        reference=pairs.reference[part],
+        target=pairs.target[part],
+        warp=pairs.warp[part],
+        mask=pairs.mask[part],
         stitched=pairs.stitched[part],
-        stitched_mask=pairs.stitched_mask[part],
+        stitched_known=pairs.stitched_known[part],
         origins=pairs.origins[part],
         fundamental=pairs.fundamental[part],
         segments=pairs.segments[own],
@@ -139,6 +125,11 @@ def _pictures(pictures: Sequence[NDArray[np.uint8]], device: str | torch.device)
 def _channels_first(arrays: Sequence[NDArray[Any]], device: str | torch.device) -> Tensor:
     stacked = torch.from_numpy(np.stack(arrays)).to(device)
     return stacked.permute(0, 3, 1, 2).contiguous()  # (b, h, w, c) -> (b, c, h, w)
+
+
+def _all_of(picture: Pixels) -> Pixels:
+    """(h, w) ones."""
+    return np.ones(picture.shape[:2], np.uint8)
 
 
 def _padded(array: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -82,7 +82,7 @@ class SampleRenderer:
         """The pairs of the same samples as tensors that never leave the device, without photometry."""
         pairs = self._render(scenes, _LOOSE)
         with self._timed("truth"):
-            return assemble_batch(pairs, find_correspondences(pairs), scenes)
+            return assemble_batch(pairs, scenes)
 
     def _render(self, sampled: Sequence[SampledScene], max_misfit: float) -> RenderedPairs:
         scenes = list({id(one.scene): one.scene for one in sampled}.values())

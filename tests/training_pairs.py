@@ -2,7 +2,7 @@
 
 import torch
 
-from datasets.pair_batch import PairBatch, PairView
+from datasets.pair_batch import PairBatch
 from datasets.sample import Visibility
 from stitching.network.tensor_maps import pixel_xy
 
@@ -18,7 +18,7 @@ def plane_pairs(count, size, seed=0):
     shift = (torch.rand(count, 2, 1, 1, generator=generator) - 0.5) * torch.tensor([w, h]).view(2, 1, 1) * 0.6
     scale = 1 + 0.1 * torch.rand(count, 1, 1, 1, generator=generator)
     pixels = pixel_xy(torch.zeros(1, 1, h, w)).expand(count, 2, h, w)
-    warp, back = pixels * scale + shift, (pixels - shift) / scale
+    warp = pixels * scale + shift
     limits = torch.tensor([w, h]).view(2, 1, 1) - 0.5
 
     def codes(places):
@@ -30,10 +30,12 @@ def plane_pairs(count, size, seed=0):
     reference = canvas[:, :, h // 2 : h // 2 + h, w // 2 : w // 2 + w].contiguous()
     return PairBatch(
         indices=tuple(range(count)),
-        reference=PairView(reference, back, codes(back)),
-        target=PairView(target, warp, codes(warp)),
+        reference=reference,
+        target=target,
+        warp=warp,
+        mask=codes(warp),
         stitched=canvas,
-        stitched_mask=torch.full((count, 2 * h, 2 * w), 4, dtype=torch.uint8),
+        stitched_known=torch.ones(count, 2 * h, 2 * w, dtype=torch.bool),
         origins=-origin.expand(count, 2),
         fundamental=torch.zeros(count, 3, 3),
         segments=torch.zeros(0, 2, 2, 2),

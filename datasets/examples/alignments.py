@@ -29,7 +29,7 @@ def draw_alignments(pairs: PairBatch, generator: torch.Generator) -> Tensor:
     generator: on the CPU, so that the same alignments are drawn for every device.
     """
     points, matches, visible = true_matches(pairs)
-    b, size = len(points), (pairs.target.picture.shape[3], pairs.target.picture.shape[2])
+    b, size = len(points), (pairs.target.shape[3], pairs.target.shape[2])
     kind = torch.multinomial(torch.tensor(_KINDS), b, replacement=True, generator=generator).to(points.device)
     weight = _few(visible, generator)
     candidates = torch.stack(
@@ -47,10 +47,10 @@ def draw_alignments(pairs: PairBatch, generator: torch.Generator) -> Tensor:
 
 def true_matches(pairs: PairBatch) -> tuple[Tensor, Tensor, Tensor]:
     """(b, n, 2) target px, (b, n, 2) reference px, (b, n) 1 where the reference sees the pixel, else 0; float64."""
-    warp = pairs.target.warp
+    warp = pairs.warp
     points = pixel_xy(warp).expand_as(warp)[:, :, ::_STEP, ::_STEP].flatten(2).mT.double()
     matches = warp[:, :, ::_STEP, ::_STEP].flatten(2).mT.double()
-    visible = pairs.target.mask[:, ::_STEP, ::_STEP].flatten(1) == Visibility.VISIBLE
+    visible = pairs.mask[:, ::_STEP, ::_STEP].flatten(1) == Visibility.VISIBLE
     return points, matches, visible.double()
 
 

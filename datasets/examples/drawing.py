@@ -34,9 +34,9 @@ def draw_examples(pairs: PairBatch, transforms: WindowTransforms, size: Size, wi
         with_stitch: draw the true stitches, too; else nothing of them is known.
     """
     to_reference, to_target = transforms.reference, transforms.target
-    reference, reference_valid = draw_pictures(pairs.reference.picture, to_reference, size)
-    places, target_valid = _places(to_target, pairs.target.picture, size)
-    target = _antialiased(pairs.target.picture, places, to_target) * target_valid
+    reference, reference_valid = draw_pictures(pairs.reference, to_reference, size)
+    places, target_valid = _places(to_target, pairs.target, size)
+    target = _antialiased(pairs.target, places, to_target) * target_valid
     residual, code = _true_residual(pairs, places, to_reference, target_valid)
     stitched, stitched_known = torch.zeros_like(target), torch.zeros_like(target_valid)
     if with_stitch:
@@ -68,7 +68,7 @@ def _draw_stitched(pairs: PairBatch, to_reference: Tensor, size: Size) -> tuple[
     """The true stitches on windows, and 1 where they are known."""
     canvas = to_reference @ translation(pairs.origins.to(to_reference))
     places, _ = _places(canvas, pairs.stitched, size)
-    on_canvas = (pairs.stitched_mask[:, None] > 0).to(pairs.stitched)
+    on_canvas = pairs.stitched_known[:, None].to(pairs.stitched)
     drawn = _antialiased(torch.cat([pairs.stitched * on_canvas, on_canvas], 1), places, canvas, beside="zeros")
     known = (drawn[:, 3:] > 0.5).to(drawn)
     return drawn[:, :3] / drawn[:, 3:].clamp_min(0.5) * known, known
@@ -84,7 +84,7 @@ def _true_residual(
 
     places: (b, 2, height, width) of the windows' pixels on the target.
     """
-    warp, mask = pairs.target.warp, pairs.target.mask[:, None]
+    warp, mask = pairs.warp, pairs.mask[:, None]
     pixels = (pixel_xy(warp) * 2 + 1) / warp.new_tensor(warp.shape[:1:-1]).view(2, 1, 1) - 1  # (1, 2, h, w)
     some = [field[:, :, ::_STEP, ::_STEP].flatten(2).mT for field in (pixels.expand_as(warp), warp, mask)]
     affine = fit_affine(some[0], some[1], some[2][..., 0] != Visibility.BEHIND).to(warp)[:, :2]

@@ -90,8 +90,8 @@ def raw_lesson(pairs: PairBatch, size: Size, generator: torch.Generator) -> Wind
     moved = (torch.rand(b, generator=generator) >= _PLAIN).double()
     common = _COMMON_TURN * uniform()
     found = []
-    for way, view in ((-0.5, pairs.reference), (0.5, pairs.target)):
-        picture = view.picture.shape[3], view.picture.shape[2]
+    for way, pictures in ((-0.5, pairs.reference), (0.5, pairs.target)):
+        picture = pictures.shape[3], pictures.shape[2]
         corners = corners_of(picture, common).expand(b, 4, 2)
         sides = corners.new_tensor(picture)
         bent = from_corners(corners, corners + _PERSPECTIVE * sides * uniform(4, 2) * moved[:, None, None])
@@ -109,7 +109,7 @@ def aligned_lesson(pairs: PairBatch, size: Size, generator: torch.Generator) -> 
     """The target coarsely aligned on a window of the reference's plane that holds it, or a part of it."""
     alignments = draw_alignments(pairs, generator)
     b, device = len(alignments), alignments.device
-    picture = pairs.target.picture.shape[3], pairs.target.picture.shape[2]
+    picture = pairs.target.shape[3], pairs.target.shape[2]
     turn = _COMMON_TURN * (2 * torch.rand(b, generator=generator, dtype=torch.float64) - 1).to(device)
     turned = turn_and_scale(turn, torch.ones_like(turn)) @ alignments
     outline, _ = move(corners_of(picture, turned).expand(b, 4, 2), turned)

@@ -12,7 +12,7 @@ from datasets.moved_photographs.motion import PairPlan, draw_plan
 from datasets.moved_photographs.outlines import draw_outlines
 from datasets.moved_photographs.photographs import Photographs
 from datasets.moved_photographs.surfaces import Seen, build_surfaces, look_from_reference, look_from_target
-from datasets.pair_batch import PairBatch, PairView
+from datasets.pair_batch import PairBatch
 from datasets.sample import Visibility
 from stitching.geometry.pixel_maps import Size
 from stitching.network.tensor_maps import pixel_xy
@@ -54,16 +54,17 @@ class MovedPhotographs:
         w, h = self.size
         wc, hc = _canvas_size(plans)
 
-        def view() -> PairView:
-            picture, warp = (torch.empty(count, channels, h, w, device=device) for channels in (3, 2))
-            return PairView(picture, warp, torch.empty(count, h, w, dtype=torch.uint8, device=device))
+        def empty(channels: int) -> Tensor:
+            return torch.empty(count, channels, h, w, device=device)
 
         return PairBatch(
             indices=tuple(indices),
-            reference=view(),
-            target=view(),
+            reference=empty(3),
+            target=empty(3),
+            warp=empty(2),
+            mask=torch.empty(count, h, w, dtype=torch.uint8, device=device),
             stitched=torch.zeros(count, 3, hc, wc, device=device),
-            stitched_mask=torch.zeros(count, hc, wc, dtype=torch.uint8, device=device),
+            stitched_known=torch.zeros(count, hc, wc, dtype=torch.bool, device=device),
             origins=torch.tensor([plan.origin for plan in plans], device=device),
             fundamental=torch.zeros(count, 3, 3, device=device),
             segments=torch.zeros(0, 2, 2, 2, device=device),
@@ -73,8 +74,9 @@ class MovedPhotographs:
     def _fill(self, batch: PairBatch, part: slice, plans: Sequence[PairPlan]) -> None:
         """Make a part of a batch."""
         surfaces = build_surfaces(plans, self.size, self.photographs, self.outlines)
-        pixels = pixel_xy(batch.target.warp).expand(len(plans), -1, -1, -1)
-        _put(batch.target, part, look_from_target(surfaces, pixels))
+        pixels = pixel_xy(batch.warp).expand(len(plans), -1, -1, -1)
+        target = look_from_target(surfaces, pixels)
+        batch.target[part], batch.warp[part], batch.mask[part] = target.picture, target.warp, target.visibility
         wc, hc = _canvas_size(plans)
         canvas = pixel_xy(batch.stitched[..., :hc, :wc]) + batch.origins[part, :, None, None]
         seen = look_from_reference(surfaces, canvas)
@@ -85,16 +87,11 @@ class MovedPhotographs:
         """Put the canvas of one pair, and the reference, which is a part of it, into a batch."""
         (width, height), (left, top), (wc, hc) = self.size, plan.origin, plan.canvas_size
         rows, columns = slice(-top, height - top), slice(-left, width - left)
-        inner = Seen(*(values[..., rows, columns] for values in (seen.picture, seen.warp, seen.visibility)))
-        _put(batch.reference, slice(number, number + 1), inner)
+        batch.reference[number] = seen.picture[0][:, rows, columns]
         batch.stitched[number, :, :hc, :wc] = seen.picture[0, :, :hc, :wc]
-        mask = (seen.visibility[0] == Visibility.VISIBLE).to(torch.uint8) * 2
-        mask[rows, columns] += 1
-        batch.stitched_mask[number, :hc, :wc] = mask[:hc, :wc]
-
-
-def _put(view: PairView, part: slice, seen: Seen) -> None:
-    view.picture[part], view.warp[part], view.mask[part] = seen.picture, seen.warp, seen.visibility
+        known = seen.visibility[0] == Visibility.VISIBLE
+        known[rows, columns] = True
+        batch.stitched_known[number, :hc, :wc] = known[:hc, :wc]
 
 
 def _one(seen: Seen, number: int) -> Seen:

@@ -34,15 +34,23 @@ def find_correspondences(pairs: RenderedPairs) -> Correspondences:
     """Reproject every target pixel to the reference and every canvas pixel to the target."""
     target, canvas = pairs.target, pairs.canvas
     size = pairs.batch.corners.new_tensor(pairs.size)
+    limit = _MAX_DISTANCE * float(size.norm())
+    windows = torch.cat([torch.zeros_like(size), size]).expand(len(pairs.origins), 4)
+    on_target = reproject(canvas.hits, target.tiles, target.cameras, windows)
+    to_target = Reprojection(on_target.pixels.clamp(-limit, limit), on_target.visibility)
+    return Correspondences(find_in_reference(pairs), to_target)
+
+
+def find_in_reference(pairs: RenderedPairs) -> Reprojection:
+    """Reproject every target pixel to the reference."""
+    target, canvas = pairs.target, pairs.canvas
+    size = pairs.batch.corners.new_tensor(pairs.size)
     origin = pairs.batch.corners.new_tensor(pairs.origins)
     limit = _MAX_DISTANCE * float(size.norm())
     windows = torch.cat([-origin, size - origin], 1)  # the reference picture on its canvas
     on_canvas = reproject(target.hits, canvas.tiles, canvas.cameras, windows)
     pixels = [on_canvas.pixels[:, part] + origin[k, :, None] for k, part in enumerate(target.hits.slices)]
-    to_reference = Reprojection(torch.cat(pixels, 1).clamp(-limit, limit), on_canvas.visibility)
-    windows = torch.cat([torch.zeros_like(size), size]).expand(len(origin), 4)
-    on_target = reproject(canvas.hits, target.tiles, target.cameras, windows)
-    return Correspondences(to_reference, Reprojection(on_target.pixels.clamp(-limit, limit), on_target.visibility))
+    return Reprojection(torch.cat(pixels, 1).clamp(-limit, limit), on_canvas.visibility)
 
 
 def assemble_sample(

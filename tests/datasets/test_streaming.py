@@ -59,14 +59,14 @@ def test_batches_hold_the_samples_of_the_renderer(small: None) -> None:
     renderer = open_small(OPTIONS, 5)
     assert batch.indices == (3, 4)
     for number, sample in enumerate(renderer.render([renderer.sample_scene(index) for index in (3, 4)])):
-        for view, batched in ((sample.reference, batch.reference), (sample.target, batch.target)):
-            np.testing.assert_array_equal((batched.picture[number] * 255).round().permute(1, 2, 0), view.clean)
-            np.testing.assert_array_equal(batched.warp[number].permute(1, 2, 0), view.warp)
-            np.testing.assert_array_equal(batched.mask[number], view.mask)
+        for view, pictures in ((sample.reference, batch.reference), (sample.target, batch.target)):
+            np.testing.assert_array_equal((pictures[number] * 255).round().permute(1, 2, 0), view.clean)
+        np.testing.assert_array_equal(batch.warp[number].permute(1, 2, 0), sample.target.warp)
+        np.testing.assert_array_equal(batch.mask[number], sample.target.mask)
         rows, columns = sample.stitched_mask.shape
         stitched = (batch.stitched[number, :, :rows, :columns] * 255).round().permute(1, 2, 0)
         np.testing.assert_array_equal(stitched, sample.clean_stitched)
-        np.testing.assert_array_equal(batch.stitched_mask[number, :rows, :columns], sample.stitched_mask | 4)
+        assert batch.stitched_known[number, :rows, :columns].all()
         assert tuple(batch.origins[number].tolist()) == sample.origin
         np.testing.assert_array_equal(batch.segments[batch.owner == number], sample.segments)
         np.testing.assert_allclose(batch.fundamental[number], sample.facts["fundamental"], rtol=1e-6)
@@ -76,8 +76,8 @@ def test_batch_agrees_with_itself(small: None) -> None:
     """Shapes and frames are as said: what the target sees lies where its warp says, on the epipolar line."""
     batch = next(stream(OPTIONS, 0, 2, workers=0))
     for number in range(2):
-        rows, columns = torch.nonzero(batch.target.mask[number] == int(Visibility.VISIBLE), as_tuple=True)
-        places = batch.target.warp[number][:, rows, columns]
+        rows, columns = torch.nonzero(batch.mask[number] == int(Visibility.VISIBLE), as_tuple=True)
+        places = batch.warp[number][:, rows, columns]
         inside = (places > -0.51) & (places < torch.tensor([[64], [48]]) - 0.49)
         assert len(rows) > 100
         assert inside.all()
@@ -104,12 +104,12 @@ def test_pairs_of_one_scene_are_rendered_together(small: None) -> None:
     renderer = open_small(OPTIONS, 2, pairs_per_scene=2)
     scenes = [renderer.sample_scene(index) for index in (0, 4)]
     together = renderer.render_batch(scenes)
-    assert not torch.equal(together.target.picture[0], together.target.picture[1])
+    assert not torch.equal(together.target[0], together.target[1])
     for number, scene in enumerate(scenes):
         alone = renderer.render_batch([scene])
-        assert torch.equal(alone.target.mask[0], together.target.mask[number])
-        assert float((alone.target.warp[0] - together.target.warp[number]).abs().max()) < 1e-2
-        difference = (alone.target.picture[0] - together.target.picture[number]).abs()
+        assert torch.equal(alone.mask[0], together.mask[number])
+        assert float((alone.warp[0] - together.warp[number]).abs().max()) < 1e-2
+        difference = (alone.target[0] - together.target[number]).abs()
         assert float((difference < 0.02).float().mean()) > 0.95
 
 
@@ -123,9 +123,9 @@ def test_canvases_are_padded_with_nothing() -> None:
     for number, (rows, columns) in enumerate(shapes.tolist()):
         outside = torch.ones(tuple(padded), dtype=torch.bool)
         outside[:rows, :columns] = False
-        assert not batch.stitched_mask[number][outside].any()
+        assert not batch.stitched_known[number][outside].any()
         assert not batch.stitched[number][:, outside].any()
-        assert batch.stitched_mask[number][~outside].all()
+        assert batch.stitched_known[number][~outside].all()
 
 
 @pytest.mark.slow

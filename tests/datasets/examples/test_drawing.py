@@ -192,7 +192,7 @@ def test_places_beyond_the_horizon_are_unknown(pairs):
     """A reference bent so far that a part of its plane lies behind the window's camera."""
     bent = np.array([[1.0, 0, 0], [0, 1, 0], [-1 / 90, 0, 1]])  # nothing is right of column 90
     batch = draw_examples(pairs, transforms([bent] * 2, [np.eye(3)] * 2), SIZE, with_stitch=True)
-    depth = pairs.target.warp[0].permute(1, 2, 0).double().numpy() @ bent[2, :2] + bent[2, 2]
+    depth = pairs.warp[0].permute(1, 2, 0).double().numpy() @ bent[2, :2] + bent[2, 2]
     known = (batch.truth.visible + batch.truth.occluded + batch.truth.outside)[0, 0].numpy() > 0
     assert (depth <= 0).any()
     assert not known[depth <= 0].any()

@@ -80,8 +80,8 @@ def test_lessons_repeat_and_differ(pairs):
 
 
 def test_pictures_without_anything_in_common_make_examples(pairs):
-    nothing = torch.full_like(pairs.target.mask, int(Visibility.BEHIND))
-    batch = teach(replace(pairs, target=replace(pairs.target, mask=nothing)), LessonOptions(SIZE, 0.5), seeded())
+    nothing = torch.full_like(pairs.mask, int(Visibility.BEHIND))
+    batch = teach(replace(pairs, mask=nothing), LessonOptions(SIZE, 0.5), seeded())
     assert not (batch.truth.visible + batch.truth.occluded + batch.truth.outside).any()
     assert all(torch.isfinite(values).all() for values in (batch.target, batch.start, batch.truth.residual))
 

@@ -1,6 +1,6 @@
 """Moved photographs: the ground truth is exact, hidden is hidden, and a pair depends on nothing but its number."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from datasets.moved_photographs.outlines import draw_outlines
 from datasets.moved_photographs.pairs import MovedPhotographs
 from datasets.moved_photographs.photographs import Photographs
 from datasets.moved_photographs.surfaces import Surfaces, build_surfaces, look_from_reference
-from datasets.pair_batch import PairBatch, PairView
+from datasets.pair_batch import PairBatch
 from datasets.sample import Visibility
 from stitching.errors import InputError
 
@@ -54,20 +54,13 @@ def look_up(picture: Tensor, places: Tensor) -> Tensor:
     return grid_sample(picture, grid, padding_mode="border", align_corners=False)
 
 
-def check_colours(view: PairView, other: PairView) -> None:
-    visible = view.mask == Visibility.VISIBLE
-    difference = (look_up(other.picture, view.warp) - view.picture).abs().mean(1)[visible]
+def test_the_warped_reference_is_the_target_where_it_is_visible() -> None:
+    batch = pairs()
+    visible = batch.mask == Visibility.VISIBLE
+    difference = (look_up(batch.reference, batch.warp) - batch.target).abs().mean(1)[visible]
     assert len(difference) > 1000
     assert difference.median() < 1.5 / 255
     assert difference.quantile(0.9) < 0.04  # the rest lies at the soft edges of layers
-
-
-def test_the_warped_reference_is_the_target_where_it_is_visible() -> None:
-    check_colours(pairs().target, pairs().reference)
-
-
-def test_the_warped_target_is_the_reference_where_it_is_visible() -> None:
-    check_colours(pairs().reference, pairs().target)
 
 
 def boundless(surfaces: Surfaces) -> Surfaces:
@@ -84,7 +77,7 @@ def test_visible_pixels_come_back_and_in_front_of_occluded_ones_is_something_els
     occluded = 0
     for number, plan in enumerate(plans()):
         surfaces = boundless(build_surfaces([plan], SIZE, maker().photographs, maker().outlines))
-        warp, mask = pairs().target.warp[number], pairs().target.mask[number]
+        warp, mask = pairs().warp[number], pairs().mask[number]
         back = look_from_reference(surfaces, warp[None]).warp[0]
         y, x = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
         distance = torch.hypot(back[0] - x, back[1] - y)
@@ -95,13 +88,13 @@ def test_visible_pixels_come_back_and_in_front_of_occluded_ones_is_something_els
 
 
 def test_codes_say_whether_the_place_is_inside_the_other_picture() -> None:
-    for view in (pairs().target, pairs().reference):
-        x, y = view.warp.unbind(1)
-        inside = (x >= -0.5) & (x < WIDTH - 0.5) & (y >= -0.5) & (y < HEIGHT - 0.5)
-        seen = (view.mask == Visibility.VISIBLE) | (view.mask == Visibility.OCCLUDED)
-        assert torch.equal(seen, inside & (view.mask != Visibility.BEHIND))
-        assert torch.isfinite(view.warp).all()
-    assert not (pairs().target.mask == Visibility.BEHIND).any()
+    batch = pairs()
+    x, y = batch.warp.unbind(1)
+    inside = (x >= -0.5) & (x < WIDTH - 0.5) & (y >= -0.5) & (y < HEIGHT - 0.5)
+    seen = (batch.mask == Visibility.VISIBLE) | (batch.mask == Visibility.OCCLUDED)
+    assert torch.equal(seen, inside & (batch.mask != Visibility.BEHIND))
+    assert torch.isfinite(batch.warp).all()
+    assert not (batch.mask == Visibility.BEHIND).any()
 
 
 def test_the_stitch_contains_the_reference_and_is_black_around_its_canvas() -> None:
@@ -110,40 +103,33 @@ def test_the_stitch_contains_the_reference_and_is_black_around_its_canvas() -> N
         (left, top), (width, height) = plan.origin, plan.canvas_size
         assert batch.origins[number].tolist() == [left, top]
         inner = slice(-top, HEIGHT - top), slice(-left, WIDTH - left)
-        assert torch.equal(batch.stitched[number][:, *inner], batch.reference.picture[number])
-        in_reference = torch.zeros_like(batch.stitched_mask[number], dtype=torch.bool)
-        in_reference[inner] = True
-        assert torch.equal((batch.stitched_mask[number] & 1) > 0, in_reference)
-        seen = (batch.stitched_mask[number] & 2)[inner] > 0
-        assert torch.equal(seen, batch.reference.mask[number] == Visibility.VISIBLE)
+        assert torch.equal(batch.stitched[number][:, *inner], batch.reference[number])
+        assert batch.stitched_known[number][inner].all()
         assert not batch.stitched[number, :, height:].any()
-        assert not batch.stitched_mask[number, :, width:].any()
+        assert not batch.stitched_known[number, :, width:].any()
 
 
 def test_a_pair_depends_on_its_number_and_the_seed_alone() -> None:
     alone = maker()([2])
     assert alone.indices == (2,)
-    for view in ("reference", "target"):
-        for field in fields(PairView):
-            values, others = (getattr(getattr(batch, view), field.name) for batch in (alone, pairs()))
-            torch.testing.assert_close(values[0], others[2], rtol=1e-4, atol=1e-3)
-    assert not torch.equal(maker(4)([2]).target.picture, alone.target.picture)
+    for name in ("reference", "target", "warp", "mask"):
+        torch.testing.assert_close(getattr(alone, name)[0], getattr(pairs(), name)[2], rtol=1e-4, atol=1e-3)
+    assert not torch.equal(maker(4)([2]).target, alone.target)
 
 
 def test_pairs_made_together_are_those_made_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a GPU makes them."""
     monkeypatch.setattr("datasets.moved_photographs.pairs._TOGETHER", {"cpu": COUNT})
-    together = maker()(range(COUNT))
-    for view in ("reference", "target"):
-        first, second = getattr(together, view), getattr(pairs(), view)
-        assert (first.mask == second.mask).float().mean() > 0.999
-        same = first.mask == second.mask
-        assert ((first.warp - second.warp).abs().amax(1)[same] < 0.05).float().mean() > 0.999
-        assert (first.picture - second.picture).abs().mean() < 2 / 255
+    together, alone = maker()(range(COUNT)), pairs()
+    same = together.mask == alone.mask
+    assert same.float().mean() > 0.999
+    assert ((together.warp - alone.warp).abs().amax(1)[same] < 0.05).float().mean() > 0.999
+    for name in ("reference", "target"):
+        assert (getattr(together, name) - getattr(alone, name)).abs().mean() < 2 / 255
 
 
 def test_overlap_is_spread_widely() -> None:
-    mask = maker()(range(40)).target.mask
+    mask = maker()(range(40)).mask
     overlap = (mask == Visibility.VISIBLE).float().mean((1, 2))
     assert overlap.min() < 0.45
     assert overlap.max() > 0.8
