@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.network.interface import MATCHING, MULTIPLE, Planes
-from stitching.warping.estimators.matches import MIN_MATCH_PROBABILITY
 from stitching.warping.warp import CanvasPair
 
 W, H = 320, 240  # px of a canvas that the network sees as it is
@@ -18,7 +17,7 @@ SHIFT = 90  # px to the right: far more than a search without a start finds
 class ShiftingRuntime:
     """The graph `MATCHING`: every cell matches the one `displacement` px of the window away.
 
-    If `doubtful`, every fourth cell has a wrong match of low confidence.
+    If `doubtful`, every fourth cell has a wrong match of low confidence, which does not lead back.
     """
 
     displacement: tuple[float, float]
@@ -34,7 +33,7 @@ class ShiftingRuntime:
         forward = cells * np.array(self.displacement, np.float32)[None, :, None, None]
         confidence = cells[:, :1].copy()
         if self.doubtful:
-            confidence[..., ::2, ::2] = MIN_MATCH_PROBABILITY / 2
+            confidence[..., ::2, ::2] = 0.1
             forward = np.where(confidence < 1, 1000, forward).astype(np.float32)
         return {
             "forward_matches": forward, "forward_confidence": confidence,

@@ -16,7 +16,6 @@ from stitching.network.runtime.network_files import graph_file, load_runtime
 from stitching.warping.estimators.classical import classical
 from stitching.warping.estimators.matches import MatchesEstimator
 from stitching.warping.estimators.pwm import PwmEstimator
-from stitching.warping.estimators.realignment import RealigningEstimator
 from stitching.warping.estimators.registry import find_estimator
 from stitching.warping.flow.dense_inverse_search import refine
 from stitching.warping.flow.extrapolate import extrapolate_on_plane
@@ -71,6 +70,6 @@ def _pwm(weights: str) -> Estimator:
     def estimate(pair: CanvasPair) -> Warp:
         matching, pwm = load_runtime(MATCHING, weights), load_runtime(PWM, weights)
         start = MatchesEstimator(matching, extrapolate_on_plane)
-        return RealigningEstimator(matching, PwmEstimator(pwm, start))(pair)
+        return PwmEstimator(pwm, start)(pair)
 
     return estimate

@@ -102,16 +102,16 @@ def _align_by_network(reference: Picture, target: Picture, matching: Runtime) ->
     diagonal = _diagonal(shapes[1])
     found = match_pictures(small[1], small[0], matching)
     alike = agree_with_neighbours(found.target, found.reference - found.target, CELL_DISAGREEMENT * diagonal)
-    matches = found.select(alike)
+    matches = Matches(found.target[alike], found.reference[alike])
     fits = epipolar_inliers(matches.target, matches.reference, CELL_EPIPOLAR_TOLERANCE * diagonal, 3000, MIN_INLIERS)
-    if fits is None or fits.sum() < MIN_FITTING_SHARE * len(found):
+    if fits is None or fits.sum() < MIN_FITTING_SHARE * len(alike):
         return None
     trusted = matches.select(fits)
     candidates, planes = _candidates(trusted, *shapes, CELL_TOLERANCE * diagonal, 2 * CELL_TOLERANCE * diagonal)
     if not candidates:
         return None
     homography, method = min(candidates, key=lambda fit: _cost(fit[0], trusted, shapes[1]))
-    confidence = _confidence(homography, trusted, len(found), diagonal)
+    confidence = _confidence(homography, trusted, len(alike), diagonal)
     factors = target.size[0] / small[0].size[0], reference.size[0] / small[1].size[0]
     return Alignment(homography, trusted, method, planes, confidence).rescaled(*factors)
 

@@ -3,15 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment.features import Matches
 from stitching.geometry.pixel_maps import Size
 from stitching.io.picture import Picture, to_8_bit
 from stitching.network.interface import Runtime
-from stitching.network.runtime.cell_matches import match_cells
+from stitching.network.runtime.cell_matches import CellMatches, match_cells
 from stitching.network.runtime.window import NetworkWindow
 
 
-def match_pictures(reference: Picture, target: Picture, matching: Runtime) -> Matches:
+def match_pictures(reference: Picture, target: Picture, matching: Runtime) -> CellMatches:
     """Mutual matches of the centres of the network's cells, px of the pictures, right to a few px of its window.
 
     The network was trained on pictures that are turned by up to 45 degrees and up to twice as large as each other.
@@ -24,8 +23,7 @@ def match_pictures(reference: Picture, target: Picture, matching: Runtime) -> Ma
     (reference_pixels, reference_valid), (target_pixels, target_valid) = (
         _framed(picture, frame) for picture in (reference, target)
     )
-    found = match_cells(matching, NetworkWindow.of(reference_pixels, target_pixels, reference_valid, target_valid))
-    return Matches(found.target, found.reference)
+    return match_cells(matching, NetworkWindow.of(reference_pixels, target_pixels, reference_valid, target_valid))
 
 
 def _framed(picture: Picture, frame: Size) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

@@ -44,6 +44,13 @@ class Rectangle:
             min(self.right, other.right), min(self.bottom, other.bottom),
         )  # fmt: skip
 
+    def joined(self, other: "Rectangle") -> "Rectangle":
+        """The smallest one that holds both; neither may be empty."""
+        return Rectangle(
+            min(self.left, other.left), min(self.top, other.top),
+            max(self.right, other.right), max(self.bottom, other.bottom),
+        )  # fmt: skip
+
     def grown(self, margin: int) -> "Rectangle":
         """Larger by `margin` px on each side."""
         return Rectangle(self.left - margin, self.top - margin, self.right + margin, self.bottom + margin)

@@ -1,12 +1,12 @@
-"""Matches of a network that lead from a cell of the target to the reference and back again."""
+"""Mutual matches of a network: from a cell of the target to the reference, and from there back again."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Points
-from stitching.network.interface import Runtime
+from stitching.geometry.pixel_maps import Points, pixel_grid
+from stitching.network.interface import Planes, Runtime
 from stitching.network.runtime.window import NetworkWindow
 
 MAX_ROUND_TRIP = 1.5  # cells between where a match begins and where it comes back to
@@ -18,37 +18,53 @@ class CellMatches:
 
     Attributes:
         target, reference: (n, 2) float64, px of the pictures that were matched.
-        probability: (n,) float32, 0..1, geometric mean of both ways.
         cell: px of the pictures, side of a cell.
     """
 
     target: Points
     reference: Points
-    probability: NDArray[np.float32]
     cell: float
-
-    def __len__(self) -> int:
-        return len(self.target)
 
 
 def match_cells(matching: Runtime, window: NetworkWindow) -> CellMatches:
-    """All matches of a network (`stitching.network.interface.MATCHING`) that are mutual, px of the window's part.
-
-    A match is mutual if the reference's cell that it leads to leads back to within `MAX_ROUND_TRIP` cells.
-    """
+    """All mutual matches of a network (`stitching.network.interface.MATCHING`), px of the window's part."""
     found = matching(window.pictures)
-    forward, backward = found["forward_matches"][0], found["backward_matches"][0]  # (2, rows, columns)
-    rows, columns = forward.shape[1:]
-    cell = window.pictures["target"].shape[3] / columns
-    start = (np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).reshape(-1, 2) + 0.5) * cell - 0.5
-    move = forward.reshape(2, -1).T  # (2, rows, columns) -> (n, 2)
-    end_cell = np.floor((start + move + 0.5) / cell).astype(np.intp)
-    x, y = np.clip(end_cell, 0, (columns - 1, rows - 1)).T
-    mutual = np.linalg.norm(move + backward[:, y, x].T, axis=1) < MAX_ROUND_TRIP * cell
-    mutual &= _shown(window.pictures["target_valid"], start) & _shown(window.pictures["reference_valid"], start + move)
-    both = found["forward_confidence"].ravel() * found["backward_confidence"][0, 0, y, x]
+    move = found["forward_matches"][0].reshape(2, -1).T  # (1, 2, rows, columns) -> (n, 2)
+    start = _centres(found, _cell(window, found))
+    valid = _shown(window.pictures["target_valid"], start) & _shown(window.pictures["reference_valid"], start + move)
+    mutual = mutual_cells(window, found, "forward").ravel() & valid
     target, reference = (window.points_to_canvas(points[mutual]) for points in (start, start + move))
-    return CellMatches(target, reference, np.sqrt(both[mutual]), cell / float(window.scale.min()))
+    return CellMatches(target, reference, _cell(window, found) / float(window.scale.min()))
+
+
+def mutual_cells(window: NetworkWindow, found: Planes, side: str) -> NDArray[np.bool_]:
+    """(rows, columns): which cells are matched to one that leads back to within `MAX_ROUND_TRIP` cells.
+
+    Args:
+        window: what was matched.
+        found: the network's outputs.
+        side: "forward" for cells of the target, "backward" for those of the reference.
+    """
+    cell = _cell(window, found)
+    there, back = (found[f"{way}_matches"][0] for way in (side, "backward" if side == "forward" else "forward"))
+    rows, columns = there.shape[1:]
+    move = there.reshape(2, -1).T  # (2, rows, columns) -> (n, 2)
+    ends = np.floor((_centres(found, cell) + move + 0.5) / cell).astype(np.intp)  # (n, 2) cells
+    nearest = np.clip(ends, 0, (columns - 1, rows - 1))
+    x, y = nearest.T
+    returns = np.linalg.norm(move + back[:, y, x].T, axis=1) < MAX_ROUND_TRIP * cell
+    return np.asarray(returns & (ends == nearest).all(axis=1)).reshape(rows, columns)  # (n,) -> (rows, columns)
+
+
+def _cell(window: NetworkWindow, found: Planes) -> float:
+    """Px of the window, side of a cell."""
+    return window.pictures["target"].shape[3] / found["forward_matches"].shape[3]
+
+
+def _centres(found: Planes, cell: float) -> Points:
+    """(n, 2) centres of the cells, row by row, px of the window."""
+    rows, columns = found["forward_matches"].shape[2:]
+    return (pixel_grid(rows, columns).reshape(-1, 2).astype(np.float64) + 0.5) * cell - 0.5
 
 
 def _shown(valid: NDArray[np.float32], points: Points) -> NDArray[np.bool_]:

@@ -51,7 +51,8 @@ def classical_flow(pair: CanvasPair, initial: BidirectionalFlow | None = None) -
         candidates.append(epipolar)
     forward, backward = [c.forward for c in candidates], [c.backward for c in candidates]
     best = BidirectionalFlow(
-        select_best(target, reference, forward, backward), select_best(reference, target, backward, forward)
+        select_best(target, reference, pair.reference_valid, forward, backward),
+        select_best(reference, target, pair.target_valid, backward, forward),
     )
     return _refine(target_grey, reference_grey, best)
 

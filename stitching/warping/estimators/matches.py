@@ -2,18 +2,24 @@
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import push_pull
+from stitching.alignment.features import agree_with_neighbours
+from stitching.alignment.learned_matches import match_pictures
+from stitching.geometry.pixel_maps import Mask, push_pull
+from stitching.geometry.rectangles import bounding_rectangle
+from stitching.io.picture import Picture
 from stitching.network.interface import Planes, Runtime
+from stitching.network.runtime.cell_matches import mutual_cells
 from stitching.network.runtime.window import NetworkWindow
 from stitching.warping.estimators.classical import classical_flow
 from stitching.warping.flow.extrapolate import Extrapolation, extrapolate_fading
 from stitching.warping.flow.flow_warp import BidirectionalFlow, warp_from_flow
 from stitching.warping.warp import CanvasPair, Warp
 
-MIN_MATCH_PROBABILITY = 0.3  # probability of a match from which on it is used
+MAX_DISAGREEMENT = 0.015  # of the diagonal, by which a match beyond the overlap may move unlike its neighbours
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,33 @@ class MatchesEstimator:
         def flow(pair: CanvasPair) -> BidirectionalFlow:
             return classical_flow(pair, matched_flow(self.matching, pair))
 
-        return replace(warp_from_flow(pair, flow, self.extrapolation), device=self.matching.device)
+        beyond = shown_beyond_overlap(self.matching, pair) if pair.overlap.any() else None
+        return replace(warp_from_flow(pair, flow, self.extrapolation, beyond), device=self.matching.device)
+
+
+def shown_beyond_overlap(matching: Runtime, pair: CanvasPair) -> Mask:
+    """(h, w): pixels that both pictures show although the coarse alignment leads them out of the overlap.
+
+    A near thing moves far. The network looks for it in both whole pictures, without their place on the canvas: (h, w)
+    where its matches are in the target and where in the reference.
+    """
+    parts = [bounding_rectangle(valid) for valid in (pair.reference_valid, pair.target_valid)]
+    reference, target = (
+        Picture(picture[part.slices], valid[part.slices].astype(np.uint8) * np.uint8(255))
+        for picture, valid, part in zip(
+            (pair.reference, pair.target), (pair.reference_valid, pair.target_valid), parts, strict=True
+        )
+    )
+    found = match_pictures(reference, target, matching)
+    starts, ends = found.target + parts[1].origin, found.reference + parts[0].origin
+    h, w = pair.overlap.shape
+    alike = agree_with_neighbours(starts, ends - starts, MAX_DISAGREEMENT * float(np.hypot(h, w)))
+    beyond = np.zeros((h, w), np.uint8)
+    for start, end in zip(starts[alike].round().astype(int), ends[alike].round().astype(int), strict=True):
+        if not (pair.overlap[start[1], start[0]] and pair.overlap[end[1], end[0]]):
+            beyond[start[1], start[0]] = beyond[end[1], end[0]] = 1
+    side = 2 * round(found.cell) + 1
+    return cv2.dilate(beyond, np.ones((side, side), np.uint8)) > 0
 
 
 def window_of(pair: CanvasPair) -> NetworkWindow:
@@ -45,13 +77,15 @@ def matched_flow(matching: Runtime, pair: CanvasPair) -> BidirectionalFlow:
     """Flow target -> reference and back, from the network's matches alone."""
     window = window_of(pair)
     found = matching(window.pictures)
-    forward, backward = (window.displacement_to_canvas(_filled(found, side)) for side in ("forward", "backward"))
+    forward, backward = (
+        window.displacement_to_canvas(_filled(found, side, mutual_cells(window, found, side)))
+        for side in ("forward", "backward")
+    )
     return BidirectionalFlow(forward, backward)
 
 
-def _filled(found: Planes, side: str) -> NDArray[np.float32]:
-    """(1, 2, rows, columns) matches, those below `MIN_MATCH_PROBABILITY` replaced by what is around them."""
-    confidence = found[f"{side}_confidence"][0, 0]
-    weight = np.where(confidence > MIN_MATCH_PROBABILITY, confidence, 0)
+def _filled(found: Planes, side: str, mutual: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(1, 2, rows, columns) matches, those that are not mutual replaced by what is around them."""
+    weight = np.where(mutual, found[f"{side}_confidence"][0, 0], 0)
     matches = np.ascontiguousarray(found[f"{side}_matches"][0].transpose(1, 2, 0))  # (rows, columns, 2)
     return push_pull(matches, weight).transpose(2, 0, 1)[None]

@@ -9,7 +9,6 @@ from stitching.network.runtime.network_files import graph_file, load_runtime
 from stitching.warping.estimators.classical import classical
 from stitching.warping.estimators.homography import homography
 from stitching.warping.estimators.matches import MatchesEstimator
-from stitching.warping.estimators.realignment import RealigningEstimator
 from stitching.warping.warp import CanvasPair, Estimator, Warp
 
 ESTIMATORS: dict[str, Estimator] = {"classical": classical, "homography": homography}
@@ -42,8 +41,7 @@ def _matches(weights: str, device: Device) -> Estimator:
     graph_file(MATCHING, weights)  # missing weights are reported before any work is done
 
     def estimate(pair: CanvasPair) -> Warp:
-        matching = load_runtime(MATCHING, weights, device)
-        return RealigningEstimator(matching, MatchesEstimator(matching))(pair)
+        return MatchesEstimator(load_runtime(MATCHING, weights, device))(pair)
 
     return estimate
 

@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.alignment.features import agree_with_neighbours
-from stitching.geometry.pixel_maps import Field, Grey, Points, compose_flows, forward_backward_error, pixel_grid, remap
+from stitching.geometry.pixel_maps import (
+    Field,
+    Grey,
+    Mask,
+    Points,
+    compose_flows,
+    forward_backward_error,
+    pixel_grid,
+    remap,
+)
 from stitching.io.picture import channel_mean
 
 MAX_DISAGREEMENT = 0.015  # of the diagonal, by which a match may move unlike its neighbours
@@ -87,12 +96,17 @@ def nearest_match_flow(start: Points, end: Points, shape: tuple[int, int]) -> Fi
 
 
 def select_best(
-    start: NDArray[np.uint8], end: NDArray[np.uint8], flows: Sequence[Field], back_flows: Sequence[Field]
+    start: NDArray[np.uint8],
+    end: NDArray[np.uint8],
+    end_valid: Mask,
+    flows: Sequence[Field],
+    back_flows: Sequence[Field],
 ) -> Field:
     """Of several flows the best one at each pixel: by difference of colours and forward-backward error.
 
     Args:
         start, end: (h, w, 3) uint8.
+        end_valid: (h, w), where flows may end; what is found elsewhere counts as different.
         flows: start -> end, each (h, w, 2) px.
         back_flows: their counterparts end -> start.
 
@@ -101,7 +115,7 @@ def select_best(
     """
     if len(flows) == 1:
         return flows[0]
-    costs = [_matching_cost(start, end, flow, back) for flow, back in zip(flows, back_flows, strict=True)]
+    costs = [_matching_cost(start, end, end_valid, flow, back) for flow, back in zip(flows, back_flows, strict=True)]
     best = np.argmin(costs, axis=0)  # (h, w)
     selected = flows[0].copy()
     for index, flow in enumerate(flows[1:], start=1):
@@ -109,11 +123,14 @@ def select_best(
     return selected
 
 
-def _matching_cost(start: NDArray[np.uint8], end: NDArray[np.uint8], flow: Field, back: Field) -> NDArray[np.float32]:
+def _matching_cost(
+    start: NDArray[np.uint8], end: NDArray[np.uint8], end_valid: Mask, flow: Field, back: Field
+) -> NDArray[np.float32]:
     """(h, w) grey levels, mean of a window around each pixel."""
     h, w = flow.shape[:2]
-    difference = cv2.absdiff(start, remap(end, pixel_grid(h, w) + flow))
-    mean = channel_mean(difference).astype(np.float32)
+    places = pixel_grid(h, w) + flow
+    mean = channel_mean(cv2.absdiff(start, remap(end, places))).astype(np.float32)
+    mean[remap(end_valid.astype(np.uint8), places, cv2.INTER_NEAREST) == 0] = MAX_COLOUR_COST
     colour = np.minimum(mean, MAX_COLOUR_COST)
     round_trip = np.minimum(forward_backward_error(flow, back), MAX_ROUND_TRIP_COST)
     return cv2.blur(colour + ROUND_TRIP_WEIGHT * round_trip, (WINDOW, WINDOW)).astype(np.float32)

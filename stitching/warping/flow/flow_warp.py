@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Field, forward_backward_error
+from stitching.geometry.pixel_maps import Field, Mask, forward_backward_error, inside, pixel_grid, remap
 from stitching.geometry.rectangles import bounding_rectangle
 from stitching.io.picture import to_grey
 from stitching.warping.flow.extrapolate import Extrapolation, extrapolate_fading
@@ -36,23 +36,31 @@ class BidirectionalFlow:
 FlowMethod = Callable[[CanvasPair], BidirectionalFlow]  # target -> reference and back, of all of the pair
 
 
-def warp_from_flow(pair: CanvasPair, method: FlowMethod, extrapolation: Extrapolation = extrapolate_fading) -> Warp:
+def warp_from_flow(
+    pair: CanvasPair,
+    method: FlowMethod,
+    extrapolation: Extrapolation = extrapolate_fading,
+    beyond: Mask | None = None,
+) -> Warp:
     """The warp that a method of dense flow gives.
 
-    Pixels of the overlap that the flow does not bring back to where they began (Sundaram et al. 2010) are occluded or
-    wrong; they and what lies outside the overlap get their residual by extrapolation, in which textured pixels count
-    more than flat ones.
+    Pixels of the overlap, and of `beyond`, that the flow does not bring back to where they began (Sundaram et al.
+    2010) are occluded or wrong; they and what is not searched get their residual by extrapolation, in which textured
+    pixels count more than flat ones.
 
     Args:
         pair: what to warp.
         method: estimates the flow target -> reference and back; it gets the overlap and `FLOW_MARGIN` around it, and
             is not called where nothing overlaps.
         extrapolation: fills pixels without a consistent flow.
+        beyond: (h, w), outside the overlap, pixels of near things that both pictures show, and their places.
 
     Returns:
-        The warp; its confidence is 1 at consistent pixels of the overlap, 0 at the others.
+        The warp; its confidence is 1 at consistent pixels, 0 at the other pixels of the overlap.
     """
     part = bounding_rectangle(pair.overlap, FLOW_MARGIN)
+    if beyond is not None and beyond.any():
+        part = part.joined(bounding_rectangle(beyond))
     residual = np.zeros((*pair.target_valid.shape, 2), np.float32)
     consistent = np.zeros(pair.target_valid.shape, bool)
     if pair.overlap.any():
@@ -60,8 +68,17 @@ def warp_from_flow(pair: CanvasPair, method: FlowMethod, extrapolation: Extrapol
         residual[part.slices] = flow.forward
         consistent[part.slices] = forward_backward_error(flow.forward, flow.backward) < MAX_ROUND_TRIP_ERROR
     known = consistent & pair.overlap
-    confidence = np.where(pair.overlap, known, OUTSIDE_CONFIDENCE).astype(np.float32)
-    return Warp(extrapolation(residual, known * _texture(pair.target), pair.overlap), confidence)
+    if beyond is not None:
+        known |= consistent & beyond & pair.target_valid & _lands(residual, pair.reference_valid)
+    seen = pair.overlap | known
+    confidence = np.where(seen, known, OUTSIDE_CONFIDENCE).astype(np.float32)
+    return Warp(extrapolation(residual, known * _texture(pair.target), seen), confidence)
+
+
+def _lands(residual: Field, valid: Mask) -> Mask:
+    """(h, w): which pixels a residual (h, w, 2) moves to where a picture is valid."""
+    places = pixel_grid(*valid.shape) + residual
+    return inside(places, valid.shape[::-1]) & (remap(valid.astype(np.uint8), places, cv2.INTER_NEAREST) > 0)
 
 
 def _texture(picture: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -11,16 +11,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment.features import epipolar_inliers
+from stitching.alignment.features import agree_with_neighbours, epipolar_inliers
 from stitching.geometry.homographies import Matrix, project
 from stitching.geometry.pixel_maps import OUTSIDE_ALL, Field, Grey, Mask, Points, pixel_grid, remap
+from stitching.warping.flow.dense_inverse_search import MAX_DISAGREEMENT
 from stitching.warping.flow.flow_warp import BidirectionalFlow
 
 MIN_MATCHES = 15  # that fit the epipolar geometry
 MAX_EPIPOLAR_ERROR = 1.0  # px between an inlier and its epipolar line
 MAX_ROW_ERROR = 1.5  # px, median over the matches after rectification
 MAX_STRETCH = 3.0  # by the rectification, anywhere in the overlap
-MAX_DISPARITIES = 160  # px, range of the search
+MAX_DISPARITIES = 160  # px, range of the search; where it is larger, smaller pictures are matched,
+MIN_SCALE = 0.25  # but none smaller than this share of the given pictures
 DISPARITY_STEP = 16  # px: StereoSGBM searches multiples of it
 BLOCK = 3  # px, side of the blocks that are compared
 UNKNOWN_FLOW = 1e3  # px; stands for flow to a point behind the camera, which no check takes for right
@@ -55,7 +57,7 @@ def epipolar_flow(
 
     Returns:
         Flow start -> end and back; None where the epipolar geometry is not good enough (few
-        matches, a camera that only turned, an epipole in the picture, a very large range).
+        matches, a camera that only turned, an epipole in the picture, an extreme range).
     """
     rectification = rectify(start_points, end_points, overlap, scale)
     if rectification is None:
@@ -84,7 +86,8 @@ def rectify(start: Points, end: Points, overlap: Mask, scale: float) -> Rectific
         scale: size of the overlap after rectification, 1 = unchanged.
 
     Returns:
-        None where the matches fit no epipolar geometry, or the rectified overlap would be distorted too much.
+        None where the matches fit no epipolar geometry, the rectified overlap would be distorted too much, or it would
+        have to be too small for its range of disparities.
     """
     inliers = epipolar_inliers(start, end, MAX_EPIPOLAR_ERROR, 5000, MIN_MATCHES)
     if inliers is None or not overlap.any():
@@ -104,7 +107,21 @@ def rectify(start: Points, end: Points, overlap: Mask, scale: float) -> Rectific
     row_error = np.abs(project(to_start, start)[:, 1] - project(to_end, end)[:, 1])
     if not np.nanmedian(row_error) <= MAX_ROW_ERROR * scale:
         return None
-    return _framed(to_start, to_end, corners, start, end)
+    alike = agree_with_neighbours(start, end - start, MAX_DISAGREEMENT * float(np.hypot(*overlap.shape)))
+    if alike.sum() >= MIN_MATCHES:
+        start, end = start[alike], end[alike]
+    low, high = _disparity_range(project(to_start, start)[:, 0] - project(to_end, end)[:, 0])
+    if high - low > MAX_DISPARITIES:  # smaller pictures have a smaller range
+        smaller = scale * (MAX_DISPARITIES - 1) / (high - low)
+        return rectify(start, end, overlap, smaller) if smaller > MIN_SCALE else None
+    return _framed(to_start, to_end, corners, low, high)
+
+
+def _disparity_range(disparity: Points) -> tuple[float, float]:
+    """The range that is searched, with a reserve, for matches of these disparities (n,), px."""
+    low, high = np.nanpercentile(disparity, [1, 99])
+    reserve = 0.25 * (high - low) + 4
+    return float(low - reserve), float(high + reserve)
 
 
 def _rectifying_homographies(start: Points, end: Points, shape: tuple[int, ...]) -> tuple[Matrix, Matrix] | None:
@@ -123,22 +140,13 @@ def _corners(mask: Mask) -> Points:
     return np.array([(left, top), (left, bottom), (right, top), (right, bottom)], np.float64)
 
 
-def _framed(to_start: Matrix, to_end: Matrix, corners: Points, start: Points, end: Points) -> Rectification | None:
-    """Move both rectified pictures so that the overlap and all that may match it fit, all disparities positive.
-
-    None where the range of disparities is too large.
-    """
+def _framed(to_start: Matrix, to_end: Matrix, corners: Points, low: float, high: float) -> Rectification:
+    """Move both rectified pictures so that the overlap and all that may match it fit, all disparities positive."""
     start_corners, end_corners = project(to_start, corners), project(to_end, corners)
     top = min(start_corners[:, 1].min(), end_corners[:, 1].min())
     bottom = max(start_corners[:, 1].max(), end_corners[:, 1].max())
     left, right = start_corners[:, 0].min(), start_corners[:, 0].max()
-    disparity = project(to_start, start)[:, 0] - project(to_end, end)[:, 0]
-    low, high = np.nanpercentile(disparity, [1, 99])
-    reserve = 0.25 * (high - low) + 4
-    low, high = np.floor(low - reserve), np.ceil(high + reserve)
     disparities = int(np.ceil((high - low) / DISPARITY_STEP)) * DISPARITY_STEP
-    if disparities > MAX_DISPARITIES:
-        return None
     # Candidates for a pixel lie up to `disparities` px to its left; for the other picture, to its right.
     move_start = np.array([[1, 0, disparities - left], [0, 1, -top], [0, 0, 1]])
     move_end = np.array([[1, 0, disparities + low - left], [0, 1, -top], [0, 0, 1]])

@@ -59,6 +59,27 @@ def test_without_an_overlap_the_network_is_not_asked() -> None:
     assert runtime.calls == 0
 
 
+def test_what_the_coarse_alignment_puts_beyond_the_overlap_is_found() -> None:
+    """The reference shows columns from 150 on, and there what the target shows `SHIFT` px further left."""
+
+    class BothWindows(ShiftingRuntime):
+        def __call__(self, inputs: Mapping[str, NDArray[np.float32]]) -> Planes:
+            whole_pictures = self.calls == 0  # in their upper left corners
+            self.displacement = (SHIFT - 150, 0) if whole_pictures else (SHIFT, 0)
+            return super().__call__(inputs)
+
+    pair = shifted_pair()
+    pair.reference_valid[:, :150] = False
+    pair.reference[:, :150] = 0
+    runtime = BothWindows((0, 0))
+    warp = MatchesEstimator(runtime)(pair)
+    beyond = slice(20, -20), slice(150 - SHIFT + 15, 150 - 15)
+    assert (warp.confidence[beyond] == 1).mean() > 0.9
+    assert np.percentile(np.linalg.norm(warp.residual[beyond] - [SHIFT, 0], axis=2), 95) < 0.2
+    assert (warp.confidence[:, : 150 - SHIFT - 15] < 1).all()  # the reference shows nothing of that
+    assert runtime.calls == 2
+
+
 def test_the_warp_says_where_the_network_computed() -> None:
     assert MatchesEstimator(ShiftingRuntime((SHIFT, 0), device="cuda"))(shifted_pair()).device == "cuda"
 
