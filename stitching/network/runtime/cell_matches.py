@@ -58,7 +58,7 @@ def mutual_cells(window: NetworkWindow, found: Planes, side: str) -> NDArray[np.
 
 def _cell(window: NetworkWindow, found: Planes) -> float:
     """Px of the window, side of a cell."""
-    return window.pictures["target"].shape[3] / found["forward_matches"].shape[3]
+    return float(window.pictures["target"].shape[3] / found["forward_matches"].shape[3])
 
 
 def _centres(found: Planes, cell: float) -> Points:
