@@ -99,7 +99,9 @@ def test_the_first_phase_becomes_rare_in_proportion_to_the_epochs_done():
     net, steps, epoch = Net(), 4000, 40
     strategy = make(net, total_steps=steps, steps_per_epoch=epoch)
     strategy._keep_priority, strategy._learn_priority = lambda *_: 2, lambda *_: 1
+    assert strategy.phase() == "phase 1"
     phases = torch.tensor([strategy.step(net.losses, net.updates()) for _ in range(steps)])
+    assert strategy.phase() == "phase 2 in 100%"
     assert phases[:epoch].eq(1).all()  # no epoch is done
     for part in range(4):
         second = phases[part * 1000 : part * 1000 + 1000].eq(2).float().mean()
