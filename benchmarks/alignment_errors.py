@@ -17,7 +17,7 @@ from torch import Tensor
 
 from datasets.examples.alignments import draw_alignments, true_matches
 from datasets.examples.window_transforms import corners_of, move
-from datasets.pair_batch import PairArrays, arrays_of, collate
+from datasets.pair_batch import PairArrays, collate
 from datasets.rendering.parallax import fit_homographies
 from datasets.storage.lookup import SampleLookup
 from stitching.alignment.coarse_alignment import align
@@ -39,7 +39,7 @@ def main() -> None:
     errors: dict[str, list[tuple[float, float]]] = {"features": [], "drawn": []}
     failed = 0
     for index in samples.indices[: arguments.count]:
-        pair = arrays_of(samples[index])
+        pair = samples.pair(index)
         errors["drawn"].append(errors_of(pair, draw_alignments(collate([pair]), generator)))
         try:
             found = align(to_grey(pair.pictures[1]), to_grey(pair.pictures[0])).homography

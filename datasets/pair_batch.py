@@ -12,7 +12,6 @@ from torch import Tensor
 
 from datasets.arrays import Doubles, Floats, Pixels
 from datasets.sample import Sample
-from datasets.storage.samples import StoredSample
 from stitching.geometry.pixel_maps import Size
 
 _MULTIPLE = 8  # px; sides of the canvas are multiples of it
@@ -52,20 +51,17 @@ class PairArrays:
     segments: Floats  # (k, 2, 2, 2)
 
 
-def arrays_of(sample: Sample | StoredSample) -> PairArrays:
-    """The pair of a sample: as rendered, or where a data set lacks that, as photographed."""
-    views, record = (sample.arrays, sample.record) if isinstance(sample, StoredSample) else (sample, sample)
-    both, clean = (views.reference, views.target), views.clean_stitched is not None
-    pictures = [view.picture if view.clean is None or not clean else view.clean for view in both]
+def arrays_of(sample: Sample) -> PairArrays:
+    """The pair of a sample, as rendered."""
     return PairArrays(
-        index=record.index,
-        pictures=(pictures[0], pictures[1]),
-        warp=views.target.warp,
-        mask=views.target.mask,
-        stitched=views.stitched if views.clean_stitched is None else views.clean_stitched,
-        origin=record.origin,
-        fundamental=np.asarray(record.facts["fundamental"], np.float64),
-        segments=record.segments,
+        index=sample.index,
+        pictures=(sample.reference.clean, sample.target.clean),
+        warp=sample.target.warp,
+        mask=sample.target.mask,
+        stitched=sample.clean_stitched,
+        origin=sample.origin,
+        fundamental=np.asarray(sample.facts["fundamental"], np.float64),
+        segments=sample.segments,
     )
 
 

@@ -35,7 +35,7 @@ def stream(
         first: index of the first sample.
         workers: processes; None: one less than usable cores; 0: this process builds the scenes too.
         pairs_per_scene: samples with other viewpoints each that show the same scene; four scenes take turns. With 1,
-            the samples are those of `parastitch generate`.
+            scenes and requests are those of `parastitch generate`; viewpoints fit the requests less exactly.
 
     Raises:
         InputError: a number is impossible; from the first batch on: textures, mesh or device cannot be used.

@@ -71,7 +71,8 @@ def train(
 
 def _train(run: Run, output: Path, log: TrainLog) -> Metrics:
     options, fabric = run.options, run.fabric
-    training = training_batches(options, run.step, fabric.device, fabric.global_rank, fabric.world_size)
+    ranks, stitch = (fabric.global_rank, fabric.world_size), "stitch" in tasks_of(run.mode, options)
+    training = training_batches(options, run.step, fabric.device, *ranks, stitch)
     metrics: Metrics = {}
     limit = math.inf if options.minutes is None else 60 * options.minutes
     started, seconds_before = math.inf, run.seconds

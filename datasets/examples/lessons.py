@@ -37,10 +37,14 @@ _CROPPED = 0.5  # share of the aligned examples whose window is smaller than the
 
 @dataclass(frozen=True)
 class LessonOptions:
-    """size: (width, height) of the windows, px. raw_share: of the examples, the rest is aligned."""
+    """size: (width, height) of the windows, px. raw_share: of the examples, the rest is aligned.
+
+    stitch: draw the true stitch of aligned examples.
+    """
 
     size: Size
     raw_share: float
+    stitch: bool = True
 
 
 def teach(pairs: PairBatch, options: LessonOptions, generator: torch.Generator) -> ExampleBatch:
@@ -57,18 +61,18 @@ def teach(pairs: PairBatch, options: LessonOptions, generator: torch.Generator) 
         torch.where(chosen, raw_transforms.reference, aligned_transforms.reference),
         torch.where(chosen, raw_transforms.target, aligned_transforms.target),
     )
-    return draw_starts(_draw(pairs, transforms, options.size, raw), generator)
+    return draw_starts(_draw(pairs, transforms, options.size, raw | (not options.stitch)), generator)
 
 
-def _draw(pairs: PairBatch, transforms: WindowTransforms, size: Size, raw: Tensor) -> ExampleBatch:
-    """Draw examples, on a CPU one after the other, which keeps them in its cache; raw (b,) ones without a stitch."""
+def _draw(pairs: PairBatch, transforms: WindowTransforms, size: Size, bare: Tensor) -> ExampleBatch:
+    """Draw examples, on a CPU one after the other, which keeps them in its cache; bare (b,) ones without a stitch."""
     if pairs.fundamental.is_cuda:
         batch = draw_examples(pairs, transforms, size, with_stitch=True)
-        return _without_stitches(batch, raw)
+        return _without_stitches(batch, bare)
     drawn = []
-    for k, is_raw in enumerate(raw.tolist()):
+    for k, is_bare in enumerate(bare.tolist()):
         one = WindowTransforms(transforms.reference[k : k + 1], transforms.target[k : k + 1])
-        drawn.append(draw_examples(select_pair(pairs, k), one, size, with_stitch=not is_raw))
+        drawn.append(draw_examples(select_pair(pairs, k), one, size, with_stitch=not is_bare))
     return join_examples(drawn)
 
 

@@ -80,21 +80,18 @@ def decode(members: Mapping[str, bytes], name: str) -> StoredArrays:
 
     Raises InputError where a member is missing or cannot be decoded.
     """
-    warps = _decode_npz(members, "warp.npz", name)
     geometry = _decode_npz(members, "geometry.npz", name) if "geometry.npz" in members else {}
 
     def picture(member: str) -> Pixels:
-        return _decode_image(members, member, name)
+        return decode_image(members, member, name)
 
     def clean(member: str) -> Pixels | None:
         return picture(member) if member in members else None
 
     def view(which: str, number: int, mask: str) -> StoredView:
-        if which not in warps:
-            raise InputError(f"{name}: warp.npz holds no {which!r}; make the sample again")
         return StoredView(
             picture=picture(f"input{number}.jpg"),
-            warp=np.cumsum(warps[which], axis=1, dtype=np.int32).astype(np.float32) / np.float32(STEPS_PER_PIXEL),
+            warp=decode_warp(members, which, name),
             mask=picture(mask),
             clean=clean(f"clean{number}.png"),
             geometry=_read_geometry(geometry, which, name) if geometry else None,
@@ -107,6 +104,14 @@ def decode(members: Mapping[str, bytes], name: str) -> StoredArrays:
         clean_stitched=clean("clean_stitched.png"),
         stitched_mask=picture("mask.stitched.png"),
     )
+
+
+def decode_warp(members: Mapping[str, bytes], which: str, name: str) -> Floats:
+    """The warp (h, w, 2) of the target or the reference; arguments and errors as for `decode`."""
+    warps = _decode_npz(members, "warp.npz", name, only=which)
+    if which not in warps:
+        raise InputError(f"{name}: warp.npz holds no {which!r}; make the sample again")
+    return np.cumsum(warps[which], axis=1, dtype=np.int32).astype(np.float32) / np.float32(STEPS_PER_PIXEL)
 
 
 def _encode_warp(warp: Floats, index: int, name: str) -> NDArray[np.int32]:
@@ -157,7 +162,8 @@ def _member(members: Mapping[str, bytes], member: str, name: str) -> bytes:
     return members[member]
 
 
-def _decode_image(members: Mapping[str, bytes], member: str, name: str) -> Pixels:
+def decode_image(members: Mapping[str, bytes], member: str, name: str) -> Pixels:
+    """One picture or mask; arguments and errors as for `decode`."""
     contents = np.frombuffer(_member(members, member, name), np.uint8)
     pixels = cv2.imdecode(contents, cv2.IMREAD_UNCHANGED) if contents.size else None
     if pixels is None:
@@ -165,10 +171,12 @@ def _decode_image(members: Mapping[str, bytes], member: str, name: str) -> Pixel
     return np.asarray(pixels, np.uint8)
 
 
-def _decode_npz(members: Mapping[str, bytes], member: str, name: str) -> dict[str, NDArray[Any]]:
+def _decode_npz(
+    members: Mapping[str, bytes], member: str, name: str, only: str | None = None
+) -> dict[str, NDArray[Any]]:
     contents = _member(members, member, name)
     try:
         with np.load(io.BytesIO(contents), allow_pickle=False) as archive:
-            return dict(archive)
+            return {key: archive[key] for key in archive if only in (None, key)}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{name}: {member} cannot be decoded ({error}); make the sample again") from error

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
-from datasets.storage.folder import meta_files, read_sample
-from datasets.storage.records import read_description, read_line
+import numpy as np
+
+from datasets.pair_batch import PairArrays
+from datasets.storage.encoding import decode_image, decode_warp
+from datasets.storage.folder import meta_files, read_files, read_sample
+from datasets.storage.records import Record, read_description, read_line
 from datasets.storage.samples import StoredSample
 from stitching.errors import InputError
 
@@ -31,15 +35,37 @@ class SampleLookup:
 
     def __getitem__(self, index: int) -> StoredSample:
         """Read one sample. Raises InputError where it is damaged, KeyError where it is not there."""
+        return read_sample(self._folder, self._record(index))
+
+    def pair(self, index: int) -> PairArrays:
+        """Read what training needs of a sample: half of the time. Clean pictures where they are stored."""
+        record = self._record(index)
+        members, name = read_files(self._folder, record), f"{self._folder}, sample {record.name}"
+        first, second, stitched = (
+            ("clean1.png", "clean2.png", "clean_stitched.png")
+            if "clean_stitched.png" in members
+            else ("input1.jpg", "input2.jpg", "stitched.png")
+        )
+        return PairArrays(
+            index=record.index,
+            pictures=(decode_image(members, first, name), decode_image(members, second, name)),
+            warp=decode_warp(members, "target", name),
+            mask=decode_image(members, "mask.png", name),
+            stitched=decode_image(members, stitched, name),
+            origin=record.origin,
+            fundamental=np.asarray(record.facts["fundamental"], np.float64),
+            segments=record.segments,
+        )
+
+    def _record(self, index: int) -> Record:
         path, offset = self._places[index]
         with path.open("rb") as file:
             file.seek(offset)
             try:
-                record = read_line(file.readline())
+                return read_line(file.readline())
             except ValueError as error:
                 advice = f"see parastitch generate --verify {self._folder}"
                 raise InputError(f"{path}, line of sample {index}: damaged ({error}); {advice}") from error
-        return read_sample(self._folder, record)
 
 
 def _find_lines(path: Path) -> dict[int, tuple[Path, int]]:

@@ -19,6 +19,7 @@ from datasets.pair_batch import PairBatch, arrays_of, collate
 from datasets.sample import Sample, Visibility
 from datasets.sample_renderer import SampleRenderer
 from datasets.streaming import stream
+from datasets.viewpoints.search import MAX_MISFIT
 from stitching.errors import InputError, JobError
 
 OPTIONS = SampleOptions(size=(64, 48), supersampling=1)
@@ -54,7 +55,9 @@ def equal(first: PairBatch, second: PairBatch) -> bool:
     return first.indices == second.indices and all(torch.equal(a, b) for a, b in pairs)
 
 
-def test_batches_hold_the_samples_of_the_renderer(small: None) -> None:
+def test_batches_hold_the_samples_of_the_renderer(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where viewpoints must fit as exactly as those of samples."""
+    monkeypatch.setattr("datasets.sample_renderer._LOOSE", MAX_MISFIT)
     batch = next(stream(OPTIONS, 5, 2, first=3, workers=0, pairs_per_scene=1))
     renderer = open_small(OPTIONS, 5)
     assert batch.indices == (3, 4)

@@ -40,6 +40,7 @@ class BatchMaker:
     options: TrainOptions
     rank: int = 0
     ranks: int = 1
+    stitch: bool = True  # whether a task needs the true stitch
 
     def prepare(self, step: int) -> Prepared:
         """The first part. Raises InputError where the data cannot be used."""
@@ -65,7 +66,7 @@ class BatchMaker:
         parts = [_truth(options)[0].finish(prepared.pairs, device)] if prepared.pairs else []
         if moved := self._moved(number):
             parts.append(_photographs(options, device)(moved))
-        lesson = LessonOptions(options.size, options.raw_share)
+        lesson = LessonOptions(options.size, options.raw_share, self.stitch)
         return photographed(join_examples([teach(part, lesson, generator) for part in parts]), generator)
 
     def _prepare_photographed(self, number: int) -> Prepared:

@@ -28,17 +28,19 @@ def training_indices(options: TrainOptions) -> list[int] | None:
 
 
 def training_batches(
-    options: TrainOptions, step: int, device: torch.device, rank: int = 0, ranks: int = 1
+    options: TrainOptions, step: int, device: torch.device, rank: int = 0, ranks: int = 1, stitch: bool = True
 ) -> Generator[ExampleBatch, None, None]:
     """Batches without end, from a step of the run on; each rank of a distributed training takes its own.
 
     On a CPU processes make whole batches; for a GPU they do what a CPU does best, and the rest happens on the GPU.
     Raises InputError where the data cannot be used.
+
+    stitch: with true stitches, which take a sixth of the time.
     """
     training_indices(options)
     if options.pairs is not None:
         photographed_pairs(options).open_cache()
-    maker = BatchMaker(options, rank, ranks)
+    maker = BatchMaker(options, rank, ranks, stitch)
     steps = count(0 if options.overfit_batch else step)  # a resumed run goes on with the same batch
     workers = usable_cores() - 1 if options.workers is None else options.workers
     with closing(_made(maker, steps, workers, device)) as batches:

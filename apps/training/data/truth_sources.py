@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from datasets.options import SampleOptions
-from datasets.pair_batch import PairArrays, PairBatch, arrays_of, collate
+from datasets.pair_batch import PairArrays, PairBatch, collate
 from datasets.sample_renderer import SampleRenderer, open_renderer
 from datasets.scene_sampler import SampledScene
 from datasets.storage.lookup import SampleLookup
@@ -26,7 +26,7 @@ class StoredPairs:
 
     def prepare(self, indices: Sequence[int]) -> list[PairArrays]:
         """Read pairs. Raises InputError where a file is missing or damaged."""
-        return [arrays_of(lookup(self.folder)[index]) for index in indices]
+        return [lookup(self.folder).pair(index) for index in indices]
 
     def finish(self, prepared: list[PairArrays], device: torch.device) -> PairBatch:
         """Put them on the device."""

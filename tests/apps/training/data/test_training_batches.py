@@ -76,6 +76,15 @@ def test_a_share_of_each_batch_is_photographs_moved_about(options):
     assert second.sample_ids[2:].tolist() == [2, 3]
 
 
+def test_examples_without_a_stitch_are_the_same_otherwise(options):
+    some = replace(options, raw_share=0)
+    bare, whole = (next(training_batches(some, 0, CPU, stitch=stitch)) for stitch in (False, True))
+    assert not bare.truth.stitched_known.any()
+    assert whole.truth.stitched_known.any()
+    assert torch.equal(bare.target, whole.target)
+    assert torch.equal(bare.truth.residual, whole.truth.residual)
+
+
 def test_photographed_pairs_take_every_second_step(options, tmp_path):
     some = replace(options, pairs=write_pairs(tmp_path / "pairs", 2), matching_steps=1, cache=tmp_path / "cache")
     batches = [batch.truth is None for batch in islice(training_batches(some, 0, CPU), 5)]
