@@ -101,7 +101,8 @@ def _photographs(options: TrainOptions, device: torch.device) -> MovedPhotograph
 def _truth(options: TrainOptions) -> tuple[StoredPairs | GeneratedPairs, EpochOrder | None]:
     """Where pairs with ground truth come from, and their order; None: in the order of their indices."""
     if options.data is None:
-        return GeneratedPairs(sample_options(options), options.seed, options.pairs_per_scene), None
+        streamed = replace(sample_options(options), supersampling=1)  # textures are filtered, and lessons resample
+        return GeneratedPairs(streamed, options.seed, options.pairs_per_scene), None
     return StoredPairs(options.data), EpochOrder(tuple(lookup(options.data).indices), options.seed)
 
 
@@ -112,5 +113,5 @@ def photographed_pairs(options: TrainOptions) -> PhotographedPairs:
 
 
 def sample_options(options: TrainOptions) -> SampleOptions:
-    """Of pairs that are rendered while training."""
+    """Of samples that are generated for a training."""
     return SampleOptions(size=options.size, textures=options.textures)
