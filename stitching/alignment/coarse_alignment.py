@@ -85,7 +85,8 @@ def align_pictures(reference: Picture, target: Picture, device: Device = "auto")
             continue
         if found.confidence >= MIN_CONFIDENCE and len(found.matches) >= MIN_MATCHES:
             break
-    if found is None or len(found.matches) < MIN_CERTAIN_MATCHES:
+    # a translation was verified by the pictures themselves, which show too little for the network, too
+    if found is None or (found.method != "translation" and len(found.matches) < MIN_CERTAIN_MATCHES):
         found = _align_by_network(reference, target, load_runtime(MATCHING, device=device)) or found
     if found is None:
         raise refusal
