@@ -68,11 +68,11 @@ def warp_from_flow(
         residual[part.slices] = flow.forward
         consistent[part.slices] = forward_backward_error(flow.forward, flow.backward) < MAX_ROUND_TRIP_ERROR
     known = consistent & pair.overlap
-    if beyond is not None:
-        known |= consistent & beyond & pair.target_valid & _lands(residual, pair.reference_valid)
-    seen = pair.overlap | known
-    confidence = np.where(seen, known, OUTSIDE_CONFIDENCE).astype(np.float32)
-    return Warp(extrapolation(residual, known * _texture(pair.target), seen), confidence)
+    warped = extrapolation(residual, known * _texture(pair.target), pair.overlap)
+    if beyond is not None:  # what is around near things beyond the overlap is not moved with them: it lies far behind
+        near = consistent & beyond & ~pair.overlap & pair.target_valid & _lands(residual, pair.reference_valid)
+        warped, known = np.where(near[..., None], residual, warped), known | near
+    return Warp(warped, np.where(pair.overlap | known, known, OUTSIDE_CONFIDENCE).astype(np.float32))
 
 
 def _lands(residual: Field, valid: Mask) -> Mask:
