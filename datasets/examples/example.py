@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.arrays import Doubles, Floats, Pixels
+from datasets.arrays import Floats, Pixels
 from datasets.examples.windows import (
     PairTruth,
     WindowTruth,
@@ -36,8 +36,6 @@ class Example:
     target_valid: NDArray[np.bool_]  # (h, w)
     start: Floats  # (h, w, 2) the classical residual, px
     trusted: NDArray[np.bool_]  # (h, w) where `start` is forward-backward consistent
-    reference_to_window: Doubles  # (3, 3) reference px -> window px
-    target_to_window: Doubles  # (3, 3) target px -> window px
     truth: WindowTruth | None
 
 
@@ -61,15 +59,15 @@ def make_example(
     start = classical(pair, extrapolate_on_plane)
     return Example(
         pair.reference, pair.target, pair.reference_valid, pair.target_valid, start.residual,
-        forward_backward_consistent(start, pair), window.reference_to_window,
-        window.target_to_window, None if truth is None else truth_on_window(truth, window, pair.target_valid),
+        forward_backward_consistent(start, pair),
+        None if truth is None else truth_on_window(truth, window, pair.target_valid),
     )  # fmt: skip
 
 
-def example_of(sample: Sample | StoredSample, size: Size, rng: np.random.Generator | None = None) -> Example:
-    """The example of a generated sample; arguments as for `make_example`."""
+def example_of(sample: Sample | StoredSample, size: Size) -> Example:
+    """The example of a generated sample, with the alignment that features find; size: as for `make_example`."""
     views = sample.arrays if isinstance(sample, StoredSample) else sample
-    return make_example(views.reference.picture, views.target.picture, truth_of(sample), size, rng)
+    return make_example(views.reference.picture, views.target.picture, truth_of(sample), size)
 
 
 def truth_of(sample: Sample | StoredSample) -> PairTruth:

@@ -23,7 +23,7 @@ from stitching.io.picture_reader import read_picture
 
 MAX_VALIDATION_PAIRS = 32  # photographed pairs that are not trained on
 
-_CACHE_FORMAT = 3  # of labels and files of a cache, and of what alignment and warp make of a pair
+_CACHE_FORMAT = 4  # of labels and files of a cache, and of what alignment and warp make of a pair
 
 
 @dataclass(frozen=True)

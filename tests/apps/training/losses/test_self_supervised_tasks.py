@@ -23,7 +23,7 @@ def translated(translation=2):
     reference, target = two_views(5, translation)
     everywhere = np.ones((64, 64), bool)
     start = np.zeros((64, 64, 2), np.float32)
-    return Example(reference, target, everywhere, everywhere, start, everywhere, np.eye(3), np.eye(3), None)
+    return Example(reference, target, everywhere, everywhere, start, everywhere, None)
 
 
 @pytest.mark.slow
