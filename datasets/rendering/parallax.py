@@ -23,7 +23,7 @@ def homography_residual(points: Tensor, matches: Tensor, weight: Tensor, width: 
 
 
 def fit_homographies(points: Tensor, matches: Tensor, weight: Tensor, width: int) -> Tensor:
-    """(v, 3, 3) the homographies that map points to matches best, in px; last entry positive in the pictures' middle.
+    """(v, 3, 3) the homographies that map points to matches best, in px; (width / 2, width / 2) has third coordinate 1.
 
     They minimise the mean distance (iteratively reweighted least squares): where most pixels lie on a plane it fits
     that plane, and the residual of other surfaces is their parallax.
@@ -31,7 +31,8 @@ def fit_homographies(points: Tensor, matches: Tensor, weight: Tensor, width: int
     Args:
         points: (v, q, 2) px in one view.
         matches: (v, q, 2) px in the other.
-        weight: (v, q) 1 where the match counts, 0 where not. Views with fewer than 8 matches get something.
+        weight: (v, q) 1 where the match counts, 0 where not. Fewer than 4 matches determine nothing: such views get
+            any homography.
         width: of the pictures, px.
     """
     homographies, _ = _fit(points, matches, weight, width)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.rendering.parallax import homography_residual, masked_quantiles
+from datasets.rendering.parallax import fit_homographies, homography_residual, masked_quantiles
 
 WIDTH = 256
 SCALE = 512 / WIDTH
@@ -30,6 +30,15 @@ def residual(points, matches, counts=None):
 def test_a_homography_leaves_no_residual():
     points = grid()
     assert residual(points, moved(points)).max() < 1e-3
+
+
+def test_a_homography_is_found_in_px_from_a_few_matches():
+    points = grid()[::37]
+    tensors = (torch.from_numpy(values)[None] for values in (points, moved(points), np.ones(len(points))))
+    found = fit_homographies(*tensors, WIDTH)[0].numpy()
+    assert len(points) < 24
+    np.testing.assert_allclose(moved(grid(), found), moved(grid()), atol=1e-3)
+    assert found[2] @ (WIDTH / 2, 96, 1) > 0
 
 
 def test_points_off_the_dominant_plane_have_a_residual():
