@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datasets.arrays import Doubles, Floats, Pixels
-from datasets.sample import Sample
 from stitching.geometry.pixel_maps import Size
 
 _MULTIPLE = 8  # px; sides of the canvas are multiples of it
@@ -49,20 +48,6 @@ class PairArrays:
     origin: tuple[int, int]
     fundamental: Doubles  # (3, 3)
     segments: Floats  # (k, 2, 2, 2)
-
-
-def arrays_of(sample: Sample) -> PairArrays:
-    """The pair of a sample, as rendered."""
-    return PairArrays(
-        index=sample.index,
-        pictures=(sample.reference.clean, sample.target.clean),
-        warp=sample.target.warp,
-        mask=sample.target.mask,
-        stitched=sample.clean_stitched,
-        origin=sample.origin,
-        fundamental=np.asarray(sample.facts["fundamental"], np.float64),
-        segments=sample.segments,
-    )
 
 
 def collate(pairs: Sequence[PairArrays], device: str | torch.device = "cpu") -> PairBatch:

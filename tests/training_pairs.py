@@ -1,8 +1,9 @@
-"""Pairs whose truth is simple: two pictures of one plane."""
+"""Pairs with truth: two pictures of one plane, and those of samples."""
 
+import numpy as np
 import torch
 
-from datasets.pair_batch import PairBatch
+from datasets.pair_batch import PairArrays, PairBatch
 from datasets.sample import Visibility
 from stitching.network.tensor_maps import pixel_xy
 
@@ -40,4 +41,18 @@ def plane_pairs(count, size, seed=0):
         fundamental=torch.zeros(count, 3, 3),
         segments=torch.zeros(0, 2, 2, 2),
         owner=torch.zeros(0, dtype=torch.int64),
+    )
+
+
+def arrays_of(sample):
+    """The pair of a sample, as rendered."""
+    return PairArrays(
+        index=sample.index,
+        pictures=(sample.reference.clean, sample.target.clean),
+        warp=sample.target.warp,
+        mask=sample.target.mask,
+        stitched=sample.clean_stitched,
+        origin=sample.origin,
+        fundamental=np.asarray(sample.facts["fundamental"], np.float64),
+        segments=sample.segments,
     )

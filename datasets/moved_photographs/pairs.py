@@ -12,12 +12,11 @@ from datasets.moved_photographs.motion import PairPlan, draw_plan
 from datasets.moved_photographs.outlines import draw_outlines
 from datasets.moved_photographs.photographs import Photographs
 from datasets.moved_photographs.surfaces import Seen, build_surfaces, look_from_reference, look_from_target
-from datasets.pair_batch import PairBatch
+from datasets.pair_batch import PairBatch, canvas_size
 from datasets.sample import Visibility
 from stitching.geometry.pixel_maps import Size
 from stitching.network.tensor_maps import pixel_xy
 
-_MULTIPLE = 8  # px; sides of the canvas are multiples of it
 _TOGETHER = {"cpu": 1, "cuda": 64}  # pairs that are made at once; a CPU works fastest in its cache
 
 
@@ -52,7 +51,7 @@ class MovedPhotographs:
         """A batch that is large enough for the plans."""
         device, count = self.outlines.device, len(plans)
         w, h = self.size
-        wc, hc = _canvas_size(plans)
+        wc, hc = canvas_size([plan.canvas_size for plan in plans])
 
         def empty(channels: int) -> Tensor:
             return torch.empty(count, channels, h, w, device=device)
@@ -77,7 +76,7 @@ class MovedPhotographs:
         pixels = pixel_xy(batch.warp).expand(len(plans), -1, -1, -1)
         target = look_from_target(surfaces, pixels)
         batch.target[part], batch.warp[part], batch.mask[part] = target.picture, target.warp, target.visibility
-        wc, hc = _canvas_size(plans)
+        wc, hc = canvas_size([plan.canvas_size for plan in plans])
         canvas = pixel_xy(batch.stitched[..., :hc, :wc]) + batch.origins[part, :, None, None]
         seen = look_from_reference(surfaces, canvas)
         for k, plan in enumerate(plans, part.start):
@@ -96,9 +95,3 @@ class MovedPhotographs:
 
 def _one(seen: Seen, number: int) -> Seen:
     return Seen(*(values[number : number + 1] for values in (seen.picture, seen.warp, seen.visibility)))
-
-
-def _canvas_size(plans: Sequence[PairPlan]) -> Size:
-    """(width, height) of the largest canvas, rounded up."""
-    width, height = np.max([plan.canvas_size for plan in plans], axis=0).tolist()
-    return -(-width // _MULTIPLE) * _MULTIPLE, -(-height // _MULTIPLE) * _MULTIPLE

@@ -81,11 +81,11 @@ class Texture:
         grid = positions.permute(0, 2, 3, 1)  # (b, h, w, 2)
         fine, coarse = (grid_sample(level, grid, padding_mode="border", align_corners=False) for level in self.levels)
         height, width = self.levels[0].shape[2:]
-        level = (texels_per_pixel(positions) * (width * height) ** 0.5 / 2).log2() - _SHARPER
+        level = (change_per_pixel(positions) * (width * height) ** 0.5 / 2).log2() - _SHARPER
         return torch.lerp(fine, coarse, level.clamp(0, 1).view(-1, 1, 1, 1))
 
 
-def texels_per_pixel(positions: Tensor) -> Tensor:
+def change_per_pixel(positions: Tensor) -> Tensor:
     """(b,) mean change of positions (b, 2, h, w) from a pixel to the next: the root of the area that a pixel covers."""
     step = 8  # px between the positions that are looked at
     coarse = positions[:, :, ::step, ::step]

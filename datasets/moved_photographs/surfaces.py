@@ -11,7 +11,7 @@ from torch.nn.functional import grid_sample
 from datasets.arrays import Doubles
 from datasets.moved_photographs.motion import LayerPlan, PairPlan, translation
 from datasets.moved_photographs.outlines import SIDE
-from datasets.moved_photographs.photographs import Crop, Photographs, Texture, cut, texels_per_pixel
+from datasets.moved_photographs.photographs import Crop, Photographs, Texture, change_per_pixel, cut
 from datasets.moved_photographs.waves import Waves, deform, undeform
 from datasets.sample import Visibility
 from stitching.geometry import homographies
@@ -158,7 +158,7 @@ def _see(
             continue
         onto = project(view.onto, pixels)
         distance = _distance(layer, onto)
-        width = layer.softness * texels_per_pixel(onto[:, :2]).view(-1, 1, 1, 1) * (SIDE / 2)
+        width = layer.softness * change_per_pixel(onto[:, :2]).view(-1, 1, 1, 1) * (SIDE / 2)
         picture[box] = torch.lerp(picture[box], layer.colours.sample(onto[:, :2]), (0.5 + distance / width).clamp(0, 1))
         nearest[box].masked_fill_(distance > 0, number)
         place[box] = torch.where(distance > 0, project(view.to_other, pixels), place[box])

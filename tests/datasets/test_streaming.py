@@ -12,10 +12,11 @@ import torch
 from banks import small_bank
 from fake_renderer import open_fake
 from torch import Tensor
+from training_pairs import arrays_of
 
 from datasets import streaming
 from datasets.options import SampleOptions
-from datasets.pair_batch import PairBatch, arrays_of, collate
+from datasets.pair_batch import PairBatch, collate
 from datasets.sample import Sample, Visibility
 from datasets.sample_renderer import SampleRenderer
 from datasets.streaming import stream

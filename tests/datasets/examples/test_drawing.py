@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from training_pairs import arrays_of
 from worlds import bank_of, box, camera, make_pair, make_scene, soft
 
 from datasets.examples.drawing import draw_examples, draw_pictures
 from datasets.examples.window_transforms import WindowTransforms
 from datasets.options import SampleOptions
-from datasets.pair_batch import arrays_of, collate
+from datasets.pair_batch import collate
 from datasets.sample import Visibility
 from stitching.geometry.homographies import project
 
