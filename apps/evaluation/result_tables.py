@@ -75,10 +75,14 @@ def by_class(column: Column, key: str, limits: Sequence[float], rows: Sequence[R
     for low, high in pairwise(limits):
         pairs = {row.get("pair", row.get("sample")) for row in in_class(rows, key, low, high)}
         if pairs:
-            name = f"{low:g} to {high:g}" if high < inf else f"{low:g} or more"
-            heading = f"{name} ({len(pairs)})"
+            heading = f"{class_name(low, high)} ({len(pairs)})"
             columns.append(replace(column, heading=heading, value=_of_class(column, key, low, high)))
     return columns
+
+
+def class_name(low: float, high: float) -> str:
+    """Of the values from `low` to `high`, which may be infinite."""
+    return f"{low:g} to {high:g}" if high < inf else f"{low:g} or more"
 
 
 def in_class(rows: Sequence[Row], key: str, low: float, high: float) -> list[Row]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import inf
 
-from apps.evaluation.result_tables import PAIRS, Column, ResultTable, averages, by_class, in_class, of_key
+from apps.evaluation.result_tables import PAIRS, Column, ResultTable, averages, by_class, class_name, in_class, of_key
 from apps.evaluation.scoring import Row
 
 _DIFFICULTY = "homography error"
@@ -41,6 +41,5 @@ def truth_tables(rows: Sequence[Row], *, long: bool = False) -> dict[str, Result
         }
     groups = {"all pairs": rows}
     for low, high in pairwise(_LIMITS):
-        limits = f"{low:g} to {high:g}" if high < inf else f"more than {low:g}"
-        groups[f"pairs whose homography is off by {limits} px"] = in_class(rows, _DIFFICULTY, low, high)
+        groups[f"pairs whose homography is off by {class_name(low, high)} px"] = in_class(rows, _DIFFICULTY, low, high)
     return {f"Means over {title}": averages(group, by, _LONG) for title, group in groups.items() if group}

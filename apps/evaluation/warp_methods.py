@@ -40,7 +40,7 @@ def find_method(name: str) -> Estimator:
     "+dis".
 
     Raises:
-        InputError: there is no such method, a package is not installed, or the weights are missing.
+        InputError: there is no such warp, a package is not installed, or the weights are missing.
     """
     if name.endswith(DIS):
         return partial(_sharpened, find_method(name.removesuffix(DIS)))
@@ -51,7 +51,7 @@ def find_method(name: str) -> Estimator:
         return _pwm(weights)
     if kind not in WARPS:
         known = ", ".join(WARPS.values())
-        raise InputError(f"no method {name!r} for generated data; known: {known}, each also with {DIS}")
+        raise InputError(f"no warp {name!r}; known: {known}, each also with {DIS}")
     return find_estimator(name)
 
 
