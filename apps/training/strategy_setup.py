@@ -32,6 +32,7 @@ def choose_strategy(tasks: tuple[str, ...], options: TrainOptions, network: Stit
     training = TrainingContext(
         layers=_layers(network, tasks) if needs_task_norms(spec) else (),
         total_steps=options.steps - (options.matching_steps if options.flow == PWM else 0),
+        # Of one process: a strategy must not notice when a run goes on with another number of them.
         steps_per_epoch=STEPS_PER_EPOCH if indices is None else ceil(len(indices) / options.batch_size),
         dataset_size=None if indices is None else indices[-1] + 1,  # some samples may be missing
         loss_forms=FORMS,

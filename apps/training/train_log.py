@@ -32,7 +32,7 @@ class TrainLog:
     """Gathers what happens between two lines of the log. Of several processes, the first one alone writes."""
 
     def __init__(self, run: Run, folder: Path, report: Callable[[str], None], bar: Bar | None = None) -> None:
-        """Begin the log of a run: curves in `folder`, lines to `report`; those of steps beside a bar where there is."""
+        """Begin the log of a run: curves in `folder`, lines to `report`; those of steps go beside a bar, if any."""
         self._run, self._folder, is_first = run, folder, run.fabric.is_global_zero
         self._board = SummaryWriter(str(folder)) if is_first else None
         self._report = report if is_first else lambda line: None

@@ -34,7 +34,7 @@ def train(
 ) -> Metrics:
     """Train a network, or resume its training, until the steps or the minutes are over.
 
-    `output` gets best.safetensors and last.safetensors (averaged weights), state.pt, and TensorBoard's logs.
+    `output` gets best.safetensors and last.safetensors (averaged weights), state.pt, curve.csv, and TensorBoard's logs.
 
     Args:
         mode: flow trains PWM, blend SIGMo, joint both on one backbone.

@@ -37,7 +37,7 @@ def training_batches(
 
     stitch: with true stitches, which take a sixth of the time.
     """
-    training_indices(options)
+    training_indices(options)  # a data set that cannot be used is reported here, not by another process
     if options.pairs is not None:
         photographed_pairs(options).open_cache()
     maker = BatchMaker(options, rank, ranks, stitch)
