@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from datasets.examples.batch import ExampleBatch
 
 
@@ -16,7 +18,8 @@ def mirrored(batch: ExampleBatch) -> ExampleBatch:
     last = batch.reference.shape[3] - 1
     flip = truth.fundamental.new_tensor([[-1, 0, last], [0, 1, 0], [0, 0, 1]])
     fundamental = flip.T @ truth.fundamental @ flip
-    fundamental = fundamental / fundamental.flatten(1).norm(dim=1)[:, None, None]
+    norm = torch.linalg.matrix_norm(fundamental, keepdim=True)
+    fundamental = fundamental / norm.clamp_min(1e-30)  # all zeros stay so: there is none
     segments = truth.segments * truth.segments.new_tensor([-1, 1]) + truth.segments.new_tensor([last, 0])
     return replace(batch, **flipped, truth=replace(truth, **maps, fundamental=fundamental, segments=segments))
 

@@ -40,3 +40,9 @@ def test_a_batch_without_ground_truth_is_mirrored_too(batch):
     flipped = mirrored(replace(batch, truth=None))
     assert flipped.truth is None
     assert torch.equal(flipped.start[:, 0], -batch.start[:, 0].flip(2))
+
+
+def test_an_unknown_fundamental_matrix_stays_unknown(batch):
+    unknown = torch.zeros_like(batch.truth.fundamental)
+    flipped = mirrored(replace(batch, truth=replace(batch.truth, fundamental=unknown)))
+    assert torch.equal(flipped.truth.fundamental, unknown)
