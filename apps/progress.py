@@ -44,6 +44,14 @@ def _progress_bar(quiet: bool, time_left: bool) -> Iterator[Callable[[str, float
     time = TimeRemainingColumn() if time_left else TimeElapsedColumn()
     columns = TextColumn("{task.description:9}"), BarColumn(), time
     to_terminal = sys.stdout.isatty()  # what is printed moves above the bar, but not out of a file
-    with ProgressBars(*columns, console=Console(stderr=True), transient=True, redirect_stdout=to_terminal) as bars:
-        task = bars.add_task("", total=None)
-        yield lambda text, completed, total: bars.update(task, description=text, completed=completed, total=total)
+    bars = ProgressBars(*columns, console=Console(stderr=True), transient=True, redirect_stdout=to_terminal)
+    task = bars.add_task("", total=None)
+
+    def update(text: str, completed: float, total: float) -> None:
+        bars.start()  # now, not before: of several processes that train, the first one alone has something to show
+        bars.update(task, description=text, completed=completed, total=total)
+
+    try:
+        yield update
+    finally:
+        bars.stop()

@@ -27,6 +27,16 @@ def test_only_a_terminal_shows_the_progress_and_not_where_it_is_to_be_quiet(monk
         assert (text in stream.getvalue()) == (terminal and not quiet)
 
 
+def test_a_bar_that_never_moves_is_not_shown(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", stream)
+    with step_progress() as bar:
+        assert bar is not None
+    assert not stream.getvalue()
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_steps_of_a_training_have_a_bar_on_a_terminal_and_what_is_printed_still_reaches_its_file(
     monkeypatch, capsys, terminal
