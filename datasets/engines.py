@@ -28,6 +28,13 @@ Task = Callable[[Index], Result]  # the task, indices and results are pickled
 PENDING_PER_WORKER = 4  # results that a worker may compute ahead of the one that is taken next
 
 
+class IndexBatch(tuple[int, ...]):
+    """Indices of samples that are made together, as one index of a task."""
+
+    def __str__(self) -> str:
+        return str(self[0]) if len(self) == 1 else f"{self[0]} to {self[-1]}"
+
+
 def usable_cores() -> int:
     """Number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, Protocol
 
-from datasets.engines import check_ray, run_local, run_ray, usable_cores
+from datasets.engines import IndexBatch, check_ray, run_local, run_ray, usable_cores
 from datasets.options import SampleOptions
 from datasets.sample import Sample
 from datasets.storage.folder import FolderWriter, folder_path
@@ -163,7 +163,7 @@ def _results(
     if not missing:
         return
     indices, together = chain.from_iterable(todo), 1 if job.device == "cpu" else GPU_BATCH
-    batches = iter(lambda: _Indices(islice(indices, together)), ())
+    batches = iter(lambda: IndexBatch(islice(indices, together)), ())
     if job.engine == "ray":
         results = run_ray(task, batches, job.device)
     else:
@@ -171,13 +171,6 @@ def _results(
         results = run_local(task, batches, min(job.jobs or default, missing))
     with closing(results):
         yield from chain.from_iterable(results)
-
-
-class _Indices(tuple[int, ...]):
-    """Samples that are rendered together."""
-
-    def __str__(self) -> str:
-        return str(self[0]) if len(self) == 1 else f"{self[0]} to {self[-1]}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +190,7 @@ class _SampleTask:
     shards: bool
     open_renderer: OpenRenderer
 
-    def __call__(self, indices: _Indices) -> list[_TaskResult]:
+    def __call__(self, indices: IndexBatch) -> list[_TaskResult]:
         start = time.perf_counter()
         renderer = _open_once(self.open_renderer, self.options, self.seed, self.device)
         opened = time.perf_counter()

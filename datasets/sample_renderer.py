@@ -62,7 +62,7 @@ class SampleRenderer:
     def samples(self, indices: Sequence[int]) -> list[Sample]:
         """Make samples together."""
         with self._timed("scene"):
-            scenes = [self.sample_scene(index) for index in indices]
+            scenes = self.sample_scene.together(indices)
         return self.render(scenes)
 
     def render(self, scenes: Sequence[SampledScene]) -> list[Sample]:

@@ -55,6 +55,10 @@ class SceneSampler:
             camera_rng, photometry_rng = (rng.spawn(pair)[-1] for rng in (camera_rng, photometry_rng))
         return SampledScene(index, scene, draw_request(self._options, scene.standpoint, camera_rng), photometry_rng)
 
+    def together(self, indices: Sequence[int]) -> list[SampledScene]:
+        """Those of several samples. They share their scenes also in another process, if they are sent at once."""
+        return [self(index) for index in indices]
+
     def _build(self, rng: np.random.Generator) -> Scene:
         if self._meshes:
             return self._meshes[int(rng.integers(len(self._meshes)))]

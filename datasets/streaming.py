@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
-from itertools import count, islice
+from itertools import count
 
-from datasets.engines import job_error, run_local, usable_cores
+from datasets.engines import IndexBatch, job_error, run_local, usable_cores
 from datasets.options import SampleOptions
 from datasets.pair_batch import PairBatch
 from datasets.sample_renderer import SampleRenderer, open_renderer
@@ -24,8 +24,9 @@ def stream(
     """Batches without end, without photometry; batch k holds the samples first + k batch_size, ...
 
     So `first` = k * batch_size continues a run that stopped after k batches, whatever `workers` is. This process
-    renders whole batches on the device; workers build the scenes ahead. Workers end when the iterator is closed or
-    dropped, and when this process ends. Scripts with workers need `if __name__ == "__main__"`, as workers import them.
+    renders whole batches on the device; workers build the scenes of whole batches ahead. Workers end when the iterator
+    is closed or dropped, and when this process ends. Scripts with workers need `if __name__ == "__main__"`, as workers
+    import them.
 
     Args:
         options: what the samples are like; their photometry and geometry are left out.
@@ -39,7 +40,7 @@ def stream(
 
     Raises:
         InputError: a number is impossible; from the first batch on: textures, mesh or device cannot be used.
-        JobError: from the iterator: a sample cannot be made; names its index.
+        JobError: from the iterator: samples cannot be made; names their indices.
     """
     workers = usable_cores() - 1 if workers is None else workers
     require(seed >= 0, f"seed {seed}", "0 or above")
@@ -55,11 +56,11 @@ def _render_batches(
     opened: Callable[[], SampleRenderer], batch_size: int, first: int, workers: int
 ) -> Iterator[PairBatch]:
     renderer = opened()
-    with closing(run_local(renderer.sample_scene, count(first), workers)) as scenes:
-        while True:
-            chosen = list(islice(scenes, batch_size))
+    batches = (IndexBatch(range(start, start + batch_size)) for start in count(first, batch_size))
+    with closing(run_local(renderer.sample_scene.together, batches, workers)) as sampled:
+        for scenes in sampled:
             try:
-                batch = renderer.render_batch(chosen)
+                batch = renderer.render_batch(scenes)
             except Exception as error:
-                raise job_error(f"samples {chosen[0].index} to {chosen[-1].index}", error) from error
+                raise job_error(f"samples {scenes[0].index} to {scenes[-1].index}", error) from error
             yield batch

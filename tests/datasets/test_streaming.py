@@ -149,7 +149,7 @@ def test_sample_that_cannot_be_made_is_named(small: None, monkeypatch: pytest.Mo
         raise RuntimeError("no such\nscene")
 
     monkeypatch.setattr("datasets.scene_sampler.build_scene", fail)
-    expected = r"^sample 2 cannot be made: RuntimeError: no such scene \(test_streaming.py, line \d+\)$"
+    expected = r"^sample 2 to 3 cannot be made: RuntimeError: no such scene \(test_streaming.py, line \d+\)$"
     with pytest.raises(JobError, match=expected):
         next(stream(OPTIONS, 0, 2, first=2, workers=0))
 

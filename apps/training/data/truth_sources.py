@@ -49,7 +49,7 @@ class GeneratedPairs:
 
     def prepare(self, indices: Sequence[int]) -> list[SampledScene]:
         """Build the scenes; textures are loaded at the first ones."""
-        return [self._renderer("cpu").sample_scene(index) for index in indices]
+        return self._renderer("cpu").sample_scene.together(indices)
 
     def finish(self, prepared: list[SampledScene], device: torch.device) -> PairBatch:
         """Render the pairs on the device."""
