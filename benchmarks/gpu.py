@@ -123,8 +123,10 @@ def rate(batches: Iterable[int], seconds: float) -> float:
 
 def _rendered(options: TrainOptions, seconds: float) -> dict[str, float]:
     """The renderer alone, without lessons."""
-    samples = SampleOptions(size=options.size, textures=options.textures)
-    batches = stream(samples, 0, options.batch_size, options.device, workers=options.workers)
+    samples = SampleOptions(size=options.size, textures=options.textures, supersampling=1)  # as trainings do
+    batches = stream(
+        samples, 0, options.batch_size, options.device, workers=options.workers, pairs_per_scene=options.pairs_per_scene
+    )
     return {"pairs/s": rate((len(batch.indices) for batch in batches), seconds)}
 
 
