@@ -115,6 +115,6 @@ def _leaves(state, name=""):
 def nan_weights(path):
     torch.manual_seed(0)
     weights = StitchingNetwork().state_dict()
-    next(value for name, value in weights.items() if "warping.correlation" in name and value.ndim == 4).fill_(torch.nan)
+    next(value for name, value in weights.items() if "warping.matching" in name and value.ndim == 4).fill_(torch.nan)
     save_weights(path, weights, {"network": "StitchingNetwork"})
     return path

@@ -7,18 +7,22 @@ import torch
 from apps.training.options import PWM, Mode, TrainOptions
 from mtl.registry import needs_task_norms
 from stitching.errors import InputError, require
+from stitching.network.matching.efficientnet_lite import load_imagenet_weights
 from stitching.network.stitching_network import StitchingNetwork
 from stitching.network.weights import load_into, load_weights
 
 
 def new_network(mode: Mode, options: TrainOptions) -> StitchingNetwork:
-    """The network of a run, random but for what --flow names a file of.
+    """The network of a run, random but for what ImageNet taught, --begin-from replaces, or --flow names a file of.
 
     Raises InputError where --flow does not go with the mode or another option, there is no such network of ptlflow,
     or the file does not hold its weights.
     """
     if options.flow == PWM:
-        return StitchingNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        network = StitchingNetwork()
+        if options.begin_from is None:
+            load_imagenet_weights(network.warping.matching.encoder)
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
     with_flow = f"with --flow {options.flow}"
     require(mode == "flow", f"train {mode} {with_flow}", "train flow: such a network shares no backbone with SIGMo")
     require(options.pairs is None, f"--pairs {with_flow}", "PWM, which predicts what photographs hide")

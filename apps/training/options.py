@@ -17,7 +17,7 @@ TASKS: dict[Mode, tuple[str, ...]] = {
     "blend": ("stitch",),
     "joint": ("warp", "geometry", "visibility", "stitch"),
 }
-MATCHING_TASKS = ("matching",)  # of the first stage: the cells of the correlation volume, nothing else
+MATCHING_TASKS = ("matching",)  # of the first stage: the cells, nothing else
 FLOW_TASKS = ("warp", "geometry")  # of a flow network that is not PWM: it predicts no visibility and has no such stage
 PWM = "pwm"
 
@@ -68,7 +68,7 @@ class TrainOptions:
     """Learning rate after its rise: cosine falls all the time; constant falls over the last tenth of the steps only,
     and a run may go on with more or fewer --steps."""
     matching_steps: int = 200
-    """First steps, in which only the matching of the correlation volume is trained."""
+    """First steps, in which only the matching of the cells is trained."""
     minutes: float | None = None
     """Save and stop this long after the first step began; the same command resumes."""
     rate: float = 4e-4

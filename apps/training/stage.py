@@ -14,9 +14,11 @@ from apps.training.strategy_setup import choose_strategy
 from mtl.optimization import Parameters, ParameterUpdater
 from mtl.registry import needs_instances
 from mtl.strategy import Strategy
+from stitching.network.matching.efficientnet_lite import EfficientNetLite
 from stitching.network.stitching_network import STITCH, WARP, StitchingNetwork
 
-BACKBONE_RATE = 0.3  # of the learning rate, for the backbone after the matching stage
+BACKBONE_RATE = 0.3  # of the learning rate, for the backbone
+ENCODER_RATE = 0.5  # of the learning rate, for the encoder of the matching, which is trained already
 WARM_UP, LONGEST_WARM_UP = 0.03, 600  # share of the steps in which the learning rate rises; steps
 DECAY = 0.1  # share of the steps, at the end, over which a constant rate falls
 FINAL_RATE = 0.02  # learning rate at the end, as a share of the highest
@@ -56,7 +58,7 @@ def build_stage(
     network.requires_grad_(False)
     for parameter in parameters:
         parameter.requires_grad_(True)
-    optimizer = AdamW(_groups(network, parameters, tasks, options.rate), weight_decay=options.weight_decay)
+    optimizer = AdamW(_groups(network, parameters, options.rate), weight_decay=options.weight_decay)
     schedule = LambdaLR(optimizer, lambda now: rate_factor(now, options.steps, options.schedule), last_epoch=step - 1)
     objectives, wrapped = fabric.setup(
         Objectives(network, options.precision == "bf16", needs_instances(options.strategy)), optimizer
@@ -100,22 +102,32 @@ def _parameters(network: StitchingNetwork, tasks: tuple[str, ...], freeze_backbo
     convolutions = [p for name, p in network.backbone.named_parameters() if "norms." not in name]
     shared = [] if freeze_backbone else convolutions
     if tasks == MATCHING_TASKS:
-        return Parameters([*shared, *norms[WARP], *network.warping.correlation.parameters()], {"matching": []})
+        return Parameters(_without_fixed(network.warping.matching), {"matching": []})
     if set(tasks) - {"stitch"}:
-        shared = [*shared, *norms[WARP], *network.warping.parameters()]
+        shared = [*shared, *norms[WARP], *_without_fixed(network.warping)]
     stitch = [*norms[STITCH], *network.generating.parameters()]
     return Parameters(shared, {task: stitch if task == "stitch" else [] for task in tasks})
 
 
-def _groups(
-    network: StitchingNetwork, parameters: Parameters, tasks: tuple[str, ...], rate: float
-) -> list[dict[str, object]]:
-    """The optimizer's groups, the backbone's parameters and all others, with the highest learning rate of each."""
-    in_backbone = {id(p) for p in network.backbone.parameters()}
-    backbone = [p for p in parameters if id(p) in in_backbone]
-    others = [p for p in parameters if id(p) not in in_backbone]
-    backbone_rate = rate if tasks == MATCHING_TASKS else BACKBONE_RATE * rate
-    return [
-        {"params": backbone, "lr": backbone_rate, "initial_lr": backbone_rate},
-        {"params": others, "lr": rate, "initial_lr": rate},
-    ]
+def _without_fixed(module: nn.Module) -> list[nn.Parameter]:
+    """Parameters of a module without those that stay as they were trained on ImageNet."""
+    encoders = _encoders(module)
+    late = {id(p) for encoder in encoders for p in encoder.late_parameters()}
+    fixed = {id(p) for encoder in encoders for p in encoder.parameters()} - late
+    return [p for p in module.parameters() if id(p) not in fixed]
+
+
+def _encoders(module: nn.Module) -> list[EfficientNetLite]:
+    """The pretrained encoders in a module: one in PWM, none in other networks of optical flow."""
+    return [part for part in module.modules() if isinstance(part, EfficientNetLite)]
+
+
+def _groups(network: StitchingNetwork, parameters: Parameters, rate: float) -> list[dict[str, object]]:
+    """The optimizer's groups and their highest learning rates: shared or pretrained parts learn more slowly."""
+    backbone = {id(p) for p in network.backbone.parameters()}
+    pretrained = {id(p) for encoder in _encoders(network) for p in encoder.parameters()}
+    rates: dict[float, list[nn.Parameter]] = {BACKBONE_RATE * rate: [], ENCODER_RATE * rate: [], rate: []}
+    for parameter in parameters:
+        share = BACKBONE_RATE if id(parameter) in backbone else ENCODER_RATE if id(parameter) in pretrained else 1
+        rates[share * rate].append(parameter)
+    return [{"params": group, "lr": highest, "initial_lr": highest} for highest, group in rates.items()]

@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from stitching.network.backbone import EIGHTH, QUARTER, SLOPE, Features
 from stitching.network.context_unet import ContextUNet
-from stitching.network.correlation import CELL, Correlation, Lookup, best_match
+from stitching.network.matching.cell_matching import CellMatching
+from stitching.network.matching.correlation import CELL, Lookup, best_match
 from stitching.network.pair_tensors import PairTensors, Start
 from stitching.network.refinement import HIDDEN, Update, Upsampling
 from stitching.network.tensor_maps import pixel_xy, push_pull, resize_like
@@ -26,7 +27,7 @@ class PixelwiseWarp:
         extrapolated: (b, 2, h, w) px, the residual before a given start was put back where it is trusted.
         visibility: (b, 1, h, w) logit: the reference shows the pixel; None of a network of optical flow, which neither
             predicts it nor extrapolates.
-        matching: (b, n, n + 1) logits as `Correlation` gives them; None if the warp began from a given start.
+        matching: (b, n, n + 1) logits as `CellMatching` gives them; None if the warp began from a given start.
     """
 
     sequence: tuple[Tensor, ...]
@@ -60,7 +61,7 @@ class PixelwiseWarping(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         # The attribute names are the keys of weight files: renaming one breaks published weights.
-        self.correlation = Correlation(EIGHTH)
+        self.matching = CellMatching()
         self.context = nn.Conv2d(EIGHTH, CONTEXT, 1)
         self.first = nn.Conv2d(CONTEXT + 3, HIDDEN, 3, 1, 1)  # the first hidden state
         self.update = Update(CONTEXT + 3)
@@ -68,12 +69,6 @@ class PixelwiseWarping(nn.Module):
         self.move = nn.Conv2d(HIDDEN + 32, 2, 3, 1, 1)  # head: displacement
         self.see = nn.Conv2d(HIDDEN + 32, 1, 3, 1, 1)  # head: visibility
         self.upsampling = Upsampling(HIDDEN + 32, QUARTER)
-
-    def match(self, pair: PairTensors, reference: Features, target: Features) -> Tensor:
-        """(b, n, n + 1) logits of every target cell matching every reference cell or none, as `Correlation`."""
-        valid = functional.avg_pool2d(pair.reference_valid, CELL)
-        logits: Tensor = self.correlation(reference.eighth, target.eighth, valid)
-        return logits
 
     def forward(
         self, pair: PairTensors, reference: Features, target: Features, start: Start | None = None
@@ -92,10 +87,11 @@ class PixelwiseWarping(nn.Module):
         return PixelwiseWarp((residual, keep_trusted(start, residual)), residual, visibility, None)
 
     def _from_matches(self, pair: PairTensors, reference: Features, target: Features) -> PixelwiseWarp:
-        logits = self.match(pair, reference, target)
+        logits = self.matching(pair, reference, target)
         rows, columns = target.eighth.shape[2:]
-        cells = self._cell_warp(pair, target, *best_match(logits, rows, columns))
-        look_up = Lookup(logits, rows, columns)
+        found = logits.detach()  # coarse and fine parts learn apart
+        cells = self._cell_warp(pair, target, *best_match(found, rows, columns))
+        look_up = Lookup(found, rows, columns)
         sequence = []
         for _ in range(STEPS):
             displacement = cells.displacement.detach()  # no gradient from later steps

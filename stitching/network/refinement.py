@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stitching.network.backbone import SLOPE
-from stitching.network.correlation import LEVELS, RADIUS
+from stitching.network.matching.correlation import LEVELS, RADIUS
 
 HIDDEN = 64  # channels of the state
 LOOKED_UP = LEVELS * (2 * RADIUS + 1) ** 2

@@ -37,8 +37,8 @@ class StitchingNetwork(nn.Module):
         return self.warping(pair, *self.warp_features(pair), start)  # type: ignore[no-any-return]
 
     def match(self, pair: PairTensors) -> Tensor:
-        """The matching of `warp` alone: logits as of `Correlation`."""
-        return self.warping.match(pair, *self.warp_features(pair))
+        """The matching of `warp` alone: logits as of `CellMatching`. Raises InputError for sizes as `check_window`."""
+        return self.warping.matching(pair, *self.warp_features(pair))  # type: ignore[no-any-return]
 
     def stitch(self, pair: PairTensors, residual: Tensor, importance: Tensor) -> StitchedPair:
         """SIGMo's result for pairs whose target moves by `residual`.

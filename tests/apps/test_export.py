@@ -22,7 +22,7 @@ def test_writes_files_that_run_and_says_how_far_they_are_off(
     assert main(["export", str(TRAINED), "-o", str(folder), "--precision", "fp16"]) == 0
     printed = capsys.readouterr()
     assert all(f"  {graph.name}: {name} " in printed.out for graph in GRAPHS for name in graph.outputs)
-    assert f"written: {folder / 'matching.onnx'} (1.4 MB)" in printed.out
+    assert f"written: {folder / 'matching.onnx'} (3.8 MB)" in printed.out
     assert not printed.err
     assert {file.name for file in folder.iterdir()} == {"SHA256SUMS", *(f"{graph.name}.onnx" for graph in GRAPHS)}
     planes = {name: np.full((1, channels, 32, 48), 0.5, np.float32) for name, channels in MATCHING.inputs.items()}

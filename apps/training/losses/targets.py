@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from datasets.examples.batch import BatchTruth, ExampleBatch
-from stitching.network.correlation import CELL
+from stitching.network.matching.correlation import CELL
 from stitching.network.tensor_maps import pixel_xy
 
 MIN_VISIBLE_SHARE = 0.5  # of a target cell that has a match

@@ -17,6 +17,7 @@ from apps.training.losses.sampling import sample, sample_points
 from stitching.network.tensor_maps import pixel_xy
 
 _CHARBONNIER_WIDTH = 0.01  # px; smaller errors are invisible
+_UNLIKELY = -1e4  # logit of what must not count; infinity has no gradient where nothing counts
 _MIN_POINTS = 4  # of a segment: fewer say little about its straightness
 _EDGE_SHARPNESS = 10.0  # where a picture changes by a tenth of its range in a px, bending costs 1 / e of the usual
 
@@ -42,21 +43,26 @@ def sequence_warp_loss(sequence: Sequence[Tensor], truth: Tensor, weights: Tenso
 
 
 def matching_loss(logits: Tensor, cell: Tensor) -> Tensor:
-    """Cross-entropy of the matches; cells with a match and cells without are averaged separately and added.
+    """Cross-entropy of the matches, in both directions; cells with and without a match are averaged separately.
 
-    Averaged together, the many cells without a match would drown the others. Our choice; the dustbin as one more
-    class is that of SuperGlue (Sarlin et al. 2020).
+    The sum of three means: over target cells with a match, the cost of their match among all reference cells; over
+    the same cells, the cost of the same match among all target cells; over target cells without one, the cost of the
+    dustbin. Averaged together, the many cells without a match would drown the others. Both directions: LoFTR (Sun et
+    al. 2021, dual softmax; form ours). The dustbin as one more class: SuperGlue (Sarlin et al. 2020).
 
     Args:
         logits: (b, n, m + 1) over the reference's m cells and the dustbin, last.
         cell: (b, n) int64, the true reference cell; m = has no match, -1 = unknown, not counted.
     """
+    logits = precise(logits)
     dustbin = logits.shape[-1] - 1
-    costs = functional.cross_entropy(
-        precise(logits).flatten(0, 1), cell.flatten(), ignore_index=-1, reduction="none"
-    ).view_as(cell)  # (b n,) -> (b, n)
-    matched = (cell >= 0) & (cell < dustbin)
-    return weighted_mean(costs, matched.to(costs)) + weighted_mean(costs, (cell == dustbin).to(costs))
+    matched, unmatched = (cell >= 0) & (cell < dustbin), cell == dustbin
+    of_truth = logits.gather(2, cell.clamp_min(0)[..., None])[..., 0]  # (b, n)
+    costs = logits.logsumexp(2) - of_truth
+    column_sums = logits.masked_fill((cell < 0)[..., None], _UNLIKELY).logsumexp(1)  # (b, m + 1)
+    back_costs = column_sums.gather(1, cell.clamp_min(0)) - of_truth
+    there = weighted_mean(costs, matched.to(costs)) + weighted_mean(back_costs, matched.to(costs))
+    return there + weighted_mean(costs, unmatched.to(costs))
 
 
 def visibility_loss(logit: Tensor, visible: Tensor, weight: Tensor) -> Tensor:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from stitching.network.backbone import Features
-from stitching.network.correlation import CELL, best_match
 from stitching.network.interface import MATCHING, PWM, SIGMO, GraphInterface
+from stitching.network.matching.correlation import CELL, best_match
 from stitching.network.pair_tensors import PairTensors, Start
 from stitching.network.stitching_network import StitchingNetwork
 
@@ -42,19 +41,10 @@ class MatchingGraph(TorchGraph):
 
     def compute(self, inputs: Tensors) -> Tensors:
         """The outputs of `MATCHING`."""
-        pair = _pair(inputs)
-        exchanged = PairTensors(pair.target, pair.reference, pair.target_valid, pair.reference_valid)
-        reference, target = self.network.warp_features(pair)
-        forward = self._matches("forward", pair, reference, target)
-        return forward | self._matches("backward", exchanged, target, reference)
-
-    def _matches(self, side: str, pair: PairTensors, reference: Features, target: Features) -> dict[str, Tensor]:
-        """Displacements (1, 2, h / 8, w / 8) px, and their confidence (1, 1, h / 8, w / 8)."""
-        logits = self.network.warping.match(pair, reference, target)
-        displacement, confidence = best_match(logits, *target.eighth.shape[2:])
-        # best_match weights the displacement with the confidence
-        matches = CELL * displacement / confidence.clamp_min(1e-6)
-        return {f"{side}_matches": matches, f"{side}_confidence": confidence}
+        pair, matching = _pair(inputs), self.network.warping.matching
+        reference, target = matching.describe_pair(pair, *self.network.warp_features(pair))
+        forward = _best_matches("forward", matching.logits(reference, target, pair.reference_valid), target)
+        return forward | _best_matches("backward", matching.logits(target, reference, pair.target_valid), reference)
 
 
 class PwmGraph(TorchGraph):
@@ -81,6 +71,13 @@ class SigmoGraph(TorchGraph):
 
 
 TORCH_GRAPHS: tuple[type[TorchGraph], ...] = (MatchingGraph, PwmGraph, SigmoGraph)
+
+
+def _best_matches(side: str, logits: Tensor, described: Tensor) -> dict[str, Tensor]:
+    """Displacements (1, 2, h / 8, w / 8) px, and their confidence (1, 1, h / 8, w / 8), of the cells described."""
+    displacement, confidence = best_match(logits, *described.shape[2:])
+    # best_match weights the displacement with the confidence
+    return {f"{side}_matches": CELL * displacement / confidence.clamp_min(1e-6), f"{side}_confidence": confidence}
 
 
 def torch_graph(graph: GraphInterface, network: StitchingNetwork) -> TorchGraph:

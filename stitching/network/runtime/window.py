@@ -23,11 +23,16 @@ class NetworkWindow:
 
     @classmethod
     def of(
-        cls, reference: NDArray[np.uint8], target: NDArray[np.uint8], reference_valid: Mask, target_valid: Mask
+        cls,
+        reference: NDArray[np.uint8],
+        target: NDArray[np.uint8],
+        reference_valid: Mask,
+        target_valid: Mask,
+        area: float = AREA,
     ) -> "NetworkWindow":
-        """A part of a canvas: pictures (h, w, 3) and masks (h, w) of any size."""
+        """A part of a canvas: pictures (h, w, 3) and masks (h, w) of any size, for a window of at most `area` px."""
         h, w = target_valid.shape
-        scale = min(1.0, float(np.sqrt(AREA / (w * h))))
+        scale = min(1.0, float(np.sqrt(area / (w * h))))
         small = max(SMALLEST_SIDE, round(w * scale)), max(SMALLEST_SIDE, round(h * scale))
         pictures: Planes = {}
         for name, picture, mask in (("reference", reference, reference_valid), ("target", target, target_valid)):

@@ -13,12 +13,13 @@ from stitching.geometry.rectangles import bounding_rectangle
 from stitching.io.picture import Picture
 from stitching.network.interface import Planes, Runtime
 from stitching.network.runtime.cell_matches import mutual_cells
-from stitching.network.runtime.window import NetworkWindow
+from stitching.network.runtime.window import AREA, NetworkWindow
 from stitching.warping.estimators.classical import classical_flow
 from stitching.warping.flow.extrapolate import Extrapolation, extrapolate_fading
 from stitching.warping.flow.flow_warp import BidirectionalFlow, warp_from_flow
 from stitching.warping.warp import CanvasPair, Warp
 
+MATCHING_AREA = 0.18e6  # px of a window: cells smaller than in the training are matched as well, and more finely
 MAX_DISAGREEMENT = 0.015  # of the diagonal, by which a match beyond the overlap may move unlike its neighbours
 
 
@@ -68,14 +69,14 @@ def shown_beyond_overlap(matching: Runtime, pair: CanvasPair) -> Mask:
     return cv2.dilate(beyond, np.ones((side, side), np.uint8)) > 0
 
 
-def window_of(pair: CanvasPair) -> NetworkWindow:
-    """A pair as the networks take it."""
-    return NetworkWindow.of(pair.reference, pair.target, pair.reference_valid, pair.target_valid)
+def window_of(pair: CanvasPair, area: float = AREA) -> NetworkWindow:
+    """A pair as the networks take it, in a window of at most `area` px."""
+    return NetworkWindow.of(pair.reference, pair.target, pair.reference_valid, pair.target_valid, area)
 
 
 def matched_flow(matching: Runtime, pair: CanvasPair) -> BidirectionalFlow:
     """Flow target -> reference and back, from the network's matches alone."""
-    window = window_of(pair)
+    window = window_of(pair, MATCHING_AREA)
     found = matching(window.pictures)
     forward, backward = (
         window.displacement_to_canvas(_filled(found, side, mutual_cells(window, found, side)))

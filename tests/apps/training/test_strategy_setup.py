@@ -29,7 +29,7 @@ def test_every_task_is_trained_and_a_killed_run_ends_with_the_same_weights(optio
         assert {f"loss/{name}" for name in ("sequence", "epipolar", "visibility", "true seam", "stitch")} <= set(points)
         assert {f"strategy/{name}" for name in names} <= set(points)
     trained = set().union(*map(modules_with_gradient, steps.values()))
-    assert trained == set(MODULES) - {"warping.correlation", "warping.update"}  # not used from a classical start
+    assert trained == set(MODULES) - {"warping.matching", "warping.update"}  # not used from a classical start
     with monkeypatch.context() as patch:
         fail_at(patch, 2, OSError("killed"))
         with pytest.raises(OSError, match="killed"):

@@ -197,19 +197,23 @@ def test_warps_are_forward_backward_consistent(samples):
     assert np.quantile(found, 0.99) < 0.05
 
 
+def near_bends(view):
+    """(h, w) 1 within a pixel of where inverse depth, affine over a plane, bends: there is more than one plane."""
+    inverse = 1 / view.geometry.depth.astype(float)
+    padded = np.pad(inverse, 1, mode="edge")
+    bends = np.abs(np.diff(padded, 2, axis=0))[:, 1:-1] + np.abs(np.diff(padded, 2, axis=1))[1:-1]
+    return cv2.dilate((bends > 1e-6 * inverse).astype(np.uint8), AROUND)
+
+
 def test_on_planes_forward_backward_consistency_is_exact(hall, samples):
     for sample in (hall[1], *samples):
         target, reference = sample.target, sample.reference
-        visible = (target.mask == Visibility.VISIBLE) & np.isfinite(target.geometry.depth)
+        visible = (target.mask == Visibility.VISIBLE) & np.isfinite(target.geometry.depth) & (near_bends(target) == 0)
         points, matches = pixel_grid(target)[visible], target.warp[visible].astype(float)
         good = same_surface(reference, matches, target.geometry.surfaces[visible])
-        # Inverse depth is affine over a plane; where it bends in the reference there is more than one.
+        good &= at(near_bends(reference), matches)[:, 0] == 0
         inverse = 1 / reference.geometry.depth.astype(float)
-        padded = np.pad(inverse, 1, mode="edge")
-        bends = np.abs(np.diff(padded, 2, axis=0))[:, 1:-1] + np.abs(np.diff(padded, 2, axis=1))[1:-1]
-        flat = cv2.dilate((bends > 1e-6 * inverse).astype(np.uint8), AROUND)
-        good &= at(flat, matches)[:, 0] == 0
         depth = 1 / at(inverse[..., None], matches[good])[:, 0]
         back, _ = reprojected(matches[good], depth, *cameras_of(sample, backwards=True))
-        assert good.sum() > 200
+        assert good.sum() > 100
         assert np.abs(back - points[good]).max() < 1e-3

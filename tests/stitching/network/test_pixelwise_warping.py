@@ -40,7 +40,7 @@ def start(trusted: Tensor) -> Start:
 @pytest.fixture
 def network() -> PixelwiseWarping:
     torch.manual_seed(0)
-    return PixelwiseWarping()
+    return PixelwiseWarping().eval()
 
 
 def warp(network: PixelwiseWarping, given: Start | None = None) -> PixelwiseWarp:
@@ -68,7 +68,7 @@ def test_shapes_and_types(network: PixelwiseWarping, started: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "pixels"), [("correlation.project.weight", 0), ("update.correct.2.bias", 0), ("move.bias", 4)]
+    ("changed", "pixels"), [("matching.describe.weight", 0), ("update.correct.2.bias", 0), ("move.bias", 4)]
 )
 @torch.no_grad()
 def test_a_start_is_extrapolated_without_matching_and_refinement(
@@ -128,11 +128,11 @@ def test_a_start_that_is_trusted_nowhere_is_not_in_the_result(network: Pixelwise
 
 @pytest.mark.parametrize("started", [False, True])
 def test_every_parameter_gets_a_gradient(network: PixelwiseWarping, started: bool) -> None:
-    """But for those of matching and refinement where the warp begins from a start."""
+    """But for those of matching, which has a loss of its own, and of refinement where the warp begins from a start."""
     result = warp(network, start(noise(H, W) > 0.3) if started else None)
     loss = sum((residual - 3).abs().mean() for residual in result.sequence) + result.visibility.square().mean()
     loss.backward()
-    idle = ("correlation.", "update.") if started else ()
+    idle = ("matching.", "update.") if started else ("matching.",)
     for name, parameter in network.named_parameters():
         assert (parameter.grad is None) == name.startswith(idle), name
         if parameter.grad is not None:

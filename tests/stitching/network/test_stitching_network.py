@@ -115,6 +115,8 @@ def test_every_parameter_gets_a_gradient_from_both_modules(network: StitchingNet
     result = network.warp(pair())
     stitched = network.stitch(pair(), result.residual.detach(), result.visibility.detach()).generated.stitched
     loss = sum((residual - 3).abs().mean() for residual in result.sequence) + result.visibility.square().mean()
+    assert result.matching is not None  # nothing else reaches the matching, which learns apart
+    loss = loss + result.matching.softmax(2).square().sum()
     (loss + (stitched - 0.5).square().mean()).backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name

@@ -123,9 +123,9 @@ def test_matches_and_cells_without_a_match_weigh_the_same():
     cell = torch.full((1, 101), 8)
     cell[0, 0] = 3
     chance = matching_loss(logits, cell)
-    assert chance.item() == pytest.approx(2 * math.log(9), rel=1e-5)
+    assert chance.item() == pytest.approx(2 * math.log(9) + math.log(101), rel=1e-5)
     logits[..., 8] = 20  # "nothing matches" is right for 100 cells of 101
-    assert matching_loss(logits, cell).item() == pytest.approx(20, rel=1e-3)
+    assert matching_loss(logits, cell).item() == pytest.approx(20 + math.log(101), rel=1e-3)
 
 
 def test_right_and_confident_matches_and_unknown_cells_cost_nothing():

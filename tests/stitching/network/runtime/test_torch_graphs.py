@@ -120,7 +120,8 @@ def test_half_precision_halves_the_files_and_the_network_stays_as_it_is(tmp_path
     before = {name: value.clone() for name, value in network.state_dict().items()}
     differences = export_network(network, tmp_path, {"step": 7}, "fp16")
     assert {file.name for file in tmp_path.iterdir()} == FILES
-    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 11e6
+    weights = sum(value.numel() for value in before.values())  # 2 bytes each; the backbone is in all three files
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 2.7 * weights
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert {name: {*off} for name, off in differences.items()} == {g.name: {*g.outputs} for g in GRAPHS}
     assert 1e-5 < differences["pwm"]["residual"] < 0.1  # px: weights are rounded

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from shifting import SHIFT, H, ShiftingRuntime, W, shifted_pair
 
 from stitching.network.interface import Planes
-from stitching.warping.estimators.matches import MatchesEstimator, matched_flow, window_of
+from stitching.warping.estimators.matches import MATCHING_AREA, MatchesEstimator, matched_flow, window_of
 from stitching.warping.estimators.registry import ESTIMATORS
 from stitching.warping.warp import forward_backward_consistent
 
@@ -92,7 +92,7 @@ def test_the_warp_says_where_the_network_computed() -> None:
 def test_matches_are_px_of_the_canvas_whatever_its_size(w: int, h: int, doubtful: bool) -> None:
     """Of cells that are not believed nothing remains."""
     pair = shifted_pair(w // 2 * 2, h // 2 * 2)
-    scale = window_of(pair).scale
+    scale = window_of(pair, MATCHING_AREA).scale
     found = matched_flow(ShiftingRuntime((SHIFT * scale[0], 8 * scale[1]), doubtful), pair)
     there, back = found.forward, found.backward
     assert there.shape == back.shape == (*pair.target_valid.shape, 2)

@@ -1,11 +1,11 @@
-"""Correlation volume, best matches and lookup."""
+"""Best matches and lookup in a volume of logits."""
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stitching.network.correlation import LEVELS, NO_MATCH, RADIUS, Correlation, Lookup, best_match
+from stitching.network.matching.correlation import LEVELS, NO_MATCH, RADIUS, Lookup, best_match
 from stitching.network.tensor_maps import pixel_xy
 
 ROWS, COLUMNS, CHANNELS = 9, 12, 96
@@ -26,63 +26,11 @@ def shift(x: float, y: float) -> Tensor:
     return torch.tensor([x, y]).view(1, 2, 1, 1).expand(-1, -1, ROWS, COLUMNS)
 
 
-@pytest.fixture
-def correlation() -> Correlation:
-    """Compares features as they are: a logit is the mean product of two features, times 20."""
-    layer = Correlation(CHANNELS, CHANNELS)
-    with torch.no_grad():
-        layer.project.weight.copy_(torch.eye(CHANNELS)[..., None, None])
-        torch.nn.init.zeros_(layer.project.bias)
-        layer.scale.fill_(20 / CHANNELS**0.5)
-        layer.dustbin.fill_(12.0)
-    return layer
-
-
 def bump(x: float, y: float) -> Tensor:
     """Logits (1, n, n + 1) of cells whose match lies x, y cells off and falls off like a Gaussian around it."""
     grid = pixel_xy(VALID.new_empty(ROWS, COLUMNS)).flatten(2)[0].T
     away = grid[:, None] + torch.tensor([x, y]) - grid
     return torch.cat([10 - away.square().sum(2), torch.zeros(len(grid), 1)], dim=1)[None]
-
-
-@torch.no_grad()
-def test_a_known_shift_of_features_is_found(correlation: Correlation) -> None:
-    """A match 8 above the dustbin: to a hundredth of a cell, with confidence, wherever it lies on the grid."""
-    reference = random_features(2)
-    target = torch.roll(reference, (2, -3), (2, 3))  # the target's cell (x, y) is the reference's (x + 3, y - 2)
-    displacement, confidence = best_match(correlation(reference, target, VALID.expand(2, -1, -1, -1)), ROWS, COLUMNS)
-    inside = (..., slice(2, None), slice(None, -3))
-    assert (displacement - shift(3, -2))[inside].abs().max() < 0.01
-    assert confidence[inside].min() > 0.99
-
-
-@torch.no_grad()
-def test_cells_without_a_match_go_to_the_dustbin_and_stay(correlation: Correlation) -> None:
-    reference, target = random_features(1), random_features(1, seed=1)
-    logits = correlation(reference, target, VALID)
-    displacement, confidence = best_match(logits, ROWS, COLUMNS)
-    assert (logits.argmax(2) == ROWS * COLUMNS).float().mean() > 0.95
-    assert confidence.mean() < 0.05
-    assert displacement[(confidence < 0.01).expand_as(displacement)].abs().max() < 0.1
-
-
-@torch.no_grad()
-def test_cells_that_are_not_valid_in_the_reference_are_never_matched(correlation: Correlation) -> None:
-    reference = random_features(1)
-    valid = VALID.clone()
-    valid[..., 5:] = 0.49
-    valid[..., 4] = 0.5
-    logits = correlation(reference, reference, valid)
-    hidden = (valid < 0.5).flatten()
-    assert (logits[..., :-1][..., hidden] == NO_MATCH).all()
-    assert (logits[..., :-1][..., ~hidden] > -1000).all()
-    assert not logits.softmax(2)[..., :-1][..., hidden].any()
-    displacement, confidence = best_match(logits, ROWS, COLUMNS)
-    assert displacement[..., :5].abs().max() < 0.01
-    assert confidence[..., :5].min() > 0.99
-    assert confidence[..., 5:].max() < 0.05
-    none = correlation(reference, reference, 0 * VALID)
-    assert torch.equal(best_match(none, ROWS, COLUMNS)[0], 0 * shift(0, 0))
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -101,18 +49,6 @@ def test_only_the_best_match_counts_not_the_mean_of_two() -> None:
     displacement, confidence = best_match(logits, ROWS, COLUMNS)
     assert displacement[..., 2:-2, 3:-6].abs().max() < 0.55  # halved, as its confidence is a half
     assert confidence[..., 2:-2, 3:-6].max() < 0.55
-
-
-def test_matching_learns(correlation: Correlation) -> None:
-    """All parameters get a gradient, through the best match too."""
-    logits = correlation(random_features(1), random_features(1, seed=1), VALID)
-    displacement, confidence = best_match(logits, ROWS, COLUMNS)
-    (displacement.square().sum() + confidence.sum()).backward()
-    for parameter in correlation.parameters():
-        assert parameter.grad is not None
-        assert parameter.grad.isfinite().all()
-    assert correlation.dustbin.grad
-    assert correlation.scale.grad
 
 
 def test_looks_up_the_logits_at_whole_displacements() -> None:

@@ -1,7 +1,7 @@
-"""Matching all cells with all: the correlation volume, its best matches, and looking up its values."""
+"""The volume of logits of all cells matching all: its best matches, and looking up its values."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from stitching.network.tensor_maps import pixel_xy
@@ -13,35 +13,11 @@ BEST_RADIUS = 2  # cells around the best match over which its position is averag
 NO_MATCH = -1e4  # logit of what cannot be a match; finite in half precision
 
 
-class Correlation(nn.Module):
-    """Logits of target cells matching reference cells, or none: the dustbin (Sarlin et al. 2020, SuperGlue)."""
-
-    def __init__(self, channels: int, depth: int = 96) -> None:
-        super().__init__()
-        self.project = nn.Conv2d(channels, depth, 1)
-        self.scale = nn.Parameter(torch.tensor(1.0))
-        self.dustbin = nn.Parameter(torch.tensor(1.0))
-
-    def forward(self, reference: Tensor, target: Tensor, reference_valid: Tensor) -> Tensor:
-        """(b, n, n + 1) logits, n = rows * columns, row by row; the last one says that nothing matches.
-
-        Args:
-            reference, target: (b, c, rows, columns) features.
-            reference_valid: (b, 1, rows, columns) 0 .. 1; cells below 1/2 match nothing.
-        """
-        # (b, c, rows, columns) -> (b, d, n)
-        reference, target = (self.project(features).flatten(2).float() for features in (reference, target))
-        with torch.autocast(target.device.type, enabled=False):  # logits in full precision
-            volume = torch.einsum("bdn,bdm->bnm", target, reference) * (self.scale / target.shape[1] ** 0.5)
-        volume = volume.masked_fill(reference_valid.flatten(1)[:, None] < 0.5, NO_MATCH)
-        return torch.cat([volume, self.dustbin.expand(*volume.shape[:2], 1)], dim=2)
-
-
 def best_match(logits: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]:
     """The best match of every target cell.
 
     Args:
-        logits: (b, n, n + 1) as `Correlation` gives them.
+        logits: (b, n, n + 1) as `CellMatching` gives them.
         rows, columns: of the cells; n = rows * columns.
 
     Returns:
@@ -69,7 +45,7 @@ class Lookup:
     """Logits around the positions that a displacement leads to (Teed & Deng 2020, RAFT, section 3.2)."""
 
     def __init__(self, logits: Tensor, rows: int, columns: int) -> None:
-        """`logits` as `Correlation` gives them."""
+        """`logits` as `CellMatching` gives them."""
         self._size = len(logits), rows, columns
         volume = logits[..., :-1].clamp_min(-20).reshape(-1, 1, rows, columns)  # (b, n, n) -> (b n, 1, rows, columns)
         self._levels = [volume]
