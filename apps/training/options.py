@@ -24,8 +24,13 @@ PWM = "pwm"
 
 def tasks_at(step: int, mode: Mode, options: "TrainOptions") -> tuple[str, ...]:
     """What a step trains: matching in the first stage of a run that trains PWM, then the tasks of the run."""
-    has_matching = mode != "blend" and options.flow == PWM
+    has_matching = has_matching_stage(mode, options)
     return MATCHING_TASKS if has_matching and step < options.matching_steps else tasks_of(mode, options)
+
+
+def has_matching_stage(mode: Mode, options: "TrainOptions") -> bool:
+    """Whether a run begins with --matching-steps; a run that does not train PWM ignores them."""
+    return mode != "blend" and options.flow == PWM
 
 
 def tasks_of(mode: Mode, options: "TrainOptions") -> tuple[str, ...]:
@@ -123,7 +128,7 @@ class TrainOptions:
         counts = ("batch_size", "pairs_per_scene", "steps", "devices", "nodes")
         for name in (*counts, "validate_every", "save_every", "log_every"):
             self._require(name, getattr(self, name) >= 1, "1 or more")
-        self._require("matching_steps", 0 <= self.matching_steps < self.steps, "fewer than --steps")
+        self._require("matching_steps", self.matching_steps >= 0, "0 or more")
         for name in ("rate", "clip"):
             self._require(name, getattr(self, name) > 0, "above 0")
         self._require("flow", self.flow == PWM or self.flow.startswith("ptlflow:"), "pwm or ptlflow:MODEL[:FILE]")

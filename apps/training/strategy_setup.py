@@ -6,7 +6,7 @@ from math import ceil
 import torch
 
 from apps.training.data.batches import training_indices
-from apps.training.options import MATCHING_TASKS, PWM, TrainOptions
+from apps.training.options import MATCHING_TASKS, PWM, TASKS, TrainOptions
 from mtl.connection_strength import Layer, find_layers
 from mtl.registry import TrainingContext, make_strategy, needs_instances, needs_task_norms
 from mtl.strategy import Strategy
@@ -28,10 +28,11 @@ def choose_strategy(tasks: tuple[str, ...], options: TrainOptions, network: Stit
     if needs_instances(options.strategy) and (indices is None or options.pairs is not None or options.photograph_share):
         needed = "needs --data, --photograph-share 0, and no --pairs"
         raise InputError(f"--strategy {options.strategy}: {needed}: it learns about every sample")
+    matching_steps = options.matching_steps if options.flow == PWM and tasks != TASKS["blend"] else 0
     spec = "equal" if tasks == MATCHING_TASKS else options.strategy
     training = TrainingContext(
         layers=_layers(network, tasks) if needs_task_norms(spec) else (),
-        total_steps=options.steps - (options.matching_steps if options.flow == PWM else 0),
+        total_steps=options.steps - matching_steps,
         # Of one process: a strategy must not notice when a run goes on with another number of them.
         steps_per_epoch=STEPS_PER_EPOCH if indices is None else ceil(len(indices) / options.batch_size),
         dataset_size=None if indices is None else indices[-1] + 1,  # some samples may be missing

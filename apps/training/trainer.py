@@ -16,7 +16,7 @@ from apps.training.checkpoints import LAST
 from apps.training.data.batches import training_batches, validation_batches
 from apps.training.data.mirror import mirrored
 from apps.training.losses.reduction import Terms
-from apps.training.options import Mode, TrainOptions, tasks_of
+from apps.training.options import Mode, TrainOptions, has_matching_stage, tasks_of
 from apps.training.run import Run, open_run
 from apps.training.signals import caught_signals
 from apps.training.train_log import Bar, TrainLog
@@ -24,7 +24,7 @@ from apps.training.validation import KnownWindows, Metrics, known_windows, score
 from datasets.examples.batch import ExampleBatch
 from mtl.optimization import NonFiniteError
 from mtl.strategy import StepResult
-from stitching.errors import JobError
+from stitching.errors import JobError, require
 from stitching.io.files import check_folder
 from stitching.network.devices import require_device
 
@@ -53,6 +53,8 @@ def train(
             pressed a second time, it was not.
     """
     check_folder(output)
+    fits = options.matching_steps < options.steps or not has_matching_stage(mode, options)
+    require(fits, f"--matching-steps {options.matching_steps}", f"fewer than --steps {options.steps}")
     run = open_run(mode, options, _fabric(options), output)
     try:
         with closing(TrainLog(run, output, report, bar)) as log:

@@ -21,7 +21,7 @@ from stitching.errors import InputError
         ({"size": (56, 64)}, "--size 56 64"),
         ({"batch_size": 0}, "--batch-size 0: expected 1 or more"),
         ({"steps": 0}, "--steps 0"),
-        ({"steps": 200}, "--matching-steps 200: expected fewer than --steps"),
+        ({"matching_steps": -1}, "--matching-steps -1: expected 0 or more"),
         ({"rate": float("nan")}, "--rate nan: expected above 0"),
         ({"clip": 0.0}, "--clip 0.0"),
         ({"weight_decay": -0.1}, "--weight-decay -0.1: expected 0 or more"),

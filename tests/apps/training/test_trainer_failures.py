@@ -101,3 +101,11 @@ def test_an_output_that_is_a_file_is_refused(options, tmp_path):
     (tmp_path / "run").touch()
     with pytest.raises(InputError, match="no folder that can be written"):
         train("joint", tmp_path / "run", options, quiet)
+
+
+def test_only_a_run_that_begins_with_matching_needs_more_steps_than_that(options, tmp_path):
+    some = replace(options, steps=1, matching_steps=1)
+    with pytest.raises(InputError, match="--matching-steps 1: expected fewer than --steps 1"):
+        train("joint", tmp_path / "joint", some, quiet)
+    train("blend", tmp_path / "blend", some, quiet)
+    assert load_state(tmp_path / "blend" / STATE)["step"] == 1
