@@ -12,15 +12,17 @@ from stitching.network.stitching_network import StitchingNetwork
 from stitching.network.weights import load_into, load_weights
 
 
-def new_network(mode: Mode, options: TrainOptions) -> StitchingNetwork:
+def new_network(mode: Mode, options: TrainOptions, resumed: bool = False) -> StitchingNetwork:
     """The network of a run, random but for what ImageNet taught, --begin-from replaces, or --flow names a file of.
+
+    resumed: all its weights will come from a saved run.
 
     Raises InputError where --flow does not go with the mode or another option, there is no such network of ptlflow,
     or the file does not hold its weights.
     """
     if options.flow == PWM:
         network = StitchingNetwork()
-        if options.begin_from is None:
+        if options.begin_from is None and not resumed:
             load_imagenet_weights(network.warping.matching.encoder)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
     with_flow = f"with --flow {options.flow}"

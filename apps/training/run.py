@@ -99,7 +99,7 @@ def open_run(mode: Mode, options: TrainOptions, fabric: Fabric, folder: Path) ->
     other options, or another folder on another machine.
     """
     fabric.seed_everything(options.seed, verbose=False)
-    network = new_network(mode, options)
+    network = new_network(mode, options, resumed=(folder / STATE).exists())
     choose_strategy(tasks_of(mode, options), options, network)  # refused now, not when its stage begins
     if options.begin_from is not None:
         begin_from(network, options.begin_from, options)
