@@ -99,13 +99,13 @@ def open_run(mode: Mode, options: TrainOptions, fabric: Fabric, folder: Path) ->
     other options, or another folder on another machine.
     """
     fabric.seed_everything(options.seed, verbose=False)
-    network = new_network(mode, options, resumed=(folder / STATE).exists())
+    found = (folder / STATE).exists()
+    network = new_network(mode, options, resumed=found)
     choose_strategy(tasks_of(mode, options), options, network)  # refused now, not when its stage begins
-    if options.begin_from is not None:
+    if options.begin_from is not None and not found:
         begin_from(network, options.begin_from, options)
     network.to(fabric.device)
     average = averaged_model(network, options.ema)
-    found = (folder / STATE).exists()
     if found != fabric.broadcast(found):
         raise InputError(f"{folder}: not the same on all machines; expected one folder that all of them share")
     if not found:

