@@ -4,9 +4,11 @@ import sys
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
+from stitching.errors import InputError
 from stitching.io.picture import to_grey
 from stitching.network.pair_tensors import PairTensors
 from stitching.warping.warp import CanvasPair
@@ -106,3 +108,11 @@ def strips():
     reference = np.where(reference_valid[..., None], scene, 0).astype(np.uint8)
     target = np.where(target_valid[..., None], scene // 2, 0).astype(np.uint8)
     return CanvasPair(reference, target, reference_valid, target_valid, NO_POINTS, NO_POINTS)
+
+
+def refused(call):
+    """The one line with which a call is refused."""
+    with pytest.raises(InputError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)

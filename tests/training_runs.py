@@ -86,6 +86,14 @@ def interrupt_at(monkeypatch, at, times=1, by=signal.SIGINT):
     monkeypatch.setattr(trainer, "_step", interrupted)
 
 
+def train_interrupted(monkeypatch, at, mode, folder, options):
+    """A run that Ctrl-C ends after step `at`."""
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, at)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.train(mode, folder, options, quiet)
+
+
 def assert_same_run(folder, expected):
     """Training states and weights of two runs are equal to the bit, but for times and the best score so far."""
     found, wanted = (_leaves(load_state(run / STATE)) for run in (folder, expected))

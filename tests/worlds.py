@@ -7,6 +7,7 @@ import torch
 from banks import small_bank
 
 from datasets.camera_request import draw_request
+from datasets.options import SampleOptions
 from datasets.rendering.cameras import Cameras, make_intrinsics
 from datasets.rendering.ground_truth import assemble_sample, find_correspondences
 from datasets.rendering.pair_renderer import render_pairs
@@ -160,3 +161,11 @@ def meet_all(corners, origins, rays):
     least = np.minimum(np.minimum(u, v), 1 - u - v)
     front = np.isfinite(distance) & (distance > 0)
     return np.where(front & (least >= 0), distance, np.inf), front & (np.abs(least) < EDGE)
+
+
+def hall_with_a_box(size):
+    """A softly painted hall seen from two places, with a box that hides a part of it from the reference."""
+    scene = make_scene(box((-3, -1.5, -2), (3, 1.5, 6)), box((-0.6, -0.2, 2.5), (0.1, 1.5, 3)), repeats=0.2)
+    cameras = camera((-0.4, 0, 0), (-0.8, 0.1, 6), 70, size), camera((0.5, 0.2, -0.3), (1.6, 0, 6), 70, size, roll=5)
+    options = SampleOptions(size=size, photometry=False)
+    return make_pair(scene, *cameras, bank_of(soft(64, 2)), options)[1]

@@ -107,14 +107,11 @@ def _align_by_network(reference: Picture, target: Picture, matching: Runtime) ->
     fits = epipolar_inliers(matches.target, matches.reference, CELL_EPIPOLAR_TOLERANCE * diagonal, 3000, MIN_INLIERS)
     if fits is None or fits.sum() < MIN_FITTING_SHARE * len(alike):
         return None
-    trusted = matches.select(fits)
-    candidates, planes = _candidates(trusted, *shapes, CELL_TOLERANCE * diagonal, 2 * CELL_TOLERANCE * diagonal)
-    if not candidates:
-        return None
-    homography, method = min(candidates, key=lambda fit: _cost(fit[0], trusted, shapes[1]))
-    confidence = _confidence(homography, trusted, len(alike), diagonal)
+    alignment = _best_fit(
+        matches.select(fits), len(alike), *shapes, CELL_TOLERANCE * diagonal, 2 * CELL_TOLERANCE * diagonal
+    )
     factors = target.size[0] / small[0].size[0], reference.size[0] / small[1].size[0]
-    return Alignment(homography, trusted, method, planes, confidence).rescaled(*factors)
+    return alignment and alignment.rescaled(*factors)
 
 
 def _align_copies(reference: Picture, target: Picture, area: float) -> Alignment:
@@ -148,26 +145,35 @@ def align(
     fits = epipolar_inliers(matches.target, matches.reference, tolerance, 3000, MIN_INLIERS)
     trusted = matches if fits is None else matches.select(fits)
     diagonal = _diagonal(reference.shape)
-    shapes = target.shape, reference.shape
-    candidates, planes = _candidates(trusted, *shapes, PLANE_TOLERANCE * diagonal, RELIEF_TOLERANCE * diagonal)
-    if not candidates:
-        return _align_by_translation(target, reference, target_mask, reference_mask, len(matches))
-    homography, method = min(candidates, key=lambda found: _cost(found[0], trusted, reference.shape))
-    confidence = _confidence(homography, trusted, len(matches), diagonal)
-    return Alignment(homography, trusted, method, planes, confidence)
+    tolerances = PLANE_TOLERANCE * diagonal, RELIEF_TOLERANCE * diagonal
+    alignment = _best_fit(trusted, len(matches), target.shape, reference.shape, *tolerances)
+    return alignment or _align_by_translation(target, reference, target_mask, reference_mask, len(matches))
 
 
-def _candidates(
+def _best_fit(
     trusted: Matches,
+    n_matches: int,
     target_shape: tuple[int, ...],
     reference_shape: tuple[int, ...],
     plane_tolerance: float,
     relief_tolerance: float,
-) -> tuple[list[tuple[Matrix, str]], int]:
-    """Plausible motions of the whole target and their methods, and the number of planes found; tolerances in px."""
+) -> Alignment | None:
+    """The plausible motion of the whole target with the smallest residual; None where there is none.
+
+    Args:
+        trusted: those of `n_matches` matches that fit the epipolar geometry.
+        n_matches: for the confidence.
+        target_shape, reference_shape: (h, w, ...) of the pictures.
+        plane_tolerance, relief_tolerance: px, largest inlier residual of a plane and of a fit to all matches.
+    """
     planes = list(_planes(trusted, plane_tolerance))
     fits = [(plane, "homography") for plane in planes] + list(_fits_to_all(trusted, relief_tolerance))
-    return [fit for fit in fits if is_plausible(fit[0], target_shape, reference_shape)], len(planes)
+    plausible = [fit for fit in fits if is_plausible(fit[0], target_shape, reference_shape)]
+    if not plausible:
+        return None
+    homography, method = min(plausible, key=lambda fit: _cost(fit[0], trusted, reference_shape))
+    confidence = _confidence(homography, trusted, n_matches, _diagonal(reference_shape))
+    return Alignment(homography, trusted, method, len(planes), confidence)
 
 
 def _planes(matches: Matches, tolerance: float) -> Iterator[Matrix]:

@@ -17,6 +17,7 @@ MAX_FEATURES = 1500
 RATIO = 0.8  # of the nearest to the second nearest descriptor distance (Lowe 2004, section 7.1)
 MIN_SIFT_MATCHES = 40  # with fewer, AKAZE is added
 NEIGHBOURS, MIN_AGREEING = 6, 3  # nearest ones of a match; those that must move like it
+MAX_DISAGREEMENT = 0.015  # of the diagonal, by which a match may move unlike its neighbours
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment.features import agree_with_neighbours
+from stitching.alignment.features import MAX_DISAGREEMENT, agree_with_neighbours
 from stitching.alignment.learned_matches import match_pictures
 from stitching.geometry.pixel_maps import Mask, push_pull
 from stitching.geometry.rectangles import bounding_rectangle
@@ -20,7 +20,6 @@ from stitching.warping.flow.flow_warp import BidirectionalFlow, warp_from_flow
 from stitching.warping.warp import CanvasPair, Warp
 
 MATCHING_AREA = 0.18e6  # px of a window: cells smaller than in the training are matched as well, and more finely
-MAX_DISAGREEMENT = 0.015  # of the diagonal, by which a match beyond the overlap may move unlike its neighbours
 
 
 @dataclass(frozen=True)

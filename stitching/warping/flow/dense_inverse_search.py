@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment.features import agree_with_neighbours
+from stitching.alignment.features import MAX_DISAGREEMENT, agree_with_neighbours
 from stitching.geometry.pixel_maps import (
     Field,
     Grey,
@@ -24,7 +24,6 @@ from stitching.geometry.pixel_maps import (
 )
 from stitching.io.picture import channel_mean
 
-MAX_DISAGREEMENT = 0.015  # of the diagonal, by which a match may move unlike its neighbours
 MIN_MATCHES = 5  # that agree, without which there is no flow of the nearest match
 WINDOW = 5  # px, side of the windows over which flows are compared
 MAX_COLOUR_COST = 40  # grey levels; a larger difference says no more than "different"

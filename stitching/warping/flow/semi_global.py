@@ -11,10 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment.features import agree_with_neighbours, epipolar_inliers
+from stitching.alignment.features import MAX_DISAGREEMENT, agree_with_neighbours, epipolar_inliers
 from stitching.geometry.homographies import Matrix, project
 from stitching.geometry.pixel_maps import OUTSIDE_ALL, Field, Grey, Mask, Points, pixel_grid, remap
-from stitching.warping.flow.dense_inverse_search import MAX_DISAGREEMENT
 from stitching.warping.flow.flow_warp import BidirectionalFlow
 
 MIN_MATCHES = 15  # that fit the epipolar geometry

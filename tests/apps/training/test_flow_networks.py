@@ -7,7 +7,7 @@ import pytest
 import torch
 from flow_stand_ins import Tiny, strips, use_stand_ins
 from safetensors.torch import save_file
-from training_runs import assert_same_run, curves, interrupt_at, quiet
+from training_runs import assert_same_run, curves, quiet, train_interrupted
 
 from apps.training.checkpoints import BEST, LAST
 from apps.training.objectives import Objectives
@@ -50,10 +50,7 @@ def test_a_flow_network_is_trained_and_stitches(package, flow_options, tmp_path,
 
 def test_a_killed_run_ends_with_the_same_state_and_weights(package, flow_options, tmp_path, monkeypatch):
     train("flow", tmp_path / "uninterrupted", flow_options, quiet)
-    with monkeypatch.context() as patch:
-        interrupt_at(patch, 1)
-        with pytest.raises(KeyboardInterrupt):
-            train("flow", tmp_path / "interrupted", flow_options, quiet)
+    train_interrupted(monkeypatch, 1, "flow", tmp_path / "interrupted", flow_options)
     train("flow", tmp_path / "interrupted", flow_options, quiet)
     assert_same_run(tmp_path / "interrupted", tmp_path / "uninterrupted")
 

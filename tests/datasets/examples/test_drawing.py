@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import torch
 from training_pairs import arrays_of
-from worlds import bank_of, box, camera, make_pair, make_scene, soft
+from worlds import hall_with_a_box
 
 from datasets.examples.drawing import draw_examples, draw_pictures
 from datasets.examples.window_transforms import WindowTransforms
-from datasets.options import SampleOptions
 from datasets.pair_batch import collate
 from datasets.sample import Visibility
 from stitching.geometry.homographies import project
@@ -22,11 +21,7 @@ WINDOW = (144, 112)
 
 @pytest.fixture(scope="module")
 def sample():
-    """A softly painted hall seen from two places, with a box that hides a part of it from the reference."""
-    scene = make_scene(box((-3, -1.5, -2), (3, 1.5, 6)), box((-0.6, -0.2, 2.5), (0.1, 1.5, 3)), repeats=0.2)
-    cameras = camera((-0.4, 0, 0), (-0.8, 0.1, 6), 70, SIZE), camera((0.5, 0.2, -0.3), (1.6, 0, 6), 70, SIZE, roll=5)
-    options = SampleOptions(size=SIZE, photometry=False)
-    return make_pair(scene, *cameras, bank_of(soft(64, 2)), options)[1]
+    return hall_with_a_box(SIZE)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from worlds import bank_of, box, camera, make_pair, make_scene, soft
+from worlds import hall_with_a_box
 
 from datasets.examples.windows import (
     MARGIN,
@@ -19,7 +19,6 @@ from datasets.examples.windows import (
     jittered,
     truth_on_window,
 )
-from datasets.options import SampleOptions
 from datasets.sample import Visibility
 from stitching.geometry.homographies import project
 from stitching.warping.estimators.classical import classical
@@ -40,11 +39,7 @@ def shifted(x, y):
 
 @pytest.fixture(scope="module")
 def sample():
-    """A softly painted hall seen from two places, with a box that hides a part of it from the reference."""
-    scene = make_scene(box((-3, -1.5, -2), (3, 1.5, 6)), box((-0.6, -0.2, 2.5), (0.1, 1.5, 3)), repeats=0.2)
-    cameras = camera((-0.4, 0, 0), (-0.8, 0.1, 6), 70, SIZE), camera((0.5, 0.2, -0.3), (1.6, 0, 6), 70, SIZE, roll=5)
-    options = SampleOptions(size=SIZE, photometry=False)
-    return make_pair(scene, *cameras, bank_of(soft(64, 2)), options)[1]
+    return hall_with_a_box(SIZE)
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,10 @@ from urllib.error import URLError
 
 import pytest
 import torch
-from flow_stand_ins import ADDRESS, NETWORKS, Tiny, use_stand_ins
+from flow_stand_ins import ADDRESS, NETWORKS, Tiny, refused, use_stand_ins
 from safetensors.torch import save_file
 from torch import nn
 
-from stitching import InputError
 from stitching.network.flow_networks.ptlflow_package import create_network
 from stitching.network.flow_networks.ptlflow_warping import PtlflowStitchingNetwork
 from stitching.network.weights import open_network, save_weights
@@ -19,13 +18,6 @@ from stitching.network.weights import open_network, save_weights
 @pytest.fixture(autouse=True)
 def _package(monkeypatch):
     use_stand_ins(monkeypatch)
-
-
-def refused(call):
-    with pytest.raises(InputError) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def weights(seed=0):

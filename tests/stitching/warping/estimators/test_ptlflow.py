@@ -5,11 +5,11 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
-from flow_stand_ins import ADDRESS, NO_POINTS, Search, Tiny, strips, use_stand_ins
+from flow_stand_ins import ADDRESS, NO_POINTS, Search, Tiny, refused, strips, use_stand_ins
 from safetensors.torch import save_file
 from synthetic import SIZE, two_planes
 
-from stitching import InputError, Options, stitch
+from stitching import Options, stitch
 from stitching.alignment.canvas_planning import plan_coarse_warp
 from stitching.alignment.coarse_alignment import align
 from stitching.errors import JobError
@@ -26,13 +26,6 @@ from stitching.warping.warp import CanvasPair
 @pytest.fixture
 def package(monkeypatch):
     use_stand_ins(monkeypatch)
-
-
-def refused(call):
-    with pytest.raises(InputError) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 # --- names ---
