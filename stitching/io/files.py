@@ -1,4 +1,4 @@
-"""Atomic writing of files, and checks beforehand whether a path can be written."""
+"""Atomic writing of files, and checks beforehand whether a path can be read or written."""
 
 import os
 from collections.abc import Iterator
@@ -10,6 +10,21 @@ from stitching.errors import InputError, JobError
 AnyPath = str | os.PathLike[str]
 
 
+def check_readable(path: AnyPath, expected: str) -> None:
+    """Raise InputError if `path` is no regular file: missing, a folder, a device, or a pipe, which may never end.
+
+    expected: what kind of file it should be, for the message.
+    """
+    path = Path(path)
+    try:
+        regular, exists = path.is_file(), path.exists()
+    except OSError as error:  # a name too long, a loop of links
+        raise InputError(f"cannot read {path}: {error.strerror}; expected {expected}") from error
+    if not regular:
+        found = "a folder" if path.is_dir() else "a pipe or a device" if exists else "no such file"
+        raise InputError(f"cannot read {path}: {found}; expected {expected}")
+
+
 def check_writable(path: AnyPath) -> None:
     """Raise InputError if no file can be written at `path`: folder missing, or no permission."""
     path = Path(path)
@@ -19,6 +34,8 @@ def check_writable(path: AnyPath) -> None:
             raise InputError(f"cannot write {path}: the folder {folder} does not exist; create it first")
         if path.is_dir():
             raise InputError(f"cannot write {path}: it is a folder; name a file")
+        if path.exists() and not path.is_file():
+            raise InputError(f"cannot write {path}: it is a pipe or a device; name a file")
         if path.exists() and not os.access(path, os.W_OK):
             raise InputError(f"cannot write {path}: the file there is write-protected; choose another name")
     except OSError as error:  # a name too long, a loop of links

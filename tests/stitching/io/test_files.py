@@ -4,7 +4,7 @@ import pytest
 from picture_files import refused
 
 from stitching.errors import JobError
-from stitching.io.files import atomic_write, check_writable
+from stitching.io.files import atomic_write, check_readable, check_writable
 
 
 def test_paths_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
@@ -21,6 +21,20 @@ def test_paths_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
     (tmp_path / "old.png").touch()
     with refused("write-protected"):
         check_writable(tmp_path / "old.png")
+
+
+def test_pipes_are_neither_read_nor_replaced(tmp_path):
+    pipe, link = tmp_path / "pipe.png", tmp_path / "link.png"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with refused("a pipe or a device; expected a picture"):
+            check_readable(path, "a picture")
+        with refused("it is a pipe or a device"):
+            check_writable(path)
+    for path, found in ((tmp_path, "a folder"), (tmp_path / "missing.png", "no such file"), ("a" * 300, "too long")):
+        with refused(found):
+            check_readable(path, "a picture")
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, ValueError, MemoryError])
