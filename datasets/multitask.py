@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -25,13 +23,22 @@ from datasets.rendering.scene_batch import SceneBatch, batch_scenes
 from datasets.rendering.shadow_maps import map_shadows
 from datasets.rendering.surface_maps import geometry_of
 from datasets.sample_renderer import SampleRenderer, open_renderer
-from stitching.errors import require
+from stitching.errors import InputError, require
 from stitching.io.files import atomic_write
+from stitching.io.npz_file import ArrayForm, read_arrays
 
 TASKS = ("segmentation", "depth", "normals", "edges")
 
 _CORRUPTION_SEED = 0x6D746C  # gives other random numbers than the scenes get
 _COLUMNS = 32  # of rays, per candidate view
+_STORED = {
+    "image": ("iu", (3,)),
+    "segmentation": ("iu", ()),
+    "depth": ("f", ()),
+    "normals": ("f", (3,)),
+    "edges": ("b", ()),
+}
+_BYTES_PER_PIXEL = 3 + 1 + 4 + 3 * 4 + 1  # of these
 
 
 class MultiTaskScenes(Dataset[Item]):
@@ -125,9 +132,10 @@ class MultiTaskScenes(Dataset[Item]):
         settings = self._count, self._seed, options.size, options.scenes, options.fov, options.supersampling
         name = hashlib.sha256(json.dumps([*settings, self._renderer.checksum]).encode()).hexdigest()[:16]
         path = folder / f"multitask-{name}.npz"
-        unreadable = OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error  # damaged or missing: render it
-        with suppress(*unreadable), path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return dict(stored)
+        count, (w, h) = self._count, options.size
+        forms = {key: ArrayForm(kinds, (count, *axes, h, w)) for key, (kinds, axes) in _STORED.items()}
+        with suppress(InputError):  # damaged or missing: render it
+            return read_arrays(path, forms, count * h * w * _BYTES_PER_PIXEL)
         arrays = self._render_all()
         with atomic_write(path) as temporary:
             folder.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -11,6 +10,14 @@ from numpy.typing import NDArray
 from stitching.errors import InputError, require
 from stitching.geometry.homographies import Matrix
 from stitching.geometry.pixel_maps import Points, pixel_grid
+from stitching.io.files import check_readable
+from stitching.io.npz_file import ArrayForm, read_arrays
+
+_MAX_BYTES = 1 << 30  # the map of 100 Mpx
+_FORMS = {
+    "xy1": ArrayForm("iuf", (-1, 2)), "xy2": ArrayForm("iuf", (-1, 2)), "overlap": ArrayForm("iuf", ()),
+    "map": ArrayForm("f", (-1, -1, 2)), "valid": ArrayForm("b", (-1, -1)), "visible": ArrayForm("b", (-1, -1)),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +63,26 @@ class TruePlaces:
 def read_places(path: Path) -> TruePlaces:
     """Read a truth of `apps.pair_folders.TRUTHS`; docs/evaluate.md names their arrays.
 
-    Raises InputError where the file cannot be read, or lacks an array, or holds no place.
+    Raises InputError where the file cannot be read, or lacks an array, or holds no place or an impossible one.
     """
+    check_readable(path, "the arrays of docs/evaluate.md")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            if "xy1" in arrays:
-                overlap = float(arrays["overlap"]) if "overlap" in arrays else None
-                places = TruePlaces(arrays["xy1"].astype(np.float64), arrays["xy2"].astype(np.float64), overlap)
-            else:
-                visible = arrays["visible"] & arrays["valid"]
-                overlap = float(visible.sum() / max(arrays["valid"].sum(), 1))
-                places = replace(TruePlaces.of_map(arrays["map"], visible), overlap=overlap)
-    except (OSError, KeyError, ValueError, IndexError, TypeError, BadZipFile) as error:
+        arrays = read_arrays(path, _FORMS, _MAX_BYTES, optional=_FORMS)
+        if "xy1" in arrays:
+            overlap = float(arrays["overlap"]) if "overlap" in arrays else None
+            places = TruePlaces(arrays["xy1"].astype(np.float64), arrays["xy2"].astype(np.float64), overlap)
+        else:
+            visible = arrays["visible"] & arrays["valid"]
+            overlap = float(visible.sum() / max(arrays["valid"].sum(), 1))
+            places = replace(TruePlaces.of_map(arrays["map"], visible), overlap=overlap)
+    except KeyError as error:
+        raise InputError(f"{path}: {error} is missing; expected the arrays of docs/evaluate.md") from error
+    except (ValueError, IndexError) as error:  # of arrays whose sizes differ, too
         raise InputError(f"{path}: {error}; expected the arrays of docs/evaluate.md") from error
     n = len(places.reference)
     shapes = {places.reference.shape, places.target.shape}
     require(n > 0 and shapes == {(n, 2)}, f"{path}: {shapes}", "as many places (n, 2) in both pictures, at least one")
+    finite = np.isfinite(places.reference).all() and np.isfinite(places.target).all()
+    require(bool(finite), f"{path}: places that are not finite", "numbers")
+    require(overlap is None or 0 <= overlap <= 1, f"{path}: overlap {overlap}", "0 to 1")
     return places

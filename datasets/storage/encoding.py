@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +14,17 @@ from datasets.arrays import Floats, Pixels
 from datasets.options import SampleOptions
 from datasets.sample import Geometry, Sample
 from stitching.errors import InputError, JobError
+from stitching.io.npz_file import ArrayForm, read_arrays
 
 MAX_COORDINATE = 32768  # px; up to it, float32 holds 1/256 px exactly
 STEPS_PER_PIXEL = 256  # coordinates are rounded to 1/256 px, so that they compress
+
+_MAX_BYTES = 1 << 29  # of the arrays read at once: twice those of a sample of the largest size
+_PLANE = (-1, -1)  # (h, w)
+_GEOMETRY = {
+    "depth": ArrayForm("f", _PLANE), "normals": ArrayForm("f", (*_PLANE, 3)), "surfaces": ArrayForm("iu", _PLANE),
+    "kinds": ArrayForm("iu", _PLANE), "edges": ArrayForm("iu", _PLANE),
+}  # fmt: skip
 
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 97, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 # Files as small as with zlib level 1 and all filters, in two thirds of the time
@@ -80,7 +87,6 @@ def decode(members: Mapping[str, bytes], name: str) -> StoredArrays:
 
     Raises InputError where a member is missing or cannot be decoded.
     """
-    geometry = _decode_npz(members, "geometry.npz", name) if "geometry.npz" in members else {}
 
     def picture(member: str) -> Pixels:
         return decode_image(members, member, name)
@@ -94,7 +100,7 @@ def decode(members: Mapping[str, bytes], name: str) -> StoredArrays:
             warp=decode_warp(members, which, name),
             mask=picture(mask),
             clean=clean(f"clean{number}.png"),
-            geometry=_read_geometry(geometry, which, name) if geometry else None,
+            geometry=_read_geometry(members, which, name) if "geometry.npz" in members else None,
         )
 
     return StoredArrays(
@@ -108,9 +114,7 @@ def decode(members: Mapping[str, bytes], name: str) -> StoredArrays:
 
 def decode_warp(members: Mapping[str, bytes], which: str, name: str) -> Floats:
     """The warp (h, w, 2) of the target or the reference; arguments and errors as for `decode`."""
-    warps = _decode_npz(members, "warp.npz", name, only=which)
-    if which not in warps:
-        raise InputError(f"{name}: warp.npz holds no {which!r}; make the sample again")
+    warps = _decode_npz(members, "warp.npz", name, {which: ArrayForm("iu", (-1, -1, 2))})
     return np.cumsum(warps[which], axis=1, dtype=np.int32).astype(np.float32) / np.float32(STEPS_PER_PIXEL)
 
 
@@ -148,11 +152,10 @@ def _to_arrays(geometry: Geometry) -> dict[str, NDArray[Any]]:
     }
 
 
-def _read_geometry(arrays: Mapping[str, NDArray[Any]], which: str, name: str) -> Geometry:
-    try:
-        parts = {key: arrays[f"{which}_{key}"] for key in ("depth", "normals", "surfaces", "kinds", "edges")}
-    except KeyError as error:
-        raise InputError(f"{name}: geometry.npz holds no {error}; make the sample again") from error
+def _read_geometry(members: Mapping[str, bytes], which: str, name: str) -> Geometry:
+    forms = {f"{which}_{key}": form for key, form in _GEOMETRY.items()}
+    arrays = _decode_npz(members, "geometry.npz", name, forms)
+    parts = {key: arrays[f"{which}_{key}"] for key in _GEOMETRY}
     return Geometry(**parts | {"normals": parts["normals"].astype(np.float32)})
 
 
@@ -172,11 +175,10 @@ def decode_image(members: Mapping[str, bytes], member: str, name: str) -> Pixels
 
 
 def _decode_npz(
-    members: Mapping[str, bytes], member: str, name: str, only: str | None = None
+    members: Mapping[str, bytes], member: str, name: str, forms: Mapping[str, ArrayForm]
 ) -> dict[str, NDArray[Any]]:
     contents = _member(members, member, name)
     try:
-        with np.load(io.BytesIO(contents), allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive if only in (None, key)}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        return read_arrays(io.BytesIO(contents), forms, _MAX_BYTES)
+    except InputError as error:
         raise InputError(f"{name}: {member} cannot be decoded ({error}); make the sample again") from error

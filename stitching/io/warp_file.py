@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Field, Mask, Size
-from stitching.io.files import atomic_write
+from stitching.io.files import atomic_write, check_readable
+from stitching.io.npz_file import ArrayForm, read_arrays
 
 VERSION = 1
 
-# Kinds of dtype, shape with -1 = any, and both in words.
-_NUMBER, _PAIR = ("iuf", (), "one number"), ("iu", (2,), "two integers")
-_FIELD, _MASK = ("f", (-1, -1, 2), "floats (h, w, 2)"), ("b", (-1, -1), "bool (h, w)")
+MAX_BYTES = 600_000_000  # of all arrays, in memory
+
+_NUMBER, _PAIR = ArrayForm("iuf", ()), ArrayForm("iu", (2,))
+_FIELD, _MASK = ArrayForm("f", (-1, -1, 2)), ArrayForm("b", (-1, -1))
 _PARTS = {
     "version": _NUMBER, "map": _FIELD, "trusted": _MASK, "scale": _NUMBER, "forward": _FIELD,
     "forward_scale": _NUMBER, "origin": _PAIR, "focal": _NUMBER, "reference_size": _PAIR,
@@ -64,39 +66,19 @@ def load_warp(path: Path) -> WarpField:
     Raises:
         InputError: missing, unreadable, pickled, of another version, or arrays of a wrong shape.
     """
-    if not path.is_file():
-        raise InputError(f"no warp at {path}: expected a file that --save-warp wrote")
+    check_readable(path, "a file that --save-warp wrote")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except Exception as error:  # a damaged archive raises nearly anything, zlib.error too
-        pickled = isinstance(error, ValueError) and "pickle" in str(error)
-        reason = "it holds pickled objects" if pickled else "it is damaged or not npz"
-        raise InputError(f"cannot read the warp {path}: {reason}; expected a file that --save-warp wrote") from error
-    try:
-        _check_parts(arrays)
-        return _to_warp_field(arrays)
+        return _to_warp_field(read_arrays(path, _PARTS, MAX_BYTES))
     except ValueError as error:
         raise InputError(
             f"{path} is not a warp that this version can use ({error}); write it again with --save-warp"
         ) from error
 
 
-def _check_parts(arrays: dict[str, NDArray[Any]]) -> None:
-    """Raise ValueError unless every part is there, with its dtype and shape, and the version is right."""
-    for name, (kinds, shape, words) in _PARTS.items():
-        if name not in arrays:
-            raise ValueError(f"{name} is missing")
-        part = arrays[name]
-        fits = [want in (-1, got) for want, got in zip(shape, part.shape, strict=False)]
-        if part.dtype.kind not in kinds or part.ndim != len(shape) or not all(fits):
-            raise ValueError(f"{name} is {part.dtype} {part.shape}, expected {words}")
-    if arrays["version"] != VERSION:
-        raise ValueError(f"version {arrays['version']}, expected {VERSION}")
-
-
 def _to_warp_field(arrays: dict[str, NDArray[Any]]) -> WarpField:
     """The warp that checked parts hold; ValueError where they do not fit together."""
+    if arrays["version"] != VERSION:
+        raise ValueError(f"version {arrays['version']}, expected {VERSION}")
     scale, forward_scale, focal = (float(arrays[name]) for name in ("scale", "forward_scale", "focal"))
     if not (0 < scale <= 1 and 0 < forward_scale <= 1 and 0 <= focal < np.inf):
         raise ValueError(f"scale {scale}, forward_scale {forward_scale} or focal {focal} is out of range")

@@ -75,8 +75,8 @@ def test_a_warp_that_cannot_be_written_leaves_no_file(tmp_path, monkeypatch):
 
 
 def test_a_missing_warp_is_refused(tmp_path):
-    assert_refused(tmp_path / "warp.npz", "no warp")
-    assert_refused(tmp_path, "no warp")
+    assert_refused(tmp_path / "warp.npz", "no such file", "--save-warp")
+    assert_refused(tmp_path, "a folder", "--save-warp")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a zip file at all", b"\x93NUMPY\x01\x00", bytes(1000)])
@@ -124,7 +124,7 @@ def test_pickled_objects_are_never_loaded(tmp_path):
     np.savez(path, **contents(a_warp()) | {"map": np.array([Trap()], object)})
     assert_refused(path, "pickled")
     np.savez(path, **contents(a_warp()), more=np.array([Trap()], object))
-    assert_refused(path, "pickled")
+    assert load_warp(path).canvas_size == (120, 80)
 
 
 def test_a_zip_file_with_something_else_inside_is_refused(tmp_path):
