@@ -9,12 +9,13 @@ from typing import Annotated
 import tyro
 
 from apps.progress import stage_progress
-from stitching.errors import InputError, require
+from stitching.errors import require
+from stitching.io.file_conflicts import NamedPath, check_outputs, named_weights
 from stitching.io.files import check_folder, check_writable
 from stitching.io.picture_writer import check_output, write_picture
 from stitching.io.warp_file import save_warp
 from stitching.options import Options
-from stitching.reporting.outputs import save_aligned, save_intermediates, save_mask
+from stitching.reporting.outputs import ALIGNED_FILES, STAGE_FILES, save_aligned, save_intermediates, save_mask
 from stitching.result import Stitched
 from stitching.stitcher import stitch
 
@@ -61,7 +62,8 @@ def stitch_command(
         target: picture that is warped to it.
         output: panorama to write: .png, .tif, .webp (transparent where it is empty) or .jpg.
     """
-    _check_outputs(output, outputs, (reference, target))
+    check_outputs(_files_to_write(output, outputs), _files_to_read(reference, target, options, outputs))
+    _check_outputs(output, outputs)
     with stage_progress(quiet=outputs.quiet) as progress:
         stitched = stitch(
             reference, target, options, mask_reference=outputs.mask_reference,
@@ -78,12 +80,26 @@ def stitch_command(
         print(_in_words(stitched, output), file=sys.stderr)
 
 
-def _check_outputs(output: Path, outputs: Outputs, inputs: tuple[Path, Path]) -> None:
+def _files_to_write(output: Path, outputs: Outputs) -> list[NamedPath]:
+    files = ("-o", output), ("--save-mask", outputs.save_mask), ("--save-warp", outputs.save_warp)
+    named: list[NamedPath] = [(name, path) for name, path in (*files, ("--report", outputs.report)) if path]
+    if outputs.save_aligned:
+        named += [("--save-aligned", outputs.save_aligned / name) for name in ALIGNED_FILES]
+    if outputs.verbose_dir:
+        named += [("--verbose-dir", outputs.verbose_dir / name) for name in STAGE_FILES]
+    return named
+
+
+def _files_to_read(reference: Path, target: Path, options: Options, outputs: Outputs) -> list[NamedPath]:
+    masks = ("--mask-reference", outputs.mask_reference), ("--mask-target", outputs.mask_target)
+    files = ("reference", reference), ("target", target), *masks, ("--load-warp", outputs.load_warp)
+    weights = named_weights("--warp", options.warp) + named_weights("--blend", options.blend)
+    return [(name, path) for name, path in files if path] + weights
+
+
+def _check_outputs(output: Path, outputs: Outputs) -> None:
     """Refuse what cannot be written before any work is done."""
     check_output(output)
-    for given in inputs:
-        if output.exists() and given.exists() and output.samefile(given):
-            raise InputError(f"the output {output} is the input {given}; choose another name")
     for folder in (outputs.save_aligned, outputs.verbose_dir):
         if folder:
             check_folder(folder)

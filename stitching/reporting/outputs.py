@@ -1,6 +1,6 @@
 """What is written beside the panorama: aligned pictures, masks, a picture of every stage."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -15,7 +15,9 @@ from stitching.io.files import make_folder
 from stitching.io.picture_writer import write_picture
 from stitching.reporting.visualize import flow_colours, heat_map, robust_limit, weight_colours
 from stitching.result import Stitched
-from stitching.warping.warp import CanvasPair
+from stitching.warping.warp import AlignedPair, CanvasPair
+
+ALIGNED_FILES = ("warp1.png", "mask1.png", "warp2.png", "mask2.png", "blend.png")  # that `save_aligned` writes
 
 
 def save_mask(stitched: Stitched, path: Path) -> None:
@@ -24,7 +26,7 @@ def save_mask(stitched: Stitched, path: Path) -> None:
 
 
 def save_aligned(stitched: Stitched, folder: Path) -> None:
-    """Write both pictures on the canvas before blending, without gain, and the blend.
+    """Write both pictures on the canvas before blending, without gain, and the blend: `ALIGNED_FILES`.
 
     `warp1.png` and `mask1.png` are the reference, `warp2.png` and `mask2.png` the target after the estimated warp. A
     mask is 255 where its picture is valid; the target's only where its warp is trusted, so that what is hidden from one
@@ -32,53 +34,62 @@ def save_aligned(stitched: Stitched, folder: Path) -> None:
     scale, before any crop.
     """
     make_folder(folder)
+    reference, reference_mask, target, target_mask, blend = (folder / name for name in ALIGNED_FILES)
     pictures = stitched.pictures
-    for number, draw in ((1, pictures.draw_reference), (2, pictures.draw_target)):
-        pixels, valid = _draw_tiles(pictures, draw)
-        if number == 2:
-            valid[_enlarged(stitched.aligned.trusted, pictures.size) < 0.5] = 0
-        write_picture(folder / f"warp{number}.png", pixels)
-        write_picture(folder / f"mask{number}.png", _as_bgr(valid))
+    pixels, valid = _draw_tiles(pictures, pictures.draw_reference)
+    write_picture(reference, pixels)
+    write_picture(reference_mask, _as_bgr(valid))
+    pixels, valid = _draw_tiles(pictures, pictures.draw_target)
+    valid[_enlarged(stitched.aligned.trusted, pictures.size) < 0.5] = 0
+    write_picture(target, pixels)
+    write_picture(target_mask, _as_bgr(valid))
     crop, (width, height) = stitched.crop, pictures.size
     margins = crop.top, height - crop.bottom, crop.left, width - crop.right
     panorama, alpha = (
         cv2.copyMakeBorder(p, *margins, cv2.BORDER_CONSTANT) for p in (stitched.panorama, stitched.alpha)
     )
-    write_picture(folder / "blend.png", panorama, np.asarray(alpha, np.uint8))
+    write_picture(blend, panorama, np.asarray(alpha, np.uint8))
 
 
 def save_intermediates(stitched: Stitched, folder: Path) -> None:
-    """Write numbered pictures of every stage, all but the last on the working canvas."""
+    """Write `STAGE_FILES`, all but the last on the working canvas; those of the alignment only where there was one."""
     make_folder(folder)
-    for number, (name, pixels) in enumerate(_stages(stitched), start=1):
-        write_picture(folder / f"{number:02d}_{name}.png", pixels)
+    for file, name in zip(STAGE_FILES, (*_ALIGNMENT_STAGES, *_WARP_STAGES), strict=True):
+        if name in _WARP_STAGES:
+            write_picture(folder / file, _WARP_STAGES[name](stitched))
+        elif stitched.coarse_pair is not None:
+            write_picture(folder / file, _ALIGNMENT_STAGES[name](stitched.coarse_pair))
 
 
-def _stages(stitched: Stitched) -> Iterator[tuple[str, Pixels]]:
-    pair = stitched.coarse_pair
-    if pair is not None:
-        yield "matches", _draw_matches(pair)
-        yield "coarse_reference", pair.reference
-        yield "coarse_target", pair.target
-        yield "coarse_overlay", _overlay(pair.reference, pair.target, pair.reference_valid, pair.target_valid)
-    aligned = stitched.aligned
+def _draw_parallax(stitched: Stitched) -> Pixels:
     lengths = np.linalg.norm(np.nan_to_num(stitched.residual), axis=2)
-    yield "residual", flow_colours(-stitched.residual)
-    yield "parallax", heat_map(lengths, aligned.target_valid, robust_limit(lengths, aligned.target_valid))
-    yield "warped_target", aligned.target
-    yield (
-        "warped_overlay",
-        _overlay(aligned.reference, aligned.target, aligned.reference_valid, aligned.target_valid),
-    )
-    yield "trusted", _as_bgr(stitched.aligned.trusted * np.uint8(255))
-    yield "gain", np.clip(stitched.blend.gain * 127, 0, 255).astype(np.uint8)
-    yield "weight", weight_colours(stitched.blend.weight)
-    yield "panorama", stitched.panorama
+    valid = stitched.aligned.target_valid
+    return heat_map(lengths, valid, robust_limit(lengths, valid))
+
+
+_ALIGNMENT_STAGES: dict[str, Callable[[CanvasPair], Pixels]] = {
+    "matches": lambda pair: _draw_matches(pair),
+    "coarse_reference": lambda pair: pair.reference,
+    "coarse_target": lambda pair: pair.target,
+    "coarse_overlay": lambda pair: _overlay(pair),
+}
+_WARP_STAGES: dict[str, Callable[[Stitched], Pixels]] = {
+    "residual": lambda stitched: flow_colours(-stitched.residual),
+    "parallax": _draw_parallax,
+    "warped_target": lambda stitched: stitched.aligned.target,
+    "warped_overlay": lambda stitched: _overlay(stitched.aligned),
+    "trusted": lambda stitched: _as_bgr(stitched.aligned.trusted * np.uint8(255)),
+    "gain": lambda stitched: np.clip(stitched.blend.gain * 127, 0, 255).astype(np.uint8),
+    "weight": lambda stitched: weight_colours(stitched.blend.weight),
+    "panorama": lambda stitched: stitched.panorama,
+}
+# That `save_intermediates` may write. A stage keeps its number where others are left out.
+STAGE_FILES = tuple(f"{n:02d}_{name}.png" for n, name in enumerate((*_ALIGNMENT_STAGES, *_WARP_STAGES), start=1))
 
 
 def _draw_matches(pair: CanvasPair) -> Pixels:
     """Where each trusted match lies on the working canvas: reference green, target red, a line between."""
-    drawn = _overlay(pair.reference, pair.target, pair.reference_valid, pair.target_valid)
+    drawn = _overlay(pair)
     ends = (points.round().astype(int).tolist() for points in (pair.reference_points, pair.target_points))
     for reference_point, target_point in zip(*ends, strict=True):
         cv2.line(drawn, reference_point, target_point, (0, 255, 255))
@@ -87,10 +98,11 @@ def _draw_matches(pair: CanvasPair) -> Pixels:
     return drawn
 
 
-def _overlay(first: NDArray[np.uint8], second: NDArray[np.uint8], first_valid: Mask, second_valid: Mask) -> Pixels:
-    """The mean where both are valid, else the one that is."""
-    both = (first_valid & second_valid)[..., None]
-    return np.where(both, cv2.addWeighted(first, 0.5, second, 0.5, 0), cv2.max(first, second)).astype(np.uint8)
+def _overlay(pair: CanvasPair | AlignedPair) -> Pixels:
+    """The mean where both pictures are valid, else the one that is."""
+    both = (pair.reference_valid & pair.target_valid)[..., None]
+    mean = cv2.addWeighted(pair.reference, 0.5, pair.target, 0.5, 0)
+    return np.where(both, mean, cv2.max(pair.reference, pair.target)).astype(np.uint8)
 
 
 def _draw_tiles(
