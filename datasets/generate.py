@@ -15,6 +15,7 @@ from datasets.engines import IndexBatch, check_ray, run_local, run_ray, usable_c
 from datasets.options import SampleOptions
 from datasets.sample import Sample
 from datasets.storage.folder import FolderWriter, folder_path
+from datasets.storage.foreign_files import check_no_foreign_files
 from datasets.storage.records import (
     MAX_COUNT,
     Description,
@@ -26,6 +27,7 @@ from datasets.storage.samples import EncodedSample, encode_sample
 from datasets.storage.shards import SHARD_SIZE, ShardWriter, shard_path
 from datasets.storage.writing import Writer
 from stitching.errors import InputError, JobError, require
+from stitching.io.file_conflicts import check_apart
 from stitching.io.files import check_folder
 
 OpenRenderer = Callable[[SampleOptions, int, str], "Renderer"]  # of options, seed, device; is pickled
@@ -109,14 +111,18 @@ def generate(
         progress: called with (samples done, samples in total) after each sample.
 
     Raises:
-        InputError: the folder holds another data set or cannot be written, or a package is missing.
+        InputError: the folder holds another data set or somebody's files, is, holds or lies inside one of the inputs,
+            or cannot be written; or a package is missing.
         JobError: a sample cannot be made or written. What was written stays, and the same call continues after it.
     """
     if open_renderer is None and find_spec("torch") is None:
         raise InputError("parastitch generate needs torch: pip install 'parastitch[generate]'")
     if job.engine == "ray":
         check_ray()
+    inputs = ("--textures", options.textures), ("--scene", options.scene)
+    check_apart(("OUTPUT", job.output), [(name, path) for name, path in inputs if path is not None])
     check_folder(job.output)
+    check_no_foreign_files(job.output)
     description = describe(options, job.count, job.seed, job.shard_size if job.shards else None)
     check_agreement(job.output, description)
     task = _SampleTask(options, job.seed, job.device, job.shards, open_renderer or _open_ray_caster)

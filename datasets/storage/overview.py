@@ -13,8 +13,10 @@ from datasets.storage.reading import read_records, read_samples
 from datasets.storage.records import Record
 from datasets.storage.samples import StoredSample
 from stitching.errors import InputError
+from stitching.io.file_conflicts import check_links
 from stitching.io.picture_writer import write_picture
 
+HISTOGRAMS, PREVIEW = "histograms.png", "preview.jpg"
 SAMPLES = 40  # on the contact sheet
 QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
 
@@ -75,18 +77,20 @@ def table(records: Sequence[Record]) -> list[list[str]]:
 def write_overview(folder: Path) -> list[list[str]]:
     """Write `histograms.png` and `preview.jpg` into the folder of a data set; returns its `table`.
 
-    Raises InputError where `folder` is no data set or holds no sample yet, or its pictures cannot be read.
+    Raises InputError where `folder` is no data set or holds no sample yet, its pictures cannot be read, or one of them
+    would be overwritten through a link.
     """
+    check_links(("data set", folder), (HISTOGRAMS, PREVIEW), [("data set", folder)])
     records = read_records(folder)
     if not records:
         raise InputError(f"{folder} holds no sample yet; generate some first")
     charts = [_chart(records, figure) for figure in FIGURES if figure.title in CHARTS]
     known = [chart for chart in charts if chart is not None]
     if known:
-        write_picture(folder / "histograms.png", side_by_side(known))
+        write_picture(folder / HISTOGRAMS, side_by_side(known))
     evenly_spread = np.linspace(0, len(records) - 1, min(SAMPLES, len(records))).round().astype(int)
     samples = read_samples(folder, {records[i].index for i in evenly_spread})
-    write_picture(folder / "preview.jpg", contact_sheet(list(samples)))
+    write_picture(folder / PREVIEW, contact_sheet(list(samples)))
     return table(records)
 
 

@@ -7,7 +7,7 @@ systems hold them.
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stitching.errors import InputError
@@ -48,10 +48,16 @@ def check_apart(output: NamedPath, inputs: Iterable[NamedPath]) -> None:
             )
 
 
-def files_inside(name: str, folder: AnyPath) -> Iterator[NamedPath]:
-    """Every file in a folder and in those below it, as inputs of this name."""
-    for inside, _, files in os.walk(folder):
-        yield from ((name, Path(inside, file)) for file in files)
+def check_links(output: NamedPath, files: Iterable[str], inputs: Sequence[NamedPath]) -> None:
+    """Raise InputError where one of the files to write in an output folder leads into an input folder, through a link.
+
+    A hard link is not told of: writing replaces it and leaves the file that it shares.
+    """
+    name, folder = output
+    for file in files:
+        path = Path(folder, file)
+        if os.path.realpath(path) != str(Path(os.path.realpath(folder), file)):
+            check_apart((name, path), inputs)
 
 
 def named_weights(option: str, value: str) -> list[NamedPath]:
