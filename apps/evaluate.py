@@ -44,7 +44,8 @@ def evaluate_command(
     """Run stitching methods on a folder of picture pairs, measure and compare them.
 
     Writes OUTPUT/PAIR/METHOD/, OUTPUT/results.csv and .json with a row per pair and method, contact sheets in
-    OUTPUT/sheets/, and tables in OUTPUT/tables.md, and prints short tables. What is finished is not run again.
+    OUTPUT/sheets/, and tables in OUTPUT/tables.md, and prints short tables. What would end in the same way as before is
+    not run again.
     docs/evaluate.md explains every column. On a data set that `parastitch generate` wrote, warps and blends are
     measured against its exact truth instead: OUTPUT/truth.csv.
 
@@ -77,8 +78,16 @@ def evaluate_command(
     python = openstitching_python or os.environ.get(OPENSTITCHING_VARIABLE)
     installed = _installed(methods or DEFAULT_METHODS, python)
     rows = compare_methods(found, installed, output, Limits(threads, timeout), again)
-    write_sheets(found, installed, rows, output)
-    _report(photograph_tables(rows, long=long), photograph_tables(rows, long=True), output)
+    measured = [row for row in rows if row["method"]]
+    if not measured:
+        raise InputError(f"{pairs}: no pair can be read; {rows[0]['reason']}")
+    names = {row["pair"] for row in measured}
+    write_sheets([files for files in found if files.name in names], installed, measured, output)
+    _report(photograph_tables(measured, long=long), photograph_tables(measured, long=True), output)
+    if len(names) < len(found):
+        print(
+            f"left out: {len(found) - len(names)} of {len(found)} pairs, whose pictures cannot be read, see results.csv"
+        )
     print("written: " + ", ".join(str(output / name) for name in ("results.csv", "results.json", TABLES, "sheets")))
 
 

@@ -22,14 +22,13 @@ class PairFiles:
     truth: Path | None = None
 
     def digest(self) -> str:
-        """A hash of the files' contents. Raises InputError where one cannot be read."""
+        """A hash of the two pictures' contents. Raises InputError where one cannot be read."""
         total = hashlib.sha256()
-        for path in (self.reference, self.target, self.truth):
-            if path is not None:
-                try:
-                    total.update(hashlib.sha256(path.read_bytes()).digest())
-                except OSError as error:
-                    raise InputError(f"cannot read {path}: {error.strerror}") from error
+        for path in (self.reference, self.target):
+            try:
+                total.update(hashlib.sha256(path.read_bytes()).digest())
+            except OSError as error:
+                raise InputError(f"cannot read {path}: {error.strerror}") from error
         return total.hexdigest()[:16]
 
 

@@ -3,13 +3,13 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from apps.evaluation.measures.panorama import SourcePair
 from apps.evaluation.method_run import Limits, run_method
 from apps.evaluation.methods import StitchMethod
-from apps.evaluation.scoring import Row, measure_difficulty, measured_row, prepare_pair
+from apps.evaluation.scoring import COLUMNS, Row, bad_picture, measure_difficulty, measured_row, prepare_pair
 from apps.pair_folders import PairFiles
 from apps.tables import write_csv
 from stitching.io.files import atomic_write
@@ -27,20 +27,34 @@ def compare_methods(
         again: run again what is finished.
 
     Returns:
-        A row per pair and method, as `scoring.measured_row` and `measure_difficulty`.
+        A row per pair and method, as `scoring.measured_row` and `measure_difficulty`. A pair with a picture that cannot
+        be read has one row without a method: nothing ran on it.
     """
     rows: list[Row] = []
     for number, files in enumerate(pairs, start=1):
+        if reason := bad_picture(files):
+            print(f"[{number}/{len(pairs)}] {files.name}: bad pair, left out: {reason}", file=sys.stderr)
+            rows.append(dict.fromkeys(COLUMNS) | {"pair": files.name, "ok": False, "reason": f"bad pair: {reason}"})
+            _write(rows, output)
+            continue
         pair, difficulty = _prepared_once(files), measure_difficulty(files)
         for method in methods:
-            print(f"[{number}/{len(pairs)}] {files.name} {method.name}", file=sys.stderr)
             folder = output / files.name / method.folder
-            status = run_method(method, files, folder, limits, again)
+            label = f"[{number}/{len(pairs)}] {files.name} {method.name}"
+            status = run_method(method, files, folder, limits, again, partial(_log, label))
             rows.append(measured_row(files, method, folder, status, pair) | difficulty)
-            write_csv(output / "results.csv", rows)
-            with atomic_write(output / "results.json") as path:
-                path.write_text(json.dumps(rows, indent=1))
+            _write(rows, output)
     return rows
+
+
+def _write(rows: Sequence[Row], output: Path) -> None:
+    write_csv(output / "results.csv", rows)
+    with atomic_write(output / "results.json") as path:
+        path.write_text(json.dumps(rows, indent=1))
+
+
+def _log(label: str, what: str) -> None:
+    print(f"{label}: {what}", file=sys.stderr)
 
 
 def _prepared_once(files: PairFiles) -> Callable[[], SourcePair]:

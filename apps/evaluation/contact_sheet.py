@@ -31,10 +31,12 @@ Sheet = NDArray[np.uint8]  # (h, w, 3) BGR
 def write_sheets(
     pairs: Sequence[PairFiles], methods: Sequence[StitchMethod], rows: Sequence[Row], output: Path
 ) -> None:
-    """Write `output`/sheets/NNN.jpg; the panoramas are read from `output`/PAIR/METHOD/pano.png."""
+    """Write `output`/sheets/NNN.jpg, and remove older ones; the panoramas are `output`/PAIR/METHOD/pano.png."""
     by_name = {(row["pair"], row["method"]): row for row in rows}
     headings = "reference", "target", *(short_name(method.name) for method in methods)
     (output / "sheets").mkdir(exist_ok=True)
+    for old in (output / "sheets").glob("[0-9][0-9][0-9].jpg"):
+        old.unlink()
     for number, start in enumerate(range(0, len(pairs), PAIRS_PER_SHEET), start=1):
         shown = pairs[start : start + PAIRS_PER_SHEET]
         height = _LINE + len(shown) * (_CELL_HEIGHT + _GAP)

@@ -4,9 +4,11 @@ import json
 import os
 import shutil
 import signal
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from apps.evaluation.digests import Facts, digest, environment_digest
 from apps.evaluation.methods import StitchMethod
 from apps.evaluation.timed_process import ProcessCost, run_timed
 from apps.pair_folders import PairFiles
@@ -31,8 +33,7 @@ class Status:
         ok: the method ended well and left a panorama.
         error: why not, one line; empty = ok.
         seconds, cpu_s, peak_mb: of the whole process, see `timed_process.ProcessCost`.
-        inputs: digest of the pair's files and of the method's weights.
-        threads: that it was allowed.
+        facts: what decided it; empty = it would not end in the same way again.
     """
 
     ok: bool
@@ -40,12 +41,15 @@ class Status:
     seconds: float
     cpu_s: float
     peak_mb: float
-    inputs: str
-    threads: int
+    facts: Facts
 
 
-def run_method(method: StitchMethod, files: PairFiles, folder: Path, limits: Limits, again: bool) -> Status:
-    """Run a method on a pair, or read how it ended where it ran before on the same files with as many threads.
+def run_method(
+    method: StitchMethod, files: PairFiles, folder: Path, limits: Limits, again: bool, report: Callable[[str], None]
+) -> Status:
+    """Run a method on a pair, or read how it ended where a run would end in the same way now.
+
+    That is where all that decides a result is the same (`Status.facts`), and the run took no longer than it may now.
 
     Args:
         method: what to run.
@@ -53,28 +57,65 @@ def run_method(method: StitchMethod, files: PairFiles, folder: Path, limits: Lim
         folder: for its outputs and `status.json`.
         limits: of the run.
         again: run it in any case.
+        report: gets, before the run, whether there is one, and why.
 
     Raises:
-        InputError: `folder` exists and holds something else.
+        InputError: `folder` exists and holds something else, or a file of the pair or the method cannot be read.
         JobError: the outputs cannot be stored.
     """
-    inputs = files.digest() + method.weights
+    environment = os.environ | dict.fromkeys(_THREADS, str(limits.threads))
+    facts = _facts(method, files, environment)
     before = _read_status(folder)
-    if before is not None and (before.inputs, before.threads) == (inputs, limits.threads) and not again:
-        return before
     if before is None and folder.exists():
         raise InputError(f"{folder}: exists and holds no run of evaluate; remove it or choose another output")
+    reason = _reason_to_run(before, facts, limits, again)
+    report(reason or "kept")
+    return _run(method, files, folder, limits, environment, facts) if reason or before is None else before
+
+
+def _facts(method: StitchMethod, files: PairFiles, environment: Mapping[str, str]) -> Facts:
+    """All that decides a result, apart from the time that the run may take."""
+    reference, target = files.reference, files.target
+    words = method.command(Path(f"reference{reference.suffix}"), Path(f"target{target.suffix}"), Path("folder"))
+    own = {"pictures": files.digest(), "command": digest(*words)}
+    return own | {"threads or environment": environment_digest(environment)} | method.facts()
+
+
+def _reason_to_run(before: Status | None, facts: Facts, limits: Limits, again: bool) -> str:
+    """In words; empty = the run before would end in the same way now."""
+    if before is None:
+        return "run"
+    if again:
+        return "run again"
+    if not before.facts:
+        return "run again, the last one failed for want of time or memory, or is of an earlier version"
+    if changed := [name for name in facts.keys() | before.facts.keys() if facts.get(name) != before.facts.get(name)]:
+        return f"run again, changed: {', '.join(sorted(changed))}"
+    if before.seconds > limits.timeout:
+        return f"run again, it took longer than {limits.timeout:g} s"
+    return ""
+
+
+def _run(
+    method: StitchMethod,
+    files: PairFiles,
+    folder: Path,
+    limits: Limits,
+    environment: Mapping[str, str],
+    facts: Facts,
+) -> Status:
     partial = folder.with_name(f".{folder.name}.partial")
     try:
         if partial.exists():  # of a run that was interrupted
             shutil.rmtree(partial)
         partial.mkdir(parents=True)
         command = method.command(files.reference.resolve(), files.target.resolve(), partial.resolve())
-        environment = os.environ | dict.fromkeys(_THREADS, str(limits.threads))
         cost = run_timed(command, partial / "log.txt", limits.timeout, environment)
         if cost.exit_code == 0 and method.collect is not None:
             method.collect(partial)
-        status = _status(cost, partial, limits, inputs)
+        # A result of weights or code that changed meanwhile is not used again: nobody knows which it is of.
+        decided = facts if _ends_alike(cost, method) and facts == _facts(method, files, environment) else {}
+        status = _status(cost, partial, limits, decided)
         (partial / "status.json").write_text(json.dumps(asdict(status), indent=1))
         if folder.exists():
             shutil.rmtree(folder)
@@ -84,7 +125,12 @@ def run_method(method: StitchMethod, files: PairFiles, folder: Path, limits: Lim
     return status
 
 
-def _status(cost: ProcessCost, folder: Path, limits: Limits, inputs: str) -> Status:
+def _ends_alike(cost: ProcessCost, method: StitchMethod) -> bool:
+    """Whether the same run would end in the same way: time, memory and signals come from outside."""
+    return not cost.timed_out and cost.exit_code >= 0 and cost.exit_code not in method.passing_failures
+
+
+def _status(cost: ProcessCost, folder: Path, limits: Limits, facts: Facts) -> Status:
     error = ""
     if cost.timed_out:
         error = f"took longer than {limits.timeout:g} s"
@@ -96,11 +142,14 @@ def _status(cost: ProcessCost, folder: Path, limits: Limits, inputs: str) -> Sta
     elif not (folder / "pano.png").exists():
         error = "no panorama written"
     seconds, cpu_seconds, peak_mb = round(cost.seconds, 3), round(cost.cpu_seconds, 3), round(cost.peak_mb, 1)
-    return Status(not error, error, seconds, cpu_seconds, peak_mb, inputs, limits.threads)
+    return Status(not error, error, seconds, cpu_seconds, peak_mb, facts)
 
 
 def _read_status(folder: Path) -> Status | None:
+    """None where there is no run. One of an earlier version has no facts."""
     try:
-        return Status(**json.loads((folder / "status.json").read_text()))
-    except (OSError, ValueError, TypeError):  # missing, cut short, of another kind
+        found = json.loads((folder / "status.json").read_text())
+        costs = found["seconds"], found["cpu_s"], found["peak_mb"]
+        return Status(found["ok"], found["error"], *costs, dict(found.get("facts", {})))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # missing, cut short, of another kind
         return None

@@ -1,6 +1,5 @@
 """The methods that `parastitch evaluate` runs on pairs of photographs: our own, and other stitchers (peers)."""
 
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -9,14 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from apps.evaluation.digests import (
+    PROGRAMS,
+    STITCHER,
+    Facts,
+    code_digest,
+    digest,
+    file_digest,
+    library_digest,
+    weights_digest,
+)
 from apps.evaluation.programs import hugin
 from apps.evaluation.warp_methods import DIS, WARPS, find_method
 from stitching.blending.registry import find_generator
 from stitching.errors import InputError
-from stitching.network.runtime.checked_file import CHECKSUMS
 from stitching.warping.estimators.registry import find_estimator
 
 OPENSTITCHING_VARIABLE = "PARASTITCH_OPENSTITCHING_PYTHON"
+
+_NOT_STARTED, _JOB_FAILED = 127, 1  # exit codes: of any program; of our own, for want of memory for example
 
 Command = Callable[[Path, Path, Path], list[str]]
 
@@ -32,7 +42,8 @@ class StitchMethod:
         missing: why it cannot run here and what to do; empty = it can.
         alpha: the panorama's alpha says where it has content; otherwise black does.
         collect: called with the folder after the timed command, where a program writes other formats.
-        weights: a hash of the weights that the name holds; empty = none.
+        facts: gives hashes of the program, its libraries and its weights as they are now.
+        passing_failures: exit codes of failures that another run need not have.
     """
 
     name: str
@@ -40,7 +51,8 @@ class StitchMethod:
     missing: str = ""
     alpha: bool = True
     collect: Callable[[Path], None] | None = None
-    weights: str = ""
+    facts: Callable[[], Facts] = dict
+    passing_failures: frozenset[int] = frozenset((_NOT_STARTED,))
 
     @property
     def folder(self) -> str:
@@ -87,15 +99,19 @@ def _own(name: str, *options: str, program: tuple[str, ...] = ("apps.cli", "stit
         outputs += ["--save-warp", str(folder / "map.npz"), "--quiet"]
         return [sys.executable, "-m", *program, str(reference), str(target), *outputs, *options]
 
-    return StitchMethod(name, command, weights=_hash_of_weights(name))
+    def facts() -> Facts:
+        weights = _weights_of(name)
+        libraries = library_digest(networks=name.startswith("ptlflow") or ".safetensors" in name)
+        return {"program": code_digest(STITCHER), "libraries": libraries, "weights": weights_digest(weights)}
+
+    return StitchMethod(name, command, facts=facts, passing_failures=frozenset((_JOB_FAILED, _NOT_STARTED)))
 
 
-def _hash_of_weights(name: str) -> str:
-    """Of the file or the exported folder after the last colon of a name; empty where there is none."""
-    _, colon, path = name.removesuffix(DIS).rpartition(":")
-    file = Path(path).expanduser()
-    file = file / CHECKSUMS if file.is_dir() else file
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if colon and file.is_file() else ""
+def _weights_of(name: str) -> Path | None:
+    """The file or the exported folder that a method's name ends in; None where there is none."""
+    kind, _, rest = name.removesuffix(DIS).partition(":")
+    path = rest.partition(":")[2] if kind == "ptlflow" else rest
+    return Path(path).expanduser() if path else None
 
 
 def _opencv(name: str, mode: str) -> StitchMethod:
@@ -103,16 +119,23 @@ def _opencv(name: str, mode: str) -> StitchMethod:
         program = [sys.executable, "-m", "apps.evaluation.programs.opencv", mode]
         return [*program, str(reference), str(target), str(folder / "pano.png")]
 
-    return StitchMethod(name, command, alpha=False)
+    def facts() -> Facts:
+        return {"program": code_digest([PROGRAMS]), "libraries": library_digest()}
+
+    return StitchMethod(name, command, alpha=False, facts=facts)
 
 
 def _hugin() -> StitchMethod:
     def command(reference: Path, target: Path, folder: Path) -> list[str]:
         return [sys.executable, "-m", "apps.evaluation.programs.hugin", str(reference), str(target), str(folder)]
 
+    def facts() -> Facts:
+        tools = [file_digest(Path(path)) for path in map(shutil.which, hugin.TOOLS) if path]
+        return {"program": digest(code_digest([PROGRAMS]), *tools)}
+
     absent = [tool for tool in hugin.TOOLS if shutil.which(tool) is None]
     missing = f"{absent[0]} is not on PATH; install hugin-tools and enblend" if absent else ""
-    return StitchMethod("hugin", command, missing, collect=hugin.collect)
+    return StitchMethod("hugin", command, missing, collect=hugin.collect, facts=facts)
 
 
 def _openstitching(python: str | None) -> StitchMethod:
@@ -124,19 +147,25 @@ def _openstitching(python: str | None) -> StitchMethod:
         # Not cropped: cropping would count as content lost.
         return [*program, str(reference), str(target), "--no-crop", "--output", str(folder / "pano.png")]
 
-    missing = ""
+    missing, packages = "", _packages_of(python) if python else ""
     if python is None:
         missing = f"give --openstitching-python or set {OPENSTITCHING_VARIABLE}, see docs/evaluate.md"
-    elif not _runs([python, "-I", "-c", "import stitching.cli"]):
+    elif not packages:
         missing = f"{python} does not run or has no package 'stitching'; see docs/evaluate.md"
-    return StitchMethod("openstitching", command, missing, alpha=False)
+    return StitchMethod("openstitching", command, missing, alpha=False, facts=lambda: {"program": digest(packages)})
 
 
-def _runs(command: list[str]) -> bool:
+def _packages_of(python: str) -> str:
+    """The versions of all packages of an environment that has the package `stitching`; empty where it has not."""
+    code = (
+        "import stitching.cli, sys; from importlib.metadata import distributions as found; "
+        "print(sys.version, *sorted(f'{package.name} {package.version}' for package in found()))"
+    )
     try:
-        return subprocess.run(command, capture_output=True).returncode == 0
+        done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True)
     except OSError:
-        return False
+        return ""
+    return done.stdout if done.returncode == 0 else ""
 
 
 _BUILDERS: dict[str, Callable[[], StitchMethod]] = {

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.evaluation.digests import MEASURING, Facts, code_digest, file_digest, library_digest
 from apps.evaluation.measures.overlap import OverlapMeasures, measure_overlap
 from apps.evaluation.measures.panorama import PanoramaMeasures, SourcePair, measure_panorama, prepare
 from apps.evaluation.measures.photographed_warp import WarpErrors, measure_warp, parallax_of
@@ -34,6 +35,16 @@ COLUMNS = ("pair", "method", "ok", *_MEASURED[:2], "seconds", "cpu_seconds", "pe
 def prepare_pair(files: PairFiles) -> SourcePair:
     """Read a pair and prepare it for measuring. Raises InputError where a picture cannot be read."""
     return prepare(_eight_bits(files.reference)[0], _eight_bits(files.target)[0])
+
+
+def bad_picture(files: PairFiles) -> str:
+    """Why a picture of a pair cannot be read; empty = both can. No method is to blame for such a pair."""
+    try:
+        for path in (files.reference, files.target):
+            read_picture(path)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def measure_difficulty(files: PairFiles) -> Row:
@@ -61,29 +72,38 @@ def measured_row(
     Args:
         files: the pair.
         method: what ran.
-        folder: its outputs. What was measured is kept in measures.json there and only read the next time.
+        folder: its outputs. What was measured is kept in measures.json there, and read where nothing that decides it
+            has changed since.
         status: how it ended.
         pair: gives what `prepare_pair` returns; called only where something is to be measured.
     """
     cost: Row = {"seconds": status.seconds, "cpu_seconds": status.cpu_s, "peak_mb": status.peak_mb}
     measures: Row = {"good": False, "reason": f"run: {status.error}"}
     if status.ok:
-        path = folder / "measures.json"
-        measures = _read_measures(path)
+        path, facts = folder / "measures.json", _facts(files, method.alpha)
+        measures = _read_measures(path, facts)
         if not measures:
             measures = _measure(files, folder, method.alpha, pair)
             with atomic_write(path) as temporary:
-                temporary.write_text(json.dumps(measures, indent=1))
+                temporary.write_text(json.dumps({"measures": measures, "facts": facts}, indent=1))
     row: Row = {"pair": files.name, "method": method.name, "ok": not measures["reason"]}
     row |= cost | measures
     return {column: row.get(column) for column in COLUMNS}
 
 
-def _read_measures(path: Path) -> Row:
+def _facts(files: PairFiles, alpha: bool) -> Facts:
+    """All that decides the measures of a run's outputs."""
+    truth = file_digest(files.truth) if files.truth is not None else ""
+    inputs = {"pictures": files.digest(), "truth": truth, "alpha": str(alpha)}
+    return inputs | {"program": code_digest(MEASURING), "libraries": library_digest()}
+
+
+def _read_measures(path: Path, facts: Facts) -> Row:
     """Empty where there are none, or others than these."""
     try:
-        measures: Row = json.loads(path.read_text())
-    except (OSError, ValueError):
+        found = json.loads(path.read_text())
+        measures: Row = found["measures"] if found["facts"] == facts else {}
+    except (OSError, ValueError, TypeError, KeyError):
         return {}
     return measures if tuple(measures) == _MEASURED else {}
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -180,10 +181,28 @@ def test_ground_truth_beside_a_pair_is_used(
 @pytest.mark.usefixtures("unmeasured")
 def test_other_weights_run_again(folder: Path, tmp_path: Path, use: Callable[..., None]) -> None:
     for weights in ("first", "first", "second"):
-        use(replace(_method("copy", _COPY_SCENE), name="copy:runs/best.safetensors", weights=weights))
+        facts = dict.fromkeys(["weights"], weights)
+        use(replace(_method("copy", _COPY_SCENE), name="copy:runs/best.safetensors", facts=facts.copy))
         evaluate_command(folder, tmp_path / "out")
     assert (folder / "runs.txt").read_text() == "a a "
     assert (tmp_path / "out" / "a" / "copy:runs%2Fbest.safetensors" / "pano.png").exists()
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_a_pair_that_cannot_be_read_is_left_out_of_tables_and_sheets(
+    folder: Path, tmp_path: Path, use: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folder / "a", folder / "b")
+    (folder / "b" / "1.png").write_bytes((folder / "a" / "1.png").read_bytes()[:5000])
+    use(_method("copy", _COPY_SCENE))
+    evaluate_command(folder, tmp_path / "out")
+    assert [(row["pair"], row["method"]) for row in _rows(tmp_path / "out")] == [("a", "copy"), ("b", "")]
+    printed = capsys.readouterr().out
+    assert "left out: 1 of 2 pairs" in printed
+    assert ["copy", "1", "0", "0"] in [line.split()[:4] for line in printed.splitlines()]
+    shutil.copy(folder / "b" / "1.png", folder / "a" / "1.png")
+    with pytest.raises(InputError, match="no pair can be read"):
+        evaluate_command(folder, tmp_path / "out")
 
 
 def test_a_warp_that_stitch_does_not_offer_has_a_program(
