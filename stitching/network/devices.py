@@ -3,6 +3,15 @@
 import torch
 
 from stitching.errors import require
+from stitching.network.interface import Device
+
+
+def choose_device(device: Device) -> str:
+    """cpu or cuda, where a network computes; auto: a GPU where there is one. Raises InputError as `require_device`."""
+    if device != "auto":
+        require_device(device)
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def require_device(device: str) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stitching.errors import JobError, one_line
 from stitching.io.files import AnyPath
-from stitching.network.devices import require_device
+from stitching.network.devices import choose_device
 from stitching.network.interface import Device, GraphInterface, Planes
 from stitching.network.runtime.torch_graphs import TorchGraph, torch_graph
 from stitching.network.stitching_network import StitchingNetwork
@@ -28,9 +28,7 @@ class TorchRuntime:
     @classmethod
     def open(cls, graph: GraphInterface, path: AnyPath, device: Device = "auto") -> "TorchRuntime":
         """Read a file, once for all graphs. Raises InputError as `open_network`, and where there is no such device."""
-        if device != "auto":
-            require_device(device)
-        chosen = "cuda" if torch.cuda.is_available() and device != "cpu" else "cpu"
+        chosen = choose_device(device)
         modified = Path(path).stat().st_mtime_ns if Path(path).exists() else 0
         return cls(torch_graph(graph, _opened(str(path), chosen, modified)), chosen)
 

@@ -30,7 +30,7 @@ def find_estimator(name: str, device: Device = "auto") -> Estimator:
         return _matches(rest, device)
     model, _, weights = rest.partition(":")
     if kind == "ptlflow" and model:
-        return _ptlflow(name, model, weights)
+        return _ptlflow(name, model, weights, device)
     known = ", ".join(ESTIMATORS)
     raise InputError(
         f"no warp called {name!r}; known: {known}, matches, matches:WEIGHTS, ptlflow:MODEL or ptlflow:MODEL:FILE"
@@ -46,7 +46,7 @@ def _matches(weights: str, device: Device) -> Estimator:
     return estimate
 
 
-def _ptlflow(name: str, model: str, weights: str) -> Estimator:
+def _ptlflow(name: str, model: str, weights: str, device: Device) -> Estimator:
     path = Path(weights).expanduser()
     if path.is_file():
         weights = str(path)
@@ -58,6 +58,6 @@ def _ptlflow(name: str, model: str, weights: str) -> Estimator:
     def estimate(pair: CanvasPair) -> Warp:
         from stitching.warping.estimators.ptlflow import ptlflow_warp  # torch, seconds
 
-        return ptlflow_warp(pair, model, weights)
+        return ptlflow_warp(pair, model, weights, device)
 
     return estimate

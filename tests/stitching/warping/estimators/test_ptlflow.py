@@ -5,7 +5,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
-from flow_stand_ins import ADDRESS, NO_POINTS, Search, Tiny, refused, strips, use_stand_ins
+from flow_stand_ins import ADDRESS, NO_POINTS, Failing, Search, Tiny, refused, strips, use_stand_ins
 from safetensors.torch import save_file
 from synthetic import SIZE, two_planes
 
@@ -110,3 +110,27 @@ def test_a_failing_network_is_reported():
 
     with pytest.raises(JobError, match="it wants four pictures"):
         warp_by_network(strips(), PtlflowWarping(Search(fail)))
+
+
+# --- devices ---
+
+
+def test_a_device_that_is_not_here_is_refused_and_never_replaced(package, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    save_file(Tiny().state_dict(), tmp_path / "w.safetensors")
+    estimate = find_estimator(f"ptlflow:tiny:{tmp_path / 'w.safetensors'}", "cuda")
+    assert "--device cuda: expected cpu; torch finds no GPU here" in refused(lambda: estimate(strips()))
+
+
+def test_network_and_pictures_are_on_the_device():
+    found = []
+
+    class Observed(Failing):
+        def forward(self, inputs):
+            found.extend([self.weight.device.type, inputs["images"].device.type])
+            return super().forward(inputs)
+
+    with pytest.raises(JobError, match="failed on meta"):
+        warp_by_network(strips(), PtlflowWarping(Observed()), "meta")
+    assert found == ["meta", "meta"]
+    assert warp_by_network(strips(), PtlflowWarping(Tiny())).device == "cpu"
