@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stitching.errors import InputError
 from stitching.io.picture import Picture, as_picture
 from stitching.io.picture_reader import read_mask, read_picture
+from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX
 
 PictureInput = str | PathLike[str] | NDArray[Any]
 
@@ -23,12 +24,15 @@ def read_pair(
     target: PictureInput,
     mask_reference: PictureInput | None = None,
     mask_target: PictureInput | None = None,
+    *,
+    max_megapix: float = DEFAULT_MAX_MEGAPIX,
 ) -> tuple[Picture, Picture]:
     """Read reference and target, ready to be stitched.
 
     Args:
         reference, target: paths, or arrays (h, w[, 3 or 4]) uint8 or uint16 in BGR(A) order.
         mask_reference, mask_target: paths or (h, w) arrays; where zero the picture is not valid.
+        max_megapix: the largest file that is read, Mpx; see stitching/io/size_limit.py.
 
     Returns:
         Both pictures; where one has 16 bits a channel, the other has, too.
@@ -36,15 +40,18 @@ def read_pair(
     Raises:
         InputError: a picture cannot be read, is too long or has one colour, or a mask does not fit.
     """
-    first = _read(reference, mask_reference, "reference")
-    second = _read(target, mask_target, "target")
+    first = _read(reference, mask_reference, "reference", max_megapix, 0)
+    second = _read(target, mask_target, "target", max_megapix, _bytes_of(first))
     if first.pixels.dtype == second.pixels.dtype:
         return first, second
     return _sixteen_bit(first), _sixteen_bit(second)
 
 
-def _read(source: PictureInput, mask: PictureInput | None, name: str) -> Picture:
-    picture = read_picture(source) if isinstance(source, str | PathLike) else as_picture(source, name)
+def _read(source: PictureInput, mask: PictureInput | None, name: str, max_megapix: float, held: int) -> Picture:
+    if isinstance(source, str | PathLike):
+        picture = read_picture(source, max_megapix=max_megapix, held=held)
+    else:
+        picture = as_picture(source, name)
     if max(picture.size) > MAX_SIDE:
         w, h = picture.size
         raise InputError(f"{picture.name} is {w} x {h} px; at most {MAX_SIDE} px a side, make it smaller")
@@ -52,11 +59,16 @@ def _read(source: PictureInput, mask: PictureInput | None, name: str) -> Picture
     contrast = np.ptp(small.astype(np.float32), axis=(0, 1)).max()
     if contrast < MIN_CONTRAST * (257 if small.dtype == np.uint16 else 1):
         raise InputError(f"{picture.name} shows nothing: all of it has one colour; expected a photograph")
-    return picture if mask is None else _masked(picture, mask)
+    if mask is None:
+        return picture
+    return _masked(picture, read_mask(mask, picture.size, max_megapix=max_megapix, held=held + _bytes_of(picture)))
 
 
-def _masked(picture: Picture, mask: PictureInput) -> Picture:
-    wanted = read_mask(mask, picture.size)
+def _bytes_of(picture: Picture) -> int:
+    return picture.pixels.nbytes + (0 if picture.valid is None else picture.valid.nbytes)
+
+
+def _masked(picture: Picture, wanted: NDArray[np.uint8]) -> Picture:
     valid = wanted if picture.valid is None else np.minimum(wanted, picture.valid)
     if not valid.any():
         raise InputError(f"the mask of {picture.name} leaves nothing of it; 0 = ignore, 255 = use")

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from stitching.blending.gain import COMPENSATORS
 from stitching.blending.registry import find_generator
 from stitching.errors import InputError, require
+from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, INPUT_MEGAPIX_RANGE
 from stitching.network.interface import Device
 from stitching.warping.estimators.registry import find_estimator
 
@@ -34,6 +35,9 @@ class Options:
     """Size of the canvas on which warp and blend are estimated, Mpx."""
     final_megapix: float | None = None
     """Largest size of the panorama, Mpx; without it, as large as the pictures give."""
+    max_megapix: float = DEFAULT_MAX_MEGAPIX
+    """Largest picture that is read, Mpx; reading both pictures may take 6 MB for each of them: 16 bits, alpha and
+    progressive JPEG count by their bytes."""
     crop: bool = False
     """Cut the panorama to the largest rectangle without empty pixels."""
 
@@ -71,5 +75,7 @@ def check_options(options: Options, *, estimates_warp: bool) -> None:
         require(
             value is None or low <= value <= high, f"--{name.replace('_', '-')} {value}", f"{low:g} to {high:g} Mpx"
         )
+    low, high = INPUT_MEGAPIX_RANGE
+    require(low <= options.max_megapix <= high, f"--max-megapix {options.max_megapix}", f"{low:g} to {high:g} Mpx")
     usable = options.work_megapix <= MAX_WORK_MEGAPIX
     require(usable, f"--work-megapix {options.work_megapix}", f"at most {MAX_WORK_MEGAPIX:g} (0.4 is usual)")

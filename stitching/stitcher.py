@@ -60,7 +60,7 @@ def stitch(
     check_options(options, estimates_warp=warp is None)
     clock = _Clock(progress)
     with clock.stage("read"):
-        pictures = read_pair(reference, target, mask_reference, mask_target)
+        pictures = read_pair(reference, target, mask_reference, mask_target, max_megapix=options.max_megapix)
     if warp is None:
         with clock.stage("align"):
             coarse = _place_coarsely(*pictures, options)

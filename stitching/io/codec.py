@@ -29,7 +29,7 @@ def decode(encoded: bytes, name: str) -> PixelArray:
         with _silent_opencv():
             decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
-        raise InputError(f"{name}: cannot be decoded ({error.err}); save it as a plain JPEG or PNG") from error
+        raise InputError(f"{name}: cannot be decoded; save it as a plain JPEG or PNG") from error
     if decoded is None:
         raise InputError(f"{name}: damaged, cut short or of a rare kind; copy it again or save it as PNG")
     return decoded

@@ -48,9 +48,7 @@ def as_picture(array: Any, name: str = "array", metadata: Metadata | None = None
     """
     array = check_array(array, name)
     metadata = metadata or Metadata()
-    height, width = array.shape[:2]
-    if min(width, height) < MIN_SIDE:
-        raise InputError(f"{name}: {width} x {height} px; both sides must be at least {MIN_SIDE} px")
+    check_side((array.shape[1], array.shape[0]), name)
     if array.ndim == 2:
         return Picture(cv2.cvtColor(array, cv2.COLOR_GRAY2BGR), None, metadata, name)
     if array.shape[2] == 3:
@@ -60,6 +58,12 @@ def as_picture(array: Any, name: str = "array", metadata: Metadata | None = None
         raise InputError(f"{name}: transparent everywhere; expected a picture that is opaque, at least in part")
     valid = None if opaque.all() else opaque.astype(np.uint8) * np.uint8(255)
     return Picture(cv2.cvtColor(array, cv2.COLOR_BGRA2BGR), valid, metadata, name)
+
+
+def check_side(size: tuple[int, int], name: str) -> None:
+    """Raise InputError if a side of a picture, (w, h) px, is below MIN_SIDE."""
+    if min(size) < MIN_SIDE:
+        raise InputError(f"{name}: {size[0]} x {size[1]} px; both sides must be at least {MIN_SIDE} px")
 
 
 def check_array(array: Any, name: str) -> PixelArray:

@@ -10,30 +10,53 @@ from numpy.typing import NDArray
 
 from stitching.errors import InputError
 from stitching.io.codec import decode
-from stitching.io.files import AnyPath
-from stitching.io.metadata.contents import Metadata
+from stitching.io.files import AnyPath, check_readable
+from stitching.io.metadata.contents import Contents
 from stitching.io.metadata.formats import detect_format, parse_picture
-from stitching.io.picture import Picture, PixelArray, as_picture, check_array, has_alpha, white_of
+from stitching.io.picture import Picture, PixelArray, as_picture, check_array, check_side, has_alpha, white_of
+from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, check_size, largest_file
 
 
-def read_picture(path: AnyPath) -> Picture:
+def read_picture(path: AnyPath, *, max_megapix: float = DEFAULT_MAX_MEGAPIX, held: int = 0) -> Picture:
     """Read a JPEG, PNG, TIFF or WebP file; its content decides, not its extension.
 
     Grey becomes BGR, 16 bits stay 16 bits, EXIF orientation is applied, alpha of at least half becomes
     `valid`. Of several pages or frames the first is read. CMYK is converted without its colour profile.
 
+    Args:
+        path: of the file.
+        max_megapix: the largest picture that is read, Mpx; see stitching/io/size_limit.py.
+        held: bytes of the pictures that were read before and stay in memory: they count, too.
+
     Raises:
-        InputError: the file cannot be read, is damaged or cut short, is smaller than MIN_SIDE px on one side, is
-            transparent everywhere, or holds neither 8 nor 16 bits a channel.
+        InputError: the file cannot be read, is damaged or cut short, is larger than allowed, is smaller than MIN_SIDE
+            px on one side, is transparent everywhere, or holds neither 8 nor 16 bits a channel.
     """
-    array, metadata = _read_upright(path)
-    return as_picture(array, os.fspath(path), metadata)
+    name = os.fspath(path)
+    contents = _read_contents(path, max_megapix)
+    check_side(contents.size, name)
+    check_size(contents, name, max_megapix, held)
+    metadata = contents.metadata
+    array = _upright_pixels(contents, name)
+    del contents  # the file's bytes
+    return as_picture(array, name, metadata)
 
 
-def read_mask(mask: AnyPath | NDArray[Any], size: tuple[int, int]) -> NDArray[np.uint8]:
+def read_mask(
+    mask: AnyPath | NDArray[Any],
+    size: tuple[int, int],
+    *,
+    max_megapix: float = DEFAULT_MAX_MEGAPIX,
+    held: int = 0,
+) -> NDArray[np.uint8]:
     """A mask (h, w), 255 = use, 0 = ignore, from a picture file or an array of bool, uint8 or uint16.
 
     A pixel is used where it is at least half bright (in its brightest channel) and at least half opaque.
+
+    Args:
+        mask: path or array.
+        size: (w, h) px that it must have.
+        max_megapix, held: as for `read_picture`.
 
     Raises:
         InputError: the mask cannot be read, differs from `size` (w, h) or ignores every pixel.
@@ -41,14 +64,13 @@ def read_mask(mask: AnyPath | NDArray[Any], size: tuple[int, int]) -> NDArray[np
     if isinstance(mask, np.ndarray):
         name = "mask"
         array = check_array(mask.astype(np.uint8) * 255 if mask.dtype == np.bool_ else mask, name)
+        _check_mask_size((array.shape[1], array.shape[0]), size, name)
     else:
         name = os.fspath(mask)
-        array, _ = _read_upright(mask)
-    height, width = array.shape[:2]
-    if (width, height) != tuple(size):
-        raise InputError(
-            f"{name}: {width} x {height} px; expected a mask of the picture's size, {size[0]} x {size[1]} px"
-        )
+        contents = _read_contents(mask, max_megapix)
+        _check_mask_size(contents.size, size, name)
+        check_size(contents, name, max_megapix, held)
+        array = _upright_pixels(contents, name)
     half = white_of(array) // 2 + 1
     brightness = array if array.ndim == 2 else array[..., :3].max(axis=2)
     used = brightness >= half
@@ -62,35 +84,48 @@ def read_mask(mask: AnyPath | NDArray[Any], size: tuple[int, int]) -> NDArray[np
     return used.astype(np.uint8) * np.uint8(255)
 
 
-def _read_upright(path: AnyPath) -> tuple[PixelArray, Metadata]:
-    """The upright pixels of a file with all their channels, and its metadata."""
-    name = os.fspath(path)
-    contents = parse_picture(_read_bytes(path), name)
+def _check_mask_size(found: tuple[int, int], expected: tuple[int, int], name: str) -> None:
+    if tuple(found) != tuple(expected):
+        raise InputError(
+            f"{name}: {found[0]} x {found[1]} px; "
+            f"expected a mask of the picture's size, {expected[0]} x {expected[1]} px"
+        )
+
+
+def _upright_pixels(contents: Contents, name: str) -> PixelArray:
+    """The upright pixels of a file with all their channels."""
     array = check_array(decode(contents.encoded, name), name)
     if contents.premultiplied and has_alpha(array):
         _divide_by_alpha(array)
-    return _upright(array, contents.orientation), contents.metadata
+    return _upright(array, contents.orientation)
 
 
-def _read_bytes(path: AnyPath) -> bytes:
-    name = os.fspath(path)
+def _read_contents(path: AnyPath, max_megapix: float) -> Contents:
+    """The parsed file; one that is no picture, or larger than the pictures that are read, is not read to its end."""
+    name, limit = os.fspath(path), largest_file(max_megapix)
+    check_readable(path, "a picture file")
     try:
         with Path(path).open("rb") as file:
             head = file.peek(12)[:12]
             if not head:
                 raise InputError(f"{name}: the file is empty; copy or download it again")
             detect_format(head, name)  # before reading what may be a film
-            return file.read()
+            data = file.read(limit + 1)
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}; expected a picture file") from error
+    if len(data) > limit:
+        raise InputError(
+            f"{name}: the file has more than {limit / 1e9:.2f} GB, more than a picture of {max_megapix:g} Mpx; "
+            "make it smaller or raise --max-megapix"
+        )
+    return parse_picture(data, name)
 
 
 def _upright(array: PixelArray, orientation: int) -> PixelArray:
     """Apply an EXIF orientation, 1..8 (CIPA DC-008, tag 274); any other number means upright."""
+    turns = {3: cv2.ROTATE_180, 6: cv2.ROTATE_90_CLOCKWISE, 7: cv2.ROTATE_180, 8: cv2.ROTATE_90_COUNTERCLOCKWISE}
     if orientation in (5, 7):
         array = cv2.transpose(array)
-    half, right, left = cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE
-    turns = {3: half, 6: right, 7: half, 8: left}
     if orientation in turns:
         return cv2.rotate(array, turns[orientation])
     return cv2.flip(array, {2: 1, 4: 0}[orientation]) if orientation in (2, 4) else array
@@ -99,7 +134,8 @@ def _upright(array: PixelArray, orientation: int) -> PixelArray:
 def _divide_by_alpha(array: PixelArray) -> None:
     """Restore, in place, colours that are multiplied by alpha, where that is above half."""
     white = white_of(array)
-    soft = (array[..., 3] > white // 2) & (array[..., 3] < white)
-    if soft.any():
-        pixels = array[soft].astype(np.float32)
-        array[soft, :3] = np.minimum(pixels[:, :3] * white / pixels[:, 3:] + 0.5, white)
+    for rows in np.array_split(array, -(-len(array) // 64)):  # views, so that few floats exist at once
+        soft = (rows[..., 3] > white // 2) & (rows[..., 3] < white)
+        if soft.any():
+            pixels = rows[soft].astype(np.float32)
+            rows[soft, :3] = np.minimum(pixels[:, :3] * white / pixels[:, 3:] + 0.5, white)

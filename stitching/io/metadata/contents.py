@@ -1,7 +1,7 @@
 """What a picture file holds, format by format the same: pixels for the decoder, orientation, metadata."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stitching.errors import InputError
 from stitching.io.metadata.exif import orientation_of, upright_exif
@@ -30,26 +30,59 @@ class Metadata:
 
 
 @dataclass(frozen=True)
+class Header:
+    """What a picture file says about its pixels, read before any of them is decoded.
+
+    Attributes:
+        size: (w, h) px of the decoded pixels, before `Contents.orientation` is applied.
+        channels, bits: of the decoded pixels; bits a channel.
+        buffers: bytes that the decoder needs beside the pixels.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    bits: int
+    buffers: int = 0
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of the decoded pixels."""
+        return self.size[0] * self.size[1] * self.channels * self.bits // 8
+
+    def decoded_by_opencv(self) -> "Header":
+        """The same with what OpenCV needs: it decodes into memory of its own and hands out a copy."""
+        return replace(self, buffers=max(self.buffers, self.pixel_bytes))
+
+
+@dataclass(frozen=True)
 class Contents:
     """A parsed picture file.
 
     Attributes:
+        header: what its pixels will take.
         encoded: the file for the decoder.
         orientation: EXIF orientation 1..8 that the decoder does not apply.
         premultiplied: whether the decoded colours are multiplied by alpha.
         metadata: what to carry over.
     """
 
+    header: Header
     encoded: bytes
     orientation: int
     premultiplied: bool
     metadata: Metadata
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(w, h) px of the upright picture."""
+        width, height = self.header.size
+        return (height, width) if self.orientation in (5, 6, 7, 8) else (width, height)
 
-def contents_of(encoded: bytes, exif: bytes, icc: bytes, xmp: bytes) -> Contents:
+
+def contents_of(header: Header, encoded: bytes, exif: bytes, icc: bytes, xmp: bytes) -> Contents:
     """Contents of a file whose metadata blocks were found; an empty block = there is none."""
     tags = read_block(exif.removeprefix(EXIF_PREFIX))
-    return Contents(encoded, orientation_of(tags), False, upright_metadata(tags, icc, xmp))
+    return Contents(header, encoded, orientation_of(tags), False, upright_metadata(tags, icc, xmp))
 
 
 def upright_metadata(tags: Directory, icc: bytes, xmp: bytes) -> Metadata:

@@ -3,9 +3,14 @@
 import re
 import struct
 
-from stitching.io.metadata.contents import EXIF_PREFIX, Contents, Metadata, Part, contents_of, damaged
+from stitching.errors import InputError
+from stitching.io.metadata.contents import EXIF_PREFIX, Contents, Header, Metadata, Part, contents_of, damaged
 
-_APP1, _APP2, _END_OF_IMAGE = 0xE1, 0xE2, 0xD9
+_APP1, _APP2, _START_OF_SCAN, _END_OF_IMAGE = 0xE1, 0xE2, 0xDA, 0xD9
+_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers of a frame header, one for each way of coding
+_PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+_ARITHMETIC = 0xC9  # from this frame marker on, coding is arithmetic
+_MAX_SCANS = 100  # of one picture; encoders write about ten, and each costs a pass over the whole picture
 _XMP_PREFIX, _ICC_PREFIX = b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
 _MAX_BODY = 65533  # bytes in one segment
 # The next marker: neither a stuffed 0xFF of the compressed rows nor a restart between them.
@@ -13,8 +18,13 @@ _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 
 
 def parse(data: bytes, name: str) -> Contents:
-    """Read the segments of a JPEG up to the end of its picture; InputError where that is missing."""
-    exif = xmp = b""
+    """Read the segments of a JPEG up to the end of its picture.
+
+    Raises:
+        InputError: the end or the frame header is missing, or there is less data than the frame header needs.
+    """
+    exif = xmp = frame = first_scan = b""
+    coding = scans = 0
     profile: dict[int, bytes] = {}  # number of a part -> part
     at = 2
     while True:
@@ -32,7 +42,36 @@ def parse(data: bytes, name: str) -> Contents:
             xmp = xmp or body.removeprefix(_XMP_PREFIX)
         elif marker == _APP2 and body.startswith(_ICC_PREFIX) and len(body) > 14:
             profile[body[12]] = body[14:]
-    return contents_of(data, exif, b"".join(profile[number] for number in sorted(profile)), xmp)
+        elif marker in _FRAMES and not frame:
+            frame, coding = body, marker
+        elif marker == _START_OF_SCAN:
+            first_scan = first_scan or body
+            scans += 1
+    if scans > _MAX_SCANS:
+        raise InputError(f"{name}: a JPEG of {scans} scans; expected at most {_MAX_SCANS}, save it again")
+    header = _header(frame, coding, first_scan, name)
+    width, height = header.size
+    if coding < _ARITHMETIC and len(data) * 8 < (width // 8) * (height // 8):  # a bit for a block of 8 x 8 px
+        raise damaged(name, "JPEG")
+    return contents_of(header, data, exif, b"".join(profile[number] for number in sorted(profile)), xmp)
+
+
+def _header(frame: bytes, coding: int, scan: bytes, name: str) -> Header:
+    """What the bodies of the frame header and of the first scan's header say (T.81, figures B.3 and B.4)."""
+    if len(frame) < 6 or len(frame) < 6 + 3 * frame[5] or not scan:
+        raise damaged(name, "JPEG")
+    bits, height, width, components = struct.unpack_from(">BHHB", frame)
+    if bits != 8 or components not in (1, 3, 4):
+        raise InputError(f"{name}: a JPEG of {components} x {bits} bits; expected 8 bits, grey, colour or CMYK")
+    samples = [(factors >> 4, factors & 15) for factors in frame[7 : 6 + 3 * components : 3]]
+    across, down = (max(1, *factors) for factors in zip(*samples, strict=True))
+    if not width or not height or not all(x and y for x, y in samples):
+        raise damaged(name, "JPEG")
+    buffers = width * height if components == 4 else 0  # CMYK
+    if coding in _PROGRESSIVE or scan[0] < components:  # all coefficients are kept, 2 bytes each
+        units = -(-width // (8 * across)) * -(-height // (8 * down))
+        buffers += 128 * units * sum(x * y for x, y in samples)
+    return Header((width, height), min(components, 3), 8, buffers)
 
 
 def embed(encoded: memoryview, metadata: Metadata) -> list[Part]:

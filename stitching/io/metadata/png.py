@@ -3,20 +3,28 @@
 import struct
 import zlib
 
-from stitching.io.metadata.contents import Contents, Metadata, Part, contents_of, damaged
+from stitching.io.metadata.contents import Contents, Header, Metadata, Part, contents_of, damaged
 
 _XMP_KEYWORD = b"XML:com.adobe.xmp\0"
 _PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 _AFTER_HEADER = 33  # bytes of signature and IHDR
+_STORED_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a colour type: grey, colour, palette, both with alpha
+_DECODED_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 4, 6: 4}
+_MAX_RATIO = 1032  # of Deflate, which codes at most 258 bytes with 2 bits
 _MAX_UNPACKED = 1 << 24  # bytes a compressed profile or packet may unpack to
 
 
 def parse(data: bytes, name: str) -> Contents:
-    """Read the chunks of a PNG; InputError where one is cut short or a pixel chunk fails its checksum.
+    """Read the chunks of a PNG.
+
+    Raises:
+        InputError: a chunk is cut short, a pixel chunk fails its checksum, or they are too few for the size.
+
 
     The decoder gets only the chunks that make pixels: libpng prints warnings on colour profiles and text to stderr.
     """
     exif = icc = xmp = b""
+    transparent = False
     view = memoryview(data)
     pixels: list[Part] = [data[:8]]
     at, kind = 8, b""
@@ -29,6 +37,7 @@ def parse(data: bytes, name: str) -> Contents:
             if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end]):
                 raise damaged(name, "PNG")
             pixels.append(view[at:end])
+            transparent |= kind == b"tRNS"
         elif kind == b"eXIf":
             exif = bytes(body)
         elif kind == b"iCCP":
@@ -36,7 +45,22 @@ def parse(data: bytes, name: str) -> Contents:
         elif kind == b"iTXt" and bytes(body[: len(_XMP_KEYWORD)]) == _XMP_KEYWORD:
             xmp = _text(bytes(body[len(_XMP_KEYWORD) :]))
         at = end
-    return contents_of(b"".join(pixels), exif, icc, xmp)
+    header = _header(data, transparent, name)
+    packed, (width, height) = sum(len(part) for part in pixels), header.size
+    if packed * _MAX_RATIO * 8 < width * height * data[24] * _STORED_CHANNELS[data[25]]:
+        raise damaged(name, "PNG")
+    return contents_of(header, b"".join(pixels), exif, icc, xmp)
+
+
+def _header(data: bytes, transparent: bool, name: str) -> Header:
+    """What the IHDR chunk says; the decoder makes colours of a palette, and alpha of transparent colours."""
+    if len(data) < _AFTER_HEADER or data[12:16] != b"IHDR":
+        raise damaged(name, "PNG")
+    width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
+    if colour not in _STORED_CHANNELS or bits not in (1, 2, 4, 8, 16) or not width or not height:
+        raise damaged(name, "PNG")
+    channels = 4 if transparent else _DECODED_CHANNELS[colour]
+    return Header((width, height), channels, 16 if bits == 16 else 8).decoded_by_opencv()
 
 
 def _text(body: bytes) -> bytes:

@@ -4,6 +4,8 @@ import struct
 
 from stitching.errors import InputError
 from stitching.io.metadata.contents import Contents, Metadata, Part, upright_metadata
+from stitching.io.metadata.exif import orientation_of
+from stitching.io.metadata.tiff_pixels import pixels_of
 from stitching.io.metadata.tiff_tags import (
     BYTE,
     SHORT,
@@ -14,24 +16,25 @@ from stitching.io.metadata.tiff_tags import (
     write_directory,
 )
 
-_NEW_SUBFILE_TYPE, _BITS, _SAMPLES, _PLANAR, _EXTRA_SAMPLES, _XMP, _ICC = 254, 258, 277, 284, 338, 700, 34675
+_NEW_SUBFILE_TYPE, _EXTRA_SAMPLES, _XMP, _ICC = 254, 338, 700, 34675
 _PREMULTIPLIED, _UNASSOCIATED = 1, 2  # values of _EXTRA_SAMPLES: alpha multiplied into the colours, or not
 
 
 def parse(data: bytes, name: str) -> Contents:
     """Read the tags of the first picture of a TIFF; InputError for kinds that OpenCV decodes wrongly."""
     tags = read_block(data)
-    bits, samples = number_of(tags, _BITS, 1), number_of(tags, _SAMPLES, 1)
+    pixels = pixels_of(tags, len(data), name)
     alpha = number_of(tags, _EXTRA_SAMPLES, 0)
     if number_of(tags, _NEW_SUBFILE_TYPE, 0) & 1:
         raise InputError(f"{name}: starts with a preview (a camera's raw file?); export it as TIFF or JPEG")
-    if samples == 2:
+    if pixels.samples == 2:
         raise InputError(f"{name}: a TIFF of 2 channels; expected grey, RGB or RGBA, save it as RGBA")
-    if bits > 8 and samples > 1 and number_of(tags, _PLANAR, 1) == 2:
-        raise InputError(f"{name}: a {bits}-bit TIFF stored channel by channel; save it interleaved")
+    if pixels.bits > 8 and pixels.samples > 1 and pixels.planar:
+        raise InputError(f"{name}: a {pixels.bits}-bit TIFF stored channel by channel; save it interleaved")
     # OpenCV's TIFF decoder applies the orientation itself, and multiplies 8-bit colours by alpha.
-    premultiplied = alpha == _PREMULTIPLIED or (alpha == _UNASSOCIATED and bits == 8)
-    return Contents(data, 1, premultiplied, upright_metadata(tags, value_of(tags, _ICC), value_of(tags, _XMP)))
+    premultiplied = alpha == _PREMULTIPLIED or (alpha == _UNASSOCIATED and pixels.bits == 8)
+    metadata = upright_metadata(tags, value_of(tags, _ICC), value_of(tags, _XMP))
+    return Contents(pixels.header(orientation_of(tags)), data, 1, premultiplied, metadata)
 
 
 def embed(encoded: memoryview, metadata: Metadata, alpha: bool) -> list[Part]:

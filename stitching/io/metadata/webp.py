@@ -3,9 +3,9 @@
 import struct
 from collections.abc import Iterator
 
-from stitching.io.metadata.contents import Contents, Metadata, Part, contents_of, damaged
+from stitching.io.metadata.contents import Contents, Header, Metadata, Part, contents_of, damaged
 
-_HAS_ICC, _HAS_EXIF, _HAS_XMP = 0x20, 0x08, 0x04  # flags of the VP8X chunk
+_HAS_ICC, _HAS_ALPHA, _HAS_EXIF, _HAS_XMP, _IS_ANIMATED = 0x20, 0x10, 0x08, 0x04, 0x02  # flags of the VP8X chunk
 
 
 def parse(data: bytes, name: str) -> Contents:
@@ -13,7 +13,30 @@ def parse(data: bytes, name: str) -> Contents:
     if len(data) < 8 + int.from_bytes(data[4:8], "little"):
         raise damaged(name, "WebP")
     found = dict(_metadata_chunks(data))
-    return contents_of(data, found.get(b"EXIF", b""), found.get(b"ICCP", b""), found.get(b"XMP ", b""))
+    return contents_of(
+        _header(data, name).decoded_by_opencv(),
+        data,
+        found.get(b"EXIF", b""),
+        found.get(b"ICCP", b""),
+        found.get(b"XMP ", b""),
+    )
+
+
+def _header(data: bytes, name: str) -> Header:
+    """What the first chunk says: a plain picture (RFC 6386, 9.1), a lossless one, or the extended header."""
+    kind, body = data[12:16], data[20:30]
+    if len(body) < 10 or kind not in (b"VP8 ", b"VP8L", b"VP8X"):
+        raise damaged(name, "WebP")
+    if kind == b"VP8 ":
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", body, 6))
+        return Header((width, height), 3, 8)
+    if kind == b"VP8L":
+        bits = int.from_bytes(body[1:5], "little")
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        return Header((width, height), 4 if bits >> 28 & 1 else 3, 8, buffers=4 * width * height)
+    width, height = (int.from_bytes(body[at : at + 3], "little") + 1 for at in (4, 7))
+    buffers = (12 if body[0] & _IS_ANIMATED else 6) * width * height
+    return Header((width, height), 4 if body[0] & _HAS_ALPHA else 3, 8, buffers)
 
 
 def _metadata_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -1,0 +1,88 @@
+"""How a TIFF stores its pixels: sizes, and the strips or tiles that hold them (TIFF 6.0, sections 8 and 15)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.io.metadata.contents import Header, damaged
+from stitching.io.metadata.tiff_tags import Directory, number_of, numbers_of
+
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR = 256, 257, 258, 259, 262, 277, 284
+_STRIP_OFFSETS, _ROWS_PER_STRIP, _STRIP_BYTES = 273, 278, 279
+_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
+_PALETTE, _YCBCR = 3, 6  # values of _PHOTOMETRIC
+_LZW, _JPEG, _DEFLATE, _PACK_BITS, _OLD_DEFLATE = 5, 7, 8, 32773, 32946  # values of _COMPRESSION
+# The most that a byte unpacks to. LZW: 12 bits for the longest string of a full table. JPEG: a bit for 8 x 8 px.
+_MAX_RATIO = {1: 1, _LZW: 2560, _JPEG: 1536, _DEFLATE: 1032, _OLD_DEFLATE: 1032, _PACK_BITS: 64}
+
+
+@dataclass(frozen=True, eq=False)
+class TiffPixels:
+    """How the first picture of a TIFF is stored.
+
+    Attributes:
+        size: (w, h) px as stored.
+        bits, samples: bits of a sample, samples of a pixel.
+        compression, photometric: values of these tags.
+        planar: whether every sample has strips of its own.
+        block: (w, h) px of a strip or tile.
+        offsets, counts: (blocks,) position in the file and bytes of each strip or tile.
+    """
+
+    size: tuple[int, int]
+    bits: int
+    samples: int
+    compression: int
+    photometric: int
+    planar: bool
+    block: tuple[int, int]
+    offsets: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of a whole strip or tile, unpacked."""
+        row = self.block[0] * self.bits * (1 if self.planar else self.samples)
+        return -(-row // 8) * self.block[1]
+
+    def header(self, orientation: int) -> Header:
+        """What the decoder makes of it, orientation included: it decodes whole strips or tiles, 8 bits also as RGBA."""
+        channels = 3 if self.photometric == _PALETTE else min(self.samples, 4)
+        bits = next((bits for bits in (8, 16, 32) if self.bits <= bits), 64)
+        area = self.block[0] * self.block[1]
+        buffers = self.block_bytes + area * (4 if bits == 8 else channels * bits // 8) + int(self.counts.max(initial=0))
+        size = self.size[::-1] if orientation in (5, 6, 7, 8) else self.size
+        return Header(size, channels, bits, buffers).decoded_by_opencv()
+
+
+def pixels_of(tags: Directory, file_bytes: int, name: str) -> TiffPixels:
+    """How the picture of a directory is stored.
+
+    Raises:
+        InputError: it has no size, its data end outside the file, or are too few for the size.
+    """
+    width, height = size = number_of(tags, _WIDTH, 0), number_of(tags, _HEIGHT, 0)
+    tiled = _TILE_WIDTH in tags
+    block = width, min(number_of(tags, _ROWS_PER_STRIP, height), height)
+    if tiled:
+        block = number_of(tags, _TILE_WIDTH, 0), number_of(tags, _TILE_HEIGHT, 0)
+    offsets = numbers_of(tags, _TILE_OFFSETS if tiled else _STRIP_OFFSETS)
+    counts = numbers_of(tags, _TILE_BYTES if tiled else _STRIP_BYTES)
+    if not all((*size, *block, offsets.size)) or (counts.size and counts.size != offsets.size):
+        raise damaged(name, "TIFF")
+    found = TiffPixels(
+        size, number_of(tags, _BITS, 1), number_of(tags, _SAMPLES, 1), number_of(tags, _COMPRESSION, 1),
+        number_of(tags, _PHOTOMETRIC, 1), number_of(tags, _PLANAR, 1) == 2, block, offsets, counts,
+    )  # fmt: skip
+    if counts.size and (counts.min() < 0 or offsets.min() < 0 or (offsets > file_bytes - counts).any()):
+        raise damaged(name, "TIFF")
+    ratio = _MAX_RATIO.get(found.compression)
+    subsampled = 3 if found.photometric == _YCBCR else 1  # there are at least as many samples as pixels
+    if (
+        counts.size
+        and ratio
+        and int(counts.sum()) * ratio * subsampled * 8 < width * height * found.samples * found.bits
+    ):
+        raise damaged(name, "TIFF")
+    return found
