@@ -20,7 +20,7 @@ from apps.evaluation.scoring import Row
 from apps.evaluation.truth_tables import truth_tables
 from apps.pair_folders import find_pairs
 from apps.tables import markdown, print_table
-from datasets.storage.records import DESCRIPTION
+from datasets.storage.description import DESCRIPTION
 from stitching.errors import InputError, require
 from stitching.io.files import atomic_write
 

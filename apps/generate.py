@@ -98,7 +98,7 @@ def _verify(folder: Path, quiet: bool) -> int:
 
 def _show(folder: Path) -> None:
     from apps.tables import aligned_text
-    from datasets.storage.overview import write_overview
+    from datasets.overview.overview import write_overview
 
     print(aligned_text(write_overview(folder)))
     print(f"written: {folder / 'preview.jpg'}, {folder / 'histograms.png'}")

@@ -48,7 +48,7 @@ from apps.evaluation.measures.generated_warp import BAD_ERROR, MAX_ERROR
 from apps.tables import MISSING, markdown, write_csv
 from datasets.arrays import Doubles, Pixels
 from datasets.options import SampleOptions
-from datasets.storage.charts import side_by_side
+from datasets.overview.charts import side_by_side
 from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Field, remap, rescale
 from stitching.io.picture_writer import write_picture

@@ -12,19 +12,14 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from datasets.engines import IndexBatch, check_ray, run_local, run_ray, usable_cores
-from datasets.options import SampleOptions
+from datasets.options import MAX_SEED, SampleOptions
 from datasets.sample import Sample
-from datasets.storage.folder import FolderWriter, folder_path
+from datasets.storage.description import Description, check_agreement, describe, update_count, write_description
+from datasets.storage.folder import FolderWriter
 from datasets.storage.foreign_files import check_no_foreign_files
-from datasets.storage.records import (
-    MAX_COUNT,
-    Description,
-    check_agreement,
-    describe,
-    write_description,
-)
+from datasets.storage.paths import MAX_COUNT, folder_path, shard_path
 from datasets.storage.samples import EncodedSample, encode_sample
-from datasets.storage.shards import SHARD_SIZE, ShardWriter, shard_path
+from datasets.storage.shards import SHARD_SIZE, ShardWriter
 from datasets.storage.writing import Writer
 from stitching.errors import InputError, JobError, require
 from stitching.io.file_conflicts import check_apart
@@ -33,6 +28,7 @@ from stitching.io.files import check_folder
 OpenRenderer = Callable[[SampleOptions, int, str], "Renderer"]  # of options, seed, device; is pickled
 SampleProgress = Callable[[int, int], None]  # samples done, samples in total
 
+MAX_JOBS = 1024  # processes
 GPU_BATCH = 16  # samples that a GPU renders together
 
 
@@ -74,9 +70,9 @@ class GenerateJob:
         first, end = self.index_range or (0, self.count)
         indices = f"--index-range {first} {end}"
         require(1 <= self.count <= MAX_COUNT, f"--count {self.count}", f"1 to {MAX_COUNT}")
-        require(self.seed >= 0, f"--seed {self.seed}", "0 or above")
-        require(self.shard_size >= 1, f"--shard-size {self.shard_size}", "1 or above")
-        require(self.jobs is None or self.jobs >= 1, f"--jobs {self.jobs}", "1 or above")
+        require(0 <= self.seed <= MAX_SEED, f"--seed {self.seed}", f"0 to {MAX_SEED}")
+        require(1 <= self.shard_size <= MAX_COUNT, f"--shard-size {self.shard_size}", f"1 to {MAX_COUNT}")
+        require(self.jobs is None or 1 <= self.jobs <= MAX_JOBS, f"--jobs {self.jobs}", f"1 to {MAX_JOBS}")
         require(0 <= first < end <= self.count, indices, f"first and end within 0 {self.count}")
         if self.shards:
             ends = f"multiples of --shard-size {self.shard_size} (or --count as the end)"
@@ -160,6 +156,8 @@ def _write_samples(
             size += sum(map(len, result.sample.files.values())) + len(result.sample.line)
             written += 1
             progress(kept + written, end - first)
+    if not written:
+        update_count(job.output, job.count)
     return Report(written, kept, size, time.perf_counter() - start, dict(stages))
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from stitching.errors import require
 
 SCENES = ("room", "street", "landscape", "clutter")
+MAX_SIDE = 4096  # px of a picture
+MAX_SEED = 2**63 - 1
 _LIMITS = {"overlap": (0.05, 1.0), "parallax": (0.0, 200.0), "fov": (10.0, 120.0), "roll": (-45.0, 45.0)}
 
 
@@ -34,13 +36,15 @@ class SampleOptions:
             InputError: an option is out of its range; names it, what was given and what is possible.
         """
         width, height = self.size
-        require(32 <= width <= 4096 and 32 <= height <= 4096, f"--size {width} {height}", "32 to 4096 px a side")
+        possible = min(self.size) >= 32 and max(self.size) <= MAX_SIDE
+        require(possible, f"--size {width} {height}", f"32 to {MAX_SIDE} px a side")
         require(1 <= self.supersampling <= 4, f"--supersampling {self.supersampling}", "1 to 4")
         for name, (low, high) in _LIMITS.items():
             first, last = getattr(self, name)
             require(low <= first <= last <= high, f"--{name} {first} {last}", f"lowest and highest, {low} to {high}")
         spread = " ".join(map(str, self.baseline))
-        require(min(self.baseline) >= 0 and max(self.baseline) > 0, f"--baseline {spread}", "0 or more, not all 0")
+        possible = all(0 <= value <= 1000 for value in self.baseline) and max(self.baseline) >= 0.001
+        require(possible, f"--baseline {spread}", "0 to 1000, the largest 0.001 or more")
         known = bool(self.scenes) and set(self.scenes) <= set(SCENES)
         require(known, f"--scenes {' '.join(self.scenes)}", f"one or more of {', '.join(SCENES)}")
         both = self.scene is not None and self.textures is not None

@@ -10,8 +10,8 @@ import numpy as np
 from apps.evaluation.true_places import TruePlaces, read_places
 from apps.pair_folders import TRUTHS, find_pairs
 from datasets.sample import Visibility
+from datasets.storage.description import DESCRIPTION
 from datasets.storage.reading import read_samples
-from datasets.storage.records import DESCRIPTION
 from stitching.errors import InputError
 from stitching.io.picture import Picture, as_picture
 from stitching.io.picture_reader import read_picture

@@ -1,1 +1,1 @@
-"""Data sets on disk: folders, shards, verification, overview."""
+"""Data sets on disk: folders, shards, verification."""

@@ -1,6 +1,7 @@
 """A sample as files in memory, and back: JPEG, PNG and npz, the same bytes for the same sample."""
 
 import io
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,17 +15,12 @@ from datasets.arrays import Floats, Pixels
 from datasets.options import SampleOptions
 from datasets.sample import Geometry, Sample
 from stitching.errors import InputError, JobError
+from stitching.io.codec import decode as decode_picture
+from stitching.io.metadata.formats import parse_picture
 from stitching.io.npz_file import ArrayForm, read_arrays
 
 MAX_COORDINATE = 32768  # px; up to it, float32 holds 1/256 px exactly
 STEPS_PER_PIXEL = 256  # coordinates are rounded to 1/256 px, so that they compress
-
-_MAX_BYTES = 1 << 29  # of the arrays read at once: twice those of a sample of the largest size
-_PLANE = (-1, -1)  # (h, w)
-_GEOMETRY = {
-    "depth": ArrayForm("f", _PLANE), "normals": ArrayForm("f", (*_PLANE, 3)), "surfaces": ArrayForm("iu", _PLANE),
-    "kinds": ArrayForm("iu", _PLANE), "edges": ArrayForm("iu", _PLANE),
-}  # fmt: skip
 
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 97, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 # Files as small as with zlib level 1 and all filters, in two thirds of the time
@@ -82,40 +78,49 @@ def encode(sample: Sample, options: SampleOptions) -> dict[str, bytes]:
     return members
 
 
-def decode(members: Mapping[str, bytes], name: str) -> StoredArrays:
-    """The arrays of the members that `encode` returned; `name` of the sample is for messages.
+def decode(members: Mapping[str, bytes], sizes: Mapping[str, tuple[int, int]], name: str) -> StoredArrays:
+    """The arrays of the members that `encode` returned.
 
-    Raises InputError where a member is missing or cannot be decoded.
+    Only what has these sizes is decoded, so that a small file cannot take much memory.
+
+    Args:
+        members: name -> contents.
+        sizes: of `Record`.
+        name: of the sample, for messages.
+
+    Raises:
+        InputError: a member is missing, cannot be decoded or has another size, type or number of channels.
     """
+    size, canvas = sizes["reference"], sizes["stitched"]
 
-    def picture(member: str) -> Pixels:
-        return decode_image(members, member, name)
+    def picture(member: str, size: tuple[int, int] = size) -> Pixels:
+        return decode_image(members, member, size, name)
 
-    def clean(member: str) -> Pixels | None:
-        return picture(member) if member in members else None
+    def clean(member: str, size: tuple[int, int] = size) -> Pixels | None:
+        return picture(member, size) if member in members else None
 
     def view(which: str, number: int, mask: str) -> StoredView:
         return StoredView(
             picture=picture(f"input{number}.jpg"),
-            warp=decode_warp(members, which, name),
+            warp=decode_warp(members, which, size, name),
             mask=picture(mask),
             clean=clean(f"clean{number}.png"),
-            geometry=_read_geometry(members, which, name) if "geometry.npz" in members else None,
+            geometry=_decode_geometry(members, which, size, name) if "geometry.npz" in members else None,
         )
 
     return StoredArrays(
         reference=view("reference", 1, "mask.reference.png"),
         target=view("target", 2, "mask.png"),
-        stitched=picture("stitched.png"),
-        clean_stitched=clean("clean_stitched.png"),
-        stitched_mask=picture("mask.stitched.png"),
+        stitched=picture("stitched.png", canvas),
+        clean_stitched=clean("clean_stitched.png", canvas),
+        stitched_mask=picture("mask.stitched.png", canvas),
     )
 
 
-def decode_warp(members: Mapping[str, bytes], which: str, name: str) -> Floats:
-    """The warp (h, w, 2) of the target or the reference; arguments and errors as for `decode`."""
-    warps = _decode_npz(members, "warp.npz", name, {which: ArrayForm("iu", (-1, -1, 2))})
-    return np.cumsum(warps[which], axis=1, dtype=np.int32).astype(np.float32) / np.float32(STEPS_PER_PIXEL)
+def decode_warp(members: Mapping[str, bytes], which: str, size: tuple[int, int], name: str) -> Floats:
+    """The warp (h, w, 2) of the target or the reference, of (width, height) px; the rest as for `decode`."""
+    steps = _decode_npz(members, "warp.npz", {which: ArrayForm("iu", (*size[::-1], 2))}, name)[which]
+    return np.cumsum(steps, axis=1, dtype=np.int32).astype(np.float32) / np.float32(STEPS_PER_PIXEL)
 
 
 def _encode_warp(warp: Floats, index: int, name: str) -> NDArray[np.int32]:
@@ -152,10 +157,12 @@ def _to_arrays(geometry: Geometry) -> dict[str, NDArray[Any]]:
     }
 
 
-def _read_geometry(members: Mapping[str, bytes], which: str, name: str) -> Geometry:
-    forms = {f"{which}_{key}": form for key, form in _GEOMETRY.items()}
-    arrays = _decode_npz(members, "geometry.npz", name, forms)
-    parts = {key: arrays[f"{which}_{key}"] for key in _GEOMETRY}
+def _decode_geometry(members: Mapping[str, bytes], which: str, size: tuple[int, int], name: str) -> Geometry:
+    h_w = size[::-1]
+    kinds = {"depth": "f", "normals": "f", "surfaces": "iu", "kinds": "iu", "edges": "iu"}
+    forms = {f"{which}_{key}": ArrayForm(kind, (*h_w, 3) if key == "normals" else h_w) for key, kind in kinds.items()}
+    arrays = _decode_npz(members, "geometry.npz", forms, name)
+    parts = {key: arrays[f"{which}_{key}"] for key in kinds}
     return Geometry(**parts | {"normals": parts["normals"].astype(np.float32)})
 
 
@@ -165,20 +172,27 @@ def _member(members: Mapping[str, bytes], member: str, name: str) -> bytes:
     return members[member]
 
 
-def decode_image(members: Mapping[str, bytes], member: str, name: str) -> Pixels:
-    """One picture or mask; arguments and errors as for `decode`."""
-    contents = np.frombuffer(_member(members, member, name), np.uint8)
-    pixels = cv2.imdecode(contents, cv2.IMREAD_UNCHANGED) if contents.size else None
-    if pixels is None:
-        raise InputError(f"{name}: {member} cannot be decoded; make the sample again")
-    return np.asarray(pixels, np.uint8)
+def decode_image(members: Mapping[str, bytes], member: str, size: tuple[int, int], name: str) -> Pixels:
+    """One picture (h, w, 3), or one mask (h, w), of (width, height) px; the rest as for `decode`."""
+    contents = _member(members, member, name)
+    expected = (*size[::-1],) if member.startswith("mask") else (*size[::-1], 3)
+    try:
+        found = parse_picture(contents, member).header.size
+        pixels = decode_picture(contents, member) if found == size else None
+    except InputError:
+        raise InputError(f"{name}: {member} cannot be decoded; make the sample again") from None
+    if pixels is None or pixels.shape != expected or pixels.dtype != np.uint8:
+        shape = found[::-1] if pixels is None else pixels.shape
+        raise InputError(f"{name}: {member} has shape {shape}, expected {expected} of bytes; make the sample again")
+    return pixels
 
 
 def _decode_npz(
-    members: Mapping[str, bytes], member: str, name: str, forms: Mapping[str, ArrayForm]
+    members: Mapping[str, bytes], member: str, forms: Mapping[str, ArrayForm], name: str
 ) -> dict[str, NDArray[Any]]:
     contents = _member(members, member, name)
+    most = sum(8 * math.prod(form.shape) for form in forms.values())
     try:
-        return read_arrays(io.BytesIO(contents), forms, _MAX_BYTES)
+        return read_arrays(io.BytesIO(contents), forms, most)
     except InputError as error:
-        raise InputError(f"{name}: {member} cannot be decoded ({error}); make the sample again") from error
+        raise InputError(f"{name}: {member} cannot be decoded ({error}); make the sample again") from None

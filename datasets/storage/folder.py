@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Self
 
 from datasets.storage.encoding import decode
+from datasets.storage.paths import bounded_lines, folder_path, largest_member, open_file, read_file
 from datasets.storage.records import Record, read_line
 from datasets.storage.samples import EncodedSample, StoredSample
-from datasets.storage.writing import disk_errors, lock
+from datasets.storage.writing import check_inside, disk_errors, lock
 
 
 class FolderWriter:
@@ -28,6 +29,7 @@ class FolderWriter:
     def __enter__(self) -> Self:
         with disk_errors(self._path):
             self._folder.mkdir(parents=True, exist_ok=True)
+            check_inside(self._folder)
             self._file = self._path.open("ab", buffering=0)
             try:
                 lock(self._file, self._path)
@@ -64,30 +66,15 @@ class FolderWriter:
             raise
 
 
-def folder_path(name: str, member: str) -> str:
-    """`mask.reference.png` of sample 000000 is the file `mask/000000.reference.png`."""
-    folder, _, extension = member.partition(".")
-    return f"{folder}/{name}.{extension}"
-
-
-def folder_member(path: str, name: str) -> str:
-    """The inverse of `folder_path`: the member from the path and the name of the sample."""
-    folder, _, file = path.partition("/")
-    return folder + file.removeprefix(name)
-
-
 def read_sample(folder: Path, record: Record) -> StoredSample:
     """Read the files of one sample. Raises InputError where one is missing or cannot be decoded."""
-    return StoredSample(record, decode(read_files(folder, record), f"{folder}, sample {record.name}"))
+    return StoredSample(record, decode(read_files(folder, record), record.sizes, f"{folder}, sample {record.name}"))
 
 
 def read_files(folder: Path, record: Record) -> dict[str, bytes]:
-    """Member -> contents of the sample's files; those that cannot be read are left out."""
-    members = {}
-    for path in record.files:
-        with suppress(OSError):
-            members[folder_member(path, record.name)] = (folder / path).read_bytes()
-    return members
+    """Member -> contents of the sample's files. Raises InputError where one cannot be read."""
+    most = largest_member(record.sizes["reference"])
+    return {member: read_file(folder, folder_path(record.name, member), most) for member in record.files}
 
 
 def meta_files(folder: Path) -> list[Path]:
@@ -96,9 +83,12 @@ def meta_files(folder: Path) -> list[Path]:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, Record | None]]:
-    """(line number from 1, record) of a meta file; None for a damaged line. Skips an incomplete last line."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+    """(line number from 1, record) of a meta file; None for a damaged line. Skips an incomplete last line.
+
+    Raises InputError where the file cannot be read.
+    """
+    with open_file(path.parent, path.name) as file:
+        for number, line in enumerate(bounded_lines(file), start=1):
             try:
                 yield number, read_line(line)
             except ValueError:
@@ -110,7 +100,7 @@ def _count_complete_lines(path: Path, indices: range) -> tuple[int, int]:
     """How many of the first lines are complete and those of `indices` in their order; and their size in bytes."""
     count = size = 0
     with path.open("rb") as file:
-        for line, index in zip(file, indices, strict=False):
+        for line, index in zip(bounded_lines(file), indices, strict=False):
             try:
                 complete = line.endswith(b"\n") and read_line(line).index == index
             except ValueError:

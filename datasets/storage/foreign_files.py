@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from datasets.storage.records import DESCRIPTION
+from datasets.storage.description import DESCRIPTION
 from stitching.errors import InputError
 
 # Whatever lies directly in the folder of a data set, but for its description.

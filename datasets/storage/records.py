@@ -1,26 +1,26 @@
-"""What is written about a data set (`dataset.json`) and about every sample (a line each of `meta.jsonl`)."""
+"""What is written about every sample: a line each of `meta.jsonl`."""
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.arrays import Floats
-from datasets.options import SampleOptions
+from datasets.arrays import Doubles, Floats
+from datasets.options import MAX_SIDE
 from datasets.sample import Sample
+from datasets.storage.checked_json import check_keys, integer, integer_pair, mapping, numbers, parse_object, text
 from datasets.storage.encoding import STEPS_PER_PIXEL
+from datasets.storage.paths import MAX_COUNT, MEMBERS, OPTIONAL_MEMBERS, folder_path, sample_name, shard_path
 from stitching.errors import InputError, JobError
-from stitching.io.files import atomic_write
 
-FORMAT, VERSION = "parastitch-pairs", 1
-MAX_COUNT = 1_000_000  # names have six digits
-DESCRIPTION = "dataset.json"
+MAX_CANVAS = 5 * MAX_SIDE // 2, 2 * MAX_SIDE  # (width, height) px; see datasets.rendering.pair_renderer
+_FARTHEST = 1e9  # px that the end of a segment can be away
+_PATHS = folder_path, shard_path  # of a member; a line is of one or the other layout
+_KEYS = "index", "name", "facts", "origin", "sizes", "segments", "segments_visible", "files"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,79 +34,16 @@ class Record:
     sizes: dict[str, tuple[int, int]]  # reference, target, stitched: (width, height) px
     segments: Floats  # (m, 2, 2, 2) px, as Sample.segments
     segments_visible: Floats  # (m, 2) 0 .. 1
-    files: dict[str, str]  # path or tar member -> sha256
+    files: dict[str, str]  # member -> sha256
     digest: str  # sha256 of the line's other keys
 
-
-@dataclass(frozen=True)
-class Description:
-    """The contents of `dataset.json`: all that determines the bytes of the samples."""
-
-    layout: str  # "folder" or "shards"
-    shard_size: int | None  # samples a shard
-    count: int  # samples of the whole data set
-    seed: int
-    options: dict[str, Any]  # SampleOptions; the last part of paths
-    checksum: str | None  # of textures and mesh, from the renderer; None: not known yet
-    software: str
-
-
-def describe(options: SampleOptions, count: int, seed: int, shard_size: int | None) -> Description:
-    """The description of a data set before its first sample; `shard_size` None: a folder."""
-    values = {key: value.resolve().name if isinstance(value, Path) else value for key, value in asdict(options).items()}
-    try:
-        software = f"parastitch {version('parastitch')}"
-    except PackageNotFoundError:  # run from its source
-        software = "parastitch"
-    layout = "folder" if shard_size is None else "shards"
-    return Description(layout, shard_size, count, seed, json.loads(json.dumps(values)), None, software)
-
-
-def read_description(folder: Path) -> Description:
-    """Read `dataset.json`. Raises InputError where `folder` is no data set, or has another version of the format."""
-    path = folder / DESCRIPTION
-    try:
-        values = json.loads(path.read_bytes())
-        name, number = values.pop("format"), values.pop("version")
-        if (name, number) == (FORMAT, VERSION):
-            return Description(**values)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; expected a folder that `parastitch generate` wrote") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{path}: damaged ({error}); expected what `parastitch generate` wrote") from error
-    raise InputError(f"{path}: format {name}, version {number}; expected {FORMAT}, version {VERSION}")
-
-
-def check_agreement(folder: Path, wanted: Description) -> None:
-    """Raise InputError where `folder` holds a data set other than `wanted`; a checksum of None agrees with any."""
-    if not (folder / DESCRIPTION).exists():
-        return
-    found, new = asdict(read_description(folder)), asdict(wanted)
-    if wanted.checksum is None:
-        found["checksum"] = None
-    for old_values, new_values in ((found.pop("options"), new.pop("options")), (found, new)):
-        for key, value in new_values.items():
-            if old_values.get(key) != value:
-                raise InputError(
-                    f"{folder} holds a data set with {key} {old_values.get(key)}, now asked for {value}: "
-                    "choose another folder, or delete this one"
-                )
-
-
-def write_description(folder: Path, description: Description) -> None:
-    """Write `dataset.json` unless it exists; creates the folder. Raises JobError where that fails."""
-    path = folder / DESCRIPTION
-    if path.exists():
-        return
-    text = json.dumps({"format": FORMAT, "version": VERSION} | asdict(description), indent=1)
-    with atomic_write(path) as temporary:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text + "\n")
-
-
-def sample_name(index: int) -> str:
-    """The index with six digits: `000007`."""
-    return f"{index:06d}"
+    @property
+    def fundamental(self) -> Doubles:
+        """(3, 3) the fundamental matrix. Raises InputError where the facts hold none."""
+        try:
+            return numbers(self.facts.get("fundamental"), "fundamental", (3, 3), -1e9, 1e9)
+        except ValueError as error:
+            raise InputError(f"sample {self.name}: {error}; make the sample again") from None
 
 
 def write_line(sample: Sample, files: Mapping[str, bytes]) -> bytes:
@@ -126,39 +63,77 @@ def write_line(sample: Sample, files: Mapping[str, bytes]) -> bytes:
         "files": {path: hashlib.sha256(contents).hexdigest() for path, contents in files.items()},
     }
     try:
-        text = json.dumps(line, allow_nan=False, separators=(",", ":"))
+        encoded = json.dumps(line, allow_nan=False, separators=(",", ":"))
     except (ValueError, TypeError) as error:
         raise JobError(f"sample {sample.index}: its facts cannot be written as JSON ({error})") from error
-    return f'{text[:-1]},"digest":"{_digest(text)}"}}\n'.encode()
+    return f'{encoded[:-1]},"digest":"{_digest(encoded)}"}}\n'.encode()
 
 
 def read_line(line: bytes) -> Record:
-    """Parse a line of `meta.jsonl`, with or without its line end. Raises ValueError where it is damaged."""
-    text, _, digest = line.decode().rstrip("\n").rpartition(',"digest":"')
-    if not text or digest != _digest(text + "}") + '"}':
+    """Parse a line of `meta.jsonl`, with or without its line end; every value is checked.
+
+    Raises ValueError where it is damaged or a value is impossible.
+    """
+    before, _, digest = line.decode().rstrip("\n").rpartition(',"digest":"')
+    if not before or digest != _digest(before + "}") + '"}':
         raise ValueError("its digest differs")
-    try:
-        return _record(json.loads(text + "}"), digest.removesuffix('"}'))
-    except (KeyError, TypeError, IndexError) as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from error
+    return _checked(parse_object((before + "}").encode()), digest.removesuffix('"}'))
 
 
-def _record(line: dict[str, Any], digest: str) -> Record:
+def check_size(record: Record, size: tuple[int, int]) -> None:
+    """Raise InputError unless its pictures have the (width, height) px of the data set."""
+    found = record.sizes["reference"]
+    if found != size:
+        expected = f"{size[0]} x {size[1]} px, as dataset.json says"
+        raise InputError(f"{record.name}: pictures of {found[0]} x {found[1]} px; expected {expected}")
+
+
+def _checked(line: dict[str, Any], digest: str) -> Record:
+    check_keys(line, _KEYS)
+    index = integer(line["index"], "index", 0, MAX_COUNT - 1)
+    name = sample_name(index)
+    if line["name"] != name:
+        raise ValueError(f"name {text(line['name'], 'name')!r} of sample {index}: expected {name}")
+    segments = numbers(line["segments"], "segments", (-1, 2, 2, 2), -_FARTHEST, _FARTHEST)
+    visible = numbers(line["segments_visible"], "segments_visible", (len(segments), 2), 0, 1)
     return Record(
-        index=line["index"],
-        name=line["name"],
-        facts=line["facts"],
-        origin=(line["origin"][0], line["origin"][1]),
-        sizes={name: (size[0], size[1]) for name, size in line["sizes"].items()},
-        segments=np.asarray(line["segments"], np.float32).reshape(-1, 2, 2, 2),
-        segments_visible=np.asarray(line["segments_visible"], np.float32).reshape(-1, 2),
-        files=line["files"],
+        index=index,
+        name=name,
+        facts=mapping(line["facts"], "facts"),
+        origin=integer_pair(line["origin"], "origin", -max(MAX_CANVAS), max(MAX_CANVAS)),
+        sizes=_checked_sizes(mapping(line["sizes"], "sizes")),
+        segments=segments.astype(np.float32),
+        segments_visible=visible.astype(np.float32),
+        files=_checked_files(mapping(line["files"], "files"), name),
         digest=digest,
     )
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _checked_sizes(sizes: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    check_keys(sizes, ("reference", "target", "stitched"))
+    checked = {name: integer_pair(size, f"size of {name}", 1, max(MAX_CANVAS)) for name, size in sizes.items()}
+    width, height = checked["reference"]
+    if checked["target"] != (width, height) or max(width, height) > MAX_SIDE:
+        raise ValueError(f"pictures of {width} x {height} and {checked['target']} px: expected two of one size")
+    canvas = checked["stitched"]
+    if 2 * canvas[0] > 5 * width + 2 or canvas[1] > 2 * height + 1:
+        raise ValueError(f"a true stitch of {canvas[0]} x {canvas[1]} px of pictures of {width} x {height} px")
+    return checked
+
+
+def _checked_files(files: dict[str, Any], name: str) -> dict[str, str]:
+    """Member -> sha256 of the sample with this name. No other names are accepted, so that nothing else is read."""
+    members = {path(name, member): member for member in (*MEMBERS, *OPTIONAL_MEMBERS) for path in _PATHS}
+    if unknown := [path for path in files if path not in members]:
+        raise ValueError(f"{unknown[0][:60]!r} is no file of sample {name}")
+    checked = {members[path]: text(digest, f"checksum of {path}", 64) for path, digest in files.items()}
+    if missing := [member for member in MEMBERS if member not in checked]:
+        raise ValueError(f"{missing[0]} is not among its files")
+    return checked
+
+
+def _digest(encoded: str) -> str:
+    return hashlib.sha256(encoded.encode()).hexdigest()
 
 
 def _rounded(values: NDArray[np.float32], steps: int) -> Any:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datasets.options import SampleOptions
 from datasets.sample import Sample
 from datasets.storage.encoding import StoredArrays, encode
-from datasets.storage.records import Record, sample_name, write_line
+from datasets.storage.paths import sample_name
+from datasets.storage.records import Record, write_line
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """Checking a data set: presence, checksums and contents of every sample."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,20 +9,24 @@ import numpy as np
 
 from datasets.arrays import Pixels
 from datasets.sample import Visibility
+from datasets.storage.description import Description, read_description
 from datasets.storage.encoding import StoredArrays, StoredView, decode
-from datasets.storage.folder import folder_member, meta_files, read_files, read_lines
-from datasets.storage.records import Description, Record, read_description, read_line
-from datasets.storage.shards import read_members, shard_name
+from datasets.storage.folder import meta_files, read_lines
+from datasets.storage.paths import find_problem, folder_path, largest_member, read_file, shard_name
+from datasets.storage.records import Record, check_size
+from datasets.storage.shards import ShardSample, read_members, shard_indices, shard_numbers
 from stitching.errors import InputError
 
 BORDER_TOLERANCE = 1.0  # px by which a warp may contradict its mask at the border of the other picture
+_FEW = 20  # missing shards that get a line each
 
 
 def verify(folder: Path) -> Iterator[str]:
     """Yield a line for each problem, with what to do about it; none where all is well.
 
     Checks presence, checksum and size of every file, codes of masks and their agreement with warps, and that no index
-    is missing. Raises InputError where `folder` is no data set.
+    is missing. Nothing outside of the folder is read. Raises InputError where `folder` is no data set, or its
+    description cannot be true.
     """
     description = read_description(folder)
     found: set[int] = set()
@@ -35,60 +39,94 @@ def verify(folder: Path) -> Iterator[str]:
 def _check_folder(folder: Path, description: Description, found: set[int]) -> Iterator[str]:
     digests: dict[int, str] = {}
     for path in meta_files(folder):
-        for number, record in read_lines(path):
-            if record is None:
-                yield f"{path.name}, line {number}: damaged; generate again, it goes on from there"
-            elif digests.setdefault(record.index, record.digest) != record.digest:
-                yield f"{path.name}, line {number}: differs from another line of sample {record.index}; delete one"
-            elif record.index not in found:
-                found.add(record.index)
-                members = {folder_member(name, record.name): digest for name, digest in record.files.items()}
-                again = f"make it again with --index-range {record.index} {record.index + 1}"
-                for problem in _check_sample(record, members, read_files(folder, record)):
-                    yield f"sample {record.name}: {problem}; {again}"
+        try:
+            for number, record in read_lines(path):
+                if record is None:
+                    yield f"{path.name}, line {number}: damaged; generate again, it goes on from there"
+                elif record.index >= description.count:
+                    yield f"{path.name}, line {number}: sample {record.index} of {description.count}; delete the line"
+                elif digests.setdefault(record.index, record.digest) != record.digest:
+                    yield f"{path.name}, line {number}: differs from another line of sample {record.index}; delete one"
+                elif record.index not in found:
+                    found.add(record.index)
+                    yield from _check_files(folder, description, record)
+        except InputError as error:
+            yield str(error)
     for path in sorted(folder.glob("*/*")):
         name = path.name.partition(".")[0]
         if not name.isdecimal() or int(name) not in found:
             yield f"{path.relative_to(folder)}: belongs to no complete sample; generate that, or delete the file"
 
 
+def _check_files(folder: Path, description: Description, record: Record) -> Iterator[str]:
+    """Problems of one sample in a folder."""
+    again = f"make it again with --index-range {record.index} {record.index + 1}"
+    most = largest_member(description.size)
+    members, unread = {}, []
+    for member in record.files:
+        path = folder_path(record.name, member)
+        if problem := find_problem(folder, path, most):
+            unread.append(f"{member} {problem}")
+        else:
+            members[member] = read_file(folder, path, most)
+    for problem in unread or _check_sample(record, description, members):
+        yield f"sample {record.name}: {problem}; {again}"
+
+
 def _check_shards(folder: Path, description: Description, found: set[int]) -> Iterator[str]:
-    size = description.shard_size or 1
-    for number, start in enumerate(range(0, description.count, size)):
-        path = folder / shard_name(number)
-        if not path.exists():
-            yield f"{path.name}: missing; generate it"
+    numbers = shard_numbers(folder)
+    last = (description.count - 1) // (description.shard_size or 1)
+    if missing := sorted(set(range(last + 1)) - set(numbers)):
+        few = len(missing) <= _FEW
+        yield from (f"{shard_name(number)}: missing; generate it" for number in missing if few)
+        if not few:
+            yield f"{len(missing)} of {last + 1} shards are missing: {_format_ranges(missing)}; generate them"
+    for number in numbers:
+        if number > last:
+            yield f"{shard_name(number)}: beyond the {description.count} samples of the data set; delete it"
             continue
-        problems = list(_check_shard(path, found))
+        expected = shard_indices(description, number)
+        problems = list(_check_shard(folder / shard_name(number), description, expected, found))
         yield from problems
-        expected = range(start, min(start + size, description.count))
         count = sum(index in found for index in expected)
-        if problems or count < len(expected):
-            yield f"{path.name}: {count} of its {len(expected)} samples are good; delete it and generate it again"
+        if problems:
+            yield f"{shard_name(number)}: {count} of its {len(expected)} samples are good; delete it and generate again"
+        elif count < len(expected):
+            yield f"{shard_name(number)}: holds {count} of its {len(expected)} samples; generate again, it goes on"
 
 
-def _check_shard(path: Path, found: set[int]) -> Iterator[str]:
+def _check_shard(path: Path, description: Description, expected: range, found: set[int]) -> Iterator[str]:
     """Problems of one shard; adds the indices of the samples that have none to `found`."""
     try:
-        for name, members in read_members(path):
-            try:
-                record = read_line(members.pop("json"))
-            except (ValueError, KeyError, TypeError, IndexError):
-                yield f"{path.name}, sample {name}: json missing or damaged"
-                continue
-            digests = {file.removeprefix(f"{name}."): digest for file, digest in record.files.items()}
-            problems = list(_check_sample(record, digests, members))
-            yield from (f"{path.name}, sample {name}: {problem}" for problem in problems)
+        for sample in read_members(path, largest_member(description.size)):
+            problems = list(_check_member_files(sample, description, expected, found))
+            yield from (f"{path.name}, sample {ascii(sample.name)[1:-1][:20]}: {problem}" for problem in problems)
             if not problems:
-                found.add(record.index)
+                found.add(int(sample.name))
     except InputError as error:
         yield str(error)
 
 
-def _check_sample(record: Record, digests: Mapping[str, str], members: Mapping[str, bytes]) -> Iterator[str]:
-    """Problems of one sample: its members against `digests` (member -> sha256), then their contents."""
+def _check_member_files(
+    sample: ShardSample, description: Description, expected: range, found: Collection[int]
+) -> Iterator[str]:
+    """Problems of one sample in a shard."""
+    yield from sample.problems
+    record = sample.record()
+    if record is None:
+        yield "json missing or damaged"
+    elif record.index not in expected:
+        yield f"belongs into another shard; this one holds {expected[0]} to {expected[-1]}"
+    elif record.index in found:
+        yield "is there twice"
+    else:
+        yield from _check_sample(record, description, sample.members)
+
+
+def _check_sample(record: Record, description: Description, members: Mapping[str, bytes]) -> Iterator[str]:
+    """Problems of one sample: its members against their checksums, then their contents."""
     damaged = False
-    for member, digest in digests.items():
+    for member, digest in record.files.items():
         if member not in members:
             damaged = True
             yield f"{member} is missing"
@@ -98,35 +136,16 @@ def _check_sample(record: Record, digests: Mapping[str, str], members: Mapping[s
     if damaged:
         return
     try:
-        arrays = decode(members, record.name)
+        check_size(record, description.size)
+        yield from _check_contents(record, decode(members, record.sizes, record.name))
     except InputError as error:
-        yield str(error)
-        return
-    yield from _check_sizes(record, arrays)
+        yield str(error).removeprefix(f"{record.name}: ").removesuffix("; make the sample again")
 
 
-def _check_sizes(record: Record, arrays: StoredArrays) -> Iterator[str]:
-    wrong = False
-    (w, h), (_, rows) = record.sizes["reference"], record.sizes["stitched"]
-    shapes = {
-        "stitched": (arrays.stitched.shape, (rows, record.sizes["stitched"][0], 3)),
-        "mask.stitched": (arrays.stitched_mask.shape, (rows, record.sizes["stitched"][0])),
-    }
-    for name, view in (("reference", arrays.reference), ("target", arrays.target)):
-        shapes |= {
-            f"{name} picture": (view.picture.shape, (h, w, 3)),
-            f"{name} warp": (view.warp.shape, (h, w, 2)),
-            f"{name} mask": (view.mask.shape, (h, w)),
-        }
-    for name, (shape, expected) in shapes.items():
-        if shape != expected:
-            wrong = True
-            yield f"{name} has shape {shape}, expected {expected}"
-    if wrong:
-        return
+def _check_contents(record: Record, arrays: StoredArrays) -> Iterator[str]:
     yield from _check_view("target", arrays.target)
     yield from _check_view("reference", arrays.reference)
-    yield from _check_canvas(arrays.stitched_mask, record.origin, (w, h))
+    yield from _check_canvas(arrays.stitched_mask, record.origin, record.sizes["reference"])
 
 
 def _check_view(name: str, view: StoredView) -> Iterator[str]:

@@ -1,13 +1,18 @@
 """What writers of folders and of shards have in common: their calls, their locks, their errors."""
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
+from datasets.storage.paths import MEMBERS, OPTIONAL_MEMBERS, leads_inside
 from datasets.storage.samples import EncodedSample
 from stitching.errors import InputError, JobError
+
+_FOLDERS = {member.partition(".")[0] for member in (*MEMBERS, *OPTIONAL_MEMBERS)}
+_FILES = re.compile(r"meta.*\.jsonl|dataset\.json|\.?shard-\d{6}\.tar(\.part)?")
 
 
 class Writer(Protocol):
@@ -48,3 +53,14 @@ def lock(file: BinaryIO, path: Path) -> None:
         raise InputError(f"{path}: another process is writing it; wait for its end, or choose another folder") from None
     except OSError:
         return  # a file system without locks
+
+
+def check_inside(folder: Path) -> None:
+    """Raise InputError where a writer would follow a link out of the folder, or write to a pipe or device."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        expected = "folder" if path.name in _FOLDERS else "file" if _FILES.fullmatch(path.name) else ""
+        plain = path.is_dir() if expected == "folder" else path.is_file()
+        if expected and not (plain and leads_inside(folder, path)):
+            raise InputError(
+                f"{path}: a link out of the data set, a pipe or a device; expected a {expected}: remove it"
+            )

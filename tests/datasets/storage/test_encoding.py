@@ -13,10 +13,11 @@ from stitching.errors import InputError, JobError
 
 OPTIONS = SampleOptions(size=(96, 64), keep_clean=True, geometry=True)
 SAMPLE = open_fake(OPTIONS, 0)(7)
+SIZES = {"reference": (96, 64), "target": (96, 64), "stitched": SAMPLE.stitched.shape[1::-1]}
 
 
 def test_decoding_returns_the_encoded_arrays() -> None:
-    read = decode(encode(SAMPLE, OPTIONS), "sample")
+    read = decode(encode(SAMPLE, OPTIONS), SIZES, "sample")
     for view, known in ((read.target, SAMPLE.target), (read.reference, SAMPLE.reference)):
         assert np.abs(view.warp - known.warp).max() <= 1 / 512
         assert view.warp.dtype == np.float32
@@ -38,7 +39,7 @@ def test_decoding_returns_the_encoded_arrays() -> None:
 def test_infinite_depth_is_kept() -> None:
     geometry = replace(SAMPLE.target.geometry, depth=np.full((64, 96), np.inf, np.float32))
     sample = replace(SAMPLE, target=replace(SAMPLE.target, geometry=geometry))
-    read = decode(encode(sample, OPTIONS), "sample").target.geometry
+    read = decode(encode(sample, OPTIONS), SIZES, "sample").target.geometry
     assert read is not None
     assert np.isposinf(read.depth).all()
 
@@ -46,7 +47,7 @@ def test_infinite_depth_is_kept() -> None:
 def test_what_was_not_asked_for_is_not_stored() -> None:
     members = encode(SAMPLE, replace(OPTIONS, keep_clean=False, geometry=False))
     assert not [member for member in members if member.startswith(("clean", "geometry"))]
-    read = decode(members, "sample")
+    read = decode(members, SIZES, "sample")
     assert read.target.geometry is None
     assert read.clean_stitched is None
 
@@ -66,14 +67,14 @@ def test_warp_out_of_range_names_the_sample(value: float) -> None:
 def test_the_largest_coordinates_are_exact() -> None:
     warp = np.full_like(SAMPLE.target.warp, 32768 - 1 / 256)
     sample = replace(SAMPLE, target=replace(SAMPLE.target, warp=warp))
-    assert (decode(encode(sample, OPTIONS), "sample").target.warp == warp).all()
+    assert (decode(encode(sample, OPTIONS), SIZES, "sample").target.warp == warp).all()
 
 
 @pytest.mark.parametrize("member", ["input1.jpg", "mask.png", "warp.npz", "geometry.npz"])
 def test_damaged_and_missing_files_are_named(member: str) -> None:
     members = encode(SAMPLE, OPTIONS)
     with pytest.raises(InputError, match=member):
-        decode(members | {member: members[member][:20]}, "sample")
+        decode(members | {member: members[member][:20]}, SIZES, "sample")
     if member != "geometry.npz":
         with pytest.raises(InputError, match=member):
-            decode({key: data for key, data in members.items() if key != member}, "sample")
+            decode({key: data for key, data in members.items() if key != member}, SIZES, "sample")

@@ -9,9 +9,10 @@ from fake_renderer import contents, open_fake
 
 from datasets.options import SampleOptions
 from datasets.sample import Sample
-from datasets.storage.folder import FolderWriter, folder_path
+from datasets.storage.description import describe, write_description
+from datasets.storage.folder import FolderWriter
+from datasets.storage.paths import folder_path
 from datasets.storage.reading import read_records, read_samples
-from datasets.storage.records import describe, write_description, write_line
 from datasets.storage.samples import encode_sample
 from stitching.errors import InputError
 
@@ -65,8 +66,9 @@ def test_parts_are_read_as_one(tmp_path: Path) -> None:
     write(tmp_path, range(0, 4), 4, part=True)  # sample 3 twice, the same
     assert [record.index for record in read_records(tmp_path)] == [0, 1, 2, 3, 4]
     assert [sample.record.index for sample in read_samples(tmp_path, {1, 4})] == [1, 4]
-    sample = replace(open_fake(SampleOptions(size=(96, 64)), 0)(3), facts={"other": 1})
-    (tmp_path / "meta-000003-000004.jsonl").write_bytes(write_line(sample, {}))
+    options = SampleOptions(size=(96, 64))
+    sample = replace(open_fake(options, 0)(3), facts={"other": 1})
+    (tmp_path / "meta-000003-000004.jsonl").write_bytes(encode_sample(sample, options, folder_path).line)
     with pytest.raises(InputError, match="differs from another line of sample 3"):
         read_records(tmp_path)
 

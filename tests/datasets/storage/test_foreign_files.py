@@ -8,7 +8,7 @@ from fake_renderer import contents, open_fake, without_processes
 
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
-from datasets.storage.overview import write_overview
+from datasets.overview.overview import write_overview
 from stitching.errors import InputError
 
 OPTIONS = SampleOptions(size=(64, 48))

@@ -10,10 +10,11 @@ import pytest
 from fake_renderer import contents, open_fake
 
 from datasets.options import SampleOptions
+from datasets.storage.description import describe, write_description
+from datasets.storage.paths import shard_path
 from datasets.storage.reading import read_records, read_samples
-from datasets.storage.records import describe, write_description
 from datasets.storage.samples import EncodedSample, encode_sample
-from datasets.storage.shards import ShardWriter, read_shard, shard_path
+from datasets.storage.shards import ShardWriter
 from stitching.errors import InputError
 
 OPTIONS = SampleOptions(size=(96, 64))
@@ -99,7 +100,7 @@ def test_cut_shard_gives_what_is_left_and_says_so(folder: Path) -> None:
     with tarfile.open(path) as archive:
         middle = archive.getmember("000002.stitched.png").offset_data + 10
     path.write_bytes(path.read_bytes()[:middle])
-    samples = read_shard(path)
+    samples = read_samples(folder)
     assert [next(samples).record.index, next(samples).record.index] == [0, 1]
     with pytest.raises(InputError, match=r"sample 000002: json missing"):
         next(samples)
@@ -112,7 +113,7 @@ def test_samples_after_a_damaged_header_are_found(folder: Path) -> None:
     data = bytearray(path.read_bytes())
     data[place : place + 512] = b"\xff" * 512
     path.write_bytes(data)
-    samples = read_shard(path)
+    samples = read_samples(folder)
     assert next(samples).record.index == 0
     with pytest.raises(InputError, match=r"sample 000001: input1\.jpg"):
         next(samples)

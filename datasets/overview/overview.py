@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from datasets.arrays import Doubles, Pixels
-from datasets.storage.charts import histogram, side_by_side
+from datasets.overview.charts import histogram, side_by_side
 from datasets.storage.reading import read_records, read_samples
 from datasets.storage.records import Record
 from datasets.storage.samples import StoredSample
@@ -23,6 +23,7 @@ QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
 _HEIGHT, _LINE, _GAP = 150, 18, 8  # px, of a picture, a line of text, the space between
 _WIDTHS = (190, 190, 360)  # px at most: reference, target, stitched
 _COLUMNS = 2  # samples a row
+_MOST = 1e9  # figures beyond it are no figures
 _GREEN, _ORANGE = (0, 220, 0), (0, 140, 255)  # BGR
 
 
@@ -106,7 +107,7 @@ def _values(records: Sequence[Record], path: Sequence[str]) -> Doubles:
         value: object = record.facts
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
-        if isinstance(value, int | float):
+        if isinstance(value, int | float) and abs(value) <= _MOST:
             values.append(float(value))
     return np.array(values, np.float64)
 

@@ -9,8 +9,8 @@ from fake_renderer import open_fake, without_processes
 
 from datasets.generate import GenerateJob, generate
 from datasets.options import SampleOptions
-from datasets.storage.charts import HEIGHT, WIDTH, histogram
-from datasets.storage.overview import contact_sheet, table, write_overview
+from datasets.overview.charts import HEIGHT, WIDTH, histogram
+from datasets.overview.overview import contact_sheet, table, write_overview
 from datasets.storage.reading import read_records, read_samples
 from datasets.storage.records import Record
 from stitching.errors import InputError
