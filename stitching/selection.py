@@ -26,6 +26,7 @@ from stitching.blending.seam_cost import seam_cost
 from stitching.geometry.local_correlation import local_correlation, local_moments
 from stitching.geometry.pixel_maps import Field, Mask, push_pull
 from stitching.io.picture import channel_mean
+from stitching.warping.picture_agreement import MIN_DEVIATION, WINDOW
 from stitching.warping.placement import Placement
 from stitching.warping.warp import AlignedPair
 
@@ -36,9 +37,7 @@ MIN_CONSISTENT_SHARE = 0.5  # of the overlap; warps with less were wrong by 13 p
 DISTORTION_WEIGHT = 6.0  # cost of a thousandth of the squared diagonal that looks like neither picture
 RIM_WIDTH = 8.0  # px beside the end of a picture in which the pyramid bands have no room to blend
 RIM_WEIGHT = 4.0  # how many times as much a difference costs there
-WINDOW = 15  # px over which pictures are compared
 MIN_CORRELATION = 0.8  # of two pictures that show the same
-MIN_DEVIATION = 6.0  # grey levels in the window, below which a correlation says nothing
 NATURAL_SIGMA = 0.02  # of the diagonal; a warp that is as smooth keeps the shapes of things
 MIN_TRUSTED_WEIGHT = 0.02  # share of the neighbourhood that must be trusted to take its mean
 

@@ -18,13 +18,14 @@ from stitching.geometry.pixel_maps import Field
 from stitching.geometry.rectangles import Rectangle
 from stitching.input_pair import PictureInput, read_pair
 from stitching.io.picture import Picture, shrink
-from stitching.io.warp_file import WarpField, load_warp
+from stitching.io.warp_file import WarpField, check_warp, load_warp
 from stitching.options import Options, check_options
 from stitching.result import Stitched
 from stitching.selection import Candidate, best_candidate, explain_choice, natural_map_xy, visible_cost
 from stitching.summary import hole_mask, summarize
 from stitching.warping.canvas_pictures import draw, draw_aligned_pair, draw_canvas_pair
 from stitching.warping.estimators.registry import find_estimator
+from stitching.warping.picture_agreement import check_agreement
 from stitching.warping.placement import Placement, from_warp_field, place_target
 from stitching.warping.relax import relax_map
 from stitching.warping.warp import CanvasPair
@@ -55,7 +56,8 @@ def stitch(
         progress: called with (stage, share done 0..1).
 
     Raises:
-        InputError: a picture, a warp or an option cannot be used, or no overlap was found.
+        InputError: a picture, a warp or an option cannot be used, no overlap was found, or the warp fits other
+            pictures.
     """
     check_options(options, estimates_warp=warp is None)
     clock = _Clock(progress)
@@ -65,12 +67,14 @@ def stitch(
         with clock.stage("align"):
             coarse = _place_coarsely(*pictures, options)
         canvas, alignment, coarse_pair = coarse.canvas, coarse.alignment, coarse.pair
+        confidence = alignment.confidence
         tried = _try_warps(coarse, pictures, options, clock)
     else:
         alignment, coarse_pair = None, None
-        canvas, placement = from_warp_field(warp if isinstance(warp, WarpField) else load_warp(Path(warp)), *pictures)
+        canvas, placement = from_warp_field(_usable_warp(warp), *pictures)
         with clock.stage("blend"):
             tried = [_blend("loaded", placement, "cpu", canvas, pictures, options)]
+        confidence = check_agreement(tried[0].aligned)
     chosen = best_candidate(tried)
     with clock.stage("compose"):
         output_pictures = _output_pictures(*pictures, canvas, chosen.placement, options.final_megapix)
@@ -79,11 +83,19 @@ def stitch(
         panorama, alpha = compose(relaxed, chosen.blend, lambda share: clock.report("compose", share))
         crop = largest_rectangle(alpha) if options.crop else Rectangle(0, 0, *output_pictures.size)
     holes, why = hole_mask(chosen.aligned), explain_choice(tried, chosen)
-    summary = summarize(pictures, canvas, alignment, chosen, why, holes, crop.size, clock.seconds)
+    summary = summarize(pictures, canvas, alignment, confidence, chosen, why, holes, crop.size, clock.seconds)
     return Stitched(
         panorama[crop.slices], alpha[crop.slices], *pictures, canvas, alignment, coarse_pair,
         chosen.placement, chosen.aligned, holes, chosen.blend, output_pictures, crop, summary,
     )  # fmt: skip
+
+
+def _usable_warp(warp: WarpField | str | PathLike[str]) -> WarpField:
+    """The warp that the caller passed, or that is in the file; InputError where it cannot be one."""
+    if not isinstance(warp, WarpField):
+        return load_warp(Path(warp))
+    check_warp(warp)
+    return warp
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from stitching.selection import Candidate
 from stitching.warping.warp import AlignedPair
 
 DOUBTFUL_CONFIDENCE = 0.3  # of the coarse alignment
+DOUBTFUL_AGREEMENT = 0.7  # of pictures after a loaded warp: with less it is shifted, or much has moved
 SMALL_OVERLAP_SHARE = 0.15  # of the target
 PARALLAX_WIDTH = 512  # px: parallax is stated for a reference of this width
 
@@ -31,7 +32,8 @@ class Summary:
         alignment: "homography", "affine", "similarity", "translation", or "loaded".
         matches: trusted feature matches.
         planes: how many planes explain the matches.
-        confidence: of the coarse alignment, 0..1.
+        confidence: of the coarse alignment, 0..1; where the warp was loaded, the share of the textured overlap in which
+            both pictures look alike (see `check_agreement`), 0 = too little texture to tell.
         overlap: share of the target that the reference sees too.
         parallax_median, parallax_p90: length of the residual in the overlap; None where the warp was loaded.
         holes: share of the canvas enclosed by both pictures that neither shows.
@@ -75,6 +77,7 @@ def summarize(
     pictures: tuple[Picture, Picture],
     canvas: Canvas,
     alignment: Alignment | None,
+    confidence: float,
     chosen: Candidate,
     choice: str,
     holes: Mask,
@@ -87,6 +90,7 @@ def summarize(
         pictures: reference and target, as read.
         canvas: the full canvas.
         alignment: the coarse alignment, full-size px; None where the warp was loaded.
+        confidence: of the alignment, or measured of the loaded warp.
         chosen: the stitch that was taken.
         choice: why, in one sentence.
         holes: (h, w), see `hole_mask`.
@@ -100,7 +104,6 @@ def summarize(
     median, p90 = (round(float(np.percentile(known, q)), 2) if known.size else None for q in (50, 90))
     tears, folds = tears_and_folds(residual, overlap)
     overlap_share = float(overlap.sum() / max(chosen.aligned.target_valid.sum(), 1))
-    confidence = 1.0 if alignment is None else alignment.confidence
     return Summary(
         reference=reference.name,
         target=target.name,
@@ -139,7 +142,9 @@ def hole_mask(pair: AlignedPair) -> Mask:
 
 def _warnings(alignment: Alignment | None, overlap: float, confidence: float, chosen: Candidate) -> list[str]:
     warnings = []
-    if alignment is not None and alignment.method == "translation":
+    if alignment is None:
+        warnings += _warnings_of_loaded_warp(confidence)
+    elif alignment.method == "translation":
         warnings.append("too few features match: the pictures were aligned by a translation alone; check the panorama")
     elif confidence < DOUBTFUL_CONFIDENCE:
         warnings.append(f"the coarse alignment is uncertain (confidence {confidence:.2f}); check the panorama")
@@ -149,3 +154,13 @@ def _warnings(alignment: Alignment | None, overlap: float, confidence: float, ch
     if overlap < SMALL_OVERLAP_SHARE:
         warnings.append(f"the pictures share only {overlap:.0%} of the target; more overlap gives a better warp")
     return warnings
+
+
+def _warnings_of_loaded_warp(agreement: float) -> list[str]:
+    if agreement == 0:
+        return ["the overlap shows too little to tell whether the loaded warp fits; check the panorama"]
+    if agreement < DOUBTFUL_AGREEMENT:
+        return [
+            f"after the loaded warp the pictures are alike on only {agreement:.0%} of the overlap; check the panorama"
+        ]
+    return []

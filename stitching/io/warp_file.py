@@ -1,27 +1,36 @@
 """The warp as a file: an .npz that maps canvas pixels to target pixels."""
 
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stitching.errors import InputError
-from stitching.geometry.pixel_maps import Field, Mask, Size
+from stitching.errors import InputError, require
+from stitching.geometry.canvas import Canvas, Surface
+from stitching.geometry.pixel_maps import Field, Mask, Size, box_outline, remap, rescale
 from stitching.io.files import atomic_write, check_readable
 from stitching.io.npz_file import ArrayForm, read_arrays
 
 VERSION = 1
+MAX_BYTES = 600_000_000  # of all arrays in memory: 4 Mpx of the canvas, 64 Mpx of the target
 
-MAX_BYTES = 600_000_000  # of all arrays, in memory
+# What every warp that `parastitch stitch` estimates keeps; files beyond it are damaged or made by something else.
+MAX_PICTURE_SIDE, MAX_CANVAS_SIDE = 32766, 1 << 20  # px; pictures are limited by cv2.remap
+MAX_MAP_PIXELS = 4_200_000  # --work-megapix is at most 4, and sides are rounded
+MIN_REDUCED_PIXELS = 9_000  # of a map smaller than its canvas: --work-megapix is at least 0.01
+MAX_CANVAS_RATIO = 30  # px of the canvas, of the larger picture
+FOCAL_RANGE = 0.4, 5.0  # of the reference's longer side
+MAX_BEYOND_TARGET = 1.0  # px, by which a position may lie outside the target
+MIN_COVERED_SHARE = 0.001  # of the canvas, by the target
+MAX_ROUND_TRIP = 0.01  # of the canvas's diagonal: median of map and then forward; 0.1 map px are usual
+_MAX_SAMPLES = 20_000  # positions whose round trip is measured
 
 _NUMBER, _PAIR = ArrayForm("iuf", ()), ArrayForm("iu", (2,))
-_FIELD, _MASK = ArrayForm("f", (-1, -1, 2)), ArrayForm("b", (-1, -1))
-_PARTS = {
-    "version": _NUMBER, "map": _FIELD, "trusted": _MASK, "scale": _NUMBER, "forward": _FIELD,
-    "forward_scale": _NUMBER, "origin": _PAIR, "focal": _NUMBER, "reference_size": _PAIR,
-    "target_size": _PAIR, "canvas_size": _PAIR,
+_NUMBERS = {
+    "version": _NUMBER, "scale": _NUMBER, "forward_scale": _NUMBER, "origin": _PAIR, "focal": _NUMBER,
+    "reference_size": _PAIR, "target_size": _PAIR, "canvas_size": _PAIR,
 }  # fmt: skip
 
 
@@ -52,6 +61,11 @@ class WarpField:
     target_size: Size
     canvas_size: Size
 
+    @property
+    def canvas(self) -> Canvas:
+        """The canvas that the map covers."""
+        return _canvas(self.origin, self.focal, self.reference_size, self.canvas_size)
+
 
 def save_warp(path: Path, warp: WarpField) -> None:
     """Write a warp as npz without pickle; arrays as in `WarpField`, plus `version`."""
@@ -64,35 +78,113 @@ def load_warp(path: Path) -> WarpField:
     """Read a warp written by `save_warp`.
 
     Raises:
-        InputError: missing, unreadable, pickled, of another version, or arrays of a wrong shape.
+        InputError: missing, unreadable, of another version, or no warp as `check_warp` wants it.
     """
     check_readable(path, "a file that --save-warp wrote")
     try:
-        return _to_warp_field(read_arrays(path, _PARTS, MAX_BYTES))
-    except ValueError as error:
+        numbers = read_arrays(path, _NUMBERS, 1000)
+        if numbers.pop("version") != VERSION:
+            raise InputError(f"it is not of version {VERSION}")
+        pairs = {name: (int(pair[0]), int(pair[1])) for name, pair in numbers.items() if pair.shape}
+        parts: dict[str, Any] = {name: float(number) for name, number in numbers.items() if not number.shape} | pairs
+        _check_numbers(**parts)
+        parts |= read_arrays(path, _map_forms(**parts), MAX_BYTES)
+        maps = {name: parts[name].astype(np.float32, copy=False) for name in ("map", "forward")}
+        warp = WarpField(**parts | maps)
+        check_warp(warp)
+    except InputError as error:
         raise InputError(
             f"{path} is not a warp that this version can use ({error}); write it again with --save-warp"
         ) from error
+    return warp
 
 
-def _to_warp_field(arrays: dict[str, NDArray[Any]]) -> WarpField:
-    """The warp that checked parts hold; ValueError where they do not fit together."""
-    if arrays["version"] != VERSION:
-        raise ValueError(f"version {arrays['version']}, expected {VERSION}")
-    scale, forward_scale, focal = (float(arrays[name]) for name in ("scale", "forward_scale", "focal"))
-    if not (0 < scale <= 1 and 0 < forward_scale <= 1 and 0 <= focal < np.inf):
-        raise ValueError(f"scale {scale}, forward_scale {forward_scale} or focal {focal} is out of range")
-    (w, h), map_shape = arrays["canvas_size"].tolist(), arrays["map"].shape[:2]
-    if min(w, h) < 1 or map_shape != (round(h * scale), round(w * scale)) or min(map_shape) < 1:
-        raise ValueError(f"map {map_shape} does not fit a canvas_size of {w} x {h}")
-    if arrays["trusted"].shape != map_shape:
-        raise ValueError(f"trusted {arrays['trusted'].shape} does not fit the map {map_shape}")
-    origin, reference_size, target_size, canvas_size = (
-        (int(arrays[name][0]), int(arrays[name][1]))
-        for name in ("origin", "reference_size", "target_size", "canvas_size")
+def check_warp(warp: WarpField) -> None:
+    """Refuse a warp that `parastitch stitch` cannot have estimated.
+
+    Raises:
+        InputError: sizes, canvas, origin or scales out of range; arrays of another form; a map that leaves the target
+            or covers nothing; a forward map that does not lead back.
+    """
+    parts = {part.name: getattr(warp, part.name) for part in fields(warp)}
+    numbers = {name: parts[name] for name in _NUMBERS if name != "version"}
+    _check_numbers(**numbers)
+    for name, form in _map_forms(**numbers).items():
+        array = np.asarray(parts[name])
+        require(form.fits(array.dtype, array.shape), f"{name} is {array.dtype} {array.shape}", str(form))
+    _check_map(warp)
+    _check_forward(warp)
+
+
+def _check_numbers(
+    scale: float,
+    forward_scale: float,
+    origin: tuple[int, int],
+    focal: float,
+    reference_size: Size,
+    target_size: Size,
+    canvas_size: Size,
+) -> None:
+    sizes = {"reference_size": reference_size, "target_size": target_size, "canvas_size": canvas_size}
+    for name, size in sizes.items():
+        longest = MAX_CANVAS_SIDE if name == "canvas_size" else MAX_PICTURE_SIDE
+        require(min(size) >= 1 and max(size) <= longest, f"{name} {size}", f"1 to {longest} px a side")
+    require(0 < scale <= 1, f"scale {scale:g}", "above 0, at most 1")
+    require(0 < forward_scale <= 1, f"forward_scale {forward_scale:g}", "above 0, at most 1")
+    low, high = (limit * max(reference_size) for limit in FOCAL_RANGE)
+    require(focal == 0 or low <= focal <= high, f"focal {focal:g}", f"0, or {low:g} to {high:g} px")
+    w, h = canvas_size
+    most = MAX_CANVAS_RATIO * max(math.prod(reference_size), math.prod(target_size))
+    require(w * h <= most, f"canvas_size {w} x {h}", f"at most {most} px for pictures of these sizes")
+    pixels, least = round(w * scale) * round(h * scale), min(MIN_REDUCED_PIXELS, w * h)
+    usable = least <= pixels <= MAX_MAP_PIXELS
+    require(usable, f"scale {scale:g} of a canvas of {w} x {h}", f"a map of {least} to {MAX_MAP_PIXELS} px")
+    frame = box_outline((0, 0), (reference_size[0] - 1, reference_size[1] - 1))
+    outline = _canvas(origin, focal, reference_size, canvas_size).from_reference(frame)  # (n, 2)
+    inside_canvas = np.floor(outline).min() >= 0 and (np.ceil(outline) <= (w - 1, h - 1)).all()
+    require(bool(inside_canvas), f"origin {origin}, canvas_size {w} x {h}", "a canvas that holds the reference")
+
+
+def _canvas(origin: tuple[int, int], focal: float, reference_size: Size, canvas_size: Size) -> Canvas:
+    centre = (reference_size[0] - 1) / 2, (reference_size[1] - 1) / 2
+    return Canvas(Surface(focal or None, centre), origin, canvas_size)
+
+
+def _map_forms(
+    scale: float, forward_scale: float, target_size: Size, canvas_size: Size, **_: Any
+) -> dict[str, ArrayForm]:
+    """What the arrays of a warp with these numbers must be."""
+    w, h = (round(side * scale) for side in canvas_size)
+    tw, th = (max(1, round(side * forward_scale)) for side in target_size)
+    return {
+        "map": ArrayForm("f", (h, w, 2)), "trusted": ArrayForm("b", (h, w)), "forward": ArrayForm("f", (th, tw, 2)),
+    }  # fmt: skip
+
+
+def _check_map(warp: WarpField) -> None:
+    covered = ~np.isnan(warp.map).all(axis=-1)
+    require(covered.mean() >= MIN_COVERED_SHARE, f"map of which {covered.mean():.2%} is covered", "some of the target")
+    positions = warp.map[covered]  # (n, 2)
+    last = np.array(warp.target_size) - 0.5 + MAX_BEYOND_TARGET
+    within = (positions >= -0.5 - MAX_BEYOND_TARGET).all() and (positions <= last).all()  # false for NaN, too
+    w, h = warp.target_size
+    require(
+        bool(within), "map that leaves the target or is half NaN", f"positions in a picture of {w} x {h} px, or NaN"
     )
-    return WarpField(
-        map=arrays["map"].astype(np.float32), trusted=arrays["trusted"], scale=scale,
-        forward=arrays["forward"].astype(np.float32), forward_scale=forward_scale, origin=origin, focal=focal,
-        reference_size=reference_size, target_size=target_size, canvas_size=canvas_size,
-    )  # fmt: skip
+
+
+def _check_forward(warp: WarpField) -> None:
+    """It is finite, and leads back to where the map begins, as far as that shows."""
+    # Offsets from target px to canvas px are averaged where forward maps are made, so they keep these limits.
+    low, high = -np.array(warp.target_size) - 1.0, np.array(warp.canvas_size) + warp.target_size
+    within = (warp.forward >= low).all() and (warp.forward <= high).all()
+    require(bool(within), "forward map that runs off or holds NaN", "positions on the canvas")
+    rows, columns = np.nonzero(~np.isnan(warp.map[..., 0]))
+    step = -(-len(rows) // _MAX_SAMPLES)
+    rows, columns = rows[::step], columns[::step]
+    start = rescale(np.stack([columns, rows], axis=-1).astype(np.float64), 1 / warp.scale)  # (n, 2) canvas px
+    there = rescale(warp.map[rows, columns], warp.forward_scale)
+    back = remap(warp.forward, there[:, None])[:, 0]  # (n, 2) -> (n, 1, 2), and back
+    error = float(np.median(np.linalg.norm(back - start, axis=1)))
+    most = MAX_ROUND_TRIP * math.hypot(*warp.canvas_size)
+    require(error <= most, f"forward map that misses the map's positions by {error:.1f} px", f"at most {most:.1f} px")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from stitching.errors import InputError
-from stitching.geometry.canvas import Canvas, Surface
+from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, Size, forward_map, inside, pixel_grid, push_pull, remap
 from stitching.io.picture import Picture
 from stitching.io.warp_file import WarpField
@@ -74,7 +74,7 @@ def to_warp_field(placement: Placement, canvas: Canvas, reference_size: Size, ta
 
 
 def from_warp_field(warp: WarpField, reference: Picture, target: Picture) -> tuple[Canvas, Placement]:
-    """Canvas and placement of a warp that was loaded from a file.
+    """Canvas and placement of a warp from an earlier stitch, which passed `warp_file.check_warp`.
 
     Raises:
         InputError: it was made for pictures of other sizes.
@@ -85,8 +85,6 @@ def from_warp_field(warp: WarpField, reference: Picture, target: Picture) -> tup
                 f"the loaded warp is for a {name} of {size[0]} x {size[1]}, {picture.name} has"
                 f" {picture.size[0]} x {picture.size[1]}; load a warp made from pictures of the same sizes"
             )
-    w, h = warp.reference_size
-    canvas = Canvas(Surface(warp.focal or None, ((w - 1) / 2, (h - 1) / 2)), warp.origin, warp.canvas_size)
     covered = np.isfinite(warp.map[..., 0])
     map_xy = push_pull(np.where(covered[..., None], warp.map, 0), covered.astype(np.float32))
-    return canvas, Placement(map_xy, covered, warp.trusted & covered, np.full_like(map_xy, np.nan), warp.scale)
+    return warp.canvas, Placement(map_xy, covered, warp.trusted & covered, np.full_like(map_xy, np.nan), warp.scale)

@@ -22,7 +22,7 @@ from apps.evaluation.measures.panorama import PanoramaMeasures
 from apps.evaluation.methods import NAMES, StitchMethod
 from apps.evaluation.programs import extra_warp
 from stitching.errors import InputError
-from stitching.geometry.pixel_maps import Field
+from stitching.geometry.pixel_maps import Field, forward_map, inside
 from stitching.io.warp_file import WarpField, load_warp, save_warp
 from stitching.warping.estimators.registry import ESTIMATORS
 
@@ -77,8 +77,10 @@ def folder(tmp_path: Path, scene: NDArray[np.uint8]) -> Path:
 def _save_warp(path: Path, map_xy: Field) -> None:
     """The warp of a target of 330 x 320 px, on a canvas with the reference's pixel grid."""
     size = (map_xy.shape[1], map_xy.shape[0])
+    map_xy = np.where(inside(map_xy, (330, 320))[..., None], map_xy, np.float32(np.nan))
     trusted = np.ones(map_xy.shape[:2], bool)
-    save_warp(path, WarpField(map_xy, trusted, 1, map_xy, 1, (0, 0), 0, (330, 320), (330, 320), size))
+    forward, _ = forward_map(map_xy, 1, (330, 320))
+    save_warp(path, WarpField(map_xy, trusted, 1, forward, 1, (0, 0), 0, (330, 320), (330, 320), size))
 
 
 def _rows(output: Path) -> list[dict[str, str]]:
@@ -161,8 +163,8 @@ def test_ground_truth_beside_a_pair_is_used(
 ) -> None:
     x, y = np.meshgrid(np.arange(330.0), np.arange(320.0))
     truth = np.stack([x + 150, y], axis=2).astype(np.float32)  # target px -> reference px
-    valid = x + 150 < 330
-    np.savez(folder / "a" / "gt.npz", map=truth, valid=np.ones_like(valid), visible=valid)
+    valid = y < 310  # below, a map that is 4 px off leaves the target
+    np.savez(folder / "a" / "gt.npz", map=truth, valid=valid, visible=valid & (x + 150 < 330))
     x, y = np.meshgrid(np.arange(480.0), np.arange(320.0))
     found = np.stack([x - 150, y + 4], axis=2).astype(np.float32)  # canvas px -> target px, 4 px off
     _save_warp(folder / "map.npz", found)

@@ -7,6 +7,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
+from picture_files import refused
 from skimage.data import coffee
 from synthetic import SIZE, two_planes
 
@@ -332,6 +333,40 @@ def test_a_warp_serves_the_next_pictures_of_the_same_cameras(stitched):
     again = stitch(*later, warp=stitched.warp)
     rows, columns = frame_of(again)
     assert np.array_equal(again.panorama[rows, columns][:, :40], later[0][:, :40])
+    assert again.summary.confidence > 0.9
+    assert not again.summary.warnings
+
+
+def test_a_warp_that_does_not_fit_the_pictures_is_refused(stitched):
+    scene = two_planes()
+    with refused("does not fit these pictures"):
+        stitch(scene.reference, scene.target[::-1, ::-1], warp=stitched.warp)
+
+
+def test_a_warp_that_fits_in_part_gives_a_warning(stitched):
+    """Something else stands before half of the scene."""
+    scene = two_planes()
+    changed = scene.target.copy()
+    half = changed.shape[0] // 2
+    changed[half:] = changed[half:, ::-1]
+    summary = stitch(scene.reference, changed, warp=stitched.warp).summary
+    assert 0.25 < summary.confidence < 0.7
+    assert "alike on only" in " ".join(summary.warnings)
+
+
+def test_a_warp_that_nothing_can_be_said_of_gives_a_warning(stitched):
+    pair = two_planes().reference, two_planes().target
+    blank = [np.tile(np.linspace(90, 120, p.shape[1], dtype=np.uint8)[:, None], (p.shape[0], 1, 3)) for p in pair]
+    summary = stitch(*blank, warp=stitched.warp).summary
+    assert summary.confidence == 0
+    assert "too little to tell" in " ".join(summary.warnings)
+
+
+def test_a_warp_that_no_stitch_gives_is_refused(stitched):
+    scene = two_planes()
+    harmful = dataclasses.replace(stitched.warp, map=np.zeros_like(stitched.warp.map))
+    with refused("forward"):
+        stitch(scene.reference, scene.target, warp=harmful)
 
 
 def test_a_warp_for_other_sizes_is_refused(stitched):

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.evaluation.true_places import TruePlaces
-from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import Points, rescale
 from stitching.io.warp_file import WarpField
@@ -42,10 +41,7 @@ class WarpErrors:
 
 def measure_warp(places: TruePlaces, warp: WarpField) -> WarpErrors:
     """Compare where a warp takes the places of the reference with those of the target; a hole is the worst error."""
-    width, height = warp.reference_size
-    surface = Surface(warp.focal or None, ((width - 1) / 2, (height - 1) / 2))
-    canvas = Canvas(surface, warp.origin, warp.canvas_size)
-    found = _sampled(warp.map, rescale(canvas.from_reference(places.reference), warp.scale))
+    found = _sampled(warp.map, rescale(warp.canvas.from_reference(places.reference), warp.scale))
     full = np.linalg.norm(found - places.target, axis=1)
     scaled = np.minimum(full * STANDARD_WIDTH / warp.target_size[0], _MAX_ERROR)
     full = np.minimum(full, _MAX_ERROR)

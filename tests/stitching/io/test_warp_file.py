@@ -9,28 +9,29 @@ from picture_files import refused
 
 from stitching.errors import InputError, JobError
 from stitching.geometry.pixel_maps import forward_map, pixel_grid, rescale
-from stitching.io.warp_file import WarpField, load_warp, save_warp
+from stitching.io.warp_file import WarpField, check_warp, load_warp, save_warp
 
 
-def a_warp():
-    """The warp of a canvas of 120 x 80 px at half its size; its left fifth is not covered."""
-    backward = rescale(pixel_grid(40, 60), 2.0) - np.float32([24.25, 3])
-    backward[:, :12] = np.nan
+def a_warp(**changes):
+    """The warp of a canvas of 240 x 160 px at half its size; its left fifth is not covered."""
+    backward = rescale(pixel_grid(80, 120), 2.0) - np.float32([48.5, 0])
+    backward[:, :24] = np.nan
     trusted = np.isfinite(backward[..., 0])
-    trusted[10:20, 30:40] = False
-    forward, forward_scale = forward_map(backward, 0.5, (100, 80))
-    return WarpField(
+    trusted[20:40, 60:80] = False
+    forward, forward_scale = forward_map(backward, 0.5, (200, 160))
+    warp = WarpField(
         map=backward,
         trusted=trusted,
         scale=0.5,
         forward=forward,
         forward_scale=forward_scale,
-        origin=(-3, 7),
-        focal=211.5,
-        reference_size=(90, 70),
-        target_size=(100, 80),
-        canvas_size=(120, 80),
+        origin=(-6, -14),
+        focal=423.5,
+        reference_size=(180, 140),
+        target_size=(200, 160),
+        canvas_size=(240, 160),
     )
+    return dataclasses.replace(warp, **changes)
 
 
 def contents(warp):
@@ -57,7 +58,7 @@ def test_a_saved_warp_is_read_by_numpy_without_pickle(tmp_path):
     save_warp(tmp_path / "warp.npz", a_warp())
     with np.load(tmp_path / "warp.npz", allow_pickle=False) as stored:
         assert {"map", "scale", "origin", "forward", "version"} <= set(stored.files)
-        assert stored["map"].shape == (40, 60, 2)
+        assert stored["map"].shape == (80, 120, 2)
 
 
 def test_a_warp_that_cannot_be_written_leaves_no_file(tmp_path, monkeypatch):
@@ -124,7 +125,7 @@ def test_pickled_objects_are_never_loaded(tmp_path):
     np.savez(path, **contents(a_warp()) | {"map": np.array([Trap()], object)})
     assert_refused(path, "pickled")
     np.savez(path, **contents(a_warp()), more=np.array([Trap()], object))
-    assert load_warp(path).canvas_size == (120, 80)
+    assert load_warp(path).canvas_size == (240, 160)
 
 
 def test_a_zip_file_with_something_else_inside_is_refused(tmp_path):
@@ -139,34 +140,85 @@ def test_a_zip_file_with_something_else_inside_is_refused(tmp_path):
     [
         ("version", 2, "version"),
         ("version", "new", "version"),
-        ("map", np.zeros((40, 60), np.float32), "map"),
-        ("map", np.zeros((40, 60, 3), np.float32), "map"),
-        ("map", np.zeros((40, 60, 2), np.complex64), "map"),
-        ("map", np.zeros((41, 60, 2), np.float32), "map"),
+        ("map", np.zeros((80, 120), np.float32), "map"),
+        ("map", np.zeros((80, 120, 3), np.float32), "map"),
+        ("map", np.zeros((80, 120, 2), np.complex64), "map"),
+        ("map", np.zeros((81, 120, 2), np.float32), "map"),
         ("forward", np.zeros((5, 2), np.float32), "forward"),
-        ("trusted", np.zeros((40, 61), bool), "trusted"),
-        ("trusted", np.zeros((40, 60), np.uint8), "trusted"),
+        ("forward", np.zeros((80, 101, 2), np.float32), "forward"),
+        ("trusted", np.zeros((80, 121), bool), "trusted"),
+        ("trusted", np.zeros((80, 120), np.uint8), "trusted"),
         ("scale", 0.0, "scale"),
         ("scale", -1.0, "scale"),
         ("scale", np.nan, "scale"),
         ("scale", 1.5, "scale"),
         ("scale", [0.5, 0.5], "scale"),
         ("forward_scale", 0.0, "scale"),
+        ("forward_scale", np.inf, "scale"),
         ("focal", -3.0, "focal"),
         ("focal", np.inf, "focal"),
+        ("focal", 1e-9, "focal"),
         ("origin", [1, 2, 3], "origin"),
         ("origin", 5, "origin"),
         ("origin", [np.nan, 0], "origin"),
-        ("canvas_size", [120, -80], "canvas"),
+        ("origin", [9, -14], "origin"),
+        ("origin", [-6, -50], "origin"),
+        ("origin", [2**62, 2**62], "origin"),
+        ("canvas_size", [240, -160], "canvas"),
         ("canvas_size", [0, 0], "canvas"),
-        ("canvas_size", [12000, 8000], "canvas"),
-        ("target_size", [[100, 80]], "target_size"),
+        ("canvas_size", [24000, 16000], "canvas"),
+        ("canvas_size", [2**62, 2**62], "canvas"),
+        ("reference_size", [2**63 - 1, 1], "reference_size"),
+        ("reference_size", [300, 140], "origin"),
+        ("target_size", [[200, 160]], "target_size"),
+        ("target_size", [2**40, 2**40], "target_size"),
     ],
 )
 def test_a_warp_with_a_wrong_part_is_refused(tmp_path, name, value, word):
     path = tmp_path / "warp.npz"
     np.savez(path, **contents(a_warp()) | {name: value})
     assert_refused(path, word, "--save-warp")
+
+
+def _numbers_in_range(low, high, shape):
+    return np.random.default_rng(0).uniform(low, high, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("part", "damage", "word"),
+    [
+        ("map", lambda map_xy: np.full_like(map_xy, np.nan), "covered"),
+        ("map", lambda map_xy: np.where(np.isnan(map_xy), np.nan, np.float32(1e30)), "leaves"),
+        ("map", lambda map_xy: np.where(np.isnan(map_xy), np.nan, np.float32(np.inf)), "leaves"),
+        ("map", lambda map_xy: map_xy + np.float32([20, 0]), "leaves"),
+        ("map", lambda map_xy: np.where([True, False], np.nan, map_xy).astype(np.float32), "NaN"),
+        ("map", np.zeros_like, "misses"),
+        ("map", lambda map_xy: _numbers_in_range(0, 159, map_xy.shape), "misses"),
+        ("forward", lambda forward: np.full_like(forward, np.nan), "NaN"),
+        ("forward", lambda forward: forward * np.float32(1e30), "forward"),
+        ("forward", lambda forward: forward + np.float32([9, 0]), "misses"),
+        ("forward", np.zeros_like, "misses"),
+        ("forward", lambda forward: _numbers_in_range(0, 159, forward.shape), "misses"),
+    ],
+)
+def test_maps_that_no_stitch_gives_are_refused(tmp_path, part, damage, word):
+    """From a file, and as a `WarpField` of a user's own."""
+    warp, path = a_warp(), tmp_path / "warp.npz"
+    harmful = dataclasses.replace(warp, **{part: damage(getattr(warp, part))})
+    with refused(word):
+        check_warp(harmful)
+    save_warp(path, harmful)
+    assert_refused(path, word)
+
+
+def test_a_large_canvas_with_a_tiny_map_is_refused(tmp_path):
+    tiny = a_warp().map[:3, -3:]
+    parts = {"canvas_size": [30000, 30000], "scale": 1e-4, "map": tiny, "trusted": np.ones((3, 3), bool)}
+    np.savez(tmp_path / "warp.npz", **contents(a_warp()) | parts)
+    assert_refused(tmp_path / "warp.npz", "canvas_size 30000 x 30000")
+    parts |= {"canvas_size": [800, 800], "scale": 3 / 800}
+    np.savez(tmp_path / "warp.npz", **contents(a_warp()) | parts)
+    assert_refused(tmp_path / "warp.npz", "scale")
 
 
 @pytest.mark.parametrize("name", ["map", "scale", "origin", "version", "canvas_size"])
