@@ -2,14 +2,16 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from apps.progress import stage_progress
-from stitching.errors import require
+from stitching.errors import JobError, is_out_of_memory, require
 from stitching.io.file_conflicts import NamedPath, check_outputs, named_weights
 from stitching.io.files import check_folder, check_writable
 from stitching.io.picture_writer import check_output, write_picture
@@ -113,21 +115,38 @@ def _check_outputs(output: Path, outputs: Outputs) -> None:
 
 
 def _write(stitched: Stitched, output: Path, outputs: Outputs) -> None:
+    """Write all outputs. Raises JobError that names the one that failed, and what was written before it."""
+    written: list[str] = []
+    for path, write in _writers(stitched, output, outputs):
+        try:
+            write()
+        except Exception as error:
+            out_of_memory = is_out_of_memory(error)
+            if not written or not (out_of_memory or isinstance(error, JobError)):
+                raise
+            reason = f"cannot write {path}: not enough memory" if out_of_memory else str(error)
+            raise JobError(f"{reason}; written before: {', '.join(written)}") from error
+        written.append(str(path))
+
+
+def _writers(stitched: Stitched, output: Path, outputs: Outputs) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """Each output that was asked for, and what writes it."""
     red, green, blue = outputs.background
     alpha = None if stitched.alpha.all() else stitched.alpha
-    write_picture(output, stitched.panorama, alpha, stitched.reference.metadata, (blue, green, red))
-    if outputs.save_mask:
-        save_mask(stitched, outputs.save_mask)
-    if outputs.save_warp:
-        save_warp(outputs.save_warp, stitched.warp)
-    if outputs.save_aligned:
-        save_aligned(stitched, outputs.save_aligned)
-    if outputs.verbose_dir:
-        save_intermediates(stitched, outputs.verbose_dir)
-    if outputs.report:
+    metadata = stitched.reference.metadata
+    yield output, lambda: write_picture(output, stitched.panorama, alpha, metadata, (blue, green, red))
+    if path := outputs.save_mask:
+        yield path, partial(save_mask, stitched, path)
+    if path := outputs.save_warp:
+        yield path, partial(save_warp, path, stitched.warp)
+    if path := outputs.save_aligned:
+        yield path, partial(save_aligned, stitched, path)
+    if path := outputs.verbose_dir:
+        yield path, partial(save_intermediates, stitched, path)
+    if path := outputs.report:
         from stitching.reporting.report import write_report
 
-        write_report(stitched, outputs.report)
+        yield path, partial(write_report, stitched, path)
 
 
 def _in_words(stitched: Stitched, output: Path) -> str:

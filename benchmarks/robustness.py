@@ -52,7 +52,7 @@ from datasets.overview.charts import side_by_side
 from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Field, remap, rescale
 from stitching.io.picture_writer import write_picture
-from stitching.options import Options
+from stitching.options import Options, check_options
 from stitching.result import Stitched
 from stitching.stitcher import stitch
 from stitching.summary import DOUBTFUL_CONFIDENCE
@@ -98,12 +98,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="of OpenCV and torch")
     chosen = parser.parse_args()
+    methods = {name: options_of(name) for name in chosen.methods}
+    try:
+        for options in methods.values():
+            check_options(options, estimates_warp=True)
+    except InputError as error:
+        parser.error(f"--methods: {error}")
     cv2.setNumThreads(chosen.threads)
     torch.set_num_threads(chosen.threads)
     print(f"{describe_environment('torch', 'onnxruntime')}, {chosen.threads} threads", flush=True)
-    methods = {name: options_of(name) for name in chosen.methods}
     for options in methods.values():
-        stitch(*make_pair(0.1), options)  # loads networks before the clock runs; raises what cannot be used
+        stitch(*make_pair(0.1), options)  # loads networks before the clock runs
     samples = SampleOptions(size=tuple(chosen.size), textures=chosen.textures)
     outcomes: list[Outcome] = []
     thumbnails: list[Pixels] = []

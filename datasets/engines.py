@@ -25,6 +25,7 @@ Index = TypeVar("Index")  # int, or another key; str() of it names it in message
 Result = TypeVar("Result")
 Task = Callable[[Index], Result]  # the task, indices and results are pickled
 
+_ENDING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 PENDING_PER_WORKER = 4  # results that a worker may compute ahead of the one that is taken next
 
 
@@ -65,7 +66,7 @@ def run_local(task: Task[Index, Result], indices: Iterable[Index], processes: in
     if not processes:
         yield from _in_order(attempt, lambda result: result, indices, 1)
         return
-    with _interrupts_ignored():  # workers inherit it: Ctrl-C reaches the whole process group
+    with _signals_ignored():  # workers inherit it: Ctrl-C, and often SIGTERM, reaches the whole process group
         workers = [_Worker(attempt) for _ in range(processes)]
     idle: SimpleQueue[_Worker] = SimpleQueue()
     for worker in workers:
@@ -86,7 +87,7 @@ def run_local(task: Task[Index, Result], indices: Iterable[Index], processes: in
         )
     finally:
         for worker in workers:
-            worker.process.terminate()  # threads that wait for its result get an error, which nobody reads
+            worker.process.kill()  # threads that wait for its result get an error, which nobody reads
         threads.shutdown(cancel_futures=True)
         for worker in workers:
             worker.process.join(1)
@@ -191,13 +192,14 @@ def _serve(pipe: Connection, task: Task[Any, Any]) -> None:
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Ignore SIGINT, in processes started inside too."""
+def _signals_ignored() -> Iterator[None]:
+    """Ignore what ends a command, in processes started inside too."""
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
         return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDING}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

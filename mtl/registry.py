@@ -58,17 +58,24 @@ def make_strategy(spec: str, tasks: Sequence[str], context: TrainingContext) -> 
     Raises ValueError where a name or option is unknown or not possible, or the context lacks what is needed.
     """
     check_tasks(tasks)
+    check_names(spec)
     *outer, (name, options) = (_parse(part) for part in spec.split("+"))
     if name in _WEIGHTINGS:
         outer, name, options = [*outer, (name, options)], "equal", {}
-    if name not in _STRATEGIES:
-        raise ValueError(f"strategy {name!r}: expected one of {quoted(strategy_names())}")
     strategy = _make(name, partial(_STRATEGIES[name], tasks, context, options))
     for name, options in reversed(outer):
-        if name not in _WEIGHTINGS:
-            raise ValueError(f"strategy {spec!r}: {name!r} cannot come before +; expected {quoted(_WEIGHTINGS)}")
         strategy = _make(name, partial(_WEIGHTINGS[name], strategy, context, options))
     return strategy
+
+
+def check_names(spec: str) -> None:
+    """Raise ValueError where `spec`, as `make_strategy` takes it, names what there is not, or in a wrong order."""
+    *outer, last = (_parse(part)[0] for part in spec.split("+"))
+    if last not in strategy_names():
+        raise ValueError(f"strategy {last!r}: expected one of {quoted(strategy_names())}")
+    for name in outer:
+        if name not in _WEIGHTINGS:
+            raise ValueError(f"strategy {spec!r}: {name!r} cannot come before +; expected {quoted(_WEIGHTINGS)}")
 
 
 def strategy_names() -> tuple[str, ...]:

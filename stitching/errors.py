@@ -1,5 +1,13 @@
 """What can go wrong, in two kinds: the user's input (exit code 2) and the job itself (exit code 1)."""
 
+import errno
+
+# Each library has its own words for it: torch, OpenCV, C++, the dynamic linker, ONNX Runtime, Python's threads.
+_OUT_OF_MEMORY = (
+    "out of memory", "allocate memory", "insufficient memory", "failed to allocate", "bad_alloc", "bad allocation",
+    "failed to map segment", "can't start new thread",
+)  # fmt: skip
+
 
 class InputError(ValueError):
     """The input cannot be used. The message is one line: what was received, what was expected, what to do."""
@@ -18,3 +26,14 @@ def require(condition: bool, given: str, expected: str) -> None:
 def one_line(error: Exception) -> str:
     """The message of a library's error on one line, cut to 200 characters; its type where it has none."""
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or one that it was raised from, says that there is not enough memory."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    library = not isinstance(error, OSError | InputError | JobError)  # these name files, which may be called anything
+    if library and any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+        return True
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return cause is not None and is_out_of_memory(cause)

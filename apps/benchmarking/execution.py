@@ -8,7 +8,8 @@ from multiprocessing import active_children, get_context
 
 from apps.benchmarking.result_store import ResultStore
 from apps.benchmarking.settings import RunSettings
-from apps.benchmarking.single_run import train_run
+from apps.benchmarking.single_run import RunResult, train_run
+from apps.command.interruption import ENDING
 from stitching.errors import InputError, JobError
 
 # Trains runs into the store, yields each once its result is stored; closing it stops the training.
@@ -37,17 +38,23 @@ def execute_in_subprocesses(jobs: int) -> Execute:
     return execute
 
 
-def _train_into(store: ResultStore, settings: RunSettings) -> None:
-    store.write(settings, train_run(settings, store.data(settings.data)))
+def _train(store: ResultStore, settings: RunSettings) -> RunResult:
+    return train_run(settings, store.data(settings.data))
+
+
+def _ignore_signals() -> None:
+    """They are for the parent process, which then ends this one."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _train_in_subprocess(store: ResultStore, settings: RunSettings) -> None:
     """Raises InputError, JobError as the training does; JobError, too, where its process ends unexpectedly."""
-    # Ctrl-C is for the parent process, which then ends this one.
-    executor = ProcessPoolExecutor(1, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    executor = ProcessPoolExecutor(1, get_context("spawn"), _ignore_signals)
     try:
         with executor:
-            executor.submit(_train_into, store, settings).result()
+            result = executor.submit(_train, store, settings).result()
+        store.write(settings, result)  # here: that process may be killed at any moment
     except InputError:
         raise
     except BrokenProcessPool as error:

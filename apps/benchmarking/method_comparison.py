@@ -11,10 +11,11 @@ from apps.benchmarking.execution import Execute
 from apps.benchmarking.metrics.scores import MAIN_METRICS, Scores, main_score
 from apps.benchmarking.options import BenchOptions
 from apps.benchmarking.result_store import ResultStore
-from apps.benchmarking.settings import RunSettings
+from apps.benchmarking.settings import RunSettings, parse_method
 from apps.benchmarking.single_run import RunResult, make_trainer
 from datasets.labels import Labels
 from mtl.metrics import delta_m
+from mtl.registry import check_names
 from stitching.errors import InputError, JobError
 
 TrainedRun = tuple[RunSettings, RunResult]
@@ -107,6 +108,7 @@ def compare(
     Raises InputError where a strategy or the data cannot be used or the store holds other runs, JobError where a run
     ends unexpectedly or every single-task network of a task fails.
     """
+    _check_names(options.methods)
     runs = _TrainedRuns(store, execute, log)
     base, labels = _plan_base(options, store)
     cases = _plan_cases(options, base)
@@ -125,6 +127,15 @@ def compare(
     methods = [MethodResults(case, runs.of_seeds(case, options.seeds)) for case in cases]
     methods = [replace(m, gains=[reference.delta_m(result.scores) for result in m.results]) for m in methods]
     return Comparison(reference, single_tasks, methods)
+
+
+def _check_names(methods: Iterable[str]) -> None:
+    """Raise InputError where a method names a strategy that there is not; no data are needed to see it."""
+    for method in methods:
+        try:
+            check_names(parse_method(method).spec)
+        except ValueError as error:
+            raise InputError(f"--methods {method}: {error}") from error
 
 
 def _plan_base(options: BenchOptions, store: ResultStore) -> tuple[RunSettings, dict[str, Labels]]:

@@ -120,7 +120,10 @@ def _run(
         if folder.exists():
             shutil.rmtree(folder)
         partial.replace(folder)
-    except OSError as error:
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
         raise JobError(f"cannot store the run in {folder}: {error.strerror or error}") from error
     return status
 

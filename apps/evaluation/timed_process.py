@@ -71,6 +71,8 @@ def _start(timeout: float, log: str, command: Sequence[str]) -> ProcessCost:
         except OSError as error:
             output.write(f"cannot start {command[0]}: {error.strerror}\n".encode())
             return ProcessCost(127, 0.0, 0.0, 0.0, False)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # the process that reads our output gets them, too, and ends us
+        signal.signal(number, lambda number, frame: None)
     threading.Thread(target=_kill_with_parent, args=[process.pid], daemon=True).start()
     expired = threading.Event()
 

@@ -1,30 +1,34 @@
-"""Ctrl-C and SIGTERM during a training: the current step is finished and saved."""
+"""Ctrl-C and its like during a training: the current step is finished and saved."""
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}  # what a cluster or `timeout` ends a job with
+from apps.command.interruption import ECHO, Interrupted, heeded
 
 
 @contextmanager
-def caught_signals() -> Iterator[list[str]]:
-    """A list that takes the names of the signals that came; a second one, if it is Ctrl-C, raises KeyboardInterrupt.
+def caught_signals() -> Iterator[list[signal.Signals]]:
+    """A list that takes the ending signals that came; a second Ctrl-C, not an echo of the first, raises Interrupted.
 
-    Not so a second SIGTERM: `timeout` and `torchrun` may send it twice.
+    Not so a second SIGTERM: a cluster sends it first to one process, then to all.
     """
-    caught: list[str] = []
+    caught: list[signal.Signals] = []
     if threading.current_thread() is not threading.main_thread():  # only that one may set signal handlers
         yield caught
         return
+    last = 0.0
 
     def note(number: int, frame: object) -> None:
-        if caught and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        caught.append(_NAMES[signal.Signals(number)])
+        nonlocal last
+        before, last = last, time.monotonic()
+        if caught and number == signal.SIGINT and last - before > ECHO:
+            raise Interrupted(number)
+        caught.append(signal.Signals(number))
 
-    before = {number: signal.signal(number, note) for number in _NAMES}
+    before = {number: signal.signal(number, note) for number in {*heeded(), signal.SIGINT, signal.SIGTERM}}
     try:
         yield caught
     finally:

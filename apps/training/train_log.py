@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from signal import SIGINT, Signals
 
 import torch
 from torch import Tensor, nn
@@ -115,14 +116,16 @@ class TrainLog:
                 self._board.add_images(name, pictures[:MAX_PICTURES].flip(1), self._run.step)  # BGR -> RGB
         self._clear()
 
-    def end(self, interrupted: bool, signals: list[str]) -> None:
+    def end(self, interrupted: bool, signals: list[Signals]) -> None:
         """Lines that say why the run ends here, what was saved, and how to go on. signals: what this process caught."""
         step, options = self._run.step, self._run.options
         if step >= options.steps:
             more = "more --steps" if options.schedule == "constant" else f"a new folder and --begin-from {BEST}"
             self._report(f"finished: all {options.steps} steps are done; to go on, the same command with {more}")
         else:
-            by = signals[0] if signals else "another process"
+            by = "another process"
+            if signals:
+                by = "Ctrl-C" if signals[0] == SIGINT else signals[0].name
             reason = f"interrupted by {by}" if interrupted else f"--minutes {options.minutes:g} are over"
             self._report(f"stopped after step {step} of {options.steps}, {reason}; the same command resumes")
         saved = [name for name in (LAST, BEST, STATE, CURVE) if (self._folder / name).exists()]

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGTERM, Signals
 
 import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
+from apps.command.interruption import Interrupted
 from apps.training.checkpoints import LAST
 from apps.training.data.batches import training_batches, validation_batches
 from apps.training.data.mirror import mirrored
@@ -24,7 +26,7 @@ from apps.training.validation import KnownWindows, Metrics, known_windows, score
 from datasets.examples.batch import ExampleBatch
 from mtl.optimization import NonFiniteError
 from mtl.strategy import StepResult
-from stitching.errors import JobError, require
+from stitching.errors import JobError, is_out_of_memory, require
 from stitching.io.files import check_folder
 from stitching.network.devices import require_device
 
@@ -49,7 +51,7 @@ def train(
     Raises:
         InputError: data, weights or options cannot be used, or `output` holds another run.
         JobError: a loss became NaN, memory ran out, or samples cannot be made; the last checkpoint is good.
-        KeyboardInterrupt: Ctrl-C was pressed, or SIGTERM came. The step was finished and saved; where Ctrl-C was
+        Interrupted: Ctrl-C was pressed, or SIGTERM or SIGHUP came. The step was finished and saved; where Ctrl-C was
             pressed a second time, it was not.
     """
     check_folder(output)
@@ -63,7 +65,7 @@ def train(
         advice = f"; {output / LAST} holds the last good weights" if (output / LAST).exists() else ""
         raise JobError(f"step {run.step}: {error}; lower --rate{advice}") from error
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise JobError(
             f"out of memory with --batch-size {options.batch_size} and --size {options.size[0]} {options.size[1]}; "
@@ -104,11 +106,11 @@ def _train(run: Run, output: Path, log: TrainLog) -> Metrics:
         fabric.barrier()  # processes that end before the first one has saved would be taken for failed ones
     log.end(interrupted, signals)
     if interrupted and fabric.is_global_zero:  # Fabric kills all processes where one of the others ends with an error
-        raise KeyboardInterrupt
+        raise Interrupted(signals[0] if signals else SIGTERM, told=True)
     return metrics
 
 
-def _next_batch(batches: Iterator[ExampleBatch], signals: list[str]) -> ExampleBatch | None:
+def _next_batch(batches: Iterator[ExampleBatch], signals: list[Signals]) -> ExampleBatch | None:
     """The next batch; None where a signal that this process caught has ended the processes that make them."""
     try:
         return next(batches)
@@ -181,13 +183,6 @@ def _fabric(options: TrainOptions) -> Fabric:
     )
     fabric.launch()
     return fabric
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """On the CPU torch raises a plain RuntimeError; "illegal memory access" is another defect."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return "out of memory" in str(error) or "allocate memory" in str(error)
 
 
 def _any_process(fabric: Fabric, condition: bool) -> bool:

@@ -83,7 +83,7 @@ def atomic_write(path: AnyPath) -> Iterator[Path]:
         yield temporary
         temporary.replace(final)
     except OSError as error:
-        raise JobError(f"cannot write {os.fspath(path)}: {error.strerror or error}; nothing was written") from error
+        raise JobError(f"cannot write {os.fspath(path)}: {error.strerror or error}") from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.errors import InputError, JobError, one_line
+from stitching.errors import InputError, JobError, is_out_of_memory, one_line
 from stitching.io.files import AnyPath
 from stitching.network.interface import Device, GraphInterface, Planes
 from stitching.network.runtime.checked_file import read_checked, restore_advice
@@ -36,22 +36,14 @@ class OnnxRuntime:
 
         Raises:
             InputError: it is missing or damaged, holds something else than the graph, or the device cannot be used.
+            MemoryError: there is not enough.
         """
         return cls.of(graph, read_checked(path), str(path), device)
 
     @classmethod
     def of(cls, graph: GraphInterface, content: bytes, path: str, device: Device = "auto") -> "OnnxRuntime":
         """The content of a file; see `open`."""
-        from onnxruntime import InferenceSession  # half a second
-
-        providers = _providers(device)
-        try:
-            session = InferenceSession(content, _session_options(), providers=providers)
-        except Exception as error:  # onnxruntime's errors have no base of their own
-            reason = f"ONNX Runtime cannot use it ({one_line(error)})"
-            raise InputError(f"{path}: {reason}; {restore_advice(path)}") from error
-        if device == "cuda" and _CUDA not in session.get_providers():  # it falls back on the CPU by itself
-            raise InputError("--device cuda: ONNX Runtime finds no GPU that it can use; use --device cpu")
+        session = _open_session(content, path, device)
         facts = dict(session.get_modelmeta().custom_metadata_map)
         if (facts.get("format"), facts.get("version")) != (FORMAT, VERSION):
             raise InputError(
@@ -68,14 +60,38 @@ class OnnxRuntime:
         return "cuda" if _CUDA in self.session.get_providers() else "cpu"
 
     def __call__(self, inputs: Mapping[str, NDArray[np.float32]]) -> Planes:
-        """All outputs of the graph, by name. Raises InputError for wrong inputs, JobError where computing fails."""
+        """All outputs of the graph, by name. Raises InputError for wrong inputs, MemoryError, JobError."""
         self.graph.check(inputs)
         names = list(self.graph.outputs)
         try:
             found = self.session.run(names, {name: np.ascontiguousarray(plane) for name, plane in inputs.items()})
-        except Exception as error:  # out of memory, mostly
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise MemoryError from error
             raise JobError(f"{self.path}: ONNX Runtime failed ({one_line(error)})") from error
         return {name: np.asarray(field, np.float32) for name, field in zip(names, found, strict=True)}
+
+
+def _open_session(content: bytes, path: str, device: Device) -> "InferenceSession":
+    """With device auto on the CPU where there is no GPU that can be used."""
+    from onnxruntime import InferenceSession  # half a second
+
+    providers, reason = _providers(device), "it finds none"
+    try:
+        session = InferenceSession(content, _session_options(), providers=providers)
+    except Exception as error:  # onnxruntime's errors have no base of their own
+        if is_out_of_memory(error):
+            raise MemoryError from error
+        reason = one_line(error)
+        if _CUDA not in providers:
+            raise InputError(f"{path}: ONNX Runtime cannot use it ({reason}); {restore_advice(path)}") from error
+        session = _open_session(content, path, "cpu")  # raises where the file is at fault, not the GPU
+    if device == "cuda" and _CUDA not in session.get_providers():  # mostly it falls back on the CPU by itself
+        raise InputError(
+            f"--device cuda: ONNX Runtime cannot use a GPU ({reason}); see that driver, CUDA and cuDNN are those that "
+            "onnxruntime-gpu needs, or use --device cpu"
+        )
+    return session
 
 
 def _session_options() -> Any:

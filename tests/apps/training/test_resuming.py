@@ -11,6 +11,7 @@ import pytest
 import torch
 from training_runs import assert_same_run, fail_at, interrupt_at, quiet, train_interrupted
 
+from apps.command.interruption import Interrupted
 from apps.training import trainer
 from apps.training.checkpoints import BEST, CURVE, LAST, STATE, load_state, save_state
 from apps.training.data.batches import training_batches
@@ -73,6 +74,7 @@ def test_ctrl_c_finishes_the_current_step_and_saves_it(options, uninterrupted, t
 
 def test_a_second_ctrl_c_ends_a_run_at_once(options, tmp_path, monkeypatch):
     before, lines = signal.getsignal(signal.SIGINT), []
+    monkeypatch.setattr("apps.training.signals.ECHO", -1.0)  # a user takes longer to press it again
     interrupt_at(monkeypatch, 1, times=2)
     with pytest.raises(KeyboardInterrupt):
         train("joint", tmp_path, options, lines.append)
@@ -83,13 +85,29 @@ def test_a_second_ctrl_c_ends_a_run_at_once(options, tmp_path, monkeypatch):
 
 def test_sigterm_saves_like_ctrl_c_however_often_it_comes(options, tmp_path, monkeypatch):
     """`timeout` sends it twice."""
-    before, lines = signal.getsignal(signal.SIGTERM), []
-    interrupt_at(monkeypatch, 0, times=2, by=signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt):
-        train("joint", tmp_path, options, lines.append)
-    assert signal.getsignal(signal.SIGTERM) == before
-    assert load_state(tmp_path / STATE)["step"] == 1
-    assert lines[-2] == "stopped after step 1 of 4, interrupted by SIGTERM; the same command resumes"
+    monkeypatch.setattr("apps.training.signals.ECHO", -1.0)
+    saves_its_step(signal.SIGTERM, "SIGTERM", options, tmp_path, monkeypatch)
+
+
+def test_a_terminal_that_closes_saves_like_ctrl_c(options, tmp_path, monkeypatch):
+    saves_its_step(signal.SIGHUP, "SIGHUP", options, tmp_path, monkeypatch)
+
+
+def test_an_echo_of_ctrl_c_is_no_second_one(options, tmp_path, monkeypatch):
+    """It reaches the process group, and comes again from the process that watches this one."""
+    saves_its_step(signal.SIGINT, "Ctrl-C", options, tmp_path, monkeypatch)
+
+
+def saves_its_step(number, name, options, folder, monkeypatch):
+    """A signal comes twice in one step, which is saved."""
+    before, lines = signal.getsignal(number), []
+    interrupt_at(monkeypatch, 0, times=2, by=number)
+    with pytest.raises(Interrupted) as interrupted:
+        train("joint", folder, options, lines.append)
+    assert (interrupted.value.number, interrupted.value.told) == (number, True)
+    assert signal.getsignal(number) == before
+    assert load_state(folder / STATE)["step"] == 1
+    assert lines[-2] == f"stopped after step 1 of 4, interrupted by {name}; the same command resumes"
 
 
 def test_a_signal_that_ends_the_makers_of_examples_too_loses_no_step(options, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,7 +151,26 @@ def test_the_device_is_the_one_that_is_used_not_one_that_could_be(file: Path, mo
         lambda content, options, providers: session(content, options, providers=["CPUExecutionProvider"]),
     )  # fmt: skip
     assert OnnxRuntime.open(SIGMO, file, "auto").device == "cpu"
-    with pytest.raises(InputError, match="--device cuda: ONNX Runtime finds no GPU"):
+    with pytest.raises(InputError, match="--device cuda: ONNX Runtime cannot use a GPU"):
+        OnnxRuntime.open(SIGMO, file, "cuda")
+
+
+def test_a_gpu_that_fails_is_not_taken_for_a_damaged_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver is too old, or CUDA is not installed: ONNX Runtime raises where it was asked for the GPU."""
+    import onnxruntime
+
+    known = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: known)
+    session = onnxruntime.InferenceSession
+
+    def without_driver(content: bytes, options: Any, providers: list[str]) -> Any:
+        if "CUDAExecutionProvider" in providers:
+            raise RuntimeError("CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version")
+        return session(content, options, providers=providers)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", without_driver)
+    assert OnnxRuntime.open(SIGMO, file, "auto")(planes())
+    with pytest.raises(InputError, match=r"^--device cuda: .*CUDA failure 35.* or use --device cpu$"):
         OnnxRuntime.open(SIGMO, file, "cuda")
 
 

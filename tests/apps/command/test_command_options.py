@@ -1,0 +1,38 @@
+"""Wrong options: each is one clear line."""
+
+import pytest
+
+from apps.cli import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--no-such"], "unknown: --no-such"),
+        (["--jsn"], "unknown: --jsn; similar: --json, --no-json"),
+        (["third.jpg"], "unknown: third.jpg"),
+        (["--report"], "--report: too few values; expected 1"),
+        (["--background", "1", "2"], "--background: too few values; expected 3"),
+        (["--background", "1", "2", "x"],
+         "--background: Could not parse arguments ['1', '2', 'x']; expected INT INT INT"),
+        (["--work-megapix", "many"], "--work-megapix: could not convert string to float: 'many'; expected FLOAT"),
+        (["--compensator", "magic"], "--compensator magic: expected gain or field or none"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("columns", ["40", "200"])
+def test_a_wrong_option_is_one_clear_line(capsys, monkeypatch, arguments, words, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["stitch", "left.jpg", "right.jpg", "-o", "out.png", *arguments]) == 2
+    assert capsys.readouterr() == ("", f"parastitch: {words} (see parastitch stitch --help)\n")
+
+
+def test_every_missing_argument_is_named(capsys):
+    assert main(["stitch", "left.jpg"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("parastitch: missing: PATH (picture that is warped to it); -o PATH, --output PATH (panorama")
+
+
+def test_the_words_of_our_own_checks_stay(capsys):
+    assert main(["train", "flow", "out", "--steps", "0"]) == 2
+    assert capsys.readouterr().err == "parastitch: --steps 0: expected 1 or more (see parastitch train --help)\n"
