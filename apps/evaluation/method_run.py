@@ -130,7 +130,8 @@ def _run(
 
 def _ends_alike(cost: ProcessCost, method: StitchMethod) -> bool:
     """Whether the same run would end in the same way: time, memory and signals come from outside."""
-    return not cost.timed_out and cost.exit_code >= 0 and cost.exit_code not in method.passing_failures
+    ended_by_itself = 0 <= cost.exit_code < 128  # a shell, and parastitch, add the number of the signal to 128
+    return not cost.timed_out and ended_by_itself and cost.exit_code not in method.passing_failures
 
 
 def _status(cost: ProcessCost, folder: Path, limits: Limits, facts: Facts) -> Status:

@@ -44,6 +44,15 @@ def test_a_benchmark_is_run_once_and_shown_as_often_as_asked(tmp_path, trained, 
     assert capsys.readouterr().out == said.out
 
 
+@pytest.mark.parametrize("method", ["nope", "uncertainty+nope", "equal+pcgrad", "equal:speed"])
+def test_a_method_that_there_is_not_is_refused_before_any_work(tmp_path, capsys, method):
+    assert main(["mtl-bench", str(tmp_path / "out"), *TINY, "--methods", "equal", method]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"parastitch: --methods {method}: ")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_damaged_result_is_refused(tmp_path, capsys):
     command = ["mtl-bench", str(tmp_path), *TINY]
     assert main(command) == 0

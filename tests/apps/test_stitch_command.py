@@ -18,7 +18,9 @@ from synthetic import SIZE, two_planes
 
 from apps.cli import main
 from stitching import load_warp
+from stitching.errors import JobError
 from stitching.io.picture_reader import read_picture
+from stitching.io.picture_writer import write_picture
 from stitching.reporting.outputs import ALIGNED_FILES, STAGE_FILES
 
 ROOT = Path(__file__).parents[2]
@@ -317,6 +319,22 @@ def test_a_disk_that_fills_up_leaves_the_older_panorama(stitch_in, tmp_path, mon
     assert (tmp_path / "out.png").read_bytes() == b"older"
 
 
+def test_a_later_output_that_fails_names_those_before_it(stitch_in, tmp_path, monkeypatch):
+    saving, folder = write_picture, tmp_path / "aligned"
+
+    def full(path, *arguments, **options):
+        if path.parent == folder:
+            raise JobError(f"cannot write {path}: No space left on device")
+        saving(path, *arguments, **options)
+
+    monkeypatch.setattr("stitching.reporting.outputs.write_picture", full)
+    code, out, err = stitch_in("left.jpg", "right.jpg", "--save-mask", tmp_path / "mask.png", "--save-aligned", folder)
+    assert (code, out) == (1, "")
+    failed = f"parastitch: cannot write {folder / 'warp1.png'}: No space left on device; written before: "
+    assert err == f"{failed}{tmp_path / 'out.png'}, {tmp_path / 'mask.png'}\n"
+    assert (tmp_path / "out.png").exists()
+
+
 def test_too_little_memory_is_told_in_one_line(stitch_in, tmp_path, monkeypatch):
     def starve(*arguments, **options):
         raise MemoryError
@@ -347,7 +365,7 @@ def whole(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_killed_stitch_leaves_no_half_written_file(inputs, tmp_path, kind):
     """Killed at random moments, most of them while it writes."""
     folder = tmp_path / "whole"

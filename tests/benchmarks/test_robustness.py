@@ -10,7 +10,7 @@ import robustness_conditions
 import synthetic
 from banks import small_bank
 from fake_renderer import open_fake
-from robustness import BAD_ERROR, Outcome, measure, options_of, ov_errors, stretch, table
+from robustness import BAD_ERROR, Outcome, main, measure, options_of, ov_errors, stretch, table
 from robustness_conditions import (
     CONDITIONS,
     MAX_SCALE,
@@ -241,3 +241,14 @@ def test_unknown_methods_are_refused():
     for method in ("nonsense", "homography+nonsense"):
         with pytest.raises(InputError, match="nonsense"):
             stitch(picture, picture, options_of(method))
+
+
+def test_unknown_methods_are_refused_before_any_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["robustness.py", str(tmp_path / "out"), "--methods", "classical", "nope"])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "error: --methods: no warp called 'nope'" in err
+    assert list(tmp_path.iterdir()) == []

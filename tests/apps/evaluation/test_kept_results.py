@@ -1,6 +1,7 @@
 """`parastitch evaluate` shows a result again only where a run would end in the same way now."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from apps.command.interruption import Interrupted
 from apps.evaluation import comparison, digests, methods, scoring
 from apps.evaluation.comparison import compare_methods
 from apps.evaluation.digests import MEASURING
@@ -17,6 +19,7 @@ from apps.evaluation.measures.panorama import PanoramaMeasures
 from apps.evaluation.method_run import Limits
 from apps.evaluation.methods import StitchMethod, find_methods
 from apps.evaluation.scoring import Row
+from apps.evaluation.timed_process import ProcessCost
 from apps.pair_folders import find_pairs
 
 # Copies the reference as the panorama, and ends with an exit code; logs that it ran.
@@ -142,6 +145,20 @@ def test_what_time_memory_or_a_signal_ended_is_run_again(
     for _ in range(2):
         assert not evaluate(method, timeout=timeout)["ok"]
     assert _runs(pair) == runs
+
+
+def test_a_run_that_is_interrupted_leaves_nothing(
+    pair: Path, evaluate: Callable[..., Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*arguments: object) -> ProcessCost:
+        raise Interrupted(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("apps.evaluation.method_run.run_timed", interrupt)
+        with pytest.raises(Interrupted):
+            evaluate(_method())
+    assert list((pair.parent.parent / "out" / "a").iterdir()) == []
+    assert evaluate(_method())["ok"]
 
 
 def test_a_run_that_took_longer_than_it_may_now_is_run_again(pair: Path, evaluate: Callable[..., Row]) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,13 @@ def test_time_of_children_counts(tmp_path: Path) -> None:
     assert run_timed(["/nowhere/tool"], tmp_path / "log.txt", 60, {}).exit_code == 127
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_command_ends_with_the_process_that_started_it(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    [(signal.SIGKILL, False), *product((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), (False, True))],
+)
+def test_command_ends_with_the_process_that_started_it(
+    tmp_path: Path, number: signal.Signals, whole_group: bool
+) -> None:
     started = tmp_path / "pid"
     sleeper = f"import os, time; open({str(started)!r}, 'x').write(str(os.getpid()) + '.'); time.sleep(60)"
     log = tmp_path / "log.txt"
@@ -42,9 +48,10 @@ def test_command_ends_with_the_process_that_started_it(tmp_path: Path, number: s
         "signal.signal(signal.SIGINT, signal.default_int_handler);"
         f"run_timed([sys.executable, '-c', {sleeper!r}], pathlib.Path({str(log)!r}), 60, {{}})"
     )
-    with subprocess.Popen([sys.executable, "-c", parent], stderr=subprocess.DEVNULL) as process:
+    command = [sys.executable, "-c", parent]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
         _wait(lambda: started.exists() and started.read_text().endswith("."))
-        process.send_signal(number)
+        (os.killpg if whole_group else os.kill)(process.pid, number)
     _wait(lambda: not _alive(int(started.read_text()[:-1])))
 
 

@@ -32,7 +32,7 @@ def test_the_command_trains_and_writes_its_log(folder, tmp_path, capsys):
     ("arguments", "words"),
     [
         (["fly", "out"], "fly"),
-        (["joint"], "Missing from parastitch train"),
+        (["joint"], "missing: PATH (folder of the run"),
         (["joint", "out", "--steps", "0"], "--steps 0: expected 1 or more"),
         (["joint", "out", "--size", "60", "64"], "--size 60 64: expected multiples of 8"),
         (["joint", "out", "--precision", "fp8"], "fp8"),
