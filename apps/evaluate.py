@@ -18,6 +18,7 @@ from apps.evaluation.photograph_tables import photograph_tables
 from apps.evaluation.result_tables import ResultTable
 from apps.evaluation.scoring import Row
 from apps.evaluation.truth_tables import truth_tables
+from apps.evaluation_folder import RESULTS, RESULTS_JSON, SHEETS, TABLES, TRUTH, check_output_folder
 from apps.pair_folders import find_pairs
 from apps.tables import markdown, print_table
 from datasets.storage.description import DESCRIPTION
@@ -26,7 +27,6 @@ from stitching.io.files import atomic_write
 
 DEFAULT_METHODS = ("classical", "homography", "opencv-pano", "opencv-scans")
 DEFAULT_WARPS = ("homography", "classical")  # on a generated data set
-TABLES = "tables.md"
 
 
 def evaluate_command(
@@ -67,10 +67,11 @@ def evaluate_command(
         long: print the long tables, which OUTPUT/tables.md holds in any case.
     """
     _check(limit, threads, timeout)
+    check_output_folder(output, pairs, (*methods, *blends))
     if (pairs / DESCRIPTION).exists():
         rows = _evaluate_truth(pairs, output, methods or DEFAULT_WARPS, blends, limit, threads)
         _report(truth_tables(rows, long=long), truth_tables(rows, long=True), output)
-        print(f"written: {output / 'truth.csv'}, {output / TABLES}")
+        print(f"written: {output / TRUTH}, {output / TABLES}")
         return
     if blends:
         raise InputError(f"--blends: expected a data set that `parastitch generate` wrote, which {pairs} is not")
@@ -88,7 +89,7 @@ def evaluate_command(
         print(
             f"left out: {len(found) - len(names)} of {len(found)} pairs, whose pictures cannot be read, see results.csv"
         )
-    print("written: " + ", ".join(str(output / name) for name in ("results.csv", "results.json", TABLES, "sheets")))
+    print("written: " + ", ".join(str(output / name) for name in (RESULTS, RESULTS_JSON, TABLES, SHEETS)))
 
 
 def _evaluate_truth(

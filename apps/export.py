@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from stitching.errors import InputError
+from stitching.io.file_conflicts import check_outputs
 
 
 def export_command(
@@ -23,10 +24,11 @@ def export_command(
     """
     if missing := [package for package in ("torch", "safetensors", "onnx") if find_spec(package) is None]:
         raise InputError(f"export needs {', '.join(missing)}: pip install 'parastitch[train]'")
-    from stitching.network.runtime.onnx_export import export_network
+    from stitching.network.runtime.onnx_export import EXPORTED_FILES, export_network
     from stitching.network.stitching_network import StitchingNetwork
     from stitching.network.weights import load_into, load_weights
 
+    check_outputs([("OUTPUT", output / name) for name in EXPORTED_FILES], [("WEIGHTS", weights)])
     checkpoint, network = load_weights(weights), StitchingNetwork()
     checkpoint.require_pwm()
     load_into(network, checkpoint)

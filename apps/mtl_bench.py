@@ -9,7 +9,10 @@ import tyro
 
 from apps.benchmarking.options import BenchOptions
 from stitching.errors import InputError
+from stitching.io.file_conflicts import check_links, check_outputs
 from stitching.io.files import check_folder
+
+OUTPUTS = "runs", "data", "results.csv", "table.md", "delta_m.png", "losses.png", "noise.png"
 
 
 def mtl_bench_command(
@@ -35,6 +38,9 @@ def mtl_bench_command(
     from stitching.network.devices import require_device
 
     check_folder(output)
+    if options.folder is not None:
+        check_outputs([("OUTPUT", output)], [("--folder", options.folder)])
+        check_links(("OUTPUT", output), OUTPUTS, [("--folder", options.folder)])
     require_device(options.device)
     store = ResultStore(output, options.cache or output / "cache")
     log = partial(print, file=sys.stderr, flush=True)

@@ -10,6 +10,7 @@ from apps.evaluation.measures.panorama import SourcePair
 from apps.evaluation.method_run import Limits, run_method
 from apps.evaluation.methods import StitchMethod
 from apps.evaluation.scoring import COLUMNS, Row, bad_picture, measure_difficulty, measured_row, prepare_pair
+from apps.evaluation_folder import RESULTS, RESULTS_JSON
 from apps.pair_folders import PairFiles
 from apps.tables import write_csv
 from stitching.io.files import atomic_write
@@ -48,8 +49,8 @@ def compare_methods(
 
 
 def _write(rows: Sequence[Row], output: Path) -> None:
-    write_csv(output / "results.csv", rows)
-    with atomic_write(output / "results.json") as path:
+    write_csv(output / RESULTS, rows)
+    with atomic_write(output / RESULTS_JSON) as path:
         path.write_text(json.dumps(rows, indent=1))
 
 

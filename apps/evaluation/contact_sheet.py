@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from apps.evaluation.methods import StitchMethod
 from apps.evaluation.result_tables import short_name
 from apps.evaluation.scoring import Row, Value
+from apps.evaluation_folder import SHEETS
 from apps.pair_folders import PairFiles
 from stitching.errors import InputError
 from stitching.io.picture import to_8_bit
@@ -34,8 +35,8 @@ def write_sheets(
     """Write `output`/sheets/NNN.jpg, and remove older ones; the panoramas are `output`/PAIR/METHOD/pano.png."""
     by_name = {(row["pair"], row["method"]): row for row in rows}
     headings = "reference", "target", *(short_name(method.name) for method in methods)
-    (output / "sheets").mkdir(exist_ok=True)
-    for old in (output / "sheets").glob("[0-9][0-9][0-9].jpg"):
+    (output / SHEETS).mkdir(exist_ok=True)
+    for old in (output / SHEETS).glob("[0-9][0-9][0-9].jpg"):
         old.unlink()
     for number, start in enumerate(range(0, len(pairs), PAIRS_PER_SHEET), start=1):
         shown = pairs[start : start + PAIRS_PER_SHEET]
@@ -51,7 +52,7 @@ def write_sheets(
                 row = by_name[files.name, method.name]
                 path = output / files.name / method.folder / "pano.png"
                 _draw_cell(sheet, path, _captions(row), column * (_WIDTH + _GAP), top, str(row["reason"]))
-        write_picture(output / "sheets" / f"{number:03d}.jpg", sheet)
+        write_picture(output / SHEETS / f"{number:03d}.jpg", sheet)
 
 
 def _draw_cell(sheet: Sheet, path: Path, captions: Sequence[str], left: int, top: int, problem: str = "") -> None:

@@ -12,6 +12,7 @@ from apps.evaluation.measures.generated_stitch import measure_generated_stitch
 from apps.evaluation.measures.generated_warp import GeneratedWarpErrors, measure_generated_warp
 from apps.evaluation.scoring import Row
 from apps.evaluation.warp_methods import find_method
+from apps.evaluation_folder import TRUTH
 from apps.tables import write_csv
 from datasets.arrays import Pixels
 from datasets.examples.example import truth_of
@@ -67,7 +68,7 @@ def evaluate_truth(
     rows: list[Row] = []
     for sample in islice(read_samples(folder), limit):
         rows += _rows(_prepared(sample), estimators, generators)
-        write_csv(output / "truth.csv", rows)
+        write_csv(output / TRUTH, rows)
     if not rows:
         raise InputError(f"{folder} holds no sample; expected a data set that `parastitch generate` wrote")
     return rows

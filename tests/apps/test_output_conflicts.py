@@ -9,6 +9,7 @@ import pytest
 from synthetic import two_planes
 
 from apps.cli import main
+from stitching.network.runtime.checked_file import SHIPPED
 from stitching.reporting.outputs import ALIGNED_FILES, STAGE_FILES
 
 
@@ -98,3 +99,76 @@ def test_two_outputs_are_not_one_file(photographs, unharmed, options):
     unharmed(
         ["stitch", "a.jpg", "b.jpg", "-o", "new.png", *(option.format(photographs) for option in options)], "choose"
     )
+
+
+@pytest.mark.parametrize("way", ["out/pwm.onnx", "out/../out/SHA256SUMS", "link", "hard", "elsewhere/sigmo.onnx"])
+def test_no_exported_file_is_the_weights(tmp_path, unharmed, way):
+    (tmp_path / "out").mkdir()
+    for name in ("pwm.onnx", "SHA256SUMS", "sigmo.onnx"):
+        (tmp_path / "out" / name).write_bytes(b"weights")
+    (tmp_path / "link").symlink_to("out/pwm.onnx")
+    (tmp_path / "elsewhere").symlink_to("out")
+    os.link(tmp_path / "out" / "pwm.onnx", tmp_path / "hard")
+    unharmed(["export", way, "-o", "out"], "OUTPUT out/", f"WEIGHTS {way}", "choose another")
+
+
+@pytest.mark.parametrize("line", ["0123abcd  photo.jpg", "0123abcd *pwm.onnx", "no checksum at all"])
+def test_checksums_of_other_files_stay(tmp_path, unharmed, line):
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  pwm.onnx\n{line}\n")
+    unharmed(["export", SHIPPED / "network.safetensors", "-o", "."], "SHA256SUMS", line, "choose another folder")
+
+
+@pytest.fixture
+def pairs(photographs):
+    """The pair as a folder of pairs, and a folder for results."""
+    (photographs / "pairs" / "first").mkdir(parents=True)
+    (photographs / "a.jpg").rename(photographs / "pairs" / "first" / "1.jpg")
+    (photographs / "b.jpg").rename(photographs / "pairs" / "first" / "2.jpg")
+    (photographs / "out" / "sheets").mkdir(parents=True)
+    return photographs
+
+
+@pytest.mark.parametrize("way", ["pairs", "out/../pairs", "{}/pairs", "link"])
+def test_an_evaluation_does_not_write_among_the_pairs(pairs, unharmed, way):
+    (pairs / "link").symlink_to("pairs")
+    output = way.format(pairs)
+    unharmed(["evaluate", "pairs", "-o", output], f"OUTPUT {output} would overwrite the input PAIRS pairs")
+
+
+@pytest.mark.parametrize("name", ["results.csv", "results.json", "tables.md", "truth.csv", "sheets/001.jpg"])
+def test_no_result_of_an_evaluation_is_a_picture_or_of_something_else(pairs, unharmed, name):
+    (pairs / "out" / name).symlink_to(pairs / "pairs" / "first" / "1.jpg")
+    unharmed(["evaluate", "pairs", "-o", "out"], name, "PAIRS pairs", "choose another folder")
+    (pairs / "out" / name).unlink()
+    (pairs / "out" / name).write_bytes(b"a photograph")
+    unharmed(["evaluate", "pairs", "-o", "out"], name, "of no evaluation", "choose another output folder")
+    (pairs / "out" / name).unlink()
+    (pairs / "out" / "results.csv").write_bytes(b"day,rain\n")
+    unharmed(["evaluate", "pairs", "-o", "out"], "results.csv", "of no evaluation")
+
+
+def test_no_result_of_an_evaluation_is_weights(pairs, unharmed):
+    (pairs / "out" / "tables.md").symlink_to(pairs / "net.safetensors")
+    command = ["evaluate", "pairs", "-o", "out", "--methods"]
+    for method in ("pwm:net.safetensors", "matches:./sub/../net.safetensors+dis", "sigmo:{}/net.safetensors"):
+        unharmed([*command, method.format(pairs)], "tables.md would overwrite the input", "net.safetensors")
+
+
+def test_sheets_are_not_written_into_the_folder_of_the_pairs(pairs, unharmed):
+    """Older sheets are removed: behind this link they would be photographs."""
+    (pairs / "pairs" / "001.jpg").write_bytes(b"a photograph")
+    (pairs / "out" / "sheets").rmdir()
+    (pairs / "out" / "sheets").symlink_to(pairs / "pairs")
+    unharmed(["evaluate", "pairs", "-o", "out"], "sheets", "PAIRS pairs")
+
+
+@pytest.mark.parametrize("way", ["city", "out/../city", "link"])
+def test_a_benchmark_does_not_write_into_its_data_set(tmp_path, unharmed, way):
+    (tmp_path / "city").mkdir()
+    (tmp_path / "city" / "results.csv").write_bytes(b"of the data set")
+    (tmp_path / "link").symlink_to("city")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "table.md").symlink_to("../city/results.csv")
+    command = ["mtl-bench", "--data", "cityscapes", "--folder", "city"]
+    unharmed([*command, way], f"OUTPUT {way} would overwrite the input --folder")
+    unharmed([*command, "out"], "table.md", "--folder", "choose another folder")

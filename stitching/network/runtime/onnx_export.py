@@ -27,6 +27,7 @@ from stitching.network.stitching_network import StitchingNetwork
 Precision = Literal["fp32", "fp16"]
 Differences = dict[str, dict[str, float]]  # graph -> output -> largest difference, px or shares
 
+EXPORTED_FILES = (*(f"{graph.interface.name}.onnx" for graph in TORCH_GRAPHS), CHECKSUMS)
 OPSET = 18  # of ONNX
 MAX_DIFFERENCE = 1e-3  # px, or shares, of a file from torch
 _SMALL_TENSOR = 1024  # values; tensors of fewer stay in single precision
@@ -48,19 +49,20 @@ def export_network(
         How far each output is off from torch with the stored weights at most, on a random window.
 
     Raises:
-        InputError: nothing can be written there, or the weights do not fit into fp16.
+        InputError: nothing can be written there, it has checksums of other files, or the weights do not fit into fp16.
         JobError: writing failed, or a file does not compute what torch does.
     """
     folder = Path(folder)
     check_folder(folder)
+    _check_checksums(folder / CHECKSUMS)
     stored = _rounded_to_half(network.eval()) if precision == "fp16" else network
     metadata = {"format": FORMAT, "version": VERSION, "precision": precision, "architecture": json.dumps(dict(facts))}
     contents: dict[str, bytes] = {}
     differences: Differences = {}
-    for graph in TORCH_GRAPHS:
+    for graph, file in zip(TORCH_GRAPHS, EXPORTED_FILES, strict=False):
         name = graph.interface.name
         content = _encode(graph(stored), metadata | {"graph": name})
-        contents[f"{name}.onnx"], differences[name] = content, _check(content, graph(stored))
+        contents[file], differences[name] = content, _check(content, graph(stored))
     contents[CHECKSUMS] = "".join(checksum_line(name, content) for name, content in contents.items()).encode()
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
@@ -68,6 +70,15 @@ def export_network(
         with atomic_write(folder / name) as temporary:
             temporary.write_bytes(content)
     return differences
+
+
+def _check_checksums(path: Path) -> None:
+    """Raise InputError where a file of checksums has lines of other files than ours: it is somebody's."""
+    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+    for line in lines:
+        name = line.partition("  ")[2]
+        if name not in EXPORTED_FILES:
+            raise InputError(f"{path} has a line {line[:99]!r}, which is of no exported file; choose another folder")
 
 
 def _rounded_to_half(network: StitchingNetwork) -> StitchingNetwork:
