@@ -51,7 +51,6 @@ from datasets.options import SampleOptions
 from datasets.overview.charts import side_by_side
 from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Field, remap, rescale
-from stitching.io.file_conflicts import check_apart
 from stitching.io.picture_writer import write_picture
 from stitching.options import Options, check_options
 from stitching.result import Stitched
@@ -101,11 +100,10 @@ def main() -> None:
     chosen = parser.parse_args()
     methods = {name: options_of(name) for name in chosen.methods}
     try:
-        check_apart(("output", chosen.output), [("--textures", chosen.textures)] if chosen.textures else [])
         for options in methods.values():
             check_options(options, estimates_warp=True)
     except InputError as error:
-        parser.error(str(error))
+        parser.error(f"--methods: {error}")
     cv2.setNumThreads(chosen.threads)
     torch.set_num_threads(chosen.threads)
     print(f"{describe_environment('torch', 'onnxruntime')}, {chosen.threads} threads", flush=True)

@@ -69,7 +69,6 @@ class Run:
         """Write the averaged weights and all that is needed to resume; one process of several does it."""
         if not self.fabric.is_global_zero:
             return
-        self._save_weights(folder / LAST)
         save_state(
             folder / STATE,
             {
@@ -80,6 +79,7 @@ class Run:
                 "optimizer": self.stage.optimizer.state_dict(), "strategy": self.stage.strategy.state_dict(),
             },
         )  # fmt: skip
+        self._save_weights(folder / LAST)  # last: without a state it would be taken for somebody's
 
     def save_best(self, folder: Path) -> None:
         """Write the averaged weights as the best ones; one process of several calls it."""

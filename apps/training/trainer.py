@@ -14,12 +14,13 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from apps.command.interruption import Interrupted
-from apps.training.checkpoints import LAST
+from apps.training.checkpoints import LAST, STATE
 from apps.training.data.batches import training_batches, validation_batches
 from apps.training.data.mirror import mirrored
 from apps.training.losses.reduction import Terms
 from apps.training.options import Mode, TrainOptions, has_matching_stage, tasks_of
 from apps.training.run import Run, open_run
+from apps.training.run_folder import check_run_folder
 from apps.training.signals import caught_signals
 from apps.training.train_log import Bar, TrainLog
 from apps.training.validation import KnownWindows, Metrics, known_windows, score_of, validate, validate_matches
@@ -49,12 +50,13 @@ def train(
         The metrics of the last validation; of several processes, only the first one has any.
 
     Raises:
-        InputError: data, weights or options cannot be used, or `output` holds another run.
+        InputError: data, weights or options cannot be used, or `output` holds another run, somebody's files, or inputs.
         JobError: a loss became NaN, memory ran out, or samples cannot be made; the last checkpoint is good.
         Interrupted: Ctrl-C was pressed, or SIGTERM or SIGHUP came. The step was finished and saved; where Ctrl-C was
             pressed a second time, it was not.
     """
     check_folder(output)
+    check_run_folder(output, options)
     fits = options.matching_steps < options.steps or not has_matching_stage(mode, options)
     require(fits, f"--matching-steps {options.matching_steps}", f"fewer than --steps {options.steps}")
     run = open_run(mode, options, _fabric(options), output)
@@ -162,8 +164,12 @@ def _validate(run: Run, validation: _ValidationSet, output: Path, log: TrainLog)
         return {}
     metrics = validate(run.averaged_network, validation.examples, tasks_of(run.mode, run.options))
     score = score_of(metrics)
-    if score < run.best:
+    better = score < run.best
+    if better:
         run.best = score
+    if not (output / STATE).exists():
+        run.save(output)  # without a state, what is written next would be taken for somebody's
+    if better:
         run.save_best(output)
     metrics |= validate_matches(run.averaged_network, validation.windows)
     log.validation(metrics, score, validation.examples[0])

@@ -1,5 +1,6 @@
 """A run that was interrupted is resumed exactly: on the CPU with one thread, to the bit."""
 
+import math
 import os
 import signal
 import sys
@@ -49,6 +50,20 @@ def test_a_killed_run_ends_with_the_same_state_and_weights(options, uninterrupte
     assert (load_state(tmp_path / STATE)["step"] if (tmp_path / STATE).exists() else None) == saved
     train("joint", tmp_path, some, lines.append)
     assert (f"resumed at step {saved}" in lines) == (saved is not None)
+    assert_same_run(tmp_path, uninterrupted)
+
+
+def test_a_run_killed_after_a_validation_goes_on_before_any_checkpoint_was_due(
+    options, uninterrupted, tmp_path, monkeypatch
+):
+    """The weights of that validation need a state beside them, or they would be taken for somebody's."""
+    with monkeypatch.context() as patch:
+        fail_at(patch, 1, OSError("killed"))
+        with pytest.raises(OSError, match="killed"):
+            train("joint", tmp_path, replace(options, validate_every=1), quiet)
+    assert (tmp_path / BEST).exists()
+    assert load_state(tmp_path / STATE)["best"] < math.inf
+    train("joint", tmp_path, options, quiet)
     assert_same_run(tmp_path, uninterrupted)
 
 
