@@ -1,4 +1,4 @@
-"""OpenCV's decoder and encoders of picture files, without its log messages: the caller gets one error, or none."""
+"""Decoders and encoders of picture files, without OpenCV's log messages: the caller gets one error, or none."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from stitching.errors import InputError, JobError
+from stitching.io.jpeg_decoder import decode_jpeg
 from stitching.io.metadata.formats import Format
 from stitching.io.picture import PixelArray
 
@@ -25,6 +26,8 @@ _EXTENSIONS_AND_SETTINGS: dict[Format, tuple[str, list[int]]] = {
 
 def decode(encoded: bytes, name: str) -> PixelArray:
     """The pixels of a file as stored, with all their channels and bits; InputError where that fails."""
+    if encoded.startswith(b"\xff\xd8") and (pixels := decode_jpeg(encoded, name)) is not None:
+        return pixels
     try:
         with _silent_opencv():
             decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)

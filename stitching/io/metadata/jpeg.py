@@ -7,6 +7,8 @@ from stitching.errors import InputError
 from stitching.io.metadata.contents import EXIF_PREFIX, Contents, Header, Metadata, Part, contents_of, damaged
 
 _APP1, _APP2, _START_OF_SCAN, _END_OF_IMAGE = 0xE1, 0xE2, 0xDA, 0xD9
+_JFIF, _ADOBE = 0xE0, 0xEE
+_DROPPED = {*range(0xE1, 0xEE), 0xEF, 0xFE}  # applications' data and comments
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers of a frame header, one for each way of coding
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _ARITHMETIC = 0xC9  # from this frame marker on, coding is arithmetic
@@ -67,11 +69,40 @@ def _header(frame: bytes, coding: int, scan: bytes, name: str) -> Header:
     across, down = (max(1, *factors) for factors in zip(*samples, strict=True))
     if not width or not height or not all(x and y for x, y in samples):
         raise damaged(name, "JPEG")
-    buffers = width * height if components == 4 else 0  # CMYK
+    buffers = 4 * width * height if components == 4 else 0  # CMYK
     if coding in _PROGRESSIVE or scan[0] < components:  # all coefficients are kept, 2 bytes each
         units = -(-width // (8 * across)) * -(-height // (8 * down))
         buffers += 128 * units * sum(x * y for x, y in samples)
     return Header((width, height), min(components, 3), 8, buffers)
+
+
+def with_plain_header(encoded: bytes) -> bytes:
+    """A copy without what a decoder may complain of before the compressed rows, and does not need for them.
+
+    Metadata and bytes between segments are left out; an unknown JFIF version or Adobe colour transform and the
+    progression of a picture that is not progressive (some phones write a wrong one) become what decoders assume.
+    """
+    parts, coding, at = [bytearray(encoded[:2])], 0, 2
+    adobe = bytearray(16)
+    while found := _MARKER.search(encoded, at):
+        marker, start = found[1][0], found.start()
+        at = found.end() + int.from_bytes(encoded[found.end() : found.end() + 2])
+        segment = bytearray(encoded[start:at])
+        if marker in _FRAMES:
+            coding = marker
+            if adobe[15] > 2 and len(segment) > 9:  # 0: RGB or CMYK, 1: YCbCr, 2: YCCK
+                adobe[15] = 1 if segment[9] == 3 else 2
+        elif marker == _JFIF and segment[4:9] == b"JFIF\0" and len(segment) > 9:
+            segment[9] = 1
+        elif marker == _ADOBE and segment[4:9] == b"Adobe" and len(segment) > 15:
+            adobe = segment
+        elif marker == _START_OF_SCAN and coding not in _PROGRESSIVE:
+            segment[-3:] = 0, 63, 0
+        if marker not in _DROPPED:
+            parts.append(segment)
+        if marker in (_START_OF_SCAN, _END_OF_IMAGE):
+            break
+    return b"".join((*parts, encoded[at:]))
 
 
 def embed(encoded: memoryview, metadata: Metadata) -> list[Part]:

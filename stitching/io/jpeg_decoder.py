@@ -1,0 +1,48 @@
+"""Decodes JPEG files and listens to the decoder: what it only complains of is mostly wrong pixels.
+
+OpenCV uses the same library, libjpeg-turbo, and ignores its complaints. The pixels are the same.
+"""
+
+import re
+
+import numpy as np
+import simplejpeg
+
+from stitching.errors import InputError
+from stitching.io.metadata.jpeg import with_plain_header
+from stitching.io.picture import PixelArray
+
+_PADDING = 16  # bytes before the end marker that are no sign of damage: some cameras fill up words or blocks
+_UNSUPPORTED = "Could not determine subsampling"
+_BEFORE_THE_END = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
+
+
+def decode_jpeg(encoded: bytes, name: str) -> PixelArray | None:
+    """The pixels of a JPEG, (h, w, 3) BGR or (h, w) grey, uint8; None for rare kinds that it cannot decode.
+
+    Raises:
+        InputError: the compressed rows are damaged. Odd fields of the header, which some cameras write, do not count.
+    """
+    complaint = ""
+    for header in (bytes, with_plain_header):
+        try:
+            return _decoded(header(encoded), strict=True)
+        except ValueError as error:
+            complaint = str(error)
+    if _UNSUPPORTED in complaint:
+        return None
+    padding = _BEFORE_THE_END.search(complaint)  # the last complaint that there can be, and the first: the only one
+    if padding and int(padding[1]) <= _PADDING:
+        return _decoded(with_plain_header(encoded), strict=False)
+    said = complaint.rpartition(": ")[2]
+    raise InputError(
+        f"{name}: the JPEG file is damaged, its decoder found: {said}; "
+        "copy or download it again, or save it again in a viewer where it looks right"
+    )
+
+
+def _decoded(encoded: bytes, *, strict: bool) -> PixelArray:
+    """The pixels; ValueError where they cannot be decoded or, strict, where the decoder complains."""
+    grey = simplejpeg.decode_jpeg_header(encoded, strict=strict)[2] == "Gray"
+    pixels = np.asarray(simplejpeg.decode_jpeg(encoded, "GRAY" if grey else "BGR", strict=strict))
+    return pixels[..., 0] if grey else pixels
