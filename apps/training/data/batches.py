@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, repeat
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,10 @@ def training_batches(
 
     stitch: with true stitches, which take a sixth of the time.
     """
+    options = _located(options)
     training_indices(options)  # a data set that cannot be used is reported here, not by another process
     if options.pairs is not None:
-        photographed_pairs(options).open_cache()
+        photographed_pairs(options).open()
     maker = BatchMaker(options, rank, ranks, stitch)
     steps = count(0 if options.overfit_batch else step)  # a resumed run goes on with the same batch
     workers = usable_cores() - 1 if options.workers is None else options.workers
@@ -47,6 +48,12 @@ def training_batches(
         if options.overfit_batch:
             yield from repeat(next(batches))
         yield from batches
+
+
+def _located(options: TrainOptions) -> TrainOptions:
+    """With absolute paths: what was opened is remembered by its path."""
+    paths = {name: getattr(options, name) for name in ("data", "textures", "pairs", "cache")}
+    return replace(options, **{name: path.absolute() for name, path in paths.items() if path is not None})
 
 
 def _made(
@@ -75,6 +82,7 @@ def validation_batches(options: TrainOptions, device: torch.device) -> list[Exam
 
     They hold the first samples of --validation, else samples of another seed; then those of --pairs.
     """
+    options = _located(options)
     if options.validation is not None:
         found = collated(
             stored_examples(options.validation, options.size, VALIDATION_COUNT), options.batch_size, device

@@ -1,6 +1,5 @@
 """Examples of photographed pairs, which have no ground truth: SIFT alignment and classical warp, prepared once."""
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -10,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from apps.evaluation.digests import STITCHER, code_digest, digest, library_digest, weights_digest
 from apps.pair_folders import PairFiles, find_pairs
 from datasets.arrays import Pixels
 from datasets.engines import job_error
@@ -17,13 +17,13 @@ from datasets.examples.example import Example, make_example
 from datasets.examples.example_files import load_example, save_example
 from stitching.errors import InputError, JobError
 from stitching.geometry.pixel_maps import Size
-from stitching.io.files import atomic_write, check_folder
+from stitching.io.files import check_folder, make_folder
 from stitching.io.picture import to_8_bit
 from stitching.io.picture_reader import read_picture
 
 MAX_VALIDATION_PAIRS = 32  # photographed pairs that are not trained on
 
-_CACHE_FORMAT = 4  # of labels and files of a cache, and of what alignment and warp make of a pair
+_CODE = (*STITCHER, Path(__file__).parents[3] / "datasets" / "examples", Path(__file__))  # that makes an example
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class PhotographedPairs:
 
     size: (width, height) of the window, px.
     jitter_alignment: make some coarse alignments worse, as they are on hard pairs.
-    cache: folder that keeps prepared examples, named by the contents of the pictures.
+    cache: folder that keeps prepared examples, named by all that decides them: contents of the pictures, code, options.
     """
 
     folder: Path
@@ -44,10 +44,11 @@ class PhotographedPairs:
 
     def __call__(self, index: int) -> Example:
         """The example of pair `index`. Raises InputError where a file is damaged or a picture transparent in part."""
-        files = _pair_files(self.folder)[index]
+        files = _pair_files(self.folder.absolute())[index]
         if self.cache is None:
             return self._make(files, index)
-        path = self.cache / f"{files.digest()}.safetensors"
+        decided = files.digest(), str(index), str(self.size), str(self.jitter_alignment), _version()
+        path = self.cache / f"{digest(*decided)}.safetensors"
         if not path.exists():
             save_example(path, self._make(files, index))
         return load_example(path)  # never the example just made: what is read is rounded, and runs must repeat
@@ -57,22 +58,16 @@ class PhotographedPairs:
 
         Raises InputError where there are none.
         """
-        indices = sorted(_pair_files(self.folder))
+        indices = sorted(_pair_files(self.folder.absolute()))
         kept = min(MAX_VALIDATION_PAIRS, len(indices) // 10)
         return indices[kept:], indices[:kept] or indices
 
-    def open_cache(self) -> None:
-        """Label the cache. Raises InputError where it cannot be written or holds examples of another kind."""
-        if self.cache is None:
-            return
-        label = {"format": _CACHE_FORMAT, "size": self.size, "jitter_alignment": self.jitter_alignment}
-        text, path = json.dumps(label), self.cache / "examples.json"
-        if path.exists() and path.read_text() != text:
-            raise InputError(f"{self.cache} holds examples of {path.read_text()}; choose another --cache for {text}")
-        check_folder(self.cache)
-        self.cache.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as temporary:
-            temporary.write_text(text)
+    def open(self) -> None:
+        """Look anew what the folder holds. Raises InputError where the cache cannot be written."""
+        _pair_files.cache_clear()
+        if self.cache is not None:
+            check_folder(self.cache)
+            make_folder(self.cache)
 
     def _make(self, files: PairFiles, index: int) -> Example:
         reference, target = _photograph(files.reference, self.size), _photograph(files.target, self.size)
@@ -83,6 +78,12 @@ class PhotographedPairs:
             raise
         except Exception as error:  # a defect: the index alone would not say which pair it is
             raise job_error(f"the example of {files.reference} and {files.target}", error) from error
+
+
+@cache
+def _version() -> str:
+    """Of the code, the libraries and the weights that make an example."""
+    return digest(code_digest(_CODE), library_digest(), weights_digest(None))
 
 
 @cache

@@ -1,6 +1,7 @@
 """Examples of photographed pairs, and their cache."""
 
 import pickle
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from stitching.io.picture_writer import write_picture
 
 def opened(folder, cache, jitter_alignment=True, size=SIZE):
     pairs = PhotographedPairs(folder, size, jitter_alignment, cache)
-    pairs.open_cache()
+    pairs.open()
     return pairs
 
 
@@ -45,16 +46,45 @@ def test_a_cache_is_used_and_knows_the_contents_of_the_pictures(tmp_path, monkey
     assert len(made) == 2
 
 
-def test_a_cache_of_other_examples_is_refused(tmp_path):
+def test_examples_of_other_options_or_other_code_are_never_taken_for_these(tmp_path, monkeypatch):
     folder = write_pairs(tmp_path / "pairs", 1)
-    opened(folder, tmp_path / "cache")
-    opened(folder, tmp_path / "cache")
-    for change in ({"jitter_alignment": False}, {"size": (72, 64)}):
-        with pytest.raises(InputError, match="choose another --cache"):
-            opened(folder, tmp_path / "cache", **change)
+    for change in ({}, {"jitter_alignment": False}, {"size": (72, 64)}):
+        pairs = opened(folder, tmp_path / "cache", **change)
+        for _ in range(2):
+            pairs(pairs.split()[0][0])
+    assert len([*pairs.cache.iterdir()]) == 3
+    monkeypatch.setattr(photographed_pairs, "_version", lambda: "of tomorrow")
+    pairs(pairs.split()[0][0])
+    assert len([*pairs.cache.iterdir()]) == 4
+
+
+def test_a_cache_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="no folder that can be written"):
-        opened(folder, tmp_path / "file" / "cache")
+        opened(write_pairs(tmp_path / "pairs", 1), tmp_path / "file" / "cache")
+
+
+def test_a_relative_path_means_another_folder_elsewhere(tmp_path, monkeypatch):
+    found = []
+    (tmp_path / "cache").mkdir()
+    for number, place in enumerate(("here", "there")):
+        folder = write_pairs(tmp_path / place / "pairs", 1)
+        for side, picture in zip(("input1", "input2"), two_views(number), strict=True):
+            write_picture(folder / side / "0.jpg", picture)
+        monkeypatch.chdir(tmp_path / place)
+        pairs = PhotographedPairs(Path("pairs"), SIZE, True, Path("../cache"))
+        found.append(pairs(pairs.split()[0][0]).reference)
+    assert not np.array_equal(*found)
+
+
+def test_a_picture_that_takes_the_place_of_another_is_seen_by_the_next_run(tmp_path):
+    folder = write_pairs(tmp_path / "pairs", 1)
+    pairs = opened(folder, tmp_path / "cache")
+    index = pairs.split()[0][0]
+    before = pairs(index)
+    write_picture(folder / "input1" / "0.png", two_views(7)[0])  # lossless, so it is taken
+    after = opened(folder, tmp_path / "cache")(index)
+    assert not np.array_equal(before.reference, after.reference)
 
 
 def test_a_damaged_example_is_named_with_what_to_do(tmp_path):
