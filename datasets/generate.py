@@ -21,6 +21,7 @@ from datasets.storage.paths import MAX_COUNT, folder_path, shard_path
 from datasets.storage.samples import EncodedSample, encode_sample
 from datasets.storage.shards import SHARD_SIZE, ShardWriter
 from datasets.storage.writing import Writer
+from datasets.textures.photographs import warn_of
 from stitching.errors import InputError, JobError, require
 from stitching.io.file_conflicts import check_apart
 from stitching.io.files import check_folder
@@ -38,6 +39,10 @@ class Renderer(Protocol):
     @property
     def checksum(self) -> str:
         """Of what it read: textures, mesh."""
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """What could not be read and is left out, a line each."""
 
     @property
     def seconds(self) -> Mapping[str, float]:
@@ -145,6 +150,7 @@ def _write_samples(
     with closing(_results(task, job, todo, missing)) as results:
         for result in results:
             if not written:
+                warn_of(result.left_out)
                 description = replace(description, checksum=result.checksum)
                 check_agreement(job.output, description)
                 write_description(job.output, description)
@@ -181,6 +187,7 @@ def _results(
 class _TaskResult:
     sample: EncodedSample
     checksum: str  # of the renderer
+    left_out: Sequence[str]  # of the renderer
     seconds: dict[str, float]  # by stage
 
 
@@ -206,7 +213,7 @@ class _SampleTask:
         stages = {stage: seconds - before.get(stage, 0.0) for stage, seconds in renderer.seconds.items()}
         stages = {"open": opened - start} | stages | {"encode": time.perf_counter() - rendered}
         each = {stage: seconds / len(indices) for stage, seconds in stages.items()}
-        return [_TaskResult(sample, renderer.checksum, each) for sample in encoded]
+        return [_TaskResult(sample, renderer.checksum, renderer.left_out, each) for sample in encoded]
 
 
 @lru_cache(maxsize=1)  # a process makes many samples

@@ -23,6 +23,7 @@ from datasets.scene_sampler import SampledScene, SceneSampler
 from datasets.scenes.mesh_file import load_mesh_scenes
 from datasets.scenes.scene import Scene
 from datasets.textures.bank import TextureBank, checksum, load_bank, make_bank
+from datasets.textures.photographs import warn_of
 from datasets.viewpoints.search import MAX_MISFIT, choose_viewpoints
 from stitching.network.devices import require_device
 
@@ -34,6 +35,7 @@ class SampleRenderer:
 
     Attributes:
         checksum: of the textures and the mesh.
+        left_out: photographs that cannot be used, a line each.
         seconds: stage -> seconds spent in it so far.
         sample_scene: gives the scene of a sample by its index; can be sent to other processes.
         textures: on the device.
@@ -51,6 +53,7 @@ class SampleRenderer:
         """`meshes`: scenes to choose from instead of the recipes; `bank` holds their textures."""
         self.options, self.seed, self.device = options, seed, device
         self.checksum = checksum(bank, *(mesh.corners for mesh in meshes[:1]))
+        self.left_out = bank.left_out
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.sample_scene = SceneSampler(options, seed, bank, meshes, pairs_per_scene)
         self.textures = Textures.load(bank, device)
@@ -108,7 +111,7 @@ class SampleRenderer:
 
 
 def open_renderer(options: SampleOptions, seed: int, device: str = "cpu", pairs_per_scene: int = 1) -> SampleRenderer:
-    """A renderer with its textures loaded, and its mesh if options.scene names one.
+    """A renderer with its textures loaded, and its mesh if options.scene names one; warns of photographs left out.
 
     Raises:
         InputError: the folder of textures or the mesh cannot be used, or the device is not there.
@@ -117,6 +120,7 @@ def open_renderer(options: SampleOptions, seed: int, device: str = "cpu", pairs_
     scenes: Sequence[Scene] = ()
     if options.scene is None:
         bank = load_bank(options.textures)
+        warn_of(bank.left_out)
     else:
         scenes, textures = load_mesh_scenes(options.scene)
         bank = make_bank(textures, ("mesh",) * len(textures))

@@ -22,6 +22,7 @@ class FakeRenderer:
     def __init__(self, options: SampleOptions, seed: int) -> None:
         self.options, self.seed = options, seed
         self.checksum = "0123abcd"
+        self.left_out: tuple[str, ...] = ()
         self.seconds = {"scene": 0.0, "render": 0.0}
 
     def samples(self, indices: Sequence[int]) -> list[Sample]:

@@ -16,6 +16,7 @@ from datasets.examples.windows import (
     truth_on_window,
 )
 from datasets.sample import Sample
+from datasets.storage.records import Record
 from datasets.storage.samples import StoredSample
 from stitching.geometry.pixel_maps import Size
 from stitching.warping.estimators.classical import classical
@@ -71,9 +72,10 @@ def example_of(sample: Sample | StoredSample, size: Size) -> Example:
 
 
 def truth_of(sample: Sample | StoredSample) -> PairTruth:
-    """The ground truth of a generated sample."""
+    """The ground truth of a generated sample. Raises InputError where a stored one has no fundamental matrix."""
     views, record = (sample.arrays, sample.record) if isinstance(sample, StoredSample) else (sample, sample)
+    known = record.fundamental if isinstance(record, Record) else np.asarray(record.facts["fundamental"], np.float64)
     return PairTruth(
         views.target.warp, views.target.mask, views.stitched, views.stitched_mask, record.origin,
-        np.asarray(record.facts["fundamental"], np.float64), record.segments,
+        known, record.segments,
     )  # fmt: skip

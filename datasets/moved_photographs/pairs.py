@@ -33,7 +33,7 @@ class MovedPhotographs:
     def load(folder: Path | None, size: Size, seed: int, device: str | torch.device = "cpu") -> "MovedPhotographs":
         """With the photographs of a folder and its subfolders, else scikit-image's.
 
-        Raises InputError where the folder is missing or holds no picture, or a picture in it cannot be read.
+        Warns of photographs that cannot be used. Raises InputError where the folder holds none that can.
         """
         return MovedPhotographs(Photographs.load(folder, torch.device(device)), draw_outlines().to(device), size, seed)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
 from datasets.arrays import Doubles, Pixels
-from datasets.textures.photographs import map_photographs
+from datasets.textures.photographs import map_photographs, warn_of
 from stitching.geometry.pixel_maps import Size
 
 _MAX_SIDE = 1024  # px; larger photographs are shrunk when they are loaded
@@ -41,11 +41,13 @@ class Photographs:
 
     @staticmethod
     def load(folder: Path | None, device: torch.device) -> "Photographs":
-        """Photographs of a folder and its subfolders, else scikit-image's.
+        """Photographs of a folder and its subfolders, else scikit-image's; warns of those that cannot be used.
 
         Raises InputError as `datasets.textures.photographs.map_photographs` does.
         """
-        return Photographs.of(map_photographs(_bounded, folder, _MAX_SIDE), device)
+        pictures, left_out = map_photographs(_bounded, folder, _MAX_SIDE)
+        warn_of(left_out)
+        return Photographs.of(pictures, device)
 
     @staticmethod
     def of(arrays: Sequence[Pixels], device: torch.device) -> "Photographs":

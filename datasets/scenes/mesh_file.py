@@ -1,5 +1,6 @@
 """Scenes from a user's mesh file: glTF, GLB, OBJ or PLY, with its textures or colours."""
 
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from datasets.scenes.shapes.mesh_builder import SMALLEST_AREA
 from datasets.scenes.shapes.vectors import areas, unit
 from datasets.scenes.standpoints import find_standpoints
 from stitching.errors import InputError, one_line
+from stitching.io.files import check_readable
 
 if TYPE_CHECKING:
     import trimesh
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
 FORMATS = (".glb", ".gltf", ".obj", ".ply")
 LARGEST_TEXTURE = 2048  # px a side
+MOST_TRIANGLES = 20_000_000
+_MOST_PIXELS = 100_000_000  # of a texture, as it is stored
+_MOST_BYTES = 1 << 30  # of a file that a mesh names
+_FARTHEST = 1e6  # m from the origin, and repeats of a texture
 _SHARP = np.deg2rad(30)  # an edge between faces that turn by more is drawn as a line
 
 
@@ -49,10 +55,21 @@ def load_mesh_scenes(path: Path) -> tuple[list[Scene], list[Pixels]]:
 
     Textures are (side, side, 3) BGR, their sides powers of two up to LARGEST_TEXTURE. One unit of the file is a
     metre; its y axis points up. Standpoints are found by casting rays: in the free space of a room, around an object.
-    Raises InputError where the file is missing, cannot be read, holds no surface, only degenerate triangles,
-    neither textures nor colours, or nothing that a camera could look at.
+    Files that it names are read where they lie in its folder. Raises InputError where the file is missing, cannot be
+    read, names a file elsewhere, holds no surface, only degenerate triangles, neither textures nor colours, numbers
+    that are not finite, or nothing that a camera could look at.
     """
-    parts = [_part(mesh, path) for mesh in _meshes(path)]
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"{path}: cannot be read as a mesh; expected a file that ends in {' '.join(FORMATS)}")
+    check_readable(path, f"a mesh ({' '.join(FORMATS)})")
+    try:
+        with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
+            parts = [_part(mesh, path) for mesh in _meshes(path)]
+    except InputError:
+        raise
+    except Exception as error:  # readers raise all kinds of errors on broken files
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise InputError(f"{path}: cannot be read as a mesh ({reason}); export it again") from error
     corners = np.concatenate([part.corners for part in parts])
     kept = areas(corners) > SMALLEST_AREA
     if not kept.any():
@@ -96,23 +113,46 @@ def _even_light() -> Light:
 
 def _meshes(path: Path) -> "list[trimesh.Trimesh]":
     """All meshes of a file, in the world frame of the file."""
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(f"{path}: cannot be read as a mesh; expected a file that ends in {' '.join(FORMATS)}")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; name a mesh ({' '.join(FORMATS)})")
     import trimesh
 
-    try:
-        loaded = trimesh.load_scene(path)
-        meshes = [mesh for mesh in loaded.dump() if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces)]
-    except Exception as error:  # readers raise all kinds of errors on broken files
-        reason = f"{type(error).__name__}: {one_line(error)}"
-        raise InputError(f"{path}: cannot be read as a mesh ({reason}); export it again") from error
+    files = _Beside(path)
+    loaded = trimesh.load_scene(path, resolver=files)
+    if files.refused:
+        raise InputError(f"{path}: names {files.refused[0]!r}, which is no file of its folder; put it there")
+    geometries = [loaded.geometry[loaded.graph[node][1]] for node in loaded.graph.nodes_geometry]
+    shown = sum(len(geometry.faces) for geometry in geometries if isinstance(geometry, trimesh.Trimesh))
+    if shown > MOST_TRIANGLES:
+        raise InputError(f"{path}: {shown} triangles; at most {MOST_TRIANGLES} can be rendered, simplify the mesh")
+    meshes = [mesh for mesh in loaded.dump() if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces)]
     if not meshes:
         raise InputError(f"{path}: holds no triangles; expected a mesh with surfaces, not points or lines")
-    if not all(np.isfinite(mesh.vertices).all() for mesh in meshes):
-        raise InputError(f"{path}: has vertices that are not finite; repair the mesh")
     return meshes
+
+
+class _Beside:
+    """Reads the files that a mesh names, from its folder and those below it; the interface is trimesh's.
+
+    Attributes:
+        refused: names of files that lie elsewhere or are none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.file_name, self.refused = path.name, list[str]()
+        self._folder = path.absolute().parent.resolve()
+
+    def get(self, name: str) -> bytes:
+        """The contents of a file; of one with another path, that of the same name in the folder of the mesh."""
+        for candidate in (name.strip(), name.strip().replace("\\", "/").rpartition("/")[2]):
+            path = (self._folder / candidate).resolve()
+            if path.is_relative_to(self._folder) and path.is_file() and path.stat().st_size <= _MOST_BYTES:
+                return path.read_bytes()
+        path = (self._folder / name.strip()).resolve()
+        if not path.is_relative_to(self._folder) or path.exists():
+            self.refused.append(name[:80])
+        raise FileNotFoundError(name)
+
+    def __getitem__(self, name: str) -> bytes:
+        return self.get(name)
 
 
 def _part(mesh: "trimesh.Trimesh", path: Path) -> _Part:
@@ -120,6 +160,8 @@ def _part(mesh: "trimesh.Trimesh", path: Path) -> _Part:
     turn = np.array([1.0, -1.0, -1.0])
     vertices, faces = np.asarray(mesh.vertices, np.float64) * turn, np.asarray(mesh.faces)
     normals = unit(np.asarray(mesh.vertex_normals, np.float64) * turn)
+    _check_finite(path, "vertices", vertices)
+    _check_finite(path, "normals", normals)
     sharp = np.asarray(mesh.face_adjacency_edges)[np.asarray(mesh.face_adjacency_angles) > _SHARP]
     return _Part(
         corners=vertices[faces].astype(np.float32),
@@ -127,6 +169,11 @@ def _part(mesh: "trimesh.Trimesh", path: Path) -> _Part:
         cover=_cover(mesh, path),
         edges=vertices[sharp].reshape(-1, 2, 3).astype(np.float32),
     )
+
+
+def _check_finite(path: Path, name: str, values: Doubles) -> None:
+    if not (np.abs(values) <= _FARTHEST).all():  # true for NaN too
+        raise InputError(f"{path}: has {name} that are not finite, or beyond {_FARTHEST:g}; repair the mesh")
 
 
 def _cover(mesh: "trimesh.Trimesh", path: Path) -> _Cover:
@@ -138,7 +185,10 @@ def _cover(mesh: "trimesh.Trimesh", path: Path) -> _Cover:
     if picture is not None and uv is None:
         raise InputError(f"{path}: has a texture but no UV coordinates; export it with UVs or vertex colours")
     if picture is not None:
+        if picture.width * picture.height > _MOST_PIXELS:
+            raise InputError(f"{path}: a texture of {picture.width} x {picture.height} px; make it smaller")
         coordinates = np.asarray(uv, np.float64)[np.asarray(mesh.faces)] * [1, -1] + [0, 1]  # v of a mesh points up
+        _check_finite(path, "UV coordinates", coordinates)
         factor = _bgr(_attribute(material, "baseColorFactor"))  # linear, as Scene.tint
         return _Cover(coordinates, np.tile(factor, (n, 1)), _square(np.asarray(picture.convert("RGB"))[..., ::-1]))
     white = np.full((8, 8, 3), 255, np.uint8)
@@ -164,7 +214,7 @@ def _bgr(colour: Any) -> NDArray[np.float64]:
     if colour is None:
         return np.ones(3)
     values = np.asarray(colour)
-    return values[2::-1].astype(np.float64) / (255 if values.dtype.kind in "iu" else 1)
+    return np.clip(np.nan_to_num(values[2::-1].astype(np.float64)) / (255 if values.dtype.kind in "iu" else 1), 0, 1)
 
 
 def _square(picture: Pixels) -> Pixels:

@@ -1,7 +1,7 @@
 """The texture bank: photographs and patterns with their mip-maps, in one flat array."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -30,20 +30,20 @@ class TextureBank:
     starts: NDArray[np.int64]  # (n, levels)
     sides: NDArray[np.int32]  # (n,)
     kinds: tuple[str, ...]  # of each texture: "photo", or the pattern's name ("brick", "wood", ...)
+    left_out: tuple[str, ...] = ()  # photographs that cannot be used, a line each
 
 
 def load_bank(folder: Path | None, side: int = 512) -> TextureBank:
     """Photographs from a folder and its subfolders, else scikit-image's; then patterns, the same in every bank.
 
     side: of all textures, px; a power of two.
-    Raises InputError where the folder is missing or holds no picture, a picture in it cannot be read, or
-    no folder is given and scikit-image is not installed.
+    Raises InputError as `datasets.textures.photographs.map_photographs` does.
     """
-    parts = map_photographs(lambda picture: _squares(picture, side), folder, round(side * (1 + _BAND)))
+    parts, left_out = map_photographs(lambda picture: _squares(picture, side), folder, round(side * (1 + _BAND)))
     photographs = [square for part in parts for square in part]
     patterns, kinds = load_patterns(side)
     muted = [_muted(texture) for texture in photographs + patterns]
-    return make_bank(muted, ("photo",) * len(photographs) + kinds)
+    return replace(make_bank(muted, ("photo",) * len(photographs) + kinds), left_out=left_out)
 
 
 def checksum(bank: TextureBank, *others: NDArray[np.float32]) -> str:

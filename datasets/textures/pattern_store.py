@@ -12,7 +12,7 @@ import numpy as np
 from datasets.arrays import Pixels
 from datasets.textures.patterns import PATTERNS
 from stitching.errors import JobError
-from stitching.io.files import atomic_write
+from stitching.io.files import atomic_write, check_readable
 
 _SOURCES = ("house_fronts", "patterns", "pattern_store", "periodic", "signs")  # what the drawings depend on
 _VARIANTS = {"facade": 8, "sign": 24}  # textures of one pattern; of the others:
@@ -29,6 +29,7 @@ def load_patterns(side: int) -> tuple[list[Pixels], tuple[str, ...]]:
     kinds = tuple(name for name, _ in variants)
     path = _cache_folder() / f"patterns-{side}-{_version()}.npy"
     with suppress(OSError, ValueError, EOFError):
+        check_readable(path, "drawn patterns")
         kept = np.load(path, mmap_mode="r")
         if kept.shape == (len(variants), side, side, 3) and kept.dtype == np.uint8:
             return list(kept), kinds

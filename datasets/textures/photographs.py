@@ -1,7 +1,9 @@
 """Photographs of a folder, and those that come with scikit-image, as arrays."""
 
+import logging
+import multiprocessing
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -10,27 +12,64 @@ import cv2
 import numpy as np
 
 from datasets.arrays import Pixels
-from stitching.errors import InputError
+from stitching.errors import InputError, require
+from stitching.io.files import check_readable
 from stitching.io.metadata.formats import parse_picture
+from stitching.io.picture import MIN_SIDE
 
 _EXTENSIONS = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 _LARGE_FILE = 1 << 20  # bytes; larger files are decoded at reduced size where that suffices
+_MOST_PIXELS = 100_000_000  # of a photograph; decoded in every thread at once
+_LONGEST = 32  # times the shorter side
+_SHOWN = 10  # files that are named where many are left out
 _BUNDLED = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "rocket")  # in scikit-image's wheel
 
 Result = TypeVar("Result")
 
 
-def map_photographs(change: Callable[[Pixels], Result], folder: Path | None, shortest: int) -> list[Result]:
+def map_photographs(
+    change: Callable[[Pixels], Result], folder: Path | None, shortest: int
+) -> tuple[list[Result], tuple[str, ...]]:
     """What `change` makes of every photograph (h, w, 3) BGR of a folder and its subfolders, else of scikit-image's.
 
-    shortest: large files are decoded at reduced size if the shorter side still has that many px.
-    Raises InputError where the folder is missing or holds no picture, a picture in it cannot be read, or
-    no folder is given and scikit-image is not installed.
+    Args:
+        change: called in several threads.
+        folder: of JPEG, PNG, TIFF or WebP files, by their extension; None: the photographs of scikit-image.
+        shortest: large files are decoded at reduced size if the shorter side still has that many px.
+
+    Returns:
+        The results in the order of the paths, and what `warn_of` tells of the files that cannot be used: those are
+        left out.
+
+    Raises:
+        InputError: the folder is missing or holds no picture, or none that can be used; or no folder is given and
+            scikit-image is not installed.
     """
     if folder is None:
-        return [change(picture) for picture in _bundled()]
+        return [change(picture) for picture in _bundled()], ()
+
+    def attempt(path: Path) -> Result | InputError:
+        try:
+            return change(_read(path, shortest))
+        except InputError as error:
+            return error
+
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return list(threads.map(lambda path: change(_read(path, shortest)), _pictures_in(folder)))
+        found = list(threads.map(attempt, _pictures_in(folder)))
+    errors = [error for error in found if isinstance(error, InputError)]
+    if len(errors) == len(found):
+        raise InputError(f"textures: none of the {len(found)} pictures in {folder} can be used; first: {errors[0]}")
+    left_out = [f"textures: {error}; left out" for error in errors]
+    if len(left_out) > _SHOWN:
+        left_out[_SHOWN:] = [f"textures: {len(left_out) - _SHOWN} more pictures in {folder} are left out"]
+    return [result for result in found if not isinstance(result, InputError)], tuple(left_out)
+
+
+def warn_of(left_out: Sequence[str]) -> None:
+    """Log warnings, in Python's way on standard error; in the main process only, as workers read the same folder."""
+    if multiprocessing.parent_process() is None:
+        for line in left_out:
+            logging.getLogger("parastitch").warning(line)
 
 
 def _pictures_in(folder: Path) -> list[Path]:
@@ -40,7 +79,7 @@ def _pictures_in(folder: Path) -> list[Path]:
     found = [
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in _EXTENSIONS and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in _EXTENSIONS and not path.name.startswith(".") and not path.is_dir()
     ]
     if not found:
         expected = " ".join(sorted(_EXTENSIONS))
@@ -49,20 +88,32 @@ def _pictures_in(folder: Path) -> list[Path]:
 
 
 def _read(path: Path, shortest: int) -> Pixels:
-    """The upright photograph (h, w, 3) BGR, decoded at reduced size if its shorter side still has `shortest` px."""
+    """The upright photograph (h, w, 3) BGR, decoded at reduced size if its shorter side still has `shortest` px.
+
+    Raises InputError where it cannot be used: damaged, too small, or larger than any photograph.
+    """
+    check_readable(path, "a photograph")
     try:
+        require(path.stat().st_size <= 3 * _MOST_PIXELS, str(path), f"a file of at most {3 * _MOST_PIXELS // 10**6} MB")
         encoded = path.read_bytes()
     except OSError as error:
-        raise InputError(f"textures: cannot read {path}: {error.strerror}") from error
-    if not encoded:
-        raise InputError(f"textures: {path} is empty; copy it again or take it out of the folder")
-    parse_picture(encoded, f"textures: {path}")  # says what is wrong with it, where the decoder only logs
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    contents = parse_picture(encoded, str(path))  # says what is wrong with it, where the decoder only logs
+    _check_size(path, contents.header.size)
     flag = cv2.IMREAD_COLOR
     if len(encoded) > _LARGE_FILE:
-        shorter = 8 * min(_decode(encoded, path, cv2.IMREAD_REDUCED_COLOR_8).shape[:2])
+        shorter = 8 * -(-min(contents.header.size) // 8)  # as large as the decoder's eighth seems
         reduced = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
         flag = next((flag for factor, flag in reduced.items() if shorter >= factor * shortest), flag)
     return _decode(encoded, path, flag)
+
+
+def _check_size(path: Path, size: tuple[int, int]) -> None:
+    shorter, longer = sorted(size)
+    shown = f"{path}: {size[0]} x {size[1]} px"
+    require(shorter >= MIN_SIDE, shown, f"at least {MIN_SIDE} px a side")
+    require(shorter * longer <= _MOST_PIXELS, shown, f"at most {_MOST_PIXELS // 10**6} Mpx")
+    require(longer <= _LONGEST * shorter, shown, f"at most {_LONGEST} times as long as wide")
 
 
 def _decode(encoded: bytes, path: Path, flag: int) -> Pixels:
@@ -71,7 +122,7 @@ def _decode(encoded: bytes, path: Path, flag: int) -> Pixels:
     except cv2.error:
         decoded = None
     if decoded is None:
-        raise InputError(f"textures: {path} cannot be decoded; copy it again or take it out of the folder")
+        raise InputError(f"{path} cannot be decoded; copy it again or take it out of the folder")
     return np.asarray(decoded, np.uint8)
 
 

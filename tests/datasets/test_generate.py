@@ -286,3 +286,14 @@ def test_ray_makes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ray.shutdown()
     generate(OPTIONS, replace(job, output=tmp_path / "whole", engine="local"), open_fake)
     assert contents(tmp_path / "ray") == contents(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("in_process")
+def test_photographs_that_are_left_out_are_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def lacking(options: SampleOptions, seed: int, device: str) -> FakeRenderer:
+        renderer = FakeRenderer(options, seed)
+        renderer.left_out = ("textures: a.jpg: empty; left out",)
+        return renderer
+
+    generate(OPTIONS, GenerateJob(tmp_path, 5), lacking)
+    assert [record.getMessage() for record in caplog.records] == ["textures: a.jpg: empty; left out"]

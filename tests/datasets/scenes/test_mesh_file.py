@@ -1,5 +1,7 @@
 """A user's mesh as a scene: frames, textures, colours, standpoints, and clear words about bad files."""
 
+import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -169,3 +171,81 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
             load_mesh_scenes(tmp_path / name)
         assert name in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "pipe", "link", "."])
+@pytest.mark.parametrize("key", ["mtllib", "map_Kd"])
+def test_files_outside_of_the_folder_are_not_read(tmp_path: Path, name: str, key: str) -> None:
+    folder = tmp_path / "meshes"
+    folder.mkdir()
+    (tmp_path / "secret").write_bytes(textured_bytes(tmp_path))
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    textured_box((1, 1, 1)).export(folder / "box.obj", mtl_name="box.mtl")
+    file = folder / ("box.obj" if key == "mtllib" else "box.mtl")
+    lines = file.read_text().splitlines()
+    assert any(line.startswith(key) for line in lines)
+    file.write_text("\n".join(f"{key} {name}" if line.startswith(key) else line for line in lines))
+    with pytest.raises(InputError, match=r"no file of its folder|neither texture nor colours") as caught:
+        load_mesh_scenes(folder / "box.obj")
+    assert "\n" not in str(caught.value)
+
+
+def textured_bytes(folder: Path) -> bytes:
+    Image.fromarray(np.full((4, 4, 3), 200, np.uint8)).save(folder / "texture.png")
+    return (folder / "texture.png").read_bytes()
+
+
+@pytest.mark.parametrize("uri", ["../secret", "/etc/passwd", "file:///etc/passwd", "https://example.org/a.bin"])
+def test_a_gltf_reads_no_buffer_elsewhere(tmp_path: Path, uri: str) -> None:
+    tree = {
+        "asset": {"version": "2.0"},
+        "buffers": [{"uri": uri, "byteLength": 4}],
+        "bufferViews": [{"buffer": 0, "byteLength": 4}],
+        "accessors": [{"bufferView": 0, "componentType": 5126, "count": 1, "type": "SCALAR"}],
+    }
+    (tmp_path / "a.gltf").write_text(json.dumps(tree))
+    with pytest.raises(InputError, match=r"cannot be read|no file of its folder"):
+        load_mesh_scenes(tmp_path / "a.gltf")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_vertices_and_uv_that_are_no_places_are_refused(tmp_path: Path, value: float) -> None:
+    colours = np.full((3, 4), 99, np.uint8)
+    vertices = [[0.0, 0, 0], [2, 0, 0], [0, value, 0.5]]
+    trimesh.Trimesh(vertices, [[0, 1, 2]], vertex_colors=colours, process=False).export(tmp_path / "a.ply")
+    with pytest.raises(InputError, match=r"not finite|no triangles"):
+        load_mesh_scenes(tmp_path / "a.ply")
+    box = textured_box((1, 1, 1))
+    box.visual.uv[0] = value
+    box.export(tmp_path / "b.glb")
+    with pytest.raises(InputError, match="UV coordinates that are not finite"):
+        load_mesh_scenes(tmp_path / "b.glb")
+
+
+@pytest.mark.parametrize("ending", ["glb", "ply", "obj"])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_mesh_that_is_cut_short_is_one_line_or_a_mesh(tmp_path: Path, ending: str, share: float) -> None:
+    box = trimesh.creation.icosphere(subdivisions=1)
+    box.visual.vertex_colors = np.full((len(box.vertices), 4), 200, np.uint8)
+    path = tmp_path / f"box.{ending}"
+    box.export(path)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    try:
+        load_mesh_scenes(path)
+    except InputError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - a text format may lack nothing that matters
+
+
+def test_a_mesh_in_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.glb")
+    with pytest.raises(InputError, match="a pipe or a device"):
+        load_mesh_scenes(tmp_path / "a.glb")
+
+
+def test_a_damaged_texture_is_refused(tmp_path: Path) -> None:
+    textured_box((1, 1, 1)).export(tmp_path / "box.obj", mtl_name="box.mtl")
+    (picture,) = tmp_path.glob("*.png")
+    picture.write_bytes(picture.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"box\.obj"):
+        load_mesh_scenes(tmp_path / "box.obj")

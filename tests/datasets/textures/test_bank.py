@@ -1,11 +1,16 @@
 """The texture bank: what is in it, its smaller copies, seams, and folders that cannot be used."""
 
+import os
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
 
 from datasets.textures.bank import checksum, load_bank
 from datasets.textures.patterns import PATTERNS
+from datasets.textures.photographs import warn_of
 from stitching.errors import InputError
 
 SIDE = 32
@@ -143,17 +148,64 @@ def test_folder_without_pictures_is_refused(tmp_path):
         load_bank(tmp_path, SIDE)
 
 
-@pytest.mark.parametrize("name", ["whole.png", "whole.jpg"])
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
-def test_a_damaged_picture_is_named(folder, name, share):
-    cv2.imwrite(str(folder / name), photograph())
-    whole = (folder / name).read_bytes()
-    (folder / name).write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(InputError, match=name):
-        load_bank(folder, SIDE)
+def cut(path, share):
+    cv2.imwrite(str(path), photograph())
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
 
 
-def test_a_text_named_as_a_picture_is_refused(folder):
-    (folder / "claims.jpg").write_text("I am a text")
-    with pytest.raises(InputError, match=r"claims\.jpg"):
-        load_bank(folder, SIDE)
+def false_header(path):
+    """A PNG of a few bytes that says it is 30000 px a side."""
+    cv2.imwrite(str(path), photograph((40, 40)))
+    data = bytearray(path.read_bytes())
+    data[16:24] = struct.pack(">II", 30_000, 30_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    path.write_bytes(data)
+
+
+USELESS = {
+    "empty.png": lambda path: path.write_bytes(b""),
+    "half.png": lambda path: cut(path, 0.5),
+    "half.jpg": lambda path: cut(path, 0.5),
+    "nearly.jpg": lambda path: cut(path, 0.95),
+    "text.jpg": lambda path: path.write_text("I am a text"),
+    "pipe.jpg": os.mkfifo,
+    "dangling.jpg": lambda path: path.symlink_to("nowhere"),
+    "dot.png": lambda path: cv2.imwrite(str(path), np.zeros((1, 1, 3), np.uint8)),
+    "line.png": lambda path: cv2.imwrite(str(path), np.zeros((32, 2000, 3), np.uint8)),
+    "huge.png": false_header,
+}
+
+
+@pytest.mark.parametrize("name", USELESS)
+def test_a_photograph_that_cannot_be_used_is_named_and_left_out(folder, name):
+    expected = load_bank(folder, SIDE)
+    USELESS[name](folder / "below" / name)
+    bank = load_bank(folder, SIDE)
+    (line,) = bank.left_out
+    assert name in line
+    assert line.endswith("; left out")
+    assert "\n" not in line
+    assert checksum(bank) == checksum(expected)
+
+
+def test_many_photographs_that_cannot_be_used_are_a_few_lines(folder):
+    for i in range(30):
+        (folder / f"{i}.jpg").write_bytes(b"")
+    left_out = load_bank(folder, SIDE).left_out
+    assert len(left_out) == 11
+    assert "20 more pictures" in left_out[-1]
+
+
+def test_a_folder_without_any_photograph_that_can_be_used_is_refused(tmp_path):
+    for name, make in USELESS.items():
+        make(tmp_path / name)
+    with pytest.raises(InputError, match=rf"none of the {len(USELESS)} pictures .* first: .*dangling"):
+        load_bank(tmp_path, SIDE)
+
+
+def test_what_is_left_out_is_said_once_and_not_by_workers(caplog, monkeypatch):
+    warn_of(("a.jpg: empty; left out",))
+    assert [record.getMessage() for record in caplog.records] == ["a.jpg: empty; left out"]
+    monkeypatch.setattr("multiprocessing.parent_process", lambda: "the generator")
+    warn_of(("a.jpg: empty; left out",))
+    assert len(caplog.records) == 1
