@@ -24,7 +24,7 @@ from datasets.rendering.shadow_maps import map_shadows
 from datasets.rendering.surface_maps import geometry_of
 from datasets.sample_renderer import SampleRenderer, open_renderer
 from stitching.errors import InputError, require
-from stitching.io.files import atomic_write
+from stitching.io.files import atomic_write, check_readable
 from stitching.io.npz_file import ArrayForm, read_arrays
 
 TASKS = ("segmentation", "depth", "normals", "edges")
@@ -135,6 +135,7 @@ class MultiTaskScenes(Dataset[Item]):
         count, (w, h) = self._count, options.size
         forms = {key: ArrayForm(kinds, (count, *axes, h, w)) for key, (kinds, axes) in _STORED.items()}
         with suppress(InputError):  # damaged or missing: render it
+            check_readable(path, "rendered items")
             return read_arrays(path, forms, count * h * w * _BYTES_PER_PIXEL)
         arrays = self._render_all()
         with atomic_write(path) as temporary:

@@ -1,5 +1,7 @@
 """Readers for the files of public data sets; they raise InputErrors that name the file."""
 
+import math
+import warnings
 import zlib
 from pathlib import Path
 from tokenize import TokenError
@@ -10,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.errors import InputError
+from stitching.io.files import check_readable
 
 Map = NDArray[Any]
+
+_MOST_PIXELS = 100_000_000
 
 
 def read_image(path: Path) -> Map:
@@ -32,8 +37,9 @@ def read_numbers(path: Path) -> Map:
 
 def read_array(path: Path) -> Map:
     """Read a .npy file. Raises InputError where it is missing, damaged or holds Python objects."""
+    check_readable(path, "a .npy file of numbers")
     try:
-        array = np.asarray(np.load(path, allow_pickle=False))
+        array = np.array(np.load(path, mmap_mode="r", allow_pickle=False))  # a map is never larger than its file
     except (OSError, ValueError, EOFError, SyntaxError, TokenError) as error:
         raise InputError(f"{path}: cannot be read ({error}); expected a .npy file of numbers") from None
     return _check_numbers(array, path)
@@ -49,16 +55,22 @@ def read_matlab(path: Path, name: str) -> Map:
 
     Raises InputError where the file is missing, damaged or of version 7.3, or has no such variable.
     """
-    from scipy.io import loadmat
+    from scipy.io import loadmat, whosmat
     from scipy.io.matlab import MatReadError
 
     damaged = OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, MatReadError, zlib.error
+    check_readable(path, "a MATLAB file")
     try:
+        for found, shape, _ in whosmat(path, appendmat=False):
+            if found == name and math.prod(shape) > _MOST_PIXELS:
+                raise InputError(f"{path}: {name} has the shape {shape}; expected at most {_MOST_PIXELS} numbers")
         variables = loadmat(path, appendmat=False, variable_names=[name])
     except NotImplementedError:  # raised by loadmat for HDF5
         raise InputError(
             f"{path}: a MATLAB file of version 7.3 (HDF5); expected version 4 to 7: save it again with MATLAB's -v7"
         ) from None
+    except InputError:
+        raise
     except damaged as error:
         raise InputError(f"{path}: cannot be read ({error}); expected a MATLAB file") from None
     if name not in variables:
@@ -71,6 +83,7 @@ def read_frame(path: Path, index: int) -> Map:
 
     Raises InputError where the file is missing, damaged or shorter.
     """
+    check_readable(path, f"a video of more than {index} frames")
     video = cv2.VideoCapture(str(path))
     try:
         # decodes all frames before it: seeking is inexact in some videos
@@ -93,6 +106,9 @@ def read_lines(path: Path) -> list[str]:
         raise InputError(f"{path}: cannot be read ({error}); expected a name on each line") from None
     if not names:
         raise InputError(f"{path}: empty; expected a name on each line")
+    outside = [name for name in names if Path(name).is_absolute() or ".." in Path(name).parts]
+    if outside:
+        raise InputError(f"{path}: {outside[0][:60]!r} leads out of the data set; expected names of items")
     return names
 
 
@@ -112,11 +128,13 @@ def find_names(folder: Path, pattern: str, suffix: str) -> list[str]:
 def _read_picture(path: Path, mode: str | None) -> Map:
     from PIL import Image  # unlike cv2, it reports damaged files and reads palettes
 
+    check_readable(path, "a picture")
+    bomb = Image.DecompressionBombWarning  # of a picture above 89 Mpx, before any of it is decoded
     try:
-        with Image.open(path) as picture:
+        with warnings.catch_warnings(action="error", category=bomb), Image.open(path) as picture:
             kind = picture.mode
             pixels = np.asarray(picture.convert(mode) if mode else picture)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, bomb, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: cannot be read ({error}); expected a picture") from None
     if mode is None and kind not in ("L", "P", "I;16"):
         raise InputError(f"{path}: a picture of type {kind}; expected one channel of 8 or 16 bits")

@@ -1,5 +1,6 @@
 """What all public data sets have in common: one form of items, and errors that name the file."""
 
+import os
 import pickle
 import shutil
 
@@ -212,4 +213,46 @@ def test_a_class_that_the_data_set_does_not_have_is_named(copied, form, file, va
     name, folder = copied(form)
     cv2.imwrite(str(folder / file), np.full((H, W), value, np.uint8))
     with pytest.raises(InputError, match=rf"{file}: a value that stands for class \d+; expected classes 0 to"):
+        read_all(name, folder)
+
+
+@pytest.mark.parametrize(("form", "file"), [FILES[0], FILES[2], FILES[5], FILES[7], FILES[-1]])
+def test_a_pipe_is_not_waited_for(copied, form, file):
+    name, folder = copied(form)
+    data = open_public(name, folder, "train", SIZE)
+    (folder / file).unlink()
+    os.mkfifo(folder / file)
+    with pytest.raises(InputError, match=file):
+        [data[i] for i in range(len(data))]
+
+
+@pytest.mark.parametrize("shape", [(1 << 40,), (100_000, 100_000), (H + 1, W)])
+def test_an_array_is_not_larger_than_its_file(copied, shape):
+    name, folder = copied("nyud")
+    with (folder / "depth/0001.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        file.write(bytes(4 * H * W))
+    with pytest.raises(InputError, match=r"depth/0001\.npy: cannot be read"):
+        read_all(name, folder)
+
+
+def test_a_matlab_array_that_is_larger_than_any_picture_is_not_read(copied, monkeypatch):
+    name, folder = copied("pascal-context")
+    monkeypatch.setattr("datasets.public.readers._MOST_PIXELS", 10)
+    with pytest.raises(InputError, match=r"LabelMap has the shape"):
+        read_all(name, folder)
+
+
+@pytest.mark.parametrize("line", ["../secret", "/etc/passwd", "a/../../b"])
+def test_items_lie_in_the_folder(copied, line):
+    name, folder = copied("nyud")
+    (folder / "gt_sets" / "train.txt").write_text(f"{line}\n")
+    with pytest.raises(InputError, match="leads out of the data set"):
+        open_public(name, folder, "train", SIZE)
+
+
+def test_a_picture_above_any_size_is_not_decoded(copied, monkeypatch):
+    name, folder = copied("nyud")
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", H * W // 2 + 1)
+    with pytest.raises(InputError, match=r"images/.*cannot be read"):
         read_all(name, folder)
