@@ -115,7 +115,7 @@ def _meshes(path: Path) -> "list[trimesh.Trimesh]":
     """All meshes of a file, in the world frame of the file."""
     import trimesh
 
-    files = _Beside(path)
+    files: Any = _Beside(path)  # has the methods of a resolver that the readers call
     loaded = trimesh.load_scene(path, resolver=files)
     if files.refused:
         raise InputError(f"{path}: names {files.refused[0]!r}, which is no file of its folder; put it there")
