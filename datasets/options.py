@@ -8,6 +8,7 @@ from stitching.errors import require
 SCENES = ("room", "street", "landscape", "clutter")
 MAX_SIDE = 4096  # px of a picture
 MAX_SEED = 2**63 - 1
+_LONGEST = 8  # times the shorter side
 _LIMITS = {"overlap": (0.05, 1.0), "parallax": (0.0, 200.0), "fov": (10.0, 120.0), "roll": (-45.0, 45.0)}
 
 
@@ -36,8 +37,9 @@ class SampleOptions:
             InputError: an option is out of its range; names it, what was given and what is possible.
         """
         width, height = self.size
-        possible = min(self.size) >= 32 and max(self.size) <= MAX_SIDE
-        require(possible, f"--size {width} {height}", f"32 to {MAX_SIDE} px a side")
+        possible = min(self.size) >= 32 and max(self.size) <= min(MAX_SIDE, _LONGEST * min(self.size))
+        limits = f"32 to {MAX_SIDE} px a side, one at most {_LONGEST} times the other"
+        require(possible, f"--size {width} {height}", limits)
         require(1 <= self.supersampling <= 4, f"--supersampling {self.supersampling}", "1 to 4")
         for name, (low, high) in _LIMITS.items():
             first, last = getattr(self, name)
