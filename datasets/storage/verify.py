@@ -30,7 +30,8 @@ def verify(folder: Path) -> Iterator[str]:
     """
     description = read_description(folder)
     found: set[int] = set()
-    yield from (_check_shards if description.layout == "shards" else _check_folder)(folder, description, found)
+    for problem in (_check_shards if description.layout == "shards" else _check_folder)(folder, description, found):
+        yield "".join(character if character.isprintable() else "?" for character in problem)  # names hold anything
     missing = [index for index in range(description.count) if index not in found]
     if missing:
         yield f"{len(missing)} of {description.count} samples are missing: {_format_ranges(missing)}; generate them"

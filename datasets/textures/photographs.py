@@ -12,13 +12,21 @@ import cv2
 import numpy as np
 
 from datasets.arrays import Pixels
-from stitching.errors import InputError, require
+from stitching.errors import InputError, one_line, require
 from stitching.io.files import check_readable
-from stitching.io.metadata.formats import parse_picture
+from stitching.io.jpeg_decoder import decode_jpeg
+from stitching.io.metadata.formats import detect_format, parse_picture
 from stitching.io.picture import MIN_SIDE
+from stitching.io.picture_reader import upright
 
 _EXTENSIONS = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 _LARGE_FILE = 1 << 20  # bytes; larger files are decoded at reduced size where that suffices
+_FLAGS = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}  # of decoding at a part of the size
 _MOST_PIXELS = 100_000_000  # of a photograph; decoded in every thread at once
 _LONGEST = 32  # times the shorter side
 _SHOWN = 10  # files that are named where many are left out
@@ -59,7 +67,7 @@ def map_photographs(
     errors = [error for error in found if isinstance(error, InputError)]
     if len(errors) == len(found):
         raise InputError(f"textures: none of the {len(found)} pictures in {folder} can be used; first: {errors[0]}")
-    left_out = [f"textures: {error}; left out" for error in errors]
+    left_out = [f"textures: {one_line(error)}; left out" for error in errors]
     if len(left_out) > _SHOWN:
         left_out[_SHOWN:] = [f"textures: {len(left_out) - _SHOWN} more pictures in {folder} are left out"]
     return [result for result in found if not isinstance(result, InputError)], tuple(left_out)
@@ -100,12 +108,17 @@ def _read(path: Path, shortest: int) -> Pixels:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     contents = parse_picture(encoded, str(path))  # says what is wrong with it, where the decoder only logs
     _check_size(path, contents.header.size)
-    flag = cv2.IMREAD_COLOR
+    factor = 1
     if len(encoded) > _LARGE_FILE:
         shorter = 8 * -(-min(contents.header.size) // 8)  # as large as the decoder's eighth seems
-        reduced = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
-        flag = next((flag for factor, flag in reduced.items() if shorter >= factor * shortest), flag)
-    return _decode(encoded, path, flag)
+        factor = next((factor for factor in (8, 4, 2) if shorter >= factor * shortest), 1)
+    if detect_format(encoded[:12], str(path)) == "JPEG":
+        width, height = (-(-side // factor) if factor > 1 else 0 for side in contents.header.size)
+        pixels = decode_jpeg(contents.encoded, str(path), (width, height))  # the only one that tells of damage
+        if pixels is not None:
+            colours = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR) if pixels.ndim == 2 else pixels
+            return np.asarray(upright(colours, contents.orientation), np.uint8)
+    return _decode(encoded, path, _FLAGS[factor])
 
 
 def _check_size(path: Path, size: tuple[int, int]) -> None:

@@ -17,8 +17,13 @@ _UNSUPPORTED = "Could not determine subsampling"
 _BEFORE_THE_END = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 
 
-def decode_jpeg(encoded: bytes, name: str) -> PixelArray | None:
+def decode_jpeg(encoded: bytes, name: str, at_least: tuple[int, int] = (0, 0)) -> PixelArray | None:
     """The pixels of a JPEG, (h, w, 3) BGR or (h, w) grey, uint8; None for rare kinds that it cannot decode.
+
+    Args:
+        encoded: the file.
+        name: of the file, for messages.
+        at_least: (width, height) px: decoded at the smallest size, in eighths, that has as many; (0, 0): at full size.
 
     Raises:
         InputError: the compressed rows are damaged. Odd fields of the header, which some cameras write, do not count.
@@ -26,14 +31,14 @@ def decode_jpeg(encoded: bytes, name: str) -> PixelArray | None:
     complaint = ""
     for header in (bytes, with_plain_header):
         try:
-            return _decoded(header(encoded), strict=True)
+            return _decoded(header(encoded), at_least, strict=True)
         except ValueError as error:
             complaint = str(error)
     if _UNSUPPORTED in complaint:
         return None
     padding = _BEFORE_THE_END.search(complaint)  # the last complaint that there can be, and the first: the only one
     if padding and int(padding[1]) <= _PADDING:
-        return _decoded(with_plain_header(encoded), strict=False)
+        return _decoded(with_plain_header(encoded), at_least, strict=False)
     said = complaint.rpartition(": ")[2]
     raise InputError(
         f"{name}: the JPEG file is damaged, its decoder found: {said}; "
@@ -41,8 +46,10 @@ def decode_jpeg(encoded: bytes, name: str) -> PixelArray | None:
     )
 
 
-def _decoded(encoded: bytes, *, strict: bool) -> PixelArray:
+def _decoded(encoded: bytes, at_least: tuple[int, int], *, strict: bool) -> PixelArray:
     """The pixels; ValueError where they cannot be decoded or, strict, where the decoder complains."""
     grey = simplejpeg.decode_jpeg_header(encoded, strict=strict)[2] == "Gray"
-    pixels = np.asarray(simplejpeg.decode_jpeg(encoded, "GRAY" if grey else "BGR", strict=strict))
+    width, height = at_least
+    colours = "GRAY" if grey else "BGR"
+    pixels = np.asarray(simplejpeg.decode_jpeg(encoded, colours, min_width=width, min_height=height, strict=strict))
     return pixels[..., 0] if grey else pixels

@@ -97,7 +97,7 @@ def _upright_pixels(contents: Contents, name: str) -> PixelArray:
     array = check_array(decode(contents.encoded, name), name)
     if contents.premultiplied and has_alpha(array):
         _divide_by_alpha(array)
-    return _upright(array, contents.orientation)
+    return upright(array, contents.orientation)
 
 
 def _read_contents(path: AnyPath, max_megapix: float) -> Contents:
@@ -121,7 +121,7 @@ def _read_contents(path: AnyPath, max_megapix: float) -> Contents:
     return parse_picture(data, name)
 
 
-def _upright(array: PixelArray, orientation: int) -> PixelArray:
+def upright(array: PixelArray, orientation: int) -> PixelArray:
     """Apply an EXIF orientation, 1..8 (CIPA DC-008, tag 274); any other number means upright."""
     turns = {3: cv2.ROTATE_180, 6: cv2.ROTATE_90_CLOCKWISE, 7: cv2.ROTATE_180, 8: cv2.ROTATE_90_COUNTERCLOCKWISE}
     if orientation in (5, 7):

@@ -235,6 +235,13 @@ def test_a_description_elsewhere_is_not_read(folder: Path, change: Callable[[Pat
     refused(folder, r"dataset\.json")
 
 
+@pytest.mark.parametrize("name", ["a\nb.jpg", "\x1b[2J.jpg", "\udcff.jpg"])
+def test_names_of_other_files_are_printed_on_one_line(folder: Path, name: str) -> None:
+    (folder / "input1" / name).write_bytes(b"")
+    (problem,) = verify(folder)
+    assert problem.isprintable()
+
+
 # --- what is in the files of a sample ---
 
 

@@ -7,10 +7,11 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from datasets.textures.bank import checksum, load_bank
 from datasets.textures.patterns import PATTERNS
-from datasets.textures.photographs import warn_of
+from datasets.textures.photographs import map_photographs, warn_of
 from stitching.errors import InputError
 
 SIDE = 32
@@ -123,6 +124,22 @@ def test_large_file_is_reduced_to_no_less_than_the_side(tmp_path):
     assert texture[:, 40:].mean() == pytest.approx(31, abs=3)
 
 
+@pytest.mark.parametrize("factor", [1, 2, 4, 8])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_photograph_has_the_pixels_that_opencv_reads(tmp_path, factor, orientation):
+    """The checksum of a data set depends on them."""
+    small = np.random.default_rng(1).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    picture = Image.fromarray(cv2.resize(small, (1203, 905), interpolation=cv2.INTER_CUBIC))
+    exif = picture.getexif()
+    exif[0x112] = orientation
+    picture.save(tmp_path / "a.jpg", quality=100, subsampling=0, exif=exif)
+    assert (tmp_path / "a.jpg").stat().st_size > 1 << 20
+    (pixels,), _ = map_photographs(lambda one: one, tmp_path, 905 // factor)
+    flags = cv2.IMREAD_COLOR, cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_8
+    expected = cv2.imread(str(tmp_path / "a.jpg"), flags[factor.bit_length() - 1])
+    assert np.array_equal(pixels, expected)
+
+
 def test_same_textures_same_checksum(folder):
     bank = load_bank(folder, SIDE)
     assert checksum(bank) == checksum(load_bank(folder, SIDE))
@@ -162,7 +179,16 @@ def false_header(path):
     path.write_bytes(data)
 
 
+def holed(path):
+    """A JPEG of which a part of the compressed rows is zero: without its decoder's complaints, a grey block."""
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 4096] = bytes(4096)
+    path.write_bytes(data)
+
+
 USELESS = {
+    "holed.jpg": holed,
     "empty.png": lambda path: path.write_bytes(b""),
     "half.png": lambda path: cut(path, 0.5),
     "half.jpg": lambda path: cut(path, 0.5),
