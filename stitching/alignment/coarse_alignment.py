@@ -35,7 +35,8 @@ MAX_RESIDUAL = 0.05  # share of the diagonal; a match with a larger residual say
 CELL_EPIPOLAR_TOLERANCE, CELL_TOLERANCE = 0.005, 0.015  # of the diagonal: the network matches cells, not points
 CELL_DISAGREEMENT = 0.03  # of the diagonal, by which a match of the network may move unlike its neighbours
 MIN_FITTING_SHARE = 0.17  # of its matches that do, and fit one epipolar geometry; of unrelated pictures 0.12 at most
-MIN_TRANSLATION_CORRELATION = 0.55  # of pictures aligned by a translation; unrelated pictures reach 0.5 at most
+MIN_TRANSLATION_CORRELATION = 0.55  # of pictures aligned by a translation; large unrelated pictures reach 0.5 at most
+MIN_SIGNIFICANCE = 8.0  # of that correlation, standard deviations: in small ones more is found by chance
 
 
 @dataclass(frozen=True)
@@ -238,16 +239,18 @@ def _align_by_translation(
     target: Grey, reference: Grey, target_mask: Grey | None, reference_mask: Grey | None, n_matches: int
 ) -> Alignment:
     """A translation of the whole picture, accepted only where the pictures look alike after it."""
-    (x, y), correlation = find_translation(target, reference, target_mask, reference_mask)
-    if correlation < MIN_TRANSLATION_CORRELATION:
+    found = find_translation(target, reference, target_mask, reference_mask)
+    if found.correlation < MIN_TRANSLATION_CORRELATION or found.significance < MIN_SIGNIFICANCE:
         raise InputError(
-            f"no overlap was found: {n_matches} features match, and no translation makes the pictures alike"
-            f" (correlation {correlation:.2f}, expected {MIN_TRANSLATION_CORRELATION}); the pictures must share at"
-            " least about a fifth of their area - try more overlap or pictures taken closer together"
+            f"no overlap was found: {n_matches} features match, and no translation makes the pictures alike beyond"
+            f" chance (correlation {found.correlation:.2f}, significance {found.significance:.1f}; expected"
+            f" {MIN_TRANSLATION_CORRELATION} and {MIN_SIGNIFICANCE:g}); the pictures must share at least about a fifth"
+            " of their area - try more overlap, larger pictures or pictures taken closer together"
         )
+    x, y = found.shift
     none = np.zeros((0, 2))
     homography = np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)
-    return Alignment(homography, Matches(none, none), "translation", 0, 0.3 * correlation)
+    return Alignment(homography, Matches(none, none), "translation", 0, 0.3 * found.correlation)
 
 
 def _diagonal(shape: tuple[int, ...]) -> float:

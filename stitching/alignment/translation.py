@@ -1,5 +1,7 @@
 """Translation between two pictures without features: masked normalised cross-correlation of their details."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,29 +16,48 @@ MIN_OVERLAP = 0.2  # of the smaller picture
 Grid = NDArray[np.float64]  # (h, w)
 
 
+@dataclass(frozen=True)
+class Translation:
+    """A translation of a whole picture, and how much speaks for it.
+
+    Attributes:
+        shift: (x, y), target px -> reference px.
+        correlation: of the overlapping details, -1..1.
+        independent_details: how many independent details would correlate by chance as these do. Neighbouring pixels
+            are alike, so there are fewer than pixels (Clifford, Richardson & Hemon 1989).
+    """
+
+    shift: tuple[float, float]
+    correlation: float
+    independent_details: float
+
+    @property
+    def significance(self) -> float:
+        """The correlation in standard deviations of that of unrelated details, by Fisher's z."""
+        return float(np.arctanh(np.clip(self.correlation, 0, 0.999)) * np.sqrt(self.independent_details))
+
+
 def find_translation(
     target: Grey, reference: Grey, target_mask: Grey | None = None, reference_mask: Grey | None = None
-) -> tuple[tuple[float, float], float]:
+) -> Translation:
     """The translation after which two pictures correlate most.
 
     Args:
         target, reference: (h, w) uint8 of the same scale; their sizes may differ.
         target_mask, reference_mask: (h, w) uint8, 255 = use; None = all of the picture.
-
-    Returns:
-        (x, y), target px -> reference px, and the correlation of the overlapping details, -1..1.
     """
     scale = min(1.0, MAX_SIDE / max(*target.shape, *reference.shape))
-    surface = _correlation(*_details(target, target_mask, scale), *_details(reference, reference_mask, scale))
+    details = _details(target, target_mask, scale), _details(reference, reference_mask, scale)
+    surface = _correlation(*details[0], *details[1])
     rows, columns = surface.shape
     row, column = divmod(int(surface.argmax()), columns)
     peak = float(surface[row, column])
-    x = column + _parabola_vertex(surface[row, column - 1], peak, surface[row, (column + 1) % columns])
-    y = row + _parabola_vertex(surface[row - 1, column], peak, surface[(row + 1) % rows, column])
+    x = _parabola_vertex(surface[row, column - 1], peak, surface[row, (column + 1) % columns])
+    y = _parabola_vertex(surface[row - 1, column], peak, surface[(row + 1) % rows, column])
     # The surface is periodic: its second half holds the negative translations.
-    height, width = (round(side * scale) for side in reference.shape)
-    translation = (x if column < width else x - columns) / scale, (y if row < height else y - rows) / scale
-    return translation, peak
+    height, width = details[1][0].shape
+    across, down = column if column < width else column - columns, row if row < height else row - rows
+    return Translation(((across + x) / scale, (down + y) / scale), peak, _independent_details(*details, across, down))
 
 
 def _details(picture: Grey, mask: Grey | None, scale: float) -> tuple[Grid, Grid]:
@@ -75,6 +96,32 @@ def _correlation(target: Grid, target_valid: Grid, reference: Grid, reference_va
     )
     covariance = product - mean_t * mean_r / count
     return np.where(overlaps, covariance / np.sqrt(np.prod(list(variances), axis=0)), -1.0)
+
+
+def _independent_details(target: tuple[Grid, Grid], reference: tuple[Grid, Grid], across: int, down: int) -> float:
+    """The effective sample size of the correlation after a translation of whole px; 0 where nothing overlaps.
+
+    Args:
+        target, reference: details (h, w) and their validity (h, w), 1 or 0.
+        across, down: target px -> reference px.
+    """
+    (h, w), (height, width) = target[0].shape, reference[0].shape
+    top, bottom, left, right = max(0, -down), min(h, height - down), max(0, -across), min(w, width - across)
+    if top >= bottom or left >= right:
+        return 0.0
+    there = slice(top, bottom), slice(left, right)
+    here = slice(top + down, bottom + down), slice(left + across, right + across)
+    valid = target[1][there] * reference[1][here]
+    alike = _autocorrelation(target[0][there], valid) * _autocorrelation(reference[0][here], valid)
+    return float(valid.sum() / max(alike.sum(), 1e-9))
+
+
+def _autocorrelation(details: Grid, valid: Grid) -> Grid:
+    """(2 h, 2 w): by the distance of two pixels, periodic; 1 at the distance 0."""
+    centred = (details - (details * valid).sum() / max(valid.sum(), 1)) * valid
+    size = 2 * details.shape[0], 2 * details.shape[1]
+    products = np.fft.irfft2(np.abs(np.fft.rfft2(centred, size)) ** 2, size)
+    return np.asarray(products / max(products[0, 0], 1e-9))
 
 
 def _parabola_vertex(before: float, at: float, after: float) -> float:

@@ -350,7 +350,7 @@ def test_a_warp_that_fits_in_part_gives_a_warning(stitched):
     half = changed.shape[0] // 2
     changed[half:] = changed[half:, ::-1]
     summary = stitch(scene.reference, changed, warp=stitched.warp).summary
-    assert 0.25 < summary.confidence < 0.7
+    assert 0.3 <= summary.confidence < 0.7
     assert "alike on only" in " ".join(summary.warnings)
 
 

@@ -193,6 +193,15 @@ def test_unrelated_photographs_are_refused_by_the_network_that_ships():
 # --- refusing ---
 
 
+@pytest.mark.parametrize("side", [32, 48, 64])
+def test_a_small_picture_of_another_scene_is_not_put_onto_a_photograph(side):
+    """Somewhere a few of its pixels always look alike."""
+    target = photograph(astronaut())
+    for x, y in ((0, 0), (60, 90), (150, 20), (200, 120)):
+        with pytest.raises(InputError, match="no overlap was found"):
+            align(target[y : y + side, x : x + side], photograph(coffee()))
+
+
 @pytest.mark.parametrize("other", [chelsea, astronaut])
 def test_unrelated_pictures_are_refused_in_one_line_that_says_what_to_try(other):
     with pytest.raises(InputError) as caught:
