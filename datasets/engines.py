@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from stitching.errors import InputError, JobError, one_line
+from stitching.errors import InputError, JobError, is_out_of_memory, one_line
 
 Index = TypeVar("Index")  # int, or another key; str() of it names it in messages
 Result = TypeVar("Result")
@@ -42,7 +42,9 @@ def usable_cores() -> int:
 
 
 def job_error(subject: str, error: Exception) -> JobError:
-    """A JobError in one line for a defect: "<subject> cannot be made", the exception, the line that raised it."""
+    """A JobError in one line: "<subject> cannot be made", and what raised which exception, or that memory ran out."""
+    if is_out_of_memory(error):
+        return JobError(f"{subject} cannot be made: not enough memory; use fewer processes (--jobs)")
     frame = traceback.extract_tb(error.__traceback__)[-1]
     line = f"{Path(frame.filename).name}, line {frame.lineno}"
     return JobError(f"{subject} cannot be made: {type(error).__name__}: {one_line(error)} ({line})")

@@ -110,7 +110,8 @@ def _read_contents(path: AnyPath, max_megapix: float) -> Contents:
             if not head:
                 raise InputError(f"{name}: the file is empty; copy or download it again")
             detect_format(head, name)  # before reading what may be a film
-            data = file.read(limit + 1)
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(min(size, limit) + 1)  # memory for all that is asked for is allocated before
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}; expected a picture file") from error
     if len(data) > limit:
