@@ -106,7 +106,9 @@ def attack(cases: Sequence[Case], stock: Stock, seed: int, jobs: int) -> Iterato
     with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=import_program) as pool:
         futures = {pool.submit(run_case, case, stock, seed): case for case in ordered}
         results = {}
-        for future in as_completed(futures):
+        for number, future in enumerate(as_completed(futures), start=1):
+            if number % 100 == 0:
+                print(f"{number} of {len(cases)}", file=sys.stderr)
             result = results[futures[future].name] = future.result()
             for wrong in result.wrong:
                 print(f"FAILED {result.name}: {wrong}\n    parastitch {result.arguments}", flush=True)

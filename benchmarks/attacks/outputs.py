@@ -158,7 +158,7 @@ FAMILY = Family("outputs", 0.09, {
     "full-mask": _full("--save-mask", "mask_out.png", size=0.001),
     "full-report": _full("--report", "out.html", size=0.001),
     "full-aligned": _full("--save-aligned", "al", size=0.001),
-    "full-later": _stitch(Command(("--report", "out.html"), refused=True, file_size=0.2)),
+    "full-later": _stitch(Command(("-o", "out.jpg", "--report", "out.html"), refused=True, file_size=0.1)),
     "full-stdout-json": _stitch(Command(("--json",), ("out.png",), refused=True, stdout="full", own_process=True)),
     "closed-stdout-json": _stitch(Command(("--json",), ("out.png",), stdout="closed", own_process=True)),
     "closed-stdout": _stitch(Command((), ("out.png",), stdout="closed", own_process=True)),

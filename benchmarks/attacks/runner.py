@@ -16,6 +16,7 @@ MAX_SECONDS = 60.0
 MAX_MIB = 2560.0
 _STOP_MIB = 1.25 * MAX_MIB  # of memory: then the process is killed
 _TICK = 0.005  # s between two looks at the process
+_LOOK = 0.05  # s between two looks at all processes that it started
 _GRACE = 3.0  # s after which all processes that a command started must be gone
 
 
@@ -55,25 +56,26 @@ def run(command: Command, folder: Path) -> Run:
     left = not hung and _remains(pid)
     _kill(pid)
     streams = [(folder / name).read_text(errors="replace") for name in ("stdout", "stderr")]
-    peak = max(peak, usage.ru_maxrss / 1024)
     cpu = usage.ru_utime + usage.ru_stime
     return Run(os.waitstatus_to_exitcode(status), seconds, cpu, peak, hung, left, *streams)
 
 
 def _watch(pid: int, command: Command, started: float) -> tuple[int, resource.struct_rusage, float, bool]:
     """Wait for the process: its status, what it used, the largest memory seen, and whether it hung."""
-    peak, hung, pending = 0.0, False, command.signal
+    peak, hung, pending, looked = 0.0, False, command.signal, started
     while True:
         done, status, usage = os.wait4(pid, os.WNOHANG)
         if done:
-            return status, usage, peak, hung
+            return status, usage, max(peak, usage.ru_maxrss / 1024), hung
         elapsed = time.perf_counter() - started
         if pending is not None and elapsed >= command.after:
             pending = None if _send(pid, pending, command.to_child) else pending
-        peak = max(peak, _resident(pid))
-        hung = hung or (elapsed > MAX_SECONDS and elapsed - _queued(pid) > MAX_SECONDS)
-        if hung or peak > _STOP_MIB:
-            _kill(pid)
+        if started + elapsed - looked > _LOOK:
+            looked, alive = started + elapsed, _processes(pid)
+            peak = max([peak, *map(_resident, alive)])
+            hung = elapsed - max(map(_queued, alive), default=0.0) > MAX_SECONDS
+            if hung or peak > _STOP_MIB:
+                _kill(pid)
         time.sleep(_TICK)
 
 
@@ -104,7 +106,7 @@ def _call_main(command: Command) -> int:
     from apps.cli import main
 
     sys.argv = ["parastitch", *command.arguments]
-    return main(list(command.arguments))
+    return main()
 
 
 def _redirect(command: Command, folder: Path) -> None:

@@ -145,16 +145,15 @@ def test_every_kind_comes_once_before_one_comes_twice():
 def run_attack(*options):
     command = [sys.executable, str(ROOT / "benchmarks" / "attack.py"), *options]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
 
 
-def test_one_case_is_made_and_judged():
-    found = run_attack("--only", "warps/missing/0", "--jobs", "1")
+@pytest.mark.slow
+def test_parastitch_withstands_a_part_of_the_attack():
+    """Some cases of every family; benchmarks/attack.py alone tries 1,000."""
+    found = run_attack("--count", "40")
     assert found.returncode == 0, found.stdout + found.stderr
-    assert found.stdout.splitlines()[-3].split("|")[1:6] == [
-        " all    ",
-        " 1     ",
-        " 1       ",
-        " 0        ",
-        " 0      ",
-    ]
+    total = next(line for line in found.stdout.splitlines() if line.startswith("| all "))
+    tried, refused, accepted, failed = (int(cell) for cell in total.split("|")[2:6])
+    assert tried == refused + accepted == 40
+    assert failed == 0
