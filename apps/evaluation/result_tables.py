@@ -96,9 +96,9 @@ def of_key(key: str) -> Callable[[Row], Value]:
 
 
 def short_name(name: Value) -> str:
-    """A method with only the last two parts of its file's path."""
-    kind, colon, path = str(name or MISSING).partition(":")
-    return kind + colon + "/".join(Path(path).parts[-2:]) if colon else kind
+    """A method with only the last two parts of its file's path; that is behind the last colon."""
+    kind, colon, path = str(name or MISSING).rpartition(":")
+    return kind + colon + "/".join(Path(path).parts[-2:]) if colon else path
 
 
 def _of_class(column: Column, key: str, low: float, high: float) -> Callable[[Row], Value]:

@@ -113,11 +113,17 @@ def check_fits(module: nn.Module, checkpoint: Checkpoint) -> None:
         ],
     }
     messages = [f"{len(names)} {kind}: {_first(names)}" for kind, names in differences.items() if names]
-    if messages:
+    if not messages:
+        return
+    if checkpoint.architecture.get("network") == type(module).__name__ and checkpoint.flow == PWM:
         raise InputError(
-            f"{checkpoint.name}: weights of {json.dumps(checkpoint.architecture)} do not fit {type(module).__name__}, "
-            f"{'; '.join(messages)}; choose the weights or the configuration that belong together"
+            f"{checkpoint.name}: weights of another version of Parastitch, an earlier one mostly, whose network was "
+            f"built otherwise ({messages[0]}); train them anew, or use the version that wrote them"
         )
+    raise InputError(
+        f"{checkpoint.name}: weights of {json.dumps(checkpoint.architecture)} do not fit {type(module).__name__}, "
+        f"{'; '.join(messages)}; choose the weights or the configuration that belong together"
+    )
 
 
 def load_into(module: nn.Module, checkpoint: Checkpoint) -> None:

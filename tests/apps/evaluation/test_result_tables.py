@@ -45,6 +45,8 @@ def test_classes_have_their_limits_and_their_number_of_pairs() -> None:
 
 def test_names_of_weights_are_cut_to_two_parts_of_their_path() -> None:
     assert short_name("pwm:/home/me/runs/flow/best.safetensors") == "pwm:flow/best.safetensors"
+    assert short_name("ptlflow:raft:/home/me/runs/flow/best.safetensors") == "ptlflow:raft:flow/best.safetensors"
+    assert short_name("ptlflow:raft+dis") == "ptlflow:raft+dis"
     assert [short_name("classical"), short_name(None)] == ["classical", "-"]
 
 

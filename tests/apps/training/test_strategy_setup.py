@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 from training_runs import MODULES, assert_same_weights, curves, fail_at, modules_with_gradient, quiet
 
+from apps.training.options import TASKS
+from apps.training.strategy_setup import choose_strategy
 from apps.training.trainer import train
+from stitching.network.stitching_network import StitchingNetwork
 
 
 @pytest.mark.parametrize(
@@ -36,3 +39,16 @@ def test_every_task_is_trained_and_a_killed_run_ends_with_the_same_weights(optio
             train("joint", tmp_path / "killed", some, quiet)
     train("joint", tmp_path / "killed", some, quiet)
     assert_same_weights(tmp_path / "killed", tmp_path / "uninterrupted")
+
+
+_LEARNING = ["dynamic", "task-priority", "task-groups", "instances", "uncertainty+equal", "gradient-norms"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "stored"), [*((spec, True) for spec in _LEARNING), ("dynamic", False), ("task-priority", False)]
+)
+def test_what_a_strategy_has_learned_does_not_depend_on_the_number_of_devices(options, spec, stored):
+    network, some = StitchingNetwork(), replace(options, strategy=spec, data=options.data if stored else None)
+    one, several = (choose_strategy(TASKS["joint"], replace(some, devices=n, nodes=n), network) for n in (1, 3))
+    several.load_state_dict(one.state_dict())
+    one.load_state_dict(several.state_dict())

@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from stitching.errors import InputError
+from stitching.network.stitching_network import StitchingNetwork
 from stitching.network.weights import check_fits, load_into, load_weights, save_weights
 
 FACTS = {"network": {"name": "small", "channels": [3, 4]}, "trained": ["warp"], "step": 7}
@@ -79,6 +80,15 @@ def test_another_architecture_is_named_with_what_differs_and_changes_nothing(tmp
     assert torch.equal(wider[0].weight, before)
     with pytest.raises(InputError, match=r"2 missing: weight, bias; 7 unknown: 0\.bias, 0\.weight, .*\.\.\.;"):
         check_fits(nn.Linear(1, 1), found)
+
+
+def test_weights_of_an_earlier_version_are_said_to_be_that(tmp_path):
+    network = StitchingNetwork()
+    weights = {name: value for name, value in network.state_dict().items() if "encoder" not in name}
+    save_weights(tmp_path / "old.safetensors", weights, {"network": "StitchingNetwork", "flow": "pwm"})
+    with pytest.raises(InputError, match=r"old\.safetensors: weights of another version of Parastitch") as caught:
+        check_fits(network, load_weights(tmp_path / "old.safetensors"))
+    assert "\n" not in str(caught.value)
 
 
 def damaged_files(folder):
