@@ -15,7 +15,9 @@ Facts = dict[str, str]  # what decides a result, by name -> its hash
 _ROOT = Path(__file__).parents[2]  # of the installed packages
 _HERE, _STITCHING = _ROOT / "apps" / "evaluation", _ROOT / "stitching"
 PROGRAMS = _HERE / "programs"
-STITCHER = (*sorted(_ROOT.glob("apps/*.py")), PROGRAMS, _HERE / "warp_methods.py", _STITCHING)  # code of a stitch
+STITCHER = (  # code of a stitch
+    *sorted(_ROOT.glob("apps/*.py")), _ROOT / "apps" / "command", PROGRAMS, _HERE / "warp_methods.py", _STITCHING,
+)  # fmt: skip
 MEASURING = (
     _HERE / "measures", _HERE / "scoring.py", _HERE / "true_places.py", _STITCHING / "geometry", _STITCHING / "io",
 )  # fmt: skip

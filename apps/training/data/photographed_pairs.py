@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from apps.evaluation.digests import STITCHER, code_digest, digest, library_digest, weights_digest
+from apps.evaluation.digests import code_digest, digest, library_digest, weights_digest
 from apps.pair_folders import PairFiles, find_pairs
 from datasets.arrays import Pixels
 from datasets.engines import job_error
@@ -23,7 +23,8 @@ from stitching.io.picture_reader import read_picture
 
 MAX_VALIDATION_PAIRS = 32  # photographed pairs that are not trained on
 
-_CODE = (*STITCHER, Path(__file__).parents[3] / "datasets" / "examples", Path(__file__))  # that makes an example
+_ROOT = Path(__file__).parents[3]  # of the installed packages
+_CODE = (_ROOT / "stitching", _ROOT / "datasets" / "examples", Path(__file__))  # that makes an example
 
 
 @dataclass(frozen=True)
