@@ -10,6 +10,8 @@ from stitching.errors import InputError, JobError
 from stitching.io.jpeg_decoder import decode_jpeg
 from stitching.io.metadata.formats import Format
 from stitching.io.picture import PixelArray
+from stitching.io.quiet import silent_stderr
+from stitching.io.tiff_check import check_tiff
 
 # Full colour resolution in JPEG; PNG as small on photographs as zlib level 1 with all filters, in 2/3 of the time.
 _EXTENSIONS_AND_SETTINGS: dict[Format, tuple[str, list[int]]] = {
@@ -28,8 +30,10 @@ def decode(encoded: bytes, name: str) -> PixelArray:
     """The pixels of a file as stored, with all their channels and bits; InputError where that fails."""
     if encoded.startswith(b"\xff\xd8") and (pixels := decode_jpeg(encoded, name)) is not None:
         return pixels
+    if encoded.startswith((b"II", b"MM")):
+        check_tiff(encoded, name)
     try:
-        with _silent_opencv():
+        with silent_stderr(), _silent_opencv():
             decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise InputError(f"{name}: cannot be decoded; save it as a plain JPEG or PNG") from error

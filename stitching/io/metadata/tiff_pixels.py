@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from stitching.io.metadata.contents import Header, damaged
 from stitching.io.metadata.tiff_tags import Directory, number_of, numbers_of
 
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR = 256, 257, 258, 259, 262, 277, 284
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
+_SAMPLES, _PLANAR = 277, 284
 _STRIP_OFFSETS, _ROWS_PER_STRIP, _STRIP_BYTES = 273, 278, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
-_PALETTE, _YCBCR = 3, 6  # values of _PHOTOMETRIC
-_LZW, _JPEG, _DEFLATE, _PACK_BITS, _OLD_DEFLATE = 5, 7, 8, 32773, 32946  # values of _COMPRESSION
+_PALETTE, YCBCR = 3, 6  # values of _PHOTOMETRIC
+UNCOMPRESSED, _LZW, JPEG, DEFLATE, PACK_BITS, OLD_DEFLATE = 1, 5, 7, 8, 32773, 32946  # values of _COMPRESSION
 # The most that a byte unpacks to. LZW: 12 bits for the longest string of a full table. JPEG: a bit for 8 x 8 px.
-_MAX_RATIO = {1: 1, _LZW: 2560, _JPEG: 1536, _DEFLATE: 1032, _OLD_DEFLATE: 1032, _PACK_BITS: 64}
+_MAX_RATIO = {UNCOMPRESSED: 1, _LZW: 2560, JPEG: 1536, DEFLATE: 1032, OLD_DEFLATE: 1032, PACK_BITS: 64}
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,8 @@ class TiffPixels:
         bits, samples: bits of a sample, samples of a pixel.
         compression, photometric: values of these tags.
         planar: whether every sample has strips of its own.
+        reversed_bits: whether the first bit of a byte is its lowest.
+        tiled: whether it is stored in tiles, not in strips.
         block: (w, h) px of a strip or tile.
         offsets, counts: (blocks,) position in the file and bytes of each strip or tile.
     """
@@ -36,6 +39,8 @@ class TiffPixels:
     compression: int
     photometric: int
     planar: bool
+    reversed_bits: bool
+    tiled: bool
     block: tuple[int, int]
     offsets: NDArray[np.int64]
     counts: NDArray[np.int64]
@@ -73,12 +78,13 @@ def pixels_of(tags: Directory, file_bytes: int, name: str) -> TiffPixels:
         raise damaged(name, "TIFF")
     found = TiffPixels(
         size, number_of(tags, _BITS, 1), number_of(tags, _SAMPLES, 1), number_of(tags, _COMPRESSION, 1),
-        number_of(tags, _PHOTOMETRIC, 1), number_of(tags, _PLANAR, 1) == 2, block, offsets, counts,
+        number_of(tags, _PHOTOMETRIC, 1), number_of(tags, _PLANAR, 1) == 2,
+        number_of(tags, _FILL_ORDER, 1) == 2, tiled, block, offsets, counts,
     )  # fmt: skip
     if counts.size and (counts.min() < 0 or offsets.min() < 0 or (offsets > file_bytes - counts).any()):
         raise damaged(name, "TIFF")
     ratio = _MAX_RATIO.get(found.compression)
-    subsampled = 3 if found.photometric == _YCBCR else 1  # there are at least as many samples as pixels
+    subsampled = 3 if found.photometric == YCBCR else 1  # there are at least as many samples as pixels
     if (
         counts.size
         and ratio

@@ -1,0 +1,49 @@
+"""Keeps libraries in C from printing to the user's terminal."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+_STDERR = 2
+_lock = Lock()
+_silencers = 0  # threads that are inside
+_original: int | None = None  # a copy of the descriptor; None where standard error is closed
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """What the process prints on standard error is lost meanwhile, in all threads.
+
+    libtiff, libpng and libjpeg print their remarks there, and Python cannot redirect what C prints.
+    """
+    _enter()
+    try:
+        yield
+    finally:
+        _leave()
+
+
+def _enter() -> None:
+    global _silencers, _original
+    with _lock:
+        _silencers += 1
+        if _silencers > 1:
+            return
+        try:
+            _original = os.dup(_STDERR)
+        except OSError:
+            _original = None
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, _STDERR)
+        os.close(nowhere)
+
+
+def _leave() -> None:
+    global _silencers
+    with _lock:
+        _silencers -= 1
+        if _silencers == 0 and _original is not None:
+            os.dup2(_original, _STDERR)
+            os.close(_original)

@@ -1,0 +1,99 @@
+"""Finds damage in the compressed data of a TIFF.
+
+OpenCV reads TIFFs of 8 bits by functions of libtiff that ignore its errors, and libtiff itself ignores the checksums of
+Deflate. Uncompressed data have nothing to check.
+"""
+
+import warnings
+import zlib
+from io import BytesIO
+
+from PIL.TiffImagePlugin import TiffImageFile
+
+from stitching.io.jpeg_decoder import decode_jpeg
+from stitching.io.metadata.contents import damaged
+from stitching.io.metadata.tiff_pixels import (
+    DEFLATE,
+    JPEG,
+    OLD_DEFLATE,
+    PACK_BITS,
+    UNCOMPRESSED,
+    YCBCR,
+    TiffPixels,
+    pixels_of,
+)
+from stitching.io.metadata.tiff_tags import read_block, value_of
+from stitching.io.quiet import silent_stderr
+
+_JPEG_TABLES = 347
+_PIECE = 1 << 20  # bytes that are unpacked at once
+_BROKEN_DATA = "decoder error -2"  # of Pillow, when libtiff reports an error
+
+
+def check_tiff(encoded: bytes, name: str) -> None:
+    """Raise InputError where the data of a TIFF are damaged; kinds that nothing here can decode pass."""
+    tags = read_block(encoded)
+    pixels = pixels_of(tags, len(encoded), name)
+    blocks = (encoded[start : start + count] for start, count in zip(pixels.offsets, pixels.counts, strict=False))
+    if pixels.compression in (DEFLATE, OLD_DEFLATE, PACK_BITS) and not pixels.reversed_bits:
+        whole = _unpacks if pixels.compression != PACK_BITS else _ends_with_its_runs
+        if not all(whole(block, size) for block, size in zip(blocks, _block_sizes(pixels), strict=False)):
+            raise damaged(name, "TIFF")
+    elif pixels.compression == JPEG:
+        tables = value_of(tags, _JPEG_TABLES)
+        for block in blocks:  # in the place of its start marker come the tables that all blocks share
+            decode_jpeg(tables[:-2] + block[2:] if tables else block, name)
+    elif pixels.compression != UNCOMPRESSED and _is_broken(encoded):
+        raise damaged(name, "TIFF")
+
+
+def _block_sizes(pixels: TiffPixels) -> list[int]:
+    """Bytes of each strip or tile, unpacked; the last strip has the rows that are left."""
+    rows, height = pixels.block[1], pixels.size[1]
+    if pixels.photometric == YCBCR:
+        return [0] * len(pixels.offsets)  # it depends on how the colours are stored
+    if pixels.tiled:
+        return [pixels.block_bytes] * len(pixels.offsets)
+    strips = -(-height // rows)
+    whole_rows = [min(rows, height - rows * (strip % strips)) for strip in range(len(pixels.offsets))]
+    return [pixels.block_bytes // rows * left for left in whole_rows]
+
+
+def _unpacks(block: bytes, size: int) -> bool:
+    """Whether a Deflate stream fits its checksum and holds `size` bytes or, where it ends, more."""
+    stream, unpacked, rest = zlib.decompressobj(), 0, block
+    try:
+        while rest and not stream.eof:
+            unpacked += len(stream.decompress(rest, _PIECE))
+            rest = stream.unconsumed_tail
+    except zlib.error:
+        return False
+    return unpacked == size or (stream.eof and unpacked > size)
+
+
+def _ends_with_its_runs(block: bytes, size: int) -> bool:
+    """Whether the runs of a PackBits strip fill exactly `size` bytes (TIFF 6.0, section 9)."""
+    at = unpacked = 0
+    while at < len(block) and unpacked < size:
+        count = block[at]
+        if count < 128:  # so many bytes and one follow
+            at, unpacked = at + count + 2, unpacked + count + 1
+        elif count > 128:  # a byte to repeat follows
+            at, unpacked = at + 2, unpacked + 257 - count
+        else:
+            at += 1
+    return unpacked == size and len(block) - at in (0, 1)  # a byte may fill up a word
+
+
+def _is_broken(encoded: bytes) -> bool:
+    """Whether libtiff reports an error when it decodes the picture."""
+    with silent_stderr(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's remarks on tags
+        try:
+            with TiffImageFile(BytesIO(encoded)) as image:
+                image.load()
+        except OSError as error:
+            return _BROKEN_DATA in str(error)
+        except Exception:  # of many kinds, for what Pillow does not support
+            return False
+    return False
