@@ -2,6 +2,7 @@
 
 import os
 import random
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +75,11 @@ def _both(*steps: Prepare) -> Prepare:
             step(folder)
 
     return prepare
+
+
+def _socket(folder: Path) -> None:
+    """Neither file nor folder. No real device: a fault would replace one of this machine."""
+    os.mknod(folder / "socket", stat.S_IFSOCK | 0o600)
 
 
 def _older(folder: Path) -> None:
@@ -151,8 +157,7 @@ FAMILY = Family("outputs", 0.09, {
     "empty-name": _refused("-o", ""),
     "output-pipe": _refused("-o", "pipe.png", prepare=lambda folder: os.mkfifo(folder / "pipe.png")),
     "report-pipe": _refused("--report", "pipe", prepare=lambda folder: os.mkfifo(folder / "pipe")),
-    "save-warp-device": _refused("--save-warp", "/dev/full"),
-    "report-null": _refused("--report", "/dev/null"),
+    "save-warp-socket": _refused("--save-warp", "socket", prepare=_socket),
     "link-loop": _stitch(Command(("-o", "loop.png"), may_change=("loop.png",)), _link("loop.png", "loop.png")),
     "full-output": _full(size=0.001),
     "full-mask": _full("--save-mask", "mask_out.png", size=0.001),
