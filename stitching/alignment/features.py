@@ -75,7 +75,12 @@ def epipolar_inliers(
     """
     if len(first) < minimum:
         return None
-    _, fits = cv2.findFundamentalMat(first, second, cv2.USAC_MAGSAC, tolerance, 0.999, iterations)
+    try:
+        _, fits = cv2.findFundamentalMat(first, second, cv2.USAC_MAGSAC, tolerance, 0.999, iterations)
+    except cv2.error as error:
+        if error.code != cv2.Error.StsAssert:
+            raise
+        return None  # OpenCV 4.13 asserts that it has found some matrix
     if fits is None or fits.sum() < minimum:
         return None
     return np.asarray(fits.ravel() > 0)
