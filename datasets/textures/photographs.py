@@ -106,6 +106,7 @@ def _read(path: Path, shortest: int) -> Pixels:
         encoded = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
+    require(bool(encoded), str(path), "a photograph; the file is empty")
     contents = parse_picture(encoded, str(path))  # says what is wrong with it, where the decoder only logs
     _check_size(path, contents.header.size)
     factor = 1

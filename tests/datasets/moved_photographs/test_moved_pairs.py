@@ -153,3 +153,12 @@ def test_blank_photographs_are_chosen_less_often() -> None:
     shares = Photographs.of([blank, rough], torch.device("cpu")).shares
     assert shares.sum() == pytest.approx(1)
     assert 0 < shares[0] < 0.2 * shares[1]
+
+
+def test_a_photograph_that_cannot_be_used_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cv2.imwrite(str(tmp_path / "good.png"), np.full((300, 400, 3), 90, np.uint8))
+    cv2.imwrite(str(tmp_path / "dot.png"), np.zeros((1, 1, 3), np.uint8))
+    made = MovedPhotographs.load(tmp_path, SIZE, 0)
+    assert len(made.photographs.sizes) == 1
+    (record,) = caplog.records
+    assert "dot.png: 1 x 1 px: expected at least 32 px a side; left out" in record.getMessage()
