@@ -18,6 +18,8 @@ from stitching.io.jpeg_decoder import decode_jpeg
 from stitching.io.metadata.formats import detect_format, parse_picture
 from stitching.io.picture import MIN_SIDE
 from stitching.io.picture_reader import upright
+from stitching.io.quiet import silent_stderr
+from stitching.io.tiff_check import check_tiff
 
 _EXTENSIONS = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 _LARGE_FILE = 1 << 20  # bytes; larger files are decoded at reduced size where that suffices
@@ -113,9 +115,12 @@ def _read(path: Path, shortest: int) -> Pixels:
     if len(encoded) > _LARGE_FILE:
         shorter = 8 * -(-min(contents.header.size) // 8)  # as large as the decoder's eighth seems
         factor = next((factor for factor in (8, 4, 2) if shorter >= factor * shortest), 1)
-    if detect_format(encoded[:12], str(path)) == "JPEG":
+    kind = detect_format(encoded[:12], str(path))
+    if kind == "TIFF":
+        check_tiff(encoded, str(path))
+    if kind == "JPEG":
         width, height = (-(-side // factor) if factor > 1 else 0 for side in contents.header.size)
-        pixels = decode_jpeg(contents.encoded, str(path), (width, height))  # the only one that tells of damage
+        pixels = decode_jpeg(contents.encoded, str(path), (width, height))  # OpenCV does not tell of damage
         if pixels is not None:
             colours = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR) if pixels.ndim == 2 else pixels
             return np.asarray(upright(colours, contents.orientation), np.uint8)
@@ -132,7 +137,8 @@ def _check_size(path: Path, size: tuple[int, int]) -> None:
 
 def _decode(encoded: bytes, path: Path, flag: int) -> Pixels:
     try:
-        decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
+        with silent_stderr():
+            decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
     except cv2.error:
         decoded = None
     if decoded is None:
