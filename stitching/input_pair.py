@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.errors import InputError
+from stitching.errors import InputError, require
 from stitching.io.picture import Picture, as_picture
 from stitching.io.picture_reader import read_mask, read_picture
-from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX
+from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, allowed_bytes
 
 PictureInput = str | PathLike[str] | NDArray[Any]
 
@@ -44,6 +44,14 @@ def read_pair(
     second = _read(target, mask_target, "target", max_megapix, _bytes_of(first))
     if first.pixels.dtype == second.pixels.dtype:
         return first, second
+    taken = (
+        _bytes_of(first) + _bytes_of(second) + 2 * min(first, second, key=lambda one: one.pixels.itemsize).pixels.nbytes
+    )
+    require(
+        taken <= allowed_bytes(max_megapix),
+        f"{first.name} and {second.name}: one of 8 bits, one of 16, {taken / 1e9:.2f} GB",
+        f"at most {allowed_bytes(max_megapix) / 1e9:.2f} GB; save both with 8 bits or raise --max-megapix",
+    )
     return _sixteen_bit(first), _sixteen_bit(second)
 
 
@@ -78,4 +86,4 @@ def _masked(picture: Picture, wanted: NDArray[np.uint8]) -> Picture:
 def _sixteen_bit(picture: Picture) -> Picture:
     if picture.pixels.dtype == np.uint16:
         return picture
-    return replace(picture, pixels=picture.pixels.astype(np.uint16) * 257)  # 255 -> 65535
+    return replace(picture, pixels=np.multiply(picture.pixels, 257, dtype=np.uint16))  # 255 -> 65535

@@ -101,7 +101,7 @@ def _upright_pixels(contents: Contents, name: str) -> PixelArray:
 
 
 def _read_contents(path: AnyPath, max_megapix: float) -> Contents:
-    """The parsed file; one that is no picture, or larger than the pictures that are read, is not read to its end."""
+    """The parsed file; one that is no picture, or larger than pictures that fit, is only read at its beginning."""
     name, limit = os.fspath(path), largest_file(max_megapix)
     check_readable(path, "a picture file")
     try:
@@ -111,14 +111,14 @@ def _read_contents(path: AnyPath, max_megapix: float) -> Contents:
                 raise InputError(f"{name}: the file is empty; copy or download it again")
             detect_format(head, name)  # before reading what may be a film
             size = os.fstat(file.fileno()).st_size
-            data = file.read(min(size, limit) + 1)  # memory for all that is asked for is allocated before
+            if size > limit:
+                raise InputError(
+                    f"{name}: the file has {size / 1e9:.2f} GB, more than a picture of {max_megapix:g} Mpx; "
+                    "make it smaller or raise --max-megapix"
+                )
+            data = file.read(size)
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}; expected a picture file") from error
-    if len(data) > limit:
-        raise InputError(
-            f"{name}: the file has more than {limit / 1e9:.2f} GB, more than a picture of {max_megapix:g} Mpx; "
-            "make it smaller or raise --max-megapix"
-        )
     return parse_picture(data, name)
 
 

@@ -17,6 +17,11 @@ def largest_file(max_megapix: float) -> int:
     return int(max_megapix * 1e6) * _BYTES_A_PIXEL // 2
 
 
+def allowed_bytes(max_megapix: float) -> float:
+    """The bytes that reading a pair may take."""
+    return max_megapix * 1e6 * _BYTES_A_PIXEL
+
+
 def check_size(contents: Contents, name: str, max_megapix: float, held: int) -> None:
     """Raise InputError where reading a picture would take too much.
 
@@ -33,7 +38,7 @@ def check_size(contents: Contents, name: str, max_megapix: float, held: int) -> 
             f"{shape}, {width * height / 1e6:.1f} Mpx; at most {max_megapix:g} Mpx are read, "
             "make it smaller or raise --max-megapix"
         )
-    needed, allowed = _bytes_to_read(contents), max_megapix * 1e6 * _BYTES_A_PIXEL
+    needed, allowed = _bytes_to_read(contents), allowed_bytes(max_megapix)
     if held + needed > allowed:
         beside = f" beside the {held / 1e9:.2f} GB of the pictures before it" if held else ""
         raise InputError(
@@ -47,7 +52,8 @@ def _bytes_to_read(contents: Contents) -> int:
     header = contents.header
     width, height = header.size
     decoding = header.pixel_bytes + header.buffers
-    turning = header.pixel_bytes * 2 if contents.orientation != 1 else 0
+    copies = {1: 1, 5: 3, 7: 3}.get(contents.orientation, 2)  # mirrored and turned in two steps
+    turning = header.pixel_bytes * copies
     colours = 3 * width * height * header.bits // 8
     masks = 2 * width * height if header.channels == 4 else 0  # of opaque pixels
     converting = 0 if header.channels == 3 else header.pixel_bytes + colours + masks
