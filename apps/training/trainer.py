@@ -181,6 +181,8 @@ def _fabric(options: TrainOptions) -> Fabric:
         torch.set_num_threads(options.threads)
     if options.device != "auto":
         require_device(options.device)
+    if options.device != "cpu" and (count := torch.cuda.device_count()):
+        require(options.devices <= count, f"--devices {options.devices}", f"at most {count}, the GPUs of this machine")
     fabric = Fabric(
         accelerator="gpu" if options.device == "cuda" else options.device,
         devices=options.devices,

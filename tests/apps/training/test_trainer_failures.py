@@ -81,7 +81,7 @@ def test_a_sample_with_a_missing_file_stops_the_run(options, tmp_path):
     own = write_data(tmp_path / "data", 2)
     for path in (own / "input2").iterdir():
         path.unlink()
-    with pytest.raises(InputError, match=r"sample 00000\d: .*input2"):
+    with pytest.raises(InputError, match=r"input2/00000\d\.jpg is missing"):
         train("flow", tmp_path / "run", replace(options, data=own, cache=None), quiet)
 
 
@@ -109,3 +109,9 @@ def test_only_a_run_that_begins_with_matching_needs_more_steps_than_that(options
         train("joint", tmp_path / "joint", some, quiet)
     train("blend", tmp_path / "blend", some, quiet)
     assert load_state(tmp_path / "blend" / STATE)["step"] == 1
+
+
+def test_more_devices_than_the_machine_has_are_refused(options, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(InputError, match="--devices 2: expected at most 1, the GPUs of this machine"):
+        train("joint", tmp_path, replace(options, device="auto", devices=2), quiet)
