@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = {path.parent.name for path in ROOT.glob("*/__init__.py")}
 NOT_IN_BASE = {
     "torch", "torchvision", "lightning", "tensorboard", "safetensors", "ptlflow", "ray", "onnx", "scipy", "skimage",
-    "PIL", "sklearn", "torchjd", "matplotlib",
+    "sklearn", "torchjd", "matplotlib",
 }  # fmt: skip
 
 
