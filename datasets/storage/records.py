@@ -17,7 +17,7 @@ from datasets.storage.encoding import STEPS_PER_PIXEL
 from datasets.storage.paths import MAX_COUNT, MEMBERS, OPTIONAL_MEMBERS, folder_path, sample_name, shard_path
 from stitching.errors import InputError, JobError
 
-MAX_CANVAS = 5 * MAX_SIDE // 2, 2 * MAX_SIDE  # (width, height) px; see datasets.rendering.pair_renderer
+MAX_CANVAS = 3  # sides of the true stitch, in sides of a picture; datasets.rendering.pair_renderer makes up to 2.5
 _FARTHEST = 1e9  # px that the end of a segment can be away
 _PATHS = folder_path, shard_path  # of a member; a line is of one or the other layout
 _KEYS = "index", "name", "facts", "origin", "sizes", "segments", "segments_visible", "files"
@@ -100,7 +100,7 @@ def _checked(line: dict[str, Any], digest: str) -> Record:
         index=index,
         name=name,
         facts=mapping(line["facts"], "facts"),
-        origin=integer_pair(line["origin"], "origin", -max(MAX_CANVAS), max(MAX_CANVAS)),
+        origin=integer_pair(line["origin"], "origin", -MAX_CANVAS * MAX_SIDE, MAX_CANVAS * MAX_SIDE),
         sizes=_checked_sizes(mapping(line["sizes"], "sizes")),
         segments=segments.astype(np.float32),
         segments_visible=visible.astype(np.float32),
@@ -111,12 +111,12 @@ def _checked(line: dict[str, Any], digest: str) -> Record:
 
 def _checked_sizes(sizes: dict[str, Any]) -> dict[str, tuple[int, int]]:
     check_keys(sizes, ("reference", "target", "stitched"))
-    checked = {name: integer_pair(size, f"size of {name}", 1, max(MAX_CANVAS)) for name, size in sizes.items()}
+    checked = {name: integer_pair(size, f"size of {name}", 1, MAX_CANVAS * MAX_SIDE) for name, size in sizes.items()}
     width, height = checked["reference"]
     if checked["target"] != (width, height) or max(width, height) > MAX_SIDE:
         raise ValueError(f"pictures of {width} x {height} and {checked['target']} px: expected two of one size")
     canvas = checked["stitched"]
-    if 2 * canvas[0] > 5 * width + 2 or canvas[1] > 2 * height + 1:
+    if canvas[0] > MAX_CANVAS * width or canvas[1] > MAX_CANVAS * height:
         raise ValueError(f"a true stitch of {canvas[0]} x {canvas[1]} px of pictures of {width} x {height} px")
     return checked
 
