@@ -6,6 +6,7 @@ whole picture found by correlation. With few features the trained network matche
 same candidates come from its matches. Each result states a confidence.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ from stitching.network.runtime.window import AREA
 SMALL_AREA, LARGE_AREA = 0.2e6, 0.6e6  # px of the copies that are matched: first small ones, then larger ones
 MIN_CONFIDENCE, MIN_MATCHES = 0.8, 60  # with which the alignment of the small copies is final
 MIN_CERTAIN_MATCHES = 24  # of features; with fewer the network, where it finds an alignment, is right more often
+SMALL_PICTURE = 0.04e6  # px; in smaller ones matches lie so close together that many agree by chance
+MIN_SMALL_CONFIDENCE = 0.5  # of alignments of these: n_inliers > 8 + 0.3 n, as Brown & Lowe 2007 (eq. 13) ask of all
 MAX_PLANES = 4
 MIN_INLIERS, MIN_AFFINE_INLIERS = 10, 6
 PLANE_TOLERANCE, RELIEF_TOLERANCE = 0.004, 0.015  # of the diagonal: largest inlier residual, of a plane and with relief
@@ -91,6 +94,14 @@ def align_pictures(reference: Picture, target: Picture, device: Device = "auto")
         found = _align_by_network(reference, target, load_runtime(MATCHING, device=device)) or found
     if found is None:
         raise refusal
+    smaller = min((reference, target), key=lambda picture: math.prod(picture.size))
+    certain = found.confidence >= MIN_SMALL_CONFIDENCE or found.method == "translation"  # verified by its significance
+    if math.prod(smaller.size) < SMALL_PICTURE and not certain:
+        w, h = smaller.size
+        raise InputError(
+            f"no overlap was found: {smaller.name} has only {w} x {h} px, and too little of what matches moves alike"
+            f" (confidence {found.confidence:.2f}, expected {MIN_SMALL_CONFIDENCE}); use larger pictures"
+        )
     return found
 
 

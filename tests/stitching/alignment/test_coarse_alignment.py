@@ -185,6 +185,12 @@ def test_where_features_align_the_network_is_not_asked(network):
     assert runtime.calls == 0
 
 
+def test_a_small_picture_of_another_scene_is_refused_after_the_network_too():
+    small = cv2.resize(np.ascontiguousarray(astronaut()[100:292, 120:312]), (96, 96), interpolation=cv2.INTER_AREA)
+    with pytest.raises(InputError, match="no overlap was found"):
+        align_pictures(as_picture(np.ascontiguousarray(coffee())), as_picture(small))
+
+
 def test_unrelated_photographs_are_refused_by_the_network_that_ships():
     with pytest.raises(InputError, match="no overlap was found"):
         align_pictures(as_picture(photograph(coffee())), as_picture(photograph(astronaut())))
