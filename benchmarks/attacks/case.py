@@ -19,7 +19,7 @@ class Command:
         outputs: files that are there and can be read after exit code 0.
         may_change: files that are there before, and that the command may write; a folder: all in it.
         refused: exit code 0 would be wrong.
-        reports: exit code 1 may come without an error line, because problems are what was asked for.
+        reports: exit codes other than 2 may come without an error line: its output says what was found or kept.
         own_process: a process of its own (`python -m apps.cli`) instead of a fork of one that has imported all.
         stdout, stderr: where they go.
         memory, file_size: limits of the process's address space and of a file that it writes, MiB.

@@ -17,7 +17,7 @@ MAX_MIB = 2560.0
 _STOP_MIB = 1.25 * MAX_MIB  # of memory: then the process is killed
 _TICK = 0.005  # s between two looks at the process
 _LOOK = 0.05  # s between two looks at all processes that it started
-_GRACE = 3.0  # s after which all processes that a command started must be gone
+_GRACE = 15.0  # s after which all processes that a command started must be gone; a busy machine needs some
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,10 @@ def _other(number: int, latest: float, *arguments: str, to_child: bool = False) 
             shutil.copy(path, folder / "pairs" / "a" / f"{name}.png")
         if arguments[0] == "train":
             shutil.copytree(stock.data, folder / "data")
-        return Command(arguments, signal=number, after=rng.uniform(0.05, latest), to_child=to_child)
+        return Command(
+            arguments, reports=arguments[0] == "train", signal=number, after=rng.uniform(0.05, latest),
+            to_child=to_child, own_process=arguments[0] == "generate",  # it starts processes: not from a fork of ours
+        )  # fmt: skip
 
     return make
 

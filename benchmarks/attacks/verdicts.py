@@ -19,6 +19,7 @@ RAW_WORDS = re.compile(
 )
 _LEFT_OVER = re.compile(r"^\.parastitch-.*|.*\.part|\..*\.partial|.*\.tmp$")
 _PICTURES = (".png", ".jpg", ".tif", ".webp")
+_STARTING = 0.15  # s of CPU time in which Python itself starts: a signal that comes then ends it without a word
 SIGKILL = 9
 
 Snapshot = dict[str, str]  # path in the folder -> what is there
@@ -80,9 +81,10 @@ def _words(command: Command, run: Run) -> Iterator[str]:
         return
     errors = [line for line in lines if re.match(r"parastitch: (?!warning: )", line)]
     silent = command.stderr != "file" or (command.signal == SIGKILL and not command.to_child)
+    silent = silent or (run.code == -(command.signal or 0) and run.cpu_seconds < _STARTING)
     if run.code == 0 and errors:
         yield f"exit code 0 with an error: {errors[0][:160]}"
-    elif run.code != 0 and len(errors) != 1 and not silent and not (command.reports and run.code == 1):
+    elif run.code != 0 and len(errors) != 1 and not silent and not (command.reports and run.code != 2):
         yield f"{len(errors)} error lines with exit code {run.code}: {' / '.join(lines)[:160]}"
 
 
