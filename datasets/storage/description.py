@@ -154,6 +154,6 @@ def write_description(folder: Path, description: Description) -> None:
 
 
 def update_count(folder: Path, count: int) -> None:
-    """Let `dataset.json`, where there is one, name a larger number of samples, all of which are there already."""
+    """Let `dataset.json`, where there is one, name so many samples; for a run that found nothing left to make."""
     if (folder / DESCRIPTION).exists():
         write_description(folder, replace(read_description(folder), count=count))
