@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from stitching.errors import InputError
-from stitching.io.files import AnyPath, atomic_write, check_writable
+from stitching.io.files import AnyPath, atomic_write, check_readable, check_writable
 from stitching.network.stitching_network import StitchingNetwork
 
 PWM = "pwm"
@@ -70,6 +70,7 @@ def load_weights(path: AnyPath) -> Checkpoint:
     for example, which are never opened) or of another version of this one.
     """
     name = str(path)
+    check_readable(path, "a .safetensors file")
     try:
         with Path(path).open("rb") as file:
             head = file.read(2)

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from stitching.errors import InputError
-from stitching.io.files import AnyPath
+from stitching.io.files import AnyPath, check_readable
 
 SHIPPED = Path(__file__).parents[2] / "weights"  # folder of the exported graphs that come with the package
 CHECKSUMS = "SHA256SUMS"  # in each folder of exported graphs; `sha256sum -c` takes it, too
@@ -32,6 +32,8 @@ def restore_advice(path: AnyPath) -> str:
 
 
 def _read(path: Path) -> bytes:
+    if path.exists() and not path.is_dir():  # a pipe may never end; the others get the advice below
+        check_readable(path, "a file that `parastitch export` wrote")
     try:
         return path.read_bytes()
     except OSError as error:

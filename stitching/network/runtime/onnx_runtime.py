@@ -17,6 +17,9 @@ from stitching.network.runtime.checked_file import read_checked, restore_advice
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+# Before its import: else it writes an identifier into the temporary folder, and may send events to its makers.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 FORMAT, VERSION = "parastitch-onnx", "2"
 _CUDA = "CUDAExecutionProvider"
 

@@ -1,5 +1,7 @@
 """Files of weights."""
 
+import os
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -116,7 +118,7 @@ def damaged_files(folder):
         "foreign": "format None; expected 'parastitch-weights'",
         "newer": "version 2 of its format; this program reads version 1",
         "no architecture": "its metadata lacks the architecture",
-        "missing": "No such file",
+        "missing": "no such file",
         ".": "cannot read",
     }
 
@@ -127,6 +129,12 @@ def test_files_that_hold_no_weights_are_refused_with_their_name(tmp_path):
             load_weights(tmp_path / name)
         assert str(tmp_path / name) in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    with pytest.raises(InputError, match="a pipe or a device"):
+        load_weights(tmp_path / "pipe.safetensors")
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path):

@@ -198,3 +198,20 @@ def test_an_exported_network_runs_without_torch(file: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ})
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == done.stderr.strip() == ""
+
+
+def test_checksums_that_are_a_pipe_are_refused_without_waiting(tmp_path: Path) -> None:
+    (tmp_path / "sigmo.onnx").write_bytes(small_model())
+    os.mkfifo(tmp_path / CHECKSUMS)
+    with pytest.raises(InputError, match="a pipe or a device"):
+        read_checked(tmp_path / "sigmo.onnx")
+
+
+def test_a_network_that_ships_leaves_nothing_in_the_temporary_folder(tmp_path: Path) -> None:
+    program = (
+        "from stitching.network.interface import SIGMO\n"
+        "from stitching.network.runtime.network_files import load_runtime\n"
+        "load_runtime(SIGMO)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"TMPDIR": str(tmp_path)})
+    assert not list(tmp_path.iterdir())
