@@ -185,7 +185,7 @@ def test_a_doubtful_stitch_warns(stitch_in, tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("missing.jpg", ("missing.jpg", "No such file")),
+        ("missing.jpg", ("missing.jpg", "no such file")),
         ("folder.jpg", ("folder.jpg",)),
         ("empty.jpg", ("empty.jpg", "empty")),
         ("half.jpg", ("half.jpg", "cut short")),
@@ -255,7 +255,7 @@ def test_nothing_is_written_where_one_output_cannot_be(stitch_in, tmp_path, inpu
         (("--load-warp", "{inputs}/missing.npz"), ("missing.npz",)),
         (("--load-warp", "{inputs}/text.npz"), ("text.npz", "--save-warp")),
         (("--load-warp", "{inputs}/pickled.npz"), ("pickled",)),
-        (("--load-warp", "{inputs}"), ("no warp",)),
+        (("--load-warp", "{inputs}"), ("a folder", "--save-warp")),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused(stitch_in, tmp_path, inputs, options, words):
