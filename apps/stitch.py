@@ -65,7 +65,7 @@ def stitch_command(
         output: panorama to write: .png, .tif, .webp (transparent where it is empty) or .jpg.
     """
     check_outputs(_files_to_write(output, outputs), _files_to_read(reference, target, options, outputs))
-    _check_outputs(output, outputs)
+    _check_writable(output, outputs)
     with stage_progress(quiet=outputs.quiet) as progress:
         stitched = stitch(
             reference, target, options, mask_reference=outputs.mask_reference,
@@ -99,7 +99,7 @@ def _files_to_read(reference: Path, target: Path, options: Options, outputs: Out
     return [(name, path) for name, path in files if path] + weights
 
 
-def _check_outputs(output: Path, outputs: Outputs) -> None:
+def _check_writable(output: Path, outputs: Outputs) -> None:
     """Refuse what cannot be written before any work is done."""
     check_output(output)
     for folder in (outputs.save_aligned, outputs.verbose_dir):

@@ -22,6 +22,7 @@ from apps.evaluation.programs import hugin
 from apps.evaluation.warp_methods import DIS, WARPS, find_method
 from stitching.blending.registry import find_generator
 from stitching.errors import InputError
+from stitching.io.files import expand_home
 from stitching.warping.estimators.registry import find_estimator
 
 OPENSTITCHING_VARIABLE = "PARASTITCH_OPENSTITCHING_PYTHON"
@@ -111,7 +112,7 @@ def _weights_of(name: str) -> Path | None:
     """The file or the exported folder that a method's name ends in; None where there is none."""
     kind, _, rest = name.removesuffix(DIS).partition(":")
     path = rest.partition(":")[2] if kind == "ptlflow" else rest
-    return Path(path).expanduser() if path else None
+    return expand_home(path) if path else None
 
 
 def _opencv(name: str, mode: str) -> StitchMethod:

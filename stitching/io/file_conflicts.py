@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stitching.errors import InputError
-from stitching.io.files import AnyPath
+from stitching.io.files import AnyPath, expand_home
 
 NamedPath = tuple[str, AnyPath]  # what the user calls it, such as "--mask-target"; where it is
 
@@ -29,7 +29,7 @@ def check_outputs(outputs: Sequence[NamedPath], inputs: Iterable[NamedPath]) -> 
         if other is not output:
             raise InputError(f"{_words(output)} would overwrite {_words(other)}; choose another name for one of them")
     for identity, output in written.items():
-        for end in range(2, len(identity)):
+        for end in range(2, len(identity)):  # the folders above it that do not exist yet, from the highest one
             if identity[:end] in written:
                 holder = _words(written[identity[:end]])
                 raise InputError(f"{_words(output)} needs a folder where {holder} is to be; choose another name")
@@ -62,10 +62,13 @@ def check_links(output: NamedPath, files: Iterable[str], inputs: Sequence[NamedP
 
 def named_weights(option: str, value: str) -> list[NamedPath]:
     """The files of weights in values such as `matches:FOLDER` or `ptlflow:MODEL:FILE`; [] where it names none."""
-    parts = value.split(":")
-    paths = [Path(os.path.expanduser(":".join(parts[start:]))) for start in range(1, len(parts))]  # noqa: PTH111 - never raises
-    files = [file for path in paths if path.is_dir() for file in (*path.glob("*.onnx"), *path.glob("*SUMS"))]
-    return [(option, path) for path in (*files, *paths) if path.is_file()]
+    named: list[NamedPath] = []
+    while ":" in value:  # what follows may be a path
+        value = value.partition(":")[2]
+        path = expand_home(value)
+        files = [*path.glob("*.onnx"), *path.glob("*SUMS")] if path.is_dir() else [path]
+        named += [(option, file) for file in files if file.is_file()]
+    return named
 
 
 def _words(path: NamedPath) -> str:

@@ -10,6 +10,11 @@ from stitching.errors import InputError, JobError
 AnyPath = str | os.PathLike[str]
 
 
+def expand_home(path: str) -> Path:
+    """The path with ~ or ~NAME in front replaced by a home folder; as it is where nobody has that name."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises RuntimeError for unknown names
+
+
 def check_readable(path: AnyPath, expected: str) -> None:
     """Raise InputError if `path` is no regular file: missing, a folder, a device, or a pipe, which may never end.
 

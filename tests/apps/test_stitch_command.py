@@ -239,6 +239,9 @@ def test_nothing_is_written_where_one_output_cannot_be(stitch_in, tmp_path, inpu
     [
         (("--warp", "magic"), ("magic", "classical")),
         (("--blend", "magic"), ("magic",)),
+        (("--warp", "matches:~no-such-user/x"), ("no weights at ~no-such-user/x",)),
+        (("--blend", "network:~no-such-user/x"), ("no weights at ~no-such-user/x",)),
+        (("--warp", "ptlflow:raft:~no-such-user/x"), ("ptlflow",)),
         (("--compensator", "magic"), ("magic",)),
         (("--device", "tpu"), ("tpu",)),
         (("--work-megapix", "many"), ("many",)),

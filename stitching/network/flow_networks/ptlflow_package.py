@@ -17,6 +17,7 @@ from safetensors import safe_open
 from torch import nn
 
 from stitching.errors import InputError, one_line
+from stitching.io.files import expand_home
 from stitching.network.weights import is_weights_file, load_weights
 
 KIND = "ptlflow"  # begins the name of a network in PWM's place: ptlflow:MODEL
@@ -68,7 +69,7 @@ def silence() -> Iterator[None]:
 def _restore(network: nn.Module, model: str, checkpoint: str) -> None:
     """Load weights into the network, from a file or the net."""
     offered: Mapping[str, str] = getattr(network, "pretrained_checkpoints", {})
-    path = Path(checkpoint).expanduser()
+    path = expand_home(checkpoint)
     if path.is_file():
         loaded = _read(path, model)
     elif checkpoint in offered:

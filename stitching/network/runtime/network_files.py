@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from stitching.errors import InputError
+from stitching.io.files import expand_home
 from stitching.network.interface import Device, GraphInterface, Runtime
 from stitching.network.runtime.checked_file import SHIPPED, restore_advice
 
@@ -20,7 +21,7 @@ def graph_file(graph: GraphInterface, weights: str = "") -> Path:
     Raises:
         InputError: there is no such file, or it needs a package that is not installed.
     """
-    path = Path(weights).expanduser() if weights else SHIPPED  # the shell leaves a ~ behind a colon as it is
+    path = expand_home(weights) if weights else SHIPPED  # the shell leaves a ~ behind a colon as it is
     if path.suffix == ".safetensors" and path.is_file():
         if missing := [package for package in ("torch", "safetensors") if find_spec(package) is None]:
             raise InputError(f"{path} needs {' and '.join(missing)}: pip install 'parastitch[train]'")

@@ -1,9 +1,9 @@
 """Warp estimators by name. An estimator is a function of a `CanvasPair`; see `stitching.warping.warp.Estimator`."""
 
 from importlib.util import find_spec
-from pathlib import Path
 
 from stitching.errors import InputError
+from stitching.io.files import expand_home
 from stitching.network.interface import MATCHING, Device
 from stitching.network.runtime.network_files import graph_file, load_runtime
 from stitching.warping.estimators.classical import classical
@@ -47,7 +47,7 @@ def _matches(weights: str, device: Device) -> Estimator:
 
 
 def _ptlflow(name: str, model: str, weights: str, device: Device) -> Estimator:
-    path = Path(weights).expanduser()
+    path = expand_home(weights)
     if path.is_file():
         weights = str(path)
     elif path.suffix:  # names of weights have none
