@@ -1,12 +1,9 @@
-"""Decoders and encoders of picture files, without OpenCV's log messages: the caller gets one error, or none."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""Decoders and encoders of picture files."""
 
 import cv2
 import numpy as np
 
-from stitching.errors import InputError, JobError
+from stitching.errors import InputError, JobError, is_out_of_memory
 from stitching.io.jpeg_decoder import decode_jpeg
 from stitching.io.metadata.formats import Format
 from stitching.io.picture import PixelArray
@@ -27,15 +24,22 @@ _EXTENSIONS_AND_SETTINGS: dict[Format, tuple[str, list[int]]] = {
 
 
 def decode(encoded: bytes, name: str) -> PixelArray:
-    """The pixels of a file as stored, with all their channels and bits; InputError where that fails."""
+    """The pixels of a file as stored, with all their channels and bits.
+
+    Raises:
+        InputError: the file is damaged, or of a kind that cannot be decoded.
+        MemoryError: there is not enough.
+    """
     if encoded.startswith(b"\xff\xd8") and (pixels := decode_jpeg(encoded, name)) is not None:
         return pixels
     if encoded.startswith((b"II", b"MM")):
         check_tiff(encoded, name)
     try:
-        with silent_stderr(), _silent_opencv():
+        with silent_stderr():
             decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
+        if is_out_of_memory(error):
+            raise MemoryError(f"{name}: not enough memory to decode it") from error
         raise InputError(f"{name}: cannot be decoded; save it as a plain JPEG or PNG") from error
     if decoded is None:
         raise InputError(f"{name}: damaged, cut short or of a rare kind; copy it again or save it as PNG")
@@ -46,17 +50,7 @@ def encode(array: PixelArray, format_: Format, name: str) -> memoryview:
     """The bytes of a file that holds `array`, (h, w), (h, w, 3) BGR or (h, w, 4) BGRA; JobError where that fails."""
     extension, settings = _EXTENSIONS_AND_SETTINGS[format_]
     try:
-        with _silent_opencv():
-            _, encoded = cv2.imencode(extension, array, settings)
+        _, encoded = cv2.imencode(extension, array, settings)
     except cv2.error as error:
         raise JobError(f"cannot write {name}: encoding failed ({error.err})") from error
     return encoded.reshape(-1).data  # (bytes,)
-
-
-@contextmanager
-def _silent_opencv() -> Iterator[None]:
-    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(before)

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import simplejpeg
 
-from stitching.errors import InputError
+from stitching.errors import InputError, is_out_of_memory
 from stitching.io.metadata.jpeg import with_plain_header
 from stitching.io.picture import PixelArray
 
@@ -27,12 +27,15 @@ def decode_jpeg(encoded: bytes, name: str, at_least: tuple[int, int] = (0, 0)) -
 
     Raises:
         InputError: the compressed rows are damaged. Odd fields of the header, which some cameras write, do not count.
+        MemoryError: there is not enough.
     """
     complaint = ""
     for header in (bytes, with_plain_header):
         try:
             return _decoded(header(encoded), at_least, strict=True)
         except ValueError as error:
+            if is_out_of_memory(error):
+                raise MemoryError(f"{name}: not enough memory to decode it") from error
             complaint = str(error)
     if _UNSUPPORTED in complaint:
         return None

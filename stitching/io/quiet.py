@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 
 _STDERR = 2
 _lock = Lock()
 _silencers = 0  # threads that are inside
-_original: int | None = None  # a copy of the descriptor; None where standard error is closed
+_original: int | None = None  # a copy of the descriptor while it is silent
 
 
 @contextmanager
@@ -28,22 +28,19 @@ def _enter() -> None:
     global _silencers, _original
     with _lock:
         _silencers += 1
-        if _silencers > 1:
-            return
-        try:
-            _original = os.dup(_STDERR)
-        except OSError:
-            _original = None
-            return
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, _STDERR)
-        os.close(nowhere)
+        if _silencers == 1:
+            with suppress(OSError):  # closed, or no descriptor is left
+                _original = os.dup(_STDERR)
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, _STDERR)
+                os.close(nowhere)
 
 
 def _leave() -> None:
-    global _silencers
+    global _silencers, _original
     with _lock:
         _silencers -= 1
         if _silencers == 0 and _original is not None:
             os.dup2(_original, _STDERR)
             os.close(_original)
+            _original = None

@@ -1,5 +1,7 @@
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -22,6 +24,8 @@ from PIL import Image
 from stitching.io.picture import MIN_SIDE
 from stitching.io.picture_reader import read_mask, read_picture
 from stitching.io.picture_writer import write_picture
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("extension", EXTENSIONS)
@@ -177,3 +181,26 @@ def test_masks_that_do_not_fit_are_refused():
         read_mask(np.full((64, 48), 255, np.uint8), (64, 48))
     with refused("ignores every pixel", "largest value is 1", "255"):
         read_mask(np.ones((48, 64), np.uint8), (64, 48))
+
+
+def test_too_little_memory_is_not_taken_for_damage(tmp_path):
+    small, large = photo(), np.zeros((2500, 2500, 3), np.uint8)
+    for extension in EXTENSIONS:
+        saved(tmp_path / f"small{extension}", bytes_of(extension, small))
+        saved(tmp_path / f"large{extension}", bytes_of(extension, large))
+    script = f"""
+import resource
+from pathlib import Path
+from stitching.io.picture_reader import read_picture
+for path in Path({str(tmp_path)!r}).glob("small*"):  # loads what is needed
+    read_picture(path)
+taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + 10_000_000
+resource.setrlimit(resource.RLIMIT_AS, (taken, taken))
+for path in Path({str(tmp_path)!r}).glob("large*"):
+    try:
+        read_picture(path)
+    except MemoryError:
+        print("MemoryError")
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("MemoryError\n" * len(EXTENSIONS), "")
