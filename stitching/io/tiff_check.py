@@ -26,6 +26,7 @@ from stitching.io.metadata.tiff_tags import read_block, value_of
 from stitching.io.quiet import silent_stderr
 
 _JPEG_TABLES = 347
+_UNKNOWN = 0  # size of a strip or tile
 _PIECE = 1 << 20  # bytes that are unpacked at once
 _BROKEN_DATA = "decoder error -2"  # of Pillow, when libtiff reports an error
 
@@ -51,7 +52,7 @@ def _block_sizes(pixels: TiffPixels) -> list[int]:
     """Bytes of each strip or tile, unpacked; the last strip has the rows that are left."""
     rows, height = pixels.block[1], pixels.size[1]
     if pixels.photometric == YCBCR:
-        return [0] * len(pixels.offsets)  # it depends on how the colours are stored
+        return [_UNKNOWN] * len(pixels.offsets)  # it depends on how the colours are stored
     if pixels.tiled:
         return [pixels.block_bytes] * len(pixels.offsets)
     strips = -(-height // rows)
@@ -72,9 +73,9 @@ def _unpacks(block: bytes, size: int) -> bool:
 
 
 def _ends_with_its_runs(block: bytes, size: int) -> bool:
-    """Whether the runs of a PackBits strip fill exactly `size` bytes (TIFF 6.0, section 9)."""
+    """Whether the runs of a PackBits strip fill exactly `size` bytes and only zeros follow (TIFF 6.0, section 9)."""
     at = unpacked = 0
-    while at < len(block) and unpacked < size:
+    while at < len(block) and (unpacked < size or size == _UNKNOWN):
         count = block[at]
         if count < 128:  # so many bytes and one follow
             at, unpacked = at + count + 2, unpacked + count + 1
@@ -82,7 +83,7 @@ def _ends_with_its_runs(block: bytes, size: int) -> bool:
             at, unpacked = at + 2, unpacked + 257 - count
         else:
             at += 1
-    return unpacked == size and len(block) - at in (0, 1)  # a byte may fill up a word
+    return at <= len(block) and size in (unpacked, _UNKNOWN) and not any(block[at:])
 
 
 def _is_broken(encoded: bytes) -> bool:
@@ -92,8 +93,8 @@ def _is_broken(encoded: bytes) -> bool:
         try:
             with TiffImageFile(BytesIO(encoded)) as image:
                 image.load()
-        except OSError as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # of many kinds, for what Pillow does not support
             return _BROKEN_DATA in str(error)
-        except Exception:  # of many kinds, for what Pillow does not support
-            return False
     return False

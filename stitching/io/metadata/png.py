@@ -17,11 +17,10 @@ _MAX_UNPACKED = 1 << 24  # bytes a compressed profile or packet may unpack to
 def parse(data: bytes, name: str) -> Contents:
     """Read the chunks of a PNG.
 
+    The decoder gets only the chunks that make pixels: libpng prints warnings on colour profiles and text to stderr.
+
     Raises:
         InputError: a chunk is cut short, a pixel chunk fails its checksum, or they are too few for the size.
-
-
-    The decoder gets only the chunks that make pixels: libpng prints warnings on colour profiles and text to stderr.
     """
     exif = icc = xmp = b""
     transparent = False

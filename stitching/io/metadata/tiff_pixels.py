@@ -1,5 +1,6 @@
 """How a TIFF stores its pixels: sizes, and the strips or tiles that hold them (TIFF 6.0, sections 8 and 15)."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,22 +74,28 @@ def pixels_of(tags: Directory, file_bytes: int, name: str) -> TiffPixels:
     if tiled:
         block = number_of(tags, _TILE_WIDTH, 0), number_of(tags, _TILE_HEIGHT, 0)
     offsets = numbers_of(tags, _TILE_OFFSETS if tiled else _STRIP_OFFSETS)
-    counts = numbers_of(tags, _TILE_BYTES if tiled else _STRIP_BYTES)
-    if not all((*size, *block, offsets.size)) or (counts.size and counts.size != offsets.size):
+    counts = numbers_of(tags, _TILE_BYTES if tiled else _STRIP_BYTES)  # very old files have none
+    if not all((*size, *block, offsets.size)) or counts.size not in (0, offsets.size):
         raise damaged(name, "TIFF")
     found = TiffPixels(
         size, number_of(tags, _BITS, 1), number_of(tags, _SAMPLES, 1), number_of(tags, _COMPRESSION, 1),
         number_of(tags, _PHOTOMETRIC, 1), number_of(tags, _PLANAR, 1) == 2,
         number_of(tags, _FILL_ORDER, 1) == 2, tiled, block, offsets, counts,
     )  # fmt: skip
-    if counts.size and (counts.min() < 0 or offsets.min() < 0 or (offsets > file_bytes - counts).any()):
-        raise damaged(name, "TIFF")
-    ratio = _MAX_RATIO.get(found.compression)
-    subsampled = 3 if found.photometric == YCBCR else 1  # there are at least as many samples as pixels
-    if (
-        counts.size
-        and ratio
-        and int(counts.sum()) * ratio * subsampled * 8 < width * height * found.samples * found.bits
-    ):
+    if counts.size and (_ends_outside(found, file_bytes) or _is_too_short(found)):
         raise damaged(name, "TIFF")
     return found
+
+
+def _ends_outside(pixels: TiffPixels, file_bytes: int) -> bool:
+    """Whether a strip or tile lies outside the file, at least in part."""
+    starts, counts = pixels.offsets, pixels.counts
+    return bool(starts.min() < 0 or counts.min() < 0 or (starts > file_bytes - counts).any())  # a sum may overflow
+
+
+def _is_too_short(pixels: TiffPixels) -> bool:
+    """Whether there are fewer bytes than any picture of that size needs; False for a compression not known here."""
+    width, height = pixels.size
+    samples = 1 if pixels.photometric == YCBCR else pixels.samples  # of a pixel; colours may be stored at lower size
+    most = int(pixels.counts.sum()) * _MAX_RATIO.get(pixels.compression, math.inf)
+    return most < width * height * samples * pixels.bits / 8

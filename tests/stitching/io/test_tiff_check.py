@@ -81,6 +81,12 @@ def test_healthy_tiffs_of_another_program_are_read(tmp_path, compression, capfd)
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
+def test_healthy_tiffs_of_luma_and_chroma_are_read(tmp_path, compression):
+    content = pillow_bytes(Image.fromarray(textured()).convert("YCbCr"), "TIFF", compression=compression)
+    np.testing.assert_array_equal(read_picture(saved(tmp_path / "a.tif", content)).pixels, by_opencv(content))
+
+
 def test_a_damaged_jpeg_in_a_tiff_is_refused(tmp_path):
     content = pillow_bytes(Image.fromarray(textured()), "TIFF", compression="jpeg", tiffinfo={278: 304})
     with refused("zeroed.tif", "damaged"):
