@@ -15,7 +15,6 @@ from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, allowed_bytes
 
 PictureInput = str | PathLike[str] | NDArray[Any]
 
-MAX_SIDE = 32766  # px; cv2.remap takes no more
 MIN_CONTRAST = 4  # grey levels of 255; a picture with less has nothing to match
 
 
@@ -44,13 +43,12 @@ def read_pair(
     second = _read(target, mask_target, "target", max_megapix, _bytes_of(first))
     if first.pixels.dtype == second.pixels.dtype:
         return first, second
-    taken = (
-        _bytes_of(first) + _bytes_of(second) + 2 * min(first, second, key=lambda one: one.pixels.itemsize).pixels.nbytes
-    )
+    plain, allowed = first if first.pixels.dtype == np.uint8 else second, allowed_bytes(max_megapix)
+    taken = _bytes_of(first) + _bytes_of(second) + 2 * plain.pixels.nbytes  # its pixels with 16 bits, too
     require(
-        taken <= allowed_bytes(max_megapix),
+        taken <= allowed,
         f"{first.name} and {second.name}: one of 8 bits, one of 16, {taken / 1e9:.2f} GB",
-        f"at most {allowed_bytes(max_megapix) / 1e9:.2f} GB; save both with 8 bits or raise --max-megapix",
+        f"at most {allowed / 1e9:.2f} GB; save both with 8 bits or raise --max-megapix",
     )
     return _sixteen_bit(first), _sixteen_bit(second)
 
@@ -60,9 +58,6 @@ def _read(source: PictureInput, mask: PictureInput | None, name: str, max_megapi
         picture = read_picture(source, max_megapix=max_megapix, held=held)
     else:
         picture = as_picture(source, name)
-    if max(picture.size) > MAX_SIDE:
-        w, h = picture.size
-        raise InputError(f"{picture.name} is {w} x {h} px; at most {MAX_SIDE} px a side, make it smaller")
     small = cv2.resize(picture.pixels, (64, 64), interpolation=cv2.INTER_AREA)
     contrast = np.ptp(small.astype(np.float32), axis=(0, 1)).max()
     if contrast < MIN_CONTRAST * (257 if small.dtype == np.uint16 else 1):

@@ -69,7 +69,8 @@ def _compute(run: Callable[[], int], code_end: int) -> int:
 
 def _watch(child: int, code: int) -> int:
     def forward(number: int, frame: FrameType | None) -> None:
-        os.kill(child, number)
+        with suppress(ProcessLookupError):  # it has just ended
+            os.kill(child, number)
 
     for number in ENDING:  # those that were to be ignored, too: the child ignores them still, or saves its work
         signal.signal(number, forward)

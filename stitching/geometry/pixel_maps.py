@@ -1,5 +1,6 @@
 """Maps of pixels: (h, w, 2) float32 arrays of positions or displacements, px; sampling, composing, inverting them."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -186,11 +187,12 @@ def forward_map(backward: Field, scale: float, target_size: Size) -> tuple[Field
         target_size: (w, h), px.
 
     Returns:
-        (h', w', 2) float32, target grid -> canvas px, and the grid's px per target px (at most `scale`, at most 1).
-        Target pixels that no canvas pixel shows (hidden ones, for example) are filled from their neighbours.
+        (h', w', 2) float32, target grid -> canvas px, and the grid's px per target px: at most `scale`, at most 1, and
+        so that it has at most four times the px of `backward`, from which no more is known. Target pixels that no
+        canvas pixel shows (hidden ones, for example) are filled from their neighbours.
     """
     tw, th = target_size
-    grid_scale = min(1.0, scale)
+    grid_scale = min(1.0, scale, math.sqrt(4 * backward[..., 0].size / (tw * th)))
     w, h = max(1, round(tw * grid_scale)), max(1, round(th * grid_scale))
     rows, columns = np.nonzero(np.isfinite(backward[..., 0]))
     points = backward[rows, columns]  # (n, 2) target px

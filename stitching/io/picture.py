@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stitching.errors import InputError
 from stitching.io.metadata.contents import Metadata
 
-MIN_SIDE = 32  # px; a smaller picture has nothing to match
+MIN_SIDE, MAX_SIDE = 32, 32766  # px; a smaller picture has nothing to match, cv2.remap takes no larger one
 GAIN_LIMITS = 0.3, 3.0  # of the factors that make one picture as bright as another, to find flow between them
 
 PixelArray = NDArray[Any]  # (h, w[, c]) uint8 or uint16
@@ -44,7 +44,7 @@ def as_picture(array: Any, name: str = "array", metadata: Metadata | None = None
     Grey becomes BGR, alpha of at least half becomes `valid`. Contiguous BGR pixels are not copied.
 
     Raises:
-        InputError: another type or shape, a side below MIN_SIDE px, or transparent everywhere.
+        InputError: another type or shape, a side out of range, or transparent everywhere.
     """
     array = check_array(array, name)
     metadata = metadata or Metadata()
@@ -61,9 +61,11 @@ def as_picture(array: Any, name: str = "array", metadata: Metadata | None = None
 
 
 def check_side(size: tuple[int, int], name: str) -> None:
-    """Raise InputError if a side of a picture, (w, h) px, is below MIN_SIDE."""
+    """Raise InputError unless both sides of a picture, (w, h) px, are MIN_SIDE to MAX_SIDE."""
     if min(size) < MIN_SIDE:
         raise InputError(f"{name}: {size[0]} x {size[1]} px; both sides must be at least {MIN_SIDE} px")
+    if max(size) > MAX_SIDE:
+        raise InputError(f"{name}: {size[0]} x {size[1]} px; at most {MAX_SIDE} px a side, make it smaller")
 
 
 def check_array(array: Any, name: str) -> PixelArray:

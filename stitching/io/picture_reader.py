@@ -29,8 +29,9 @@ def read_picture(path: AnyPath, *, max_megapix: float = DEFAULT_MAX_MEGAPIX, hel
         held: bytes of the pictures that were read before and stay in memory: they count, too.
 
     Raises:
-        InputError: the file cannot be read, is damaged or cut short, is larger than allowed, is smaller than MIN_SIDE
-            px on one side, is transparent everywhere, or holds neither 8 nor 16 bits a channel.
+        InputError: the file cannot be read, is damaged or cut short, is larger than allowed, has a side out of the
+            range MIN_SIDE to MAX_SIDE px, is transparent everywhere, or holds neither 8 nor 16 bits a channel.
+        MemoryError: there is not enough to decode it.
     """
     name = os.fspath(path)
     contents = _read_contents(path, max_megapix)

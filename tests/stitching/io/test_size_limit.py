@@ -145,6 +145,13 @@ def test_a_picture_of_one_pixel_row_is_refused_before_it_is_decoded(tmp_path, no
         read_picture(saved(tmp_path / "line.png", png_of_size(100_000, 1, bytes(300_001))))
 
 
+def test_a_picture_too_long_to_warp_is_refused_before_it_is_decoded(tmp_path, nothing_is_decoded):
+    path = saved(tmp_path / "long.png", png_of_size(32_767, 40, bytes(40 * (3 * 32_767 + 1))))
+    for read in (lambda: read_picture(path), lambda: read_pair(path, photo())):
+        with refused("long.png", "32767 x 40 px", "at most 32766 px a side"):
+            read()
+
+
 def test_an_empty_limit_is_refused():
     for megapix in (0, -1, float("nan"), 1e9):
         with refused("--max-megapix"):

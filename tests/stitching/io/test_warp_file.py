@@ -8,7 +8,7 @@ import pytest
 from picture_files import refused
 
 from stitching.errors import InputError, JobError
-from stitching.geometry.pixel_maps import forward_map, pixel_grid, rescale
+from stitching.geometry.pixel_maps import forward_map, inside, pixel_grid, rescale
 from stitching.io.warp_file import WarpField, check_warp, load_warp, save_warp
 
 
@@ -52,6 +52,29 @@ def test_a_saved_warp_is_loaded_as_it_was(tmp_path):
         assert np.array_equal(before, after, equal_nan=field.name in ("map", "forward")), field.name
         assert type(before) is type(after), field.name
     assert [path] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("zoom", "target_size", "reference_size", "canvas_size", "scale"),
+    [
+        (1 / 50, (10000, 8000), (200, 160), (200, 160), 1.0),  # a target of far more pixels
+        (6.2, (600, 400), (600, 400), (3720, 2480), 0.2),  # one that shows far more
+        (1.0, (100, 80), (5000, 4000), (5000, 4000), 0.14),  # one that shows far less
+    ],
+)
+def test_warps_of_pictures_that_differ_much_are_read_again(
+    tmp_path, zoom, target_size, reference_size, canvas_size, scale
+):
+    w, h = (round(side * scale) for side in canvas_size)
+    backward = rescale(pixel_grid(h, w), 1 / (scale * zoom))
+    covered = inside(backward, target_size)
+    backward[~covered] = np.nan
+    forward, forward_scale = forward_map(backward, scale, target_size)
+    warp = WarpField(
+        backward, covered, scale, forward, forward_scale, (0, 0), 0.0, reference_size, target_size, canvas_size
+    )
+    save_warp(tmp_path / "warp.npz", warp)
+    assert np.array_equal(load_warp(tmp_path / "warp.npz").map, backward, equal_nan=True)
 
 
 def test_a_saved_warp_is_read_by_numpy_without_pickle(tmp_path):
@@ -187,7 +210,7 @@ def _numbers_in_range(low, high, shape):
 @pytest.mark.parametrize(
     ("part", "damage", "word"),
     [
-        ("map", lambda map_xy: np.full_like(map_xy, np.nan), "covered"),
+        ("map", lambda map_xy: np.full_like(map_xy, np.nan), "covers nothing"),
         ("map", lambda map_xy: np.where(np.isnan(map_xy), np.nan, np.float32(1e30)), "leaves"),
         ("map", lambda map_xy: np.where(np.isnan(map_xy), np.nan, np.float32(np.inf)), "leaves"),
         ("map", lambda map_xy: map_xy + np.float32([20, 0]), "leaves"),
