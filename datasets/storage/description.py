@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from datasets.options import MAX_SEED, SampleOptions
-from datasets.storage.checked_json import check_keys, integer, mapping, parse_object, text
+from datasets.options import MAX_SEED, MAX_SIDE, SampleOptions
+from datasets.storage.checked_json import check_keys, integer, integer_pair, mapping, parse_object, text
 from datasets.storage.paths import MAX_COUNT, read_file
 from stitching.errors import InputError
 from stitching.io.files import atomic_write
@@ -16,7 +16,6 @@ from stitching.io.files import atomic_write
 FORMAT, VERSION = "parastitch-pairs", 1
 DESCRIPTION = "dataset.json"
 _MOST_BYTES = 1 << 16
-_PATHS = {"scene", "textures"}  # options of which the last part is kept
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,8 @@ def read_description(folder: Path) -> Description:
 
     Raises InputError where `folder` is no data set, or has another version of the format, or a value is impossible.
     """
+    if not (folder / DESCRIPTION).exists():
+        raise InputError(f"{folder / DESCRIPTION} is missing; expected a folder that `parastitch generate` wrote")
     contents = read_file(folder, DESCRIPTION, _MOST_BYTES)
     try:
         values = parse_object(contents)
@@ -71,6 +72,8 @@ def read_description(folder: Path) -> Description:
 def _checked(values: dict[str, Any]) -> Description:
     """The description of these values. Raises ValueError where one is impossible."""
     check_keys(values, [field.name for field in fields(Description)])
+    options = mapping(values["options"], "options")
+    integer_pair(options["size"], "size", 1, MAX_SIDE)  # the only option that readers need
     layout, shard_size = values["layout"], values["shard_size"]
     if layout not in ("folder", "shards"):
         raise ValueError(f"layout {reprlib.repr(layout)}: expected folder or shards")
@@ -81,40 +84,10 @@ def _checked(values: dict[str, Any]) -> Description:
         shard_size=None if shard_size is None else integer(shard_size, "shard_size", 1, MAX_COUNT),
         count=integer(values["count"], "count", 1, MAX_COUNT),
         seed=integer(values["seed"], "seed", 0, MAX_SEED),
-        options=_checked_options(mapping(values["options"], "options")),
+        options=options,
         checksum=None if values["checksum"] is None else text(values["checksum"], "checksum"),
         software=text(values["software"], "software"),
     )
-
-
-def _checked_options(stored: dict[str, Any]) -> dict[str, Any]:
-    """The options as they are stored. Raises ValueError where SampleOptions could not have been written so."""
-    defaults = asdict(SampleOptions())
-    check_keys(stored, defaults)
-    for key, value in stored.items():
-        default = defaults[key]
-        if key in _PATHS:
-            fits = value is None or isinstance(value, str)
-        elif isinstance(default, tuple):
-            fits = isinstance(value, list) and all(_alike(part, default[0]) for part in value)
-            fits = fits and (key == "scenes" or len(value) == len(default))
-        else:
-            fits = type(value) is type(default)
-        if not fits:
-            raise ValueError(f"option {key} {reprlib.repr(value)}: expected something like {default}")
-    SampleOptions(**{key: _as_option(key, value) for key, value in stored.items()})  # checks the ranges
-    return stored
-
-
-def _alike(value: Any, default: Any) -> bool:
-    """Of the same type; whole numbers stand for others, too."""
-    return type(value) is type(default) or (type(value) is int and type(default) is float)
-
-
-def _as_option(key: str, value: Any) -> Any:
-    if key in _PATHS:
-        return None if value is None else Path(value)
-    return tuple(value) if isinstance(value, list) else value
 
 
 def check_agreement(folder: Path, wanted: Description) -> None:

@@ -50,7 +50,9 @@ def largest_member(size: tuple[int, int]) -> int:
 
 
 def leads_inside(folder: Path, path: Path) -> bool:
-    """Whether a path, with all links followed, lies in the folder."""
+    """Whether a path directly in the folder, or in a folder of it, still lies in it with all links followed."""
+    if not path.is_symlink() and not path.parent.is_symlink():
+        return True
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 

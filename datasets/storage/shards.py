@@ -229,9 +229,12 @@ def read_members(path: Path, most: int, only_json: bool = False) -> Iterator[Sha
     read, where it is cut short, damaged or no tar file.
     """
     current: ShardSample | None = None
+    damaged = False
     with open_file(path.parent, path.name) as file:
-        scan = _TarScan(file)
-        for header in scan.headers():
+        for header in _headers(file):
+            if header is None:
+                damaged = True
+                continue
             name, _, kind = header.name.partition(".")
             if current is None or name != current.name:
                 if current:
@@ -240,10 +243,11 @@ def read_members(path: Path, most: int, only_json: bool = False) -> Iterator[Sha
             if problem := _problem_of(header, current, most):
                 current.problems.append(problem)
             elif kind == "json" or not only_json:
-                current.members[kind] = scan.read(header)
+                file.seek(header.offset_data)
+                current.members[kind] = file.read(header.size)
     if current:
         yield current
-    if scan.damaged or not current:
+    if damaged or not current:
         found = "" if current else " (no tar file, or an empty one)"
         raise InputError(f"{path}: cut short or damaged{found}; delete it and generate it again")
 
@@ -260,39 +264,25 @@ def _problem_of(header: tarfile.TarInfo, sample: ShardSample, most: int) -> str:
     return f"{kind} is there twice" if kind in sample.members else ""
 
 
-class _TarScan:
-    """Walks through the headers of a tar file, and never believes what they say.
+def _headers(file: BinaryIO) -> Iterator[tarfile.TarInfo | None]:
+    """The members whose contents lie in a tar file; None for what is neither a header, the contents of one nor zero.
 
     Not tarfile.open: it reads names and sparse maps of any length, and steps backwards where a header says so.
-
-    Attributes:
-        damaged: whether something was met that is neither a header, the contents of a member nor zero.
     """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._size, self.damaged = file, os.fstat(file.fileno()).st_size, False
-
-    def headers(self) -> Iterator[tarfile.TarInfo]:
-        """The members whose contents lie in the file."""
-        place = 0
-        while place < self._size:
-            self._file.seek(place)
-            block = self._file.read(_BLOCK)
-            place += _BLOCK
-            if not block.strip(b"\0"):
-                continue
-            try:
-                header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-            except tarfile.HeaderError:
-                header = None
-            if header is None or not 0 <= header.size <= self._size - place:
-                self.damaged = True
-                continue
+    size, place = os.fstat(file.fileno()).st_size, 0
+    while place < size:
+        file.seek(place)
+        block = file.read(_BLOCK)
+        place += _BLOCK
+        if not block.strip(b"\0"):
+            continue
+        try:
+            header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        except tarfile.HeaderError:
+            header = None
+        if header is not None and 0 <= header.size <= size - place:
             header.offset_data = place
             place += -(-header.size // _BLOCK) * _BLOCK
             yield header
-
-    def read(self, header: tarfile.TarInfo) -> bytes:
-        """The contents of a member."""
-        self._file.seek(header.offset_data)
-        return self._file.read(header.size)
+        else:
+            yield None

@@ -16,7 +16,7 @@ from stitching.errors import InputError
 
 Arrays = dict[str, NDArray[Any]]
 
-_CHUNK = 1 << 20  # bytes that are decompressed at a time
+_CHUNK = 1 << 17  # bytes that are decompressed at a time; few enough to stay in the processor's cache
 _MAX_DEFLATE_RATIO = 1032  # no deflated data grows more (zlib, "Technical Details")
 _ENCRYPTED = 1  # bit of a member's flags
 _KINDS = {"b": "bool", "iu": "integers", "f": "floats", "iuf": "numbers"}
