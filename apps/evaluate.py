@@ -11,14 +11,14 @@ import cv2
 import tyro
 
 from apps.evaluation.comparison import compare_methods
-from apps.evaluation.contact_sheet import write_sheets
 from apps.evaluation.method_run import Limits
 from apps.evaluation.methods import OPENSTITCHING_VARIABLE, StitchMethod, find_methods
-from apps.evaluation.photograph_tables import photograph_tables
-from apps.evaluation.result_tables import ResultTable
+from apps.evaluation.output.contact_sheet import write_sheets
+from apps.evaluation.output.folder import RESULTS, RESULTS_JSON, SHEETS, TABLES, TRUTH, check_output_folder
+from apps.evaluation.output.photograph_tables import photograph_tables
+from apps.evaluation.output.result_tables import ResultTable
+from apps.evaluation.output.truth_tables import truth_tables
 from apps.evaluation.scoring import Row
-from apps.evaluation.truth_tables import truth_tables
-from apps.evaluation_folder import RESULTS, RESULTS_JSON, SHEETS, TABLES, TRUTH, check_output_folder
 from apps.pair_folders import find_pairs
 from apps.tables import markdown, print_table
 from datasets.storage.description import DESCRIPTION

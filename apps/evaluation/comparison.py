@@ -9,8 +9,8 @@ from pathlib import Path
 from apps.evaluation.measures.panorama import SourcePair
 from apps.evaluation.method_run import Limits, run_method
 from apps.evaluation.methods import StitchMethod
+from apps.evaluation.output.folder import RESULTS, RESULTS_JSON
 from apps.evaluation.scoring import COLUMNS, Row, bad_picture, measure_difficulty, measured_row, prepare_pair
-from apps.evaluation_folder import RESULTS, RESULTS_JSON
 from apps.pair_folders import PairFiles
 from apps.tables import write_csv
 from stitching.io.files import atomic_write

@@ -10,9 +10,9 @@ import numpy as np
 
 from apps.evaluation.measures.generated_stitch import measure_generated_stitch
 from apps.evaluation.measures.generated_warp import GeneratedWarpErrors, measure_generated_warp
+from apps.evaluation.output.folder import TRUTH
 from apps.evaluation.scoring import Row
 from apps.evaluation.warp_methods import find_method
-from apps.evaluation_folder import TRUTH
 from apps.tables import write_csv
 from datasets.arrays import Pixels
 from datasets.examples.example import truth_of

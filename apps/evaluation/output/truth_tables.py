@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import inf
 
-from apps.evaluation.result_tables import PAIRS, Column, ResultTable, averages, by_class, class_name, in_class, of_key
+from apps.evaluation.output.result_tables import (
+    PAIRS,
+    Column,
+    ResultTable,
+    averages,
+    by_class,
+    class_name,
+    in_class,
+    of_key,
+)
 from apps.evaluation.scoring import Row
 
 _DIFFICULTY = "homography error"

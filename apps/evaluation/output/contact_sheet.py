@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.evaluation.methods import StitchMethod
-from apps.evaluation.result_tables import short_name
+from apps.evaluation.output.folder import SHEETS
+from apps.evaluation.output.result_tables import short_name
 from apps.evaluation.scoring import Row, Value
-from apps.evaluation_folder import SHEETS
 from apps.pair_folders import PairFiles
 from stitching.errors import InputError
 from stitching.io.picture import to_8_bit

@@ -3,8 +3,8 @@
 from math import inf
 from statistics import median
 
-from apps.evaluation.photograph_tables import photograph_tables
-from apps.evaluation.result_tables import PAIRS, Column, averages, by_class, of_key, short_name
+from apps.evaluation.output.photograph_tables import photograph_tables
+from apps.evaluation.output.result_tables import PAIRS, Column, averages, by_class, of_key, short_name
 from apps.evaluation.scoring import COLUMNS, Row
 
 ROWS: list[Row] = [

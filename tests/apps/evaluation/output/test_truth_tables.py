@@ -1,7 +1,7 @@
 """Tables of means over generated pairs."""
 
+from apps.evaluation.output.truth_tables import truth_tables
 from apps.evaluation.scoring import Row
-from apps.evaluation.truth_tables import truth_tables
 
 ROWS: list[Row] = [
     {"sample": str(number), "warp": "matches:runs/flow/best.safetensors", "homography error": off, "ov": error,

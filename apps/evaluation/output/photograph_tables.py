@@ -5,7 +5,7 @@ from math import inf
 from statistics import median
 
 from apps.evaluation.measures.photographed_warp import STANDARD_WIDTH
-from apps.evaluation.result_tables import PAIRS, Best, Column, ResultTable, averages, by_class, of_key
+from apps.evaluation.output.result_tables import PAIRS, Best, Column, ResultTable, averages, by_class, of_key
 from apps.evaluation.scoring import Row
 
 _PARALLAX = (0.0, 25.0, 60.0, inf)  # px of a width of 512 px, limits of classes
