@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from stitching.errors import InputError
+from stitching.errors import InputError, JobError
 
 if TYPE_CHECKING:  # the options of a training need a number of this file, and must not wait for numpy
     import numpy as np
@@ -47,6 +47,14 @@ class GraphInterface:
                 expected = f"(1, {channels}, {', '.join(map(str, size)) if len(size) == 2 else 'h, w'})"
                 raise InputError(f"{self.name}, input {name}: {plane.dtype} {plane.shape}; expected float32 {expected}")
         check_size(*size)
+
+    def check_outputs(self, outputs: "Mapping[str, NDArray[np.floating]]") -> None:
+        """Raise JobError where an output is infinite or not a number, as damaged weights give."""
+        import numpy as np
+
+        for name, plane in outputs.items():
+            if not np.isfinite(plane).all():
+                raise JobError(f"{self.name}, output {name}: not finite; its weights are damaged, or badly trained")
 
 
 _PICTURES = {

@@ -88,7 +88,7 @@ def load_weights(path: AnyPath) -> Checkpoint:
     check_format(name, metadata.get("format"), metadata.get("version"), _FORMAT, _VERSION)
     try:
         architecture, checksum = dict(json.loads(metadata["architecture"])), metadata["crc32"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{name}: damaged, its metadata lacks the architecture; copy it again") from error
     if checksum != str(_checksum(weights, metadata["architecture"])):
         raise InputError(f"{name}: damaged, its content has changed since it was written; copy it again")

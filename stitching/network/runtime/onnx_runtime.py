@@ -72,7 +72,9 @@ class OnnxRuntime:
             if is_out_of_memory(error):
                 raise MemoryError from error
             raise JobError(f"{self.path}: ONNX Runtime failed ({one_line(error)})") from error
-        return {name: np.asarray(field, np.float32) for name, field in zip(names, found, strict=True)}
+        planes = {name: np.asarray(field, np.float32) for name, field in zip(names, found, strict=True)}
+        self.graph.check_outputs(planes)
+        return planes
 
 
 def _open_session(content: bytes, path: str, device: Device) -> "InferenceSession":

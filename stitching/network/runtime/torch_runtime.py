@@ -41,9 +41,11 @@ class TorchRuntime:
                     name: torch.from_numpy(np.ascontiguousarray(plane)).to(self.device)
                     for name, plane in inputs.items()
                 }
-                return {name: plane.cpu().numpy() for name, plane in self.module.compute(tensors).items()}
+                found = {name: plane.cpu().numpy() for name, plane in self.module.compute(tensors).items()}
         except RuntimeError as error:  # out of memory, mostly
             raise JobError(f"the network failed on {self.device} ({one_line(error)})") from error
+        self.module.interface.check_outputs(found)
+        return found
 
 
 @lru_cache(maxsize=2)  # an evaluation compares one network for the warp with one for the blend

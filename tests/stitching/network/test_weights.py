@@ -108,6 +108,8 @@ def damaged_files(folder):
     save_file(weights, folder / "foreign")
     save_file(weights, folder / "newer", {"format": "parastitch-weights", "version": "2"})
     save_file(weights, folder / "no architecture", {"format": "parastitch-weights", "version": "1"})
+    deep = {"format": "parastitch-weights", "version": "1", "architecture": "[" * 100_000}
+    save_file(weights, folder / "deep", deep)
     return {
         "pickled.safetensors": "pickled weights, which could run code when opened; save them as safetensors",
         "old.safetensors": "pickled weights",
@@ -117,6 +119,7 @@ def damaged_files(folder):
         "flipped": "its content has changed",
         "foreign": "format None; expected 'parastitch-weights'",
         "newer": "version 2 of its format; this program reads version 1",
+        "deep": "its metadata lacks the architecture",
         "no architecture": "its metadata lacks the architecture",
         "missing": "no such file",
         ".": "cannot read",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from stitching.errors import InputError
+from stitching.errors import InputError, JobError
 from stitching.network.interface import MATCHING, SIGMO, Planes
 from stitching.network.runtime import checked_file
 from stitching.network.runtime.checked_file import CHECKSUMS, checksum_line, read_checked
@@ -62,6 +62,12 @@ def test_outputs_are_matched_by_name(file: Path) -> None:
     assert list(found) == ["weight", "gain"]
     assert (found["weight"] == 2).all()
     assert (found["gain"] == 3).all()
+
+
+def test_outputs_that_are_no_numbers_are_refused(file: Path) -> None:
+    """Here they come from the inputs, else from damaged weights."""
+    with pytest.raises(JobError, match="sigmo, output gain: not finite"):
+        OnnxRuntime.open(SIGMO, file, "cpu")(planes() | {"target": np.full((1, 3, 32, 40), np.nan, np.float32)})
 
 
 def test_wrong_inputs_are_refused(file: Path) -> None:

@@ -147,7 +147,8 @@ def test_where_one_graph_computes_something_else_none_is_written(
     else:
         with torch.no_grad():
             network.warping.move.weight.fill_(torch.nan)
-    with pytest.raises(JobError, match=r"\.onnx: not written, it would differ from torch by .*'"):
+    words = r"\.onnx: not written, it would differ from torch by .*'" if broken == "limit" else "not finite"
+    with pytest.raises(JobError, match=words):
         export_network(network, tmp_path, {})
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == dict.fromkeys(FILES, old)
 
@@ -159,7 +160,7 @@ def test_weights_of_a_training_run_in_torch(tmp_path: Path) -> None:
     planes = random_inputs(SIGMO, 64, 80)
     expected = TorchRuntime(torch_graph(SIGMO, open_network(TRAINED)), "cpu")(planes)
     assert np.array_equal(load_runtime(SIGMO, str(TRAINED), "cpu")(planes)["weight"], expected["weight"])
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         TorchRuntime.open(SIGMO, tmp_path / "none.safetensors")
 
 
