@@ -133,7 +133,7 @@ class _Beside:
     """Reads the files that a mesh names, from its folder and those below it; the interface is trimesh's.
 
     Attributes:
-        refused: names of files that lie elsewhere or are none.
+        refused: names of files that are there, but lie elsewhere or are none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -146,8 +146,7 @@ class _Beside:
             path = (self._folder / candidate).resolve()
             if path.is_relative_to(self._folder) and path.is_file() and path.stat().st_size <= _MOST_BYTES:
                 return path.read_bytes()
-        path = (self._folder / name.strip()).resolve()
-        if not path.is_relative_to(self._folder) or path.exists():
+        if (self._folder / name.strip()).exists():  # what is nowhere, such as a texture on another machine, is not shown
             self.refused.append(name[:80])
         raise FileNotFoundError(name)
 

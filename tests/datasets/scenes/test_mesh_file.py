@@ -191,6 +191,14 @@ def test_files_outside_of_the_folder_are_not_read(tmp_path: Path, name: str, key
     assert "\n" not in str(caught.value)
 
 
+def test_a_texture_that_is_nowhere_hinders_nothing(tmp_path: Path) -> None:
+    box = trimesh.creation.box()
+    box.visual.vertex_colors = np.full((len(box.vertices), 4), 200, np.uint8)
+    (tmp_path / "box.obj").write_text(f"mtllib /home/another/box.mtl\n{box.export(file_type='obj')}")
+    scenes, _ = load_mesh_scenes(tmp_path / "box.obj")
+    assert len(scenes[0].corners) == 12
+
+
 def textured_bytes(folder: Path) -> bytes:
     Image.fromarray(np.full((4, 4, 3), 200, np.uint8)).save(folder / "texture.png")
     return (folder / "texture.png").read_bytes()
