@@ -146,7 +146,7 @@ class _Beside:
             path = (self._folder / candidate).resolve()
             if path.is_relative_to(self._folder) and path.is_file() and path.stat().st_size <= _MOST_BYTES:
                 return path.read_bytes()
-        if (self._folder / name.strip()).exists():  # what is nowhere, such as a texture on another machine, is not shown
+        if (self._folder / name.strip()).exists():  # else a texture of another machine: not shown
             self.refused.append(name[:80])
         raise FileNotFoundError(name)
 
