@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 from datasets.storage.description import DESCRIPTION
+from datasets.storage.paths import FOLDERS
 from stitching.errors import InputError
 
 # Whatever lies directly in the folder of a data set, but for its description.
 _NAMES = re.compile(
-    r"(input[12]|stitched|warp|mask|clean[12]|clean_stitched|geometry|meta.*\.jsonl|shard-.*\.tar"
-    r"|preview\.jpg|histograms\.png)",
+    "|".join((*FOLDERS, r"meta.*\.jsonl", r"shard-.*\.tar", r"preview\.jpg", r"histograms\.png")),
     re.IGNORECASE,  # as many file systems do
 )
 

@@ -20,6 +20,7 @@ MEMBERS = (
     "mask.stitched.png",
 )  # of every sample; those that options add:
 OPTIONAL_MEMBERS = ("clean1.png", "clean2.png", "clean_stitched.png", "geometry.npz")
+FOLDERS = frozenset(member.partition(".")[0] for member in (*MEMBERS, *OPTIONAL_MEMBERS))  # of the folder layout
 _MOST_BYTES = 65536, 40  # of a member: and as much for each pixel of a picture; the largest, geometry, takes 32
 
 

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
-from datasets.storage.paths import MEMBERS, OPTIONAL_MEMBERS, leads_inside
+from datasets.storage.paths import FOLDERS, leads_inside
 from datasets.storage.samples import EncodedSample
 from stitching.errors import InputError, JobError
 
-_FOLDERS = {member.partition(".")[0] for member in (*MEMBERS, *OPTIONAL_MEMBERS)}
 _FILES = re.compile(r"meta.*\.jsonl|dataset\.json|\.?shard-\d{6}\.tar(\.part)?")
 
 
@@ -58,7 +57,7 @@ def lock(file: BinaryIO, path: Path) -> None:
 def check_inside(folder: Path) -> None:
     """Raise InputError where a writer would follow a link out of the folder, or write to a pipe or device."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        expected = "folder" if path.name in _FOLDERS else "file" if _FILES.fullmatch(path.name) else ""
+        expected = "folder" if path.name in FOLDERS else "file" if _FILES.fullmatch(path.name) else ""
         plain = path.is_dir() if expected == "folder" else path.is_file()
         if expected and not (plain and leads_inside(folder, path)):
             raise InputError(
