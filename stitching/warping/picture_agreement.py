@@ -12,7 +12,7 @@ WINDOW = 15  # px over which pictures are compared
 MIN_DEVIATION = 6.0  # grey levels in the window, below which a correlation says nothing
 MIN_ALIKE = 0.5  # correlation of two pictures that show the same, in any light
 MIN_WINDOWS = 10  # of the texture, side by side; with less nothing can be said
-MIN_AGREEMENT = 0.3  # of the textured overlap; pictures that the warp does not fit reach less
+MIN_AGREEMENT = 0.1  # of the textured overlap; a homography that leaves much parallax still reaches 0.2
 
 
 def check_agreement(pair: AlignedPair) -> float:
