@@ -67,8 +67,8 @@ def test_folders_that_are_no_data_set_are_refused(options, tmp_path, option):
     (none / "meta.jsonl").write_bytes(b"")
     shards = write_data(tmp_path / "shards", 2, open_fake, shards=True)
     for folder, words in (
-        (tmp_path / "gone", "expected a file that `parastitch generate` wrote"),
-        (empty, "expected a file that `parastitch generate` wrote"),
+        (tmp_path / "gone", "expected a folder that `parastitch generate` wrote"),
+        (empty, "expected a folder that `parastitch generate` wrote"),
         (none, "holds no sample"),
         (shards, "holds shards.*expected a folder"),
     ):
