@@ -151,8 +151,11 @@ def _status(cost: ProcessCost, folder: Path, limits: Limits, facts: Facts) -> St
 
 def _read_status(folder: Path) -> Status | None:
     """None where there is no run. One of an earlier version has no facts."""
+    path = folder / "status.json"
+    if not path.is_file():  # also a pipe, which may never end
+        return None
     try:
-        found = json.loads((folder / "status.json").read_text())
+        found = json.loads(path.read_text())
         costs = found["seconds"], found["cpu_s"], found["peak_mb"]
         return Status(found["ok"], found["error"], *costs, dict(found.get("facts", {})))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):  # missing, cut short, of another kind

@@ -100,6 +100,8 @@ def _facts(files: PairFiles, alpha: bool) -> Facts:
 
 def _read_measures(path: Path, facts: Facts) -> Row:
     """Empty where there are none, or others than these."""
+    if not path.is_file():  # also a pipe, which may never end
+        return {}
     try:
         found = json.loads(path.read_text())
         measures: Row = found["measures"] if found["facts"] == facts else {}

@@ -14,7 +14,7 @@ from zipfile import BadZipFile, ZipFile
 import torch
 
 from stitching.errors import InputError
-from stitching.io.files import AnyPath, atomic_write, check_writable
+from stitching.io.files import AnyPath, atomic_write, check_readable, check_writable
 from stitching.network.weights import check_format
 
 BEST = "best.safetensors"
@@ -51,6 +51,7 @@ def load_state(path: AnyPath) -> dict[str, Any]:
     holds pickled objects.
     """
     name = str(path)
+    check_readable(path, "the training state of a run")
     try:
         encoded = io.BytesIO(Path(path).read_bytes())
         with ZipFile(encoded) as archive:

@@ -12,7 +12,7 @@ from stitching.errors import InputError, is_out_of_memory
 from stitching.io.metadata.jpeg import with_plain_header
 from stitching.io.picture import PixelArray
 
-_PADDING = 16  # bytes before the end marker that are no sign of damage: some cameras fill up words or blocks
+_PADDING = 16  # zeros before the end marker that are no sign of damage: some cameras fill up words or blocks
 _UNSUPPORTED = "Could not determine subsampling"
 _BEFORE_THE_END = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 
@@ -40,7 +40,8 @@ def decode_jpeg(encoded: bytes, name: str, at_least: tuple[int, int] = (0, 0)) -
     if _UNSUPPORTED in complaint:
         return None
     padding = _BEFORE_THE_END.search(complaint)  # the last complaint that there can be, and the first: the only one
-    if padding and int(padding[1]) <= _PADDING:
+    # Other bytes are what is left of rows that a byte too many or too few has shifted.
+    if padding and int(padding[1]) <= _PADDING and bytes(int(padding[1])) + b"\xff\xd9" in encoded:
         return _decoded(with_plain_header(encoded), at_least, strict=False)
     said = complaint.rpartition(": ")[2]
     raise InputError(

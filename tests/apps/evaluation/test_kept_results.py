@@ -1,6 +1,7 @@
 """`parastitch evaluate` shows a result again only where a run would end in the same way now."""
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from apps.evaluation.methods import StitchMethod, find_methods
 from apps.evaluation.scoring import Row
 from apps.evaluation.timed_process import ProcessCost
 from apps.pair_folders import find_pairs
+from stitching.errors import InputError
 
 # Copies the reference as the panorama, and ends with an exit code; logs that it ran.
 _COPY = """
@@ -185,6 +187,24 @@ def test_results_of_an_earlier_version_are_made_again(pair: Path, evaluate: Call
     status.with_name("measures.json").write_text('{"good": true}')
     assert evaluate(_method())["ok"]
     assert _runs(pair) == 2
+
+
+def test_a_pipe_in_the_place_of_measures_is_not_waited_for(pair: Path, evaluate: Callable[..., Row]) -> None:
+    evaluate(_method())
+    measures = pair.parent.parent / "out" / "a" / "copy" / "measures.json"
+    measures.unlink()
+    os.mkfifo(measures)
+    assert evaluate(_method())["ok"]
+    assert _runs(pair) == 1
+
+
+def test_a_pipe_in_the_place_of_a_status_is_not_waited_for(pair: Path, evaluate: Callable[..., Row]) -> None:
+    evaluate(_method())
+    status = pair.parent.parent / "out" / "a" / "copy" / "status.json"
+    status.unlink()
+    os.mkfifo(status)
+    with pytest.raises(InputError, match="holds no run"):
+        evaluate(_method())
 
 
 def test_other_measures_or_another_truth_are_measured_and_not_run_again(

@@ -78,7 +78,7 @@ def test_files_that_hold_no_training_state_are_refused(tmp_path, monkeypatch):
         "foreign": "format None; expected 'parastitch-training-state'",
         "list": "format None",
         "older": "version 1 of its format",
-        "missing": "No such file",
+        "missing": "no such file",
     }
     for name, words in refused.items():
         with pytest.raises(InputError, match=words) as caught:
@@ -111,3 +111,9 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path, monkeypatch, error,
 def test_a_folder_that_does_not_exist_is_named(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         save_state(tmp_path / "gone" / "file", {})
+
+
+def test_a_pipe_in_the_place_of_a_state_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "state.pt")
+    with pytest.raises(InputError, match="a pipe"):
+        load_state(tmp_path / "state.pt")

@@ -110,6 +110,13 @@ def test_an_odd_header_does_not_hide_damage(tmp_path, what):
         read_picture(saved(tmp_path / "odd.jpg", bytes(odd)))
 
 
+@pytest.mark.parametrize("remains", [7, 16])
+def test_what_shifted_rows_leave_before_the_end_is_no_padding(tmp_path, remains):
+    content = bytes_of(".jpg", textured((*ODD_SIZE, 3)))
+    with refused("shifted.jpg", "damaged"):
+        read_picture(saved(tmp_path / "shifted.jpg", content[:-2] + bytes([0xA5] * remains) + content[-2:]))
+
+
 def test_a_jpeg_of_a_thousand_scans_is_refused(tmp_path):
     content = bytes_of(".jpg", photo(), KINDS["progressive"])
     scans = b"\xff\xda\0\x08\1\1\0\0\0\0" * 1000
