@@ -36,8 +36,8 @@ class Options:
     final_megapix: float | None = None
     """Largest size of the panorama, Mpx; without it, as large as the pictures give."""
     max_megapix: float = DEFAULT_MAX_MEGAPIX
-    """Largest picture that is read, Mpx. Reading both may take 6 MB of memory for each Mpx of this limit; 16 bits, alpha
-    and progressive JPEG take more than other pictures of their size."""
+    """Largest picture that is read, Mpx. Reading both may take 6 MB of memory for each Mpx of this limit; 16 bits,
+    alpha and progressive JPEG take more than other pictures of their size."""
     crop: bool = False
     """Cut the panorama to the largest rectangle without empty pixels."""
 

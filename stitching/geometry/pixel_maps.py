@@ -200,9 +200,18 @@ def forward_map(backward: Field, scale: float, target_size: Size) -> tuple[Field
     hit = (cells >= 0).all(axis=1) & (cells[:, 0] < w) & (cells[:, 1] < h)
     cell = cells[hit, 1] * w + cells[hit, 0]
     count = np.bincount(cell, minlength=h * w)
-    # Offsets from target px to canvas px keep their precision when they become float32.
-    offset = rescale(np.stack([columns, rows], axis=-1)[hit].astype(np.float64), 1 / scale) - points[hit]
+    canvas = rescale(np.stack([columns, rows], axis=-1)[hit].astype(np.float64), 1 / scale)  # (n, 2)
+    # Offsets from the enlarged target hardly change from cell to cell, so they can be interpolated, and keep their
+    # precision when they become float32.
+    zoom = _spread(canvas) / max(_spread(points[hit]), 1e-9) if hit.any() else 1.0
+    offset = canvas - zoom * points[hit]
     sums = np.stack([np.bincount(cell, offset[:, axis], h * w) for axis in (0, 1)], axis=-1)
     known = (count > 0).astype(np.float32).reshape(h, w)
     offsets = (sums / np.maximum(count, 1)[:, None]).astype(np.float32)
-    return push_pull(offsets.reshape(h, w, 2), known) + rescale(pixel_grid(h, w), 1 / grid_scale), grid_scale
+    enlarged = np.float32(zoom) * rescale(pixel_grid(h, w), 1 / grid_scale)
+    return push_pull(offsets.reshape(h, w, 2), known) + enlarged, grid_scale
+
+
+def _spread(points: Coordinates) -> float:
+    """Root of the mean squared distance of (n, 2) points from their centre."""
+    return float(np.sqrt(points.var(axis=0, dtype=np.float64).sum()))

@@ -175,9 +175,8 @@ def _check_map(warp: WarpField) -> None:
 
 def _check_forward(warp: WarpField) -> None:
     """It is finite, and leads back to where the map begins, as far as that shows."""
-    # Offsets from target px to canvas px are averaged where forward maps are made, so they keep these limits.
-    low, high = -np.array(warp.target_size) - 1.0, np.array(warp.canvas_size) + warp.target_size
-    within = (warp.forward >= low).all() and (warp.forward <= high).all()
+    reach = 10.0 * np.add(warp.canvas_size, warp.target_size)  # where the canvas ends, `forward` is extrapolated
+    within = (np.abs(warp.forward) <= reach).all()
     require(bool(within), "forward map that runs off or holds NaN", "positions on the canvas")
     rows, columns = np.nonzero(~np.isnan(warp.map[..., 0]))
     step = -(-len(rows) // _MAX_SAMPLES)
