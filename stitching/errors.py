@@ -28,6 +28,12 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
+def printable(text: str, longest: int = 2000) -> str:
+    """The text as it may be printed on a terminal, on one line: names of files can hold anything."""
+    shown = "".join(character if character.isprintable() else "?" for character in text)
+    return shown if len(shown) <= longest else shown[:longest] + " ..."
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error, or one that it was raised from, says that there is not enough memory."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):

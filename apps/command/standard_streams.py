@@ -4,6 +4,8 @@ import os
 import sys
 from contextlib import suppress
 
+from stitching.errors import printable
+
 
 def open_closed_streams() -> None:
     """Give the descriptors 0, 1 and 2 to the null device where they are closed.
@@ -44,5 +46,5 @@ def tell(message: object) -> None:
     """Print one line to standard error, or to standard output where that cannot be."""
     for stream in (sys.stderr, sys.stdout) if sys.__stderr__ else (sys.stdout,):
         with suppress(OSError):
-            print(f"parastitch: {message}", file=stream, flush=True)
+            print(f"parastitch: {printable(str(message))}", file=stream, flush=True)
             return

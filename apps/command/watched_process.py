@@ -25,11 +25,15 @@ def run_watched(run: Callable[[], int]) -> int:
     """
     open_closed_streams()
     os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")  # its errors are raised as exceptions anyway
-    if not hasattr(os, "fork"):
+    try:
+        alive, alive_end = os.pipe()  # closes when this process ends
+        code, code_end = os.pipe()  # takes the exit code as a byte
+        watchable = hasattr(os, "fork")
+    except OSError:  # no more open files are allowed
+        watchable = False
+    if not watchable:
         raise_when_signalled()
         return run()
-    alive, alive_end = os.pipe()  # closes when this process ends
-    code, code_end = os.pipe()  # takes the exit code as a byte
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until both processes have their handlers
     watcher = os.getpid()
     try:

@@ -15,7 +15,7 @@ from datasets.storage.folder import meta_files, read_lines
 from datasets.storage.paths import find_problem, folder_path, largest_member, read_file, shard_name
 from datasets.storage.records import Record, check_size
 from datasets.storage.shards import ShardSample, read_members, shard_indices, shard_numbers
-from stitching.errors import InputError
+from stitching.errors import InputError, printable
 
 BORDER_TOLERANCE = 1.0  # px by which a warp may contradict its mask at the border of the other picture
 _FEW = 20  # missing shards that get a line each
@@ -31,7 +31,7 @@ def verify(folder: Path) -> Iterator[str]:
     description = read_description(folder)
     found: set[int] = set()
     for problem in (_check_shards if description.layout == "shards" else _check_folder)(folder, description, found):
-        yield "".join(character if character.isprintable() else "?" for character in problem)  # names hold anything
+        yield printable(problem)
     missing = [index for index in range(description.count) if index not in found]
     if missing:
         yield f"{len(missing)} of {description.count} samples are missing: {_format_ranges(missing)}; generate them"

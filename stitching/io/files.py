@@ -33,8 +33,8 @@ def check_readable(path: AnyPath, expected: str) -> None:
 def check_writable(path: AnyPath) -> None:
     """Raise InputError if no file can be written at `path`: folder missing, or no permission."""
     path = Path(path)
-    folder = path.parent
     try:
+        folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
         if not folder.is_dir():
             raise InputError(f"cannot write {path}: the folder {folder} does not exist; create it first")
         if path.is_dir():

@@ -25,6 +25,7 @@ MAX_CANVAS_RATIO = 100  # px of the canvas, of the larger picture; one may be a 
 FOCAL_RANGE = 0.4, 5.0  # of the reference's longer side
 MAX_BEYOND_TARGET = 1.0  # px, by which a position may lie outside the target
 MAX_ROUND_TRIP = 0.01  # of the canvas's diagonal: median of map and then forward; 0.1 map px are usual
+MAX_MISSING_SHARE = 0.1  # of the target's positions on the canvas, where the map is not covered; 0.02 at most are usual
 _MAX_SAMPLES = 20_000  # positions whose round trip is measured
 
 _NUMBER, _PAIR = ArrayForm("iuf", ()), ArrayForm("iu", (2,))
@@ -104,7 +105,7 @@ def check_warp(warp: WarpField) -> None:
 
     Raises:
         InputError: sizes, canvas, origin or scales out of range; arrays of another form; a map that leaves the target
-            or covers nothing; a forward map that does not lead back.
+            or covers nothing; a forward map that does not lead back, or leads to what the map does not cover.
     """
     parts = {part.name: getattr(warp, part.name) for part in fields(warp)}
     numbers = {name: parts[name] for name in _NUMBERS if name != "version"}
@@ -114,6 +115,7 @@ def check_warp(warp: WarpField) -> None:
         require(form.fits(array.dtype, array.shape), f"{name} is {array.dtype} {array.shape}", str(form))
     _check_map(warp)
     _check_forward(warp)
+    _check_nothing_is_missing(warp)
 
 
 def _check_numbers(
@@ -187,3 +189,12 @@ def _check_forward(warp: WarpField) -> None:
     error = float(np.median(np.linalg.norm(back - start, axis=1)))
     most = MAX_ROUND_TRIP * math.hypot(*warp.canvas_size)
     require(error <= most, f"forward map that misses the map's positions by {error:.1f} px", f"at most {most:.1f} px")
+
+
+def _check_nothing_is_missing(warp: WarpField) -> None:
+    """The map covers what lies on the canvas by the forward map."""
+    there = rescale(warp.forward, warp.scale).round()
+    h, w = warp.map.shape[:2]
+    columns, rows = there[((there >= 0) & (there < (w, h))).all(axis=-1)].astype(np.int64).T  # (n,) each
+    missing = float(np.isnan(warp.map[rows, columns, 0]).mean()) if rows.size else 0.0
+    require(missing <= MAX_MISSING_SHARE, f"map without {missing:.0%} of what the forward map shows", "all of it")

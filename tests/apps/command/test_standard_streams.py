@@ -71,3 +71,12 @@ def test_nothing_is_printed_into_a_file_that_takes_the_place_of_a_closed_stream(
 
 def test_a_reader_that_has_seen_enough_is_told_nothing():
     assert shell(f"{PROGRAM} --help | true") == (0, "", "")
+
+
+def test_a_message_stays_on_one_line_whatever_a_file_is_called():
+    code, out, err = shell(f"{PROGRAM} stitch $'a\\n\\e[31mb.png' " + "c" * 100_000 + " -o o.png")
+    assert (code, out) == (2, "")
+    assert err.startswith("parastitch: ")
+    assert err.endswith("\n")
+    assert err[:-1].isprintable()
+    assert len(err) < 3000

@@ -152,3 +152,12 @@ def test_too_little_memory_is_one_line_at_every_limit(pair, tmp_path):
         assert list(tmp_path.iterdir()) == []
     assert failed
     assert output.exists()
+
+
+def test_where_no_more_files_may_be_open_the_command_runs_all_the_same(tmp_path):
+    def few_files():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6))
+
+    code, _, err = ended(start("(folder / 'done').touch()", tmp_path, preexec_fn=few_files))
+    assert (code, err) == (0, "")
+    assert (tmp_path / "done").exists()

@@ -9,7 +9,13 @@ from stitching.io.files import atomic_write, check_readable, check_writable
 
 def test_paths_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
     (tmp_path / "folder.png").mkdir()
-    places = {"missing/a.png": "does not exist", "folder.png": "is a folder", "a" * 300 + ".png": "too long"}
+    (tmp_path / "link.png").symlink_to(tmp_path / "missing" / "a.png")
+    places = {
+        "missing/a.png": "does not exist",
+        "link.png": "does not exist",
+        "folder.png": "is a folder",
+        "a" * 300 + ".png": "too long",
+    }
     for name, word in places.items():
         with refused(word):
             check_writable(tmp_path / name)

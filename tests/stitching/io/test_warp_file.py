@@ -215,6 +215,7 @@ def _numbers_in_range(low, high, shape):
         ("map", lambda map_xy: np.where(np.isnan(map_xy), np.nan, np.float32(np.inf)), "leaves"),
         ("map", lambda map_xy: map_xy + np.float32([20, 0]), "leaves"),
         ("map", lambda map_xy: np.where([True, False], np.nan, map_xy).astype(np.float32), "NaN"),
+        ("map", lambda map_xy: np.where(pixel_grid(80, 120)[..., 1:] < 40, np.nan, map_xy), "without"),
         ("map", np.zeros_like, "misses"),
         ("map", lambda map_xy: _numbers_in_range(0, 159, map_xy.shape), "misses"),
         ("forward", lambda forward: np.full_like(forward, np.nan), "NaN"),
