@@ -86,9 +86,8 @@ def evaluate_command(
     write_sheets([files for files in found if files.name in names], installed, measured, output)
     _report(photograph_tables(measured, long=long), photograph_tables(measured, long=True), output)
     if len(names) < len(found):
-        print(
-            f"left out: {len(found) - len(names)} of {len(found)} pairs, whose pictures cannot be read, see results.csv"
-        )
+        count = f"{len(found) - len(names)} of {len(found)} pairs"
+        print(f"left out: {count}, whose pictures or ground truth cannot be read, see {RESULTS}")
     print("written: " + ", ".join(str(output / name) for name in (RESULTS, RESULTS_JSON, TABLES, SHEETS)))
 
 

@@ -10,7 +10,7 @@ from apps.evaluation.measures.panorama import SourcePair
 from apps.evaluation.method_run import Limits, run_method
 from apps.evaluation.methods import StitchMethod
 from apps.evaluation.output.folder import RESULTS, RESULTS_JSON
-from apps.evaluation.scoring import COLUMNS, Row, bad_picture, measure_difficulty, measured_row, prepare_pair
+from apps.evaluation.scoring import COLUMNS, Row, bad_input, measure_difficulty, measured_row, prepare_pair
 from apps.pair_folders import PairFiles
 from apps.tables import write_csv
 from stitching.io.files import atomic_write
@@ -28,12 +28,12 @@ def compare_methods(
         again: run again what is finished.
 
     Returns:
-        A row per pair and method, as `scoring.measured_row` and `measure_difficulty`. A pair with a picture that cannot
-        be read has one row without a method: nothing ran on it.
+        A row per pair and method, as `scoring.measured_row` and `measure_difficulty`. A pair with a picture or
+        a ground truth that cannot be read has one row without a method: nothing ran on it.
     """
     rows: list[Row] = []
     for number, files in enumerate(pairs, start=1):
-        if reason := bad_picture(files):
+        if reason := bad_input(files):
             print(f"[{number}/{len(pairs)}] {files.name}: bad pair, left out: {reason}", file=sys.stderr)
             rows.append(dict.fromkeys(COLUMNS) | {"pair": files.name, "ok": False, "reason": f"bad pair: {reason}"})
             _write(rows, output)

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from apps.evaluation.digests import Facts, digest, environment_digest
+from apps.evaluation.digests import Facts, digest, environment_digest, file_digest
 from apps.evaluation.methods import StitchMethod
 from apps.evaluation.timed_process import ProcessCost, run_timed
 from apps.pair_folders import PairFiles
 from stitching.errors import InputError, JobError
+
+OUTPUTS = ("pano.png", "warp1.png", "mask1.png", "warp2.png", "mask2.png", "map.npz")  # that are measured
 
 _THREADS = ("OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -34,6 +36,7 @@ class Status:
         error: why not, one line; empty = ok.
         seconds, cpu_s, peak_mb: of the whole process, see `timed_process.ProcessCost`.
         facts: what decided it; empty = it would not end in the same way again.
+        outputs: hashes of those of `OUTPUTS` that it left, by name; {} = none, or the run is of an earlier version.
     """
 
     ok: bool
@@ -42,6 +45,7 @@ class Status:
     cpu_s: float
     peak_mb: float
     facts: Facts
+    outputs: Facts
 
 
 def run_method(
@@ -49,7 +53,8 @@ def run_method(
 ) -> Status:
     """Run a method on a pair, or read how it ended where a run would end in the same way now.
 
-    That is where all that decides a result is the same (`Status.facts`), and the run took no longer than it may now.
+    That is where all that decides a result is the same (`Status.facts`), the run took no longer than it may now, and
+    its outputs are as it left them.
 
     Args:
         method: what to run.
@@ -68,7 +73,7 @@ def run_method(
     before = _read_status(folder)
     if before is None and folder.exists():
         raise InputError(f"{folder}: exists and holds no run of evaluate; remove it or choose another output")
-    reason = _reason_to_run(before, facts, limits, again)
+    reason = _reason_to_run(before, facts, folder, limits, again)
     report(reason or "kept")
     return _run(method, files, folder, limits, environment, facts) if reason or before is None else before
 
@@ -81,8 +86,8 @@ def _facts(method: StitchMethod, files: PairFiles, environment: Mapping[str, str
     return own | {"threads or environment": environment_digest(environment)} | method.facts()
 
 
-def _reason_to_run(before: Status | None, facts: Facts, limits: Limits, again: bool) -> str:
-    """In words; empty = the run before would end in the same way now."""
+def _reason_to_run(before: Status | None, facts: Facts, folder: Path, limits: Limits, again: bool) -> str:
+    """In words; empty = the run before, whose outputs `folder` holds, would end in the same way now."""
     if before is None:
         return "run"
     if again:
@@ -93,7 +98,12 @@ def _reason_to_run(before: Status | None, facts: Facts, limits: Limits, again: b
         return f"run again, changed: {', '.join(sorted(changed))}"
     if before.seconds > limits.timeout:
         return f"run again, it took longer than {limits.timeout:g} s"
-    return ""
+    return "" if before.outputs == _outputs(folder) else "run again, changed: outputs"
+
+
+def _outputs(folder: Path) -> Facts:
+    """Hashes of the files that are measured, by name; of those that are there and are files."""
+    return {name: file_digest(folder / name) for name in OUTPUTS if (folder / name).is_file()}
 
 
 def _run(
@@ -146,17 +156,17 @@ def _status(cost: ProcessCost, folder: Path, limits: Limits, facts: Facts) -> St
     elif not (folder / "pano.png").exists():
         error = "no panorama written"
     seconds, cpu_seconds, peak_mb = round(cost.seconds, 3), round(cost.cpu_seconds, 3), round(cost.peak_mb, 1)
-    return Status(not error, error, seconds, cpu_seconds, peak_mb, facts)
+    return Status(not error, error, seconds, cpu_seconds, peak_mb, facts, _outputs(folder))
 
 
 def _read_status(folder: Path) -> Status | None:
-    """None where there is no run. One of an earlier version has no facts."""
+    """None where there is no run. One of an earlier version has no facts or no outputs."""
     path = folder / "status.json"
     if not path.is_file():  # also a pipe, which may never end
         return None
     try:
         found = json.loads(path.read_text())
         costs = found["seconds"], found["cpu_s"], found["peak_mb"]
-        return Status(found["ok"], found["error"], *costs, dict(found.get("facts", {})))
+        return Status(found["ok"], found["error"], *costs, dict(found.get("facts", {})), dict(found.get("outputs", {})))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):  # missing, cut short, of another kind
         return None

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -37,30 +36,34 @@ def prepare_pair(files: PairFiles) -> SourcePair:
     return prepare(_eight_bits(files.reference)[0], _eight_bits(files.target)[0])
 
 
-def bad_picture(files: PairFiles) -> str:
-    """Why a picture of a pair cannot be read; empty = both can. No method is to blame for such a pair."""
+def bad_input(files: PairFiles) -> str:
+    """Why a picture of a pair or its ground truth cannot be read; empty = all can. No method is to blame for that."""
     try:
         for path in (files.reference, files.target):
             read_picture(path)
+        if files.truth is not None:
+            read_places(files.truth)
     except InputError as error:
         return str(error)
     return ""
 
 
 def measure_difficulty(files: PairFiles) -> Row:
-    """How hard a pair is, by its ground truth; None = it has none that can be used, or the truth does not say.
+    """How hard a pair is, by its ground truth; None = it has none, or the truth does not say.
 
     Returns:
         `true_parallax`: 90th percentile of the distances of the true places from the homography that most of them
         follow, px of a reference scaled to `STANDARD_WIDTH`. `true_overlap`: share of the target that the reference
         shows.
+
+    Raises:
+        InputError: the ground truth or the reference cannot be read.
     """
     parallax = overlap = None
     if files.truth is not None:
-        with suppress(InputError):  # the reason of the rows that it leaves unmeasured
-            places = read_places(files.truth)
-            width, _ = read_picture(files.reference).size
-            parallax, overlap = parallax_of(places, width), places.overlap
+        places = read_places(files.truth)
+        width, _ = read_picture(files.reference).size
+        parallax, overlap = parallax_of(places, width), places.overlap
     return {"true_parallax": _rounded(parallax), "true_overlap": _rounded(overlap)}
 
 

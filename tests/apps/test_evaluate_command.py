@@ -221,22 +221,26 @@ def test_a_warp_that_stitch_does_not_offer_has_a_program(
 
 @pytest.mark.parametrize("damage", ["other size", "not an archive", "array missing"])
 @pytest.mark.usefixtures("unmeasured")
-def test_unusable_ground_truth_is_the_reason(
-    folder: Path, tmp_path: Path, use: Callable[..., None], damage: str
+def test_a_pair_with_unusable_ground_truth_is_left_out(
+    folder: Path, tmp_path: Path, use: Callable[..., None], capsys: pytest.CaptureFixture[str], damage: str
 ) -> None:
+    shutil.copytree(folder / "a", folder / "b")
     valid = np.ones((9, 9), bool)
     arrays = {"map": np.zeros((8, 8, 2)), "valid": valid, "visible": valid}
     if damage == "array missing":
         del arrays["visible"]
-    np.savez(folder / "a" / "gt.npz", **arrays)
+    np.savez(folder / "b" / "gt.npz", **arrays)
     if damage == "not an archive":
-        (folder / "a" / "gt.npz").write_bytes(b"PK\3\4 cut short")
-    _save_warp(folder / "map.npz", np.zeros((9, 9, 2), np.float32))
+        (folder / "b" / "gt.npz").write_bytes(b"PK\3\4 cut short")
     use(_method("copy", _COPY_SCENE))
     evaluate_command(folder, tmp_path / "out")
-    row = _rows(tmp_path / "out")[0]
-    assert row["ok"] == "False"
-    assert "gt.npz" in row["reason"]
+    _, row = _rows(tmp_path / "out")
+    assert (row["pair"], row["method"], row["ok"]) == ("b", "", "False")
+    assert str(folder / "b" / "gt.npz") in row["reason"]
+    printed = capsys.readouterr().out
+    assert "left out: 1 of 2 pairs" in printed
+    assert ["copy", "1", "0", "0"] in [line.split()[:4] for line in printed.splitlines()]
+    assert (folder / "runs.txt").read_text() == "a "
 
 
 @pytest.mark.parametrize(

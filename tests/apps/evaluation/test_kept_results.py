@@ -232,3 +232,44 @@ def test_a_pair_that_cannot_be_read_is_no_failure_of_a_method(
     assert str(pair / "2.png") in str(row["reason"])
     assert "bad pair, left out" in capsys.readouterr().err
     assert not (pair / "runs.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["gt.npz", "matches.npz"])
+def test_damaged_ground_truth_is_no_failure_of_a_method(
+    pair: Path, evaluate: Callable[..., Row], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (pair / name).write_bytes(b"PK\3\4 cut short")
+    row = evaluate(_method())
+    assert (row["pair"], row["method"], row["ok"]) == ("a", None, False)
+    assert str(row["reason"]).startswith(f"bad pair: {pair / name}: ")
+    assert "bad pair, left out" in capsys.readouterr().err
+    assert not (pair / "runs.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["pano.png", "map.npz", "warp1.png", "mask1.png"])
+@pytest.mark.parametrize("change", ["cut", "other bytes", "removed", "a pipe"])
+def test_a_result_whose_outputs_changed_is_made_again(
+    pair: Path,
+    evaluate: Callable[..., Row],
+    measured: list[int],
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    change: str,
+) -> None:
+    method = _method(f"{_COPY}\nshutil.copy(reference, folder / {name!r})")
+    evaluate(method)
+    output = pair.parent.parent / "out" / "a" / "copy" / name
+    made = output.read_bytes()
+    if change in ("removed", "a pipe"):
+        output.unlink()
+    if change == "a pipe":
+        os.mkfifo(output)
+    if change == "cut":
+        output.write_bytes(made[: len(made) // 2])
+    if change == "other bytes":
+        output.write_bytes(made[:-40] + bytes(byte ^ 255 for byte in made[-40:]))
+    evaluate(method)
+    assert "changed: outputs" in capsys.readouterr().err
+    assert output.read_bytes() == made
+    evaluate(method)
+    assert (_runs(pair), len(measured)) == (2, 2)
