@@ -83,17 +83,24 @@ def meta_files(folder: Path) -> list[Path]:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, Record | None]]:
-    """(line number from 1, record) of a meta file; None for a damaged line. Skips an incomplete last line.
+    """(line number from 1, record) of a meta file; None for a damaged line. Skips a last line without line end.
 
     Raises InputError where the file cannot be read.
     """
     with open_file(path.parent, path.name) as file:
         for number, line in enumerate(bounded_lines(file), start=1):
             try:
-                yield number, read_line(line)
+                record = read_line(line)
             except ValueError:
-                if line.endswith(b"\n"):
-                    yield number, None
+                record = None
+            if line.endswith(b"\n"):
+                yield number, record
+
+
+def count_bytes_after_lines(path: Path) -> int:
+    """Bytes after the last line end of a meta file. Raises InputError where the file cannot be read."""
+    with open_file(path.parent, path.name) as file:
+        return sum(len(line) for line in bounded_lines(file) if not line.endswith(b"\n"))
 
 
 def _count_complete_lines(path: Path, indices: range) -> tuple[int, int]:

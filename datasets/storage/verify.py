@@ -11,7 +11,7 @@ from datasets.arrays import Pixels
 from datasets.sample import Visibility
 from datasets.storage.description import Description, read_description
 from datasets.storage.encoding import StoredArrays, StoredView, decode
-from datasets.storage.folder import meta_files, read_lines
+from datasets.storage.folder import count_bytes_after_lines, meta_files, read_lines
 from datasets.storage.paths import find_problem, folder_path, largest_member, read_file, shard_name
 from datasets.storage.records import Record, check_size
 from datasets.storage.shards import ShardSample, read_members, shard_indices, shard_numbers
@@ -24,9 +24,10 @@ _FEW = 20  # missing shards that get a line each
 def verify(folder: Path) -> Iterator[str]:
     """Yield a line for each problem, with what to do about it; none where all is well.
 
-    Checks presence, checksum and size of every file, codes of masks and their agreement with warps, and that no index
-    is missing. Nothing outside of the folder is read. Raises InputError where `folder` is no data set, or its
-    description cannot be true.
+    Checks presence, checksum and size of every file, codes of masks and their agreement with warps, that no index is
+    missing, and that a meta file holds nothing but a line for each of its samples. The facts of a line are believed:
+    its digest guards against damage, not against forgery. Nothing outside of the folder is read. Raises InputError
+    where `folder` is no data set, or its description cannot be true.
     """
     description = read_description(folder)
     found: set[int] = set()
@@ -41,22 +42,34 @@ def _check_folder(folder: Path, description: Description, found: set[int]) -> It
     digests: dict[int, str] = {}
     for path in meta_files(folder):
         try:
-            for number, record in read_lines(path):
-                if record is None:
-                    yield f"{path.name}, line {number}: damaged; generate again, it goes on from there"
-                elif record.index >= description.count:
-                    yield f"{path.name}, line {number}: sample {record.index} of {description.count}; delete the line"
-                elif digests.setdefault(record.index, record.digest) != record.digest:
-                    yield f"{path.name}, line {number}: differs from another line of sample {record.index}; delete one"
-                elif record.index not in found:
-                    found.add(record.index)
-                    yield from _check_files(folder, description, record)
+            yield from _check_meta_file(path, description, digests, found)
         except InputError as error:
             yield str(error)
     for path in sorted(folder.glob("*/*")):
         name = path.name.partition(".")[0]
         if not name.isdecimal() or int(name) not in found:
             yield f"{path.relative_to(folder)}: belongs to no complete sample; generate that, or delete the file"
+
+
+def _check_meta_file(path: Path, description: Description, digests: dict[int, str], found: set[int]) -> Iterator[str]:
+    """Problems of a meta file and of the samples that it alone names; adds to `digests` and `found` what it holds."""
+    here: set[int] = set()  # a line may stand once more in the file of another part
+    for number, record in read_lines(path):
+        if record is None:
+            yield f"{path.name}, line {number}: damaged; generate again, it goes on from there"
+        elif record.index >= description.count:
+            yield f"{path.name}, line {number}: sample {record.index} of {description.count}; delete the line"
+        elif digests.setdefault(record.index, record.digest) != record.digest:
+            yield f"{path.name}, line {number}: differs from another line of sample {record.index}; delete one"
+        elif record.index in here:
+            yield f"{path.name}, line {number}: sample {record.index} is there twice; delete the line"
+        else:
+            here.add(record.index)
+            if record.index not in found:
+                found.add(record.index)
+                yield from _check_files(path.parent, description, record)
+    if surplus := count_bytes_after_lines(path):
+        yield f"{path.name}: {surplus} bytes after its last complete line; generate again, which removes them"
 
 
 def _check_files(folder: Path, description: Description, record: Record) -> Iterator[str]:

@@ -90,6 +90,33 @@ def test_a_damaged_line_is_named_and_repaired_by_the_next_run(tmp_path: Path) ->
     assert list(verify(tmp_path)) == []
 
 
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (lambda lines: bytes(500), ["500 bytes after its last complete line; generate again"]),
+        (lambda lines: lines[3][:70], ["70 bytes after its last complete line; generate again"]),
+        (lambda lines: lines[3][:-1], ["bytes after its last complete line; generate again"]),
+        (lambda lines: lines[2], ["line 9: sample 2 is there twice"]),
+        (lambda lines: b"".join(lines), [f"line {9 + n}: sample {n} is there twice" for n in range(8)]),
+    ],
+)
+def test_what_follows_the_last_line_is_named_and_removed_by_the_next_run(
+    tmp_path: Path, after: Callable[[list[bytes]], bytes], expected: list[str]
+) -> None:
+    job = write_data_set(tmp_path)
+    meta = tmp_path / "meta.jsonl"
+    whole = meta.read_bytes()
+    meta.write_bytes(whole + after(whole.splitlines(keepends=True)))
+    problems = list(verify(tmp_path))
+    assert len(problems) == len(expected)
+    for problem, words in zip(problems, expected, strict=True):
+        assert problem.startswith("meta.jsonl")
+        assert words in problem
+    assert generate(OPTIONS, job, open_fake).written == 0
+    assert meta.read_bytes() == whole
+    assert list(verify(tmp_path)) == []
+
+
 def test_contradicting_lines_are_named(tmp_path: Path) -> None:
     job = write_data_set(tmp_path)
     generate(OPTIONS, replace(job, output=tmp_path / "other", seed=1), open_fake)
