@@ -6,15 +6,20 @@ Deflate. Uncompressed data have nothing to check.
 
 import warnings
 import zlib
+from contextlib import suppress
 from io import BytesIO
 
+import cv2
+import numpy as np
 from PIL.TiffImagePlugin import TiffImageFile
 
+from stitching.errors import InputError
 from stitching.io.jpeg_decoder import decode_jpeg
 from stitching.io.metadata.contents import damaged
 from stitching.io.metadata.tiff_pixels import (
     DEFLATE,
     JPEG,
+    LZW,
     OLD_DEFLATE,
     PACK_BITS,
     UNCOMPRESSED,
@@ -23,29 +28,45 @@ from stitching.io.metadata.tiff_pixels import (
     pixels_of,
 )
 from stitching.io.metadata.tiff_tags import read_block, value_of
-from stitching.io.quiet import silent_stderr
+from stitching.io.quiet import heard_stderr, silent_stderr
 
 _JPEG_TABLES = 347
 _UNKNOWN = 0  # size of a strip or tile
 _PIECE = 1 << 20  # bytes that are unpacked at once
+_CCITT = (2, 3, 4)  # values of the tag Compression: runs of lines, group 3, group 4
+_UNREADABLE = {  # by OpenCV's libtiff; it makes noise of 32771
+    6: "old JPEG", 32766: "NeXT", 32771: "CCITT in words", 32809: "ThunderScan", 32909: "PixarLog", 34661: "JBIG",
+    34676: "LogLuv", 34677: "LogLuv", 34713: "Nikon NEF", 34887: "LERC", 34892: "JPEG of DNG", 34925: "LZMA",
+    34933: "PNG", 34712: "JPEG 2000", 33003: "JPEG 2000", 33004: "JPEG 2000", 33005: "JPEG 2000", 22610: "JPEG XR",
+    34934: "JPEG XR", 34926: "ZSTD", 50000: "ZSTD", 34927: "WebP", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL",
+}  # fmt: skip
 _BROKEN_DATA = "decoder error -2"  # of Pillow, when libtiff reports an error
 
 
 def check_tiff(encoded: bytes, name: str) -> None:
-    """Raise InputError where the data of a TIFF are damaged; kinds that nothing here can decode pass."""
+    """Raise InputError where the data of a TIFF are damaged, or compressed in a way that OpenCV cannot decode."""
     tags = read_block(encoded)
     pixels = pixels_of(tags, len(encoded), name)
     blocks = (encoded[start : start + count] for start, count in zip(pixels.offsets, pixels.counts, strict=False))
-    if pixels.compression in (DEFLATE, OLD_DEFLATE, PACK_BITS) and not pixels.reversed_bits:
+    if pixels.compression in (DEFLATE, OLD_DEFLATE, PACK_BITS):
         whole = _unpacks if pixels.compression != PACK_BITS else _ends_with_its_runs
-        if not all(whole(block, size) for block, size in zip(blocks, _block_sizes(pixels), strict=False)):
+        if not pixels.reversed_bits and not all(map(whole, blocks, _block_sizes(pixels))):
             raise damaged(name, "TIFF")
     elif pixels.compression == JPEG:
         tables = value_of(tags, _JPEG_TABLES)
         for block in blocks:  # in the place of its start marker come the tables that all blocks share
             decode_jpeg(tables[:-2] + block[2:] if tables else block, name)
-    elif pixels.compression != UNCOMPRESSED and _is_broken(encoded):
-        raise damaged(name, "TIFF")
+    elif pixels.compression == LZW:
+        if _is_broken(encoded):
+            raise damaged(name, "TIFF")
+    elif pixels.compression in _CCITT:
+        if _is_broken_fax(encoded):
+            raise damaged(name, "TIFF")
+    elif pixels.compression != UNCOMPRESSED:
+        raise InputError(
+            f"{name}: a TIFF with compression {pixels.compression} ({_UNREADABLE.get(pixels.compression, 'unknown')}); "
+            "expected none, LZW, Deflate, PackBits, JPEG or CCITT: save it again with one of these"
+        )
 
 
 def _block_sizes(pixels: TiffPixels) -> list[int]:
@@ -98,3 +119,14 @@ def _is_broken(encoded: bytes) -> bool:
         except Exception as error:  # of many kinds, for what Pillow does not support
             return _BROKEN_DATA in str(error)
     return False
+
+
+def _is_broken_fax(encoded: bytes) -> bool:
+    """Whether libtiff complains of a row when it decodes a CCITT picture: it goes on, and rows below are wrong."""
+    with heard_stderr() as words:
+        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_WARNING)  # the user may have silenced it
+        with suppress(cv2.error):  # it is decoded once more for its pixels
+            cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+        cv2.utils.logging.setLogLevel(level)
+        words.seek(0)
+        return any(b" Fax" in line for line in words)

@@ -1,3 +1,5 @@
+import struct
+
 import cv2
 import numpy as np
 import pytest
@@ -91,6 +93,72 @@ def test_a_damaged_jpeg_in_a_tiff_is_refused(tmp_path):
     content = pillow_bytes(Image.fromarray(textured()), "TIFF", compression="jpeg", tiffinfo={278: 304})
     with refused("zeroed.tif", "damaged"):
         read_picture(saved(tmp_path / "zeroed.tif", zeroed(content)))
+
+
+def black_and_white(compression, **settings):
+    """A page as it is scanned, with grains."""
+    return pillow_bytes(Image.fromarray(textured()[..., 0] > 128), "TIFF", compression=compression, **settings)
+
+
+FAX = {
+    "group3": {},
+    "group3 of two dimensions": {"compression": "group3", "tiffinfo": {292: 1}},
+    "group3 in strips": {"compression": "group3", "tiffinfo": {278: 16}},
+    "group4": {},
+    "group4 in strips": {"compression": "group4", "tiffinfo": {278: 16}},
+    "group4, reversed bits": {"compression": "group4", "tiffinfo": {266: 2}},
+    "tiff_ccitt": {},
+}
+
+
+@pytest.mark.parametrize("kind", FAX)
+def test_a_healthy_fax_is_read_and_one_that_the_decoder_complains_of_is_refused(tmp_path, kind, capfd):
+    content = black_and_white(**({"compression": kind} | FAX[kind]))
+    pixels = read_picture(saved(tmp_path / "a.tif", content)).pixels
+    np.testing.assert_array_equal(pixels[..., 0] > 0, textured()[..., 0] > 128)
+    for place in (0.3, 0.5, 0.7):
+        at = int(len(content) * place)
+        with refused("zeroed.tif", "damaged", "copy"):
+            read_picture(saved(tmp_path / "zeroed.tif", content[:at] + bytes(64) + content[at + 64 :]))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("level", [cv2.utils.logging.LOG_LEVEL_SILENT, cv2.utils.logging.LOG_LEVEL_ERROR])
+def test_a_damaged_fax_is_refused_when_the_log_is_silent_too(tmp_path, level):
+    content = black_and_white("group4")
+    middle = len(content) // 2
+    path = saved(tmp_path / "zeroed.tif", content[:middle] + bytes(64) + content[middle + 64 :])
+    before = cv2.utils.logging.setLogLevel(level)
+    try:
+        with refused("zeroed.tif", "damaged"):
+            read_picture(path)
+        assert cv2.utils.logging.getLogLevel() == level
+    finally:
+        cv2.utils.logging.setLogLevel(before)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (6, "old JPEG"),
+        (32771, "CCITT in words"),
+        (34712, "JPEG 2000"),
+        (34925, "LZMA"),
+        (34933, "PNG"),
+        (50000, "ZSTD"),
+        (50001, "WebP"),
+        (50002, "JPEG XL"),
+        (52546, "JPEG XL"),
+        (12345, "unknown"),
+    ],
+)
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_a_compression_that_nothing_here_decodes_is_named(tmp_path, number, words, depth):
+    content = bytes_of(".tif", textured(depth), [cv2.IMWRITE_TIFF_COMPRESSION, 1])
+    tag = struct.Struct("<HHIHH")
+    renamed = content.replace(tag.pack(259, 3, 1, 1, 0), tag.pack(259, 3, 1, number, 0))
+    with refused("a.tif", f"compression {number} ({words})", "expected none, LZW, Deflate", "save it again"):
+        read_picture(saved(tmp_path / "a.tif", renamed))
 
 
 def test_a_bit_that_only_a_checksum_shows_is_refused(tmp_path):
