@@ -22,7 +22,7 @@ from apps.evaluation.scoring import Row
 from apps.pair_folders import find_pairs
 from apps.tables import markdown, print_table
 from datasets.storage.description import DESCRIPTION
-from stitching.errors import InputError, require
+from stitching.errors import InputError, printable, require
 from stitching.io.files import atomic_write
 
 DEFAULT_METHODS = ("classical", "homography", "opencv-pano", "opencv-scans")
@@ -71,7 +71,7 @@ def evaluate_command(
     if (pairs / DESCRIPTION).exists():
         rows = _evaluate_truth(pairs, output, methods or DEFAULT_WARPS, blends, limit, threads)
         _report(truth_tables(rows, long=long), truth_tables(rows, long=True), output)
-        print(f"written: {output / TRUTH}, {output / TABLES}")
+        _tell_written(output, (TRUTH, TABLES))
         return
     if blends:
         raise InputError(f"--blends: expected a data set that `parastitch generate` wrote, which {pairs} is not")
@@ -88,7 +88,7 @@ def evaluate_command(
     if len(names) < len(found):
         count = f"{len(found) - len(names)} of {len(found)} pairs"
         print(f"left out: {count}, whose pictures or ground truth cannot be read, see {RESULTS}")
-    print("written: " + ", ".join(str(output / name) for name in (RESULTS, RESULTS_JSON, TABLES, SHEETS)))
+    _tell_written(output, (RESULTS, RESULTS_JSON, TABLES, SHEETS))
 
 
 def _evaluate_truth(
@@ -115,6 +115,10 @@ def _report(tables: Mapping[str, ResultTable], long_tables: Mapping[str, ResultT
         path.write_text("\n".join(parts))
 
 
+def _tell_written(output: Path, names: Sequence[str]) -> None:
+    print(printable("written: " + ", ".join(str(output / name) for name in names)))
+
+
 def _check(limit: int | None, threads: int, timeout: float) -> None:
     if not hasattr(os, "wait4"):
         raise InputError(f"evaluate needs Linux or macOS to measure what a process costs; this is {sys.platform}")
@@ -126,7 +130,7 @@ def _installed(names: Sequence[str], openstitching_python: str | None) -> list[S
     methods = find_methods(names, openstitching_python)
     for method in methods:
         if method.missing:
-            print(f"{method.name}: skipped, {method.missing}", file=sys.stderr)
+            print(printable(f"{method.name}: skipped, {method.missing}"), file=sys.stderr)
     installed = [method for method in methods if not method.missing]
     if not installed:
         raise InputError("no method to run: name some with --methods, or install what is missing")

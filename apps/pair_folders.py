@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from stitching.errors import InputError
+from stitching.errors import InputError, printable
 
 # Lossless first: of a picture in two formats, that one is taken.
 SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
@@ -56,7 +56,7 @@ def find_pairs(folder: Path, limit: int | None = None) -> list[PairFiles]:
             truths = (folder / name / truth for truth in TRUTHS)
             pairs.append(PairFiles(name, reference, target, next(filter(Path.is_file, truths), None)))
         elif reference or target:
-            print(f"{name}: skipped, {reference or target} has no counterpart", file=sys.stderr)
+            print(printable(f"{name}: skipped, {reference or target} has no counterpart"), file=sys.stderr)
     if not pairs:
         raise InputError(f"{folder}: no picture pair found; expected {layout} ({' '.join(SUFFIXES)})")
     return pairs[:limit]

@@ -54,11 +54,14 @@ def print_table(rows: Rows, bold: Cells = ()) -> None:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write rows that map column names to values; a column that a row lacks stays empty. Raises JobError."""
+    """Write rows that map column names to values; a column that a row lacks stays empty. Raises JobError.
+
+    UTF-8; bytes of a file's name that are none are written as Python spells them.
+    """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     with atomic_write(path) as temporary:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", newline="") as file:
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)

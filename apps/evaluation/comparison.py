@@ -13,6 +13,7 @@ from apps.evaluation.output.folder import RESULTS, RESULTS_JSON
 from apps.evaluation.scoring import COLUMNS, Row, bad_input, measure_difficulty, measured_row, prepare_pair
 from apps.pair_folders import PairFiles
 from apps.tables import write_csv
+from stitching.errors import printable
 from stitching.io.files import atomic_write
 
 
@@ -34,7 +35,7 @@ def compare_methods(
     rows: list[Row] = []
     for number, files in enumerate(pairs, start=1):
         if reason := bad_input(files):
-            print(f"[{number}/{len(pairs)}] {files.name}: bad pair, left out: {reason}", file=sys.stderr)
+            _log(f"[{number}/{len(pairs)}] {files.name}", f"bad pair, left out: {reason}")
             rows.append(dict.fromkeys(COLUMNS) | {"pair": files.name, "ok": False, "reason": f"bad pair: {reason}"})
             _write(rows, output)
             continue
@@ -55,7 +56,7 @@ def _write(rows: Sequence[Row], output: Path) -> None:
 
 
 def _log(label: str, what: str) -> None:
-    print(f"{label}: {what}", file=sys.stderr)
+    print(printable(f"{label}: {what}"), file=sys.stderr)
 
 
 def _prepared_once(files: PairFiles) -> Callable[[], SourcePair]:

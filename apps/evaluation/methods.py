@@ -58,7 +58,7 @@ class StitchMethod:
     @property
     def folder(self) -> str:
         """The name as that of a folder."""
-        return quote(self.name, safe=":+")
+        return quote(self.name, safe=":+", errors="surrogateescape")
 
 
 def find_methods(names: Iterable[str], openstitching_python: str | None) -> list[StitchMethod]:

@@ -243,6 +243,30 @@ def test_a_pair_with_unusable_ground_truth_is_left_out(
     assert (folder / "runs.txt").read_text() == "a "
 
 
+@pytest.mark.parametrize("name", ["\x1b[31mred", "two\nlines", "not \udcff utf-8"])
+@pytest.mark.usefixtures("unmeasured")
+def test_names_of_pairs_and_methods_are_printed_as_plain_text(
+    folder: Path, tmp_path: Path, use: Callable[..., None], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (folder / "a").rename(folder / name)
+    shutil.copytree(folder / name, folder / f"{name} damaged")
+    (folder / f"{name} damaged" / "2.png").write_bytes(b"")
+    shutil.copytree(folder / name, folder / f"{name} half")
+    (folder / f"{name} half" / "2.png").unlink()
+    missing = StitchMethod(f"other:{name}", lambda *_: [], missing=f"no {name}")
+    use(replace(_method("copy", "pass"), name=f"copy:{name}"), missing)
+    evaluate_command(folder, tmp_path / f"out {name}")
+    printed = capsys.readouterr()
+    lines = (printed.out + printed.err).splitlines()
+    assert all(line.isprintable() for line in lines)
+    shown = "".join(character if character.isprintable() else "?" for character in name)
+    assert f"[1/2] {shown} copy:{shown}: run" in lines
+    assert len([line for line in lines if shown in line]) == 6  # also damaged, half, skipped, a table, what was written
+    with (tmp_path / f"out {name}" / "results.json").open() as file:
+        assert [row["pair"] for row in json.load(file)] == [name, f"{name} damaged"]
+    assert (tmp_path / f"out {name}" / "results.csv").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [

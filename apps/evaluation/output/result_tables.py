@@ -9,6 +9,7 @@ from statistics import fmean
 
 from apps.evaluation.scoring import Row, Value
 from apps.tables import MISSING, Cells, Rows
+from stitching.errors import printable
 
 Best = Callable[[Iterable[float]], float]  # max where high values are good, min where low ones are
 
@@ -96,8 +97,8 @@ def of_key(key: str) -> Callable[[Row], Value]:
 
 
 def short_name(name: Value) -> str:
-    """A method with only the last two parts of its file's path; that is behind the last colon."""
-    kind, colon, path = str(name or MISSING).rpartition(":")
+    """A method as it may be printed, with only the last two parts of its file's path, behind the last colon."""
+    kind, colon, path = printable(str(name or MISSING)).rpartition(":")
     return kind + colon + "/".join(Path(path).parts[-2:]) if colon else path
 
 
