@@ -7,7 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from apps.evaluation.measures.panorama import SourcePair
-from apps.evaluation.method_run import Limits, run_method
+from apps.evaluation.method_run import Limits, check_run_folder, run_method
 from apps.evaluation.methods import StitchMethod
 from apps.evaluation.output.folder import RESULTS, RESULTS_JSON
 from apps.evaluation.scoring import COLUMNS, Row, bad_input, measure_difficulty, measured_row, prepare_pair
@@ -31,7 +31,13 @@ def compare_methods(
     Returns:
         A row per pair and method, as `scoring.measured_row` and `measure_difficulty`. A pair with a picture or
         a ground truth that cannot be read has one row without a method: nothing ran on it.
+
+    Raises:
+        InputError: a file of a method cannot be read, or a folder in `output` holds something else than a run.
+        JobError: the outputs cannot be stored.
     """
+    for folder in (output / files.name / method.folder for files in pairs for method in methods):
+        check_run_folder(folder)  # before any work
     rows: list[Row] = []
     for number, files in enumerate(pairs, start=1):
         if reason := bad_input(files):

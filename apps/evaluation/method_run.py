@@ -13,6 +13,7 @@ from apps.evaluation.methods import StitchMethod
 from apps.evaluation.timed_process import ProcessCost, run_timed
 from apps.pair_folders import PairFiles
 from stitching.errors import InputError, JobError
+from stitching.io.files import check_folder
 
 OUTPUTS = ("pano.png", "warp1.png", "mask1.png", "warp2.png", "mask2.png", "map.npz")  # that are measured
 
@@ -48,6 +49,13 @@ class Status:
     outputs: Facts
 
 
+def check_run_folder(folder: Path) -> None:
+    """Raise InputError where `folder` cannot be that of a run: it holds something else, or is no folder."""
+    check_folder(folder)
+    if folder.exists() and _read_status(folder) is None:
+        raise InputError(f"{folder}: exists and holds no run of evaluate; remove it or choose another output")
+
+
 def run_method(
     method: StitchMethod, files: PairFiles, folder: Path, limits: Limits, again: bool, report: Callable[[str], None]
 ) -> Status:
@@ -59,20 +67,18 @@ def run_method(
     Args:
         method: what to run.
         files: the pair.
-        folder: for its outputs and `status.json`.
+        folder: for its outputs and `status.json`; see `check_run_folder`.
         limits: of the run.
         again: run it in any case.
         report: gets, before the run, whether there is one, and why.
 
     Raises:
-        InputError: `folder` exists and holds something else, or a file of the pair or the method cannot be read.
+        InputError: a file of the pair or the method cannot be read.
         JobError: the outputs cannot be stored.
     """
     environment = os.environ | dict.fromkeys(_THREADS, str(limits.threads))
     facts = _facts(method, files, environment)
     before = _read_status(folder)
-    if before is None and folder.exists():
-        raise InputError(f"{folder}: exists and holds no run of evaluate; remove it or choose another output")
     reason = _reason_to_run(before, facts, folder, limits, again)
     report(reason or "kept")
     return _run(method, files, folder, limits, environment, facts) if reason or before is None else before

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -265,6 +266,40 @@ def test_names_of_pairs_and_methods_are_printed_as_plain_text(
     with (tmp_path / f"out {name}" / "results.json").open() as file:
         assert [row["pair"] for row in json.load(file)] == [name, f"{name} damaged"]
     assert (tmp_path / f"out {name}" / "results.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        *(("", kind) for kind in ("file", "pipe")),
+        *((name, kind) for name in ("results.csv", "results.json", "tables.md") for kind in ("folder", "pipe")),
+        ("sheets", "file"),
+        ("sheets/001.jpg", "folder"),
+        ("b", "file"),
+        ("b/copy", "file"),
+        ("b/copy", "folder"),
+    ],
+)
+@pytest.mark.usefixtures("unmeasured")
+def test_an_output_of_another_kind_is_refused_before_the_first_run(
+    folder: Path, tmp_path: Path, use: Callable[..., None], place: str, kind: str
+) -> None:
+    shutil.copytree(folder / "a", folder / "b")
+    use(_method("copy", _COPY_SCENE))
+    output = tmp_path / "out"
+    evaluate_command(folder, output, limit=1)  # so that the folder is of an evaluation
+    (folder / "runs.txt").unlink()
+    path = output / place
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(exist_ok=True)
+    {"file": Path.touch, "folder": Path.mkdir, "pipe": os.mkfifo}[kind](path)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=str(path)):
+        evaluate_command(folder, output, again=True)
+    assert not (folder / "runs.txt").exists()
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 from apps.evaluation.warp_methods import DIS
 from stitching.errors import InputError
 from stitching.io.file_conflicts import check_links, check_outputs, named_weights
+from stitching.io.files import check_folder, check_writable
 
 RESULTS, RESULTS_JSON = "results.csv", "results.json"  # of photographs
 TRUTH = "truth.csv"  # of a generated data set
@@ -17,12 +18,13 @@ _BEGINNINGS = {RESULTS: b"pair,method,", TRUTH: b"sample,warp,"}  # of the first
 
 
 def check_output_folder(output: Path, pairs: Path, methods: Iterable[str]) -> None:
-    """Raise InputError where an evaluation would overwrite its pairs, its weights, or files of no evaluation.
+    """Raise InputError where an evaluation would overwrite its pairs, its weights or files of none, or cannot write.
 
     methods: names of warps and blends, with the weights that they hold.
     """
     given = ("PAIRS", pairs)
     check_outputs([("OUTPUT", output)], [given])
+    check_folder(output)
     sheets = [f"{SHEETS}/{path.name}" for path in (output / SHEETS).glob("[0-9][0-9][0-9].jpg")]
     files = [RESULTS, TRUTH, RESULTS_JSON, TABLES, *sheets]
     check_links(("OUTPUT", output), [SHEETS, *files], [given])
@@ -33,6 +35,9 @@ def check_output_folder(output: Path, pairs: Path, methods: Iterable[str]) -> No
     foreign = [name for name in found if name not in own and (name in _BEGINNINGS or not own)]
     if foreign:
         raise InputError(f"{output / foreign[0]} is of no evaluation: choose another output folder, or move it away")
+    check_folder(output / SHEETS)
+    for name in found:
+        check_writable(output / name)
 
 
 def _begins(path: Path, beginning: bytes) -> bool:
