@@ -1,4 +1,5 @@
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -7,6 +8,7 @@ from picture_files import bytes_of, photo, pillow_bytes, refused, saved
 from PIL import Image
 from tifffile import imwrite
 
+from stitching.errors import InputError
 from stitching.io.metadata.tiff_tags import read_block
 from stitching.io.picture_reader import read_picture
 
@@ -135,6 +137,23 @@ def test_a_damaged_fax_is_refused_when_the_log_is_silent_too(tmp_path, level):
         assert cv2.utils.logging.getLogLevel() == level
     finally:
         cv2.utils.logging.setLogLevel(before)
+
+
+def test_a_healthy_fax_is_not_blamed_for_a_damaged_one_that_another_thread_reads(tmp_path):
+    content = black_and_white("group4")
+    middle = len(content) // 2
+    healthy = saved(tmp_path / "healthy.tif", content)
+    zeroed = saved(tmp_path / "zeroed.tif", content[:middle] + bytes(64) + content[middle + 64 :])
+
+    def is_refused(path):
+        try:
+            read_picture(path)
+        except InputError:
+            return True
+        return False
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(is_refused, [healthy, zeroed] * 12)) == [False, True] * 12
 
 
 @pytest.mark.parametrize(
