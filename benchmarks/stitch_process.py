@@ -20,7 +20,7 @@ from statistics import median
 from dead_leaves import write_pair
 from environment import CORES, describe_environment
 
-from apps.evaluation.method_run import Limits, run_method
+from apps.evaluation.method_run import Limits, Status, run_method
 from apps.evaluation.methods import StitchMethod, find_methods
 from apps.evaluation.timed_process import run_timed
 from apps.pair_folders import PairFiles, find_pairs
@@ -95,9 +95,14 @@ def _parastitch(reference: Path, target: Path, folder: Path) -> list[str]:
 
 def _measure(files: PairFiles, folder: Path, repeat: int) -> tuple[StitchCost, StitchCost]:
     """Of ours and of the peer."""
+
+    def run(method: StitchMethod, threads: int) -> Status:
+        limits = Limits(threads, TIMEOUT)
+        return run_method(method, files, folder / method.name, limits, again=True, report=lambda _: None)
+
     methods = StitchMethod("parastitch", _parastitch), *find_methods(["opencv-pano"], None)
     runs = [
-        (method.name, threads, run_method(method, files, folder / method.name, Limits(threads, TIMEOUT), again=True))
+        (method.name, threads, run(method, threads))
         for _ in range(repeat)
         for threads in {1, CORES}
         for method in methods

@@ -172,7 +172,8 @@ def _read_status(folder: Path) -> Status | None:
         return None
     try:
         found = json.loads(path.read_text())
-        costs = found["seconds"], found["cpu_s"], found["peak_mb"]
-        return Status(found["ok"], found["error"], *costs, dict(found.get("facts", {})), dict(found.get("outputs", {})))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # missing, cut short, of another kind
+        facts, outputs = dict(found.get("facts", {})), dict(found.get("outputs", {}))
+        seconds, cpu_seconds, peak_mb = (float(found[name]) for name in ("seconds", "cpu_s", "peak_mb"))
+        return Status(bool(found["ok"]), str(found["error"]), seconds, cpu_seconds, peak_mb, facts, outputs)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):  # cut short, of another kind
         return None

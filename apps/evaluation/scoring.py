@@ -108,9 +108,9 @@ def _read_measures(path: Path, facts: Facts) -> Row:
     try:
         found = json.loads(path.read_text())
         measures: Row = found["measures"] if found["facts"] == facts else {}
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return {}
-    return measures if tuple(measures) == _MEASURED else {}
+    return measures if isinstance(measures, dict) and tuple(measures) == _MEASURED else {}
 
 
 def _measure(files: PairFiles, folder: Path, alpha: bool, pair: Callable[[], SourcePair]) -> Row:

@@ -273,3 +273,28 @@ def test_a_result_whose_outputs_changed_is_made_again(
     assert output.read_bytes() == made
     evaluate(method)
     assert (_runs(pair), len(measured)) == (2, 2)
+
+
+@pytest.mark.parametrize("name", ["status.json", "measures.json"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace('"seconds": ', '"seconds": "long", "was": ').replace('"good": ', '"bad": '),
+        lambda text: "[" * 100_000,
+        lambda text: "[]",
+        lambda text: '{"measures": [], "facts": {}}',
+    ],
+)
+def test_a_kept_file_that_is_damaged_is_refused_or_made_again(
+    pair: Path, evaluate: Callable[..., Row], name: str, damage: Callable[[str], str]
+) -> None:
+    first = evaluate(_method())
+    kept = pair.parent.parent / "out" / "a" / "copy" / name
+    kept.write_text(damage(kept.read_text()))
+    if name == "status.json":
+        with pytest.raises(InputError, match="holds no run"):
+            evaluate(_method())
+    else:
+        row = evaluate(_method())
+        assert (row["ok"], row["good"]) == (first["ok"], first["good"])
