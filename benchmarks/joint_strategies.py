@@ -20,6 +20,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
+from typing import cast
 
 import torch
 from environment import describe_environment
@@ -90,7 +91,8 @@ def measured(strategy: str, folder: Path, options: TrainOptions, checks: list[Ex
             network = StitchingNetwork()
             load_into(network, load_weights(folder / mode / LAST))
             networks.append(network)
-        figures = validate(WarpAndStitch(networks[0], networks[-1]), checks, TASKS["joint"])
+        both = cast(StitchingNetwork, WarpAndStitch(networks[0], networks[-1]))  # of what `validate` calls
+        figures = validate(both, checks, TASKS["joint"])
         with atomic_write(result) as temporary:
             temporary.write_text(json.dumps({**figures, "minutes": seconds / 60}))
     return dict(json.loads(result.read_text()))

@@ -155,6 +155,7 @@ def _network_calls(pair: CanvasPair, device: str, half: bool) -> dict[str, Call]
 
     def warp_and_stitch() -> object:
         warp = network.warp(tensors)
+        assert warp.visibility is not None  # PWM always gives it
         return network.stitch(tensors, warp.residual, warp.visibility)
 
     calls: dict[str, Call] = {

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from attacks.case import Command, Family, Maker, Stock
+from attacks.case import Command, Family, Maker, Stock, pixels_of
 from attacks.encodings import png_chunk, png_file
 from attacks.pictures import copy_pair, stitch_arguments
 
@@ -25,7 +25,7 @@ Content = Callable[[Path, random.Random], bytes]  # of the bytes of an undamaged
 
 def _jpeg_false_size(picture: Path, rng: random.Random) -> bytes:
     """The frame header says up to 65500 px a side."""
-    content = bytearray(cv2.imencode(".jpg", cv2.imread(str(picture)))[1].tobytes())
+    content = bytearray(cv2.imencode(".jpg", pixels_of(picture))[1].tobytes())
     at = content.index(b"\xff\xc0") + 5
     content[at : at + 4] = struct.pack(">HH", rng.randint(30000, 65500), rng.randint(30000, 65500))
     return bytes(content)

@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Literal
 from zlib import crc32
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 Stream = Literal["file", "full", "closed"]  # where an output stream of the command goes; full: a full disk
 
 
@@ -76,6 +80,11 @@ class Stock:
     @property
     def shards(self) -> Path:  # noqa: D102
         return self.folder / "shards"
+
+
+def pixels_of(path: Path) -> NDArray[np.uint8]:
+    """(h, w, 3) BGR of an undamaged picture."""
+    return np.asarray(cv2.imread(str(path)), np.uint8)
 
 
 Maker = Callable[[Path, Stock, random.Random], Command]  # writes the files of a case into an empty folder

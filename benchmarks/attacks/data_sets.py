@@ -17,7 +17,7 @@ from attacks.case import Command, Family, Maker, Stock
 from attacks.damage import DAMAGES, Damage
 
 Change = Callable[[Path, random.Random], object]  # of a data set's folder
-VALUES = (
+VALUES: tuple[object, ...] = (
     None, True, -3, 0, 10**12, 1e300, -1.5, "x", "", "../../out", "/etc/passwd", [], [1], [[[[]]]], {}, {"a": 1},
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 
-from attacks.case import Command, Family, Maker, Stock
+from attacks.case import Command, Family, Maker, Stock, pixels_of
 from attacks.pictures import copy_pair
 
 FEWEST, MOST = 350, 1400  # MiB
@@ -18,7 +18,7 @@ def _limited(*options: str, megapixels: float = 0.0) -> Maker:
         copy_pair(folder, stock)
         if megapixels:
             for path in folder.glob("*.png"):
-                picture = cv2.imread(str(path))
+                picture = pixels_of(path)
                 scale = (megapixels * 1e6 / picture[..., 0].size) ** 0.5
                 cv2.imwrite(str(path), cv2.resize(picture, None, fx=scale, fy=scale))
         arguments = ("stitch", "1.png", "2.png", "-o", "out.png", "--quiet", *options)

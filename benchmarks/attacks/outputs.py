@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cv2
 
-from attacks.case import Command, Family, Maker, Stock
+from attacks.case import Command, Family, Maker, Stock, pixels_of
 from attacks.pictures import copy_pair, stitch_arguments
 
 Prepare = Callable[[Path], object]
@@ -28,8 +28,8 @@ def _stitch(more: Command, prepare: Prepare = _nothing) -> Maker:
     def make(folder: Path, stock: Stock, rng: random.Random) -> Command:
         copy_pair(folder, stock)
         for number, path in ((1, stock.first), (2, stock.second)):
-            cv2.imwrite(str(folder / f"{number}.jpg"), cv2.imread(str(path)))
-        cv2.imwrite(str(folder / "mask.png"), cv2.imread(str(stock.second)) | 255)
+            cv2.imwrite(str(folder / f"{number}.jpg"), pixels_of(path))
+        cv2.imwrite(str(folder / "mask.png"), pixels_of(stock.second) | 255)
         (folder / "warp.npz").write_bytes(stock.warp.read_bytes())
         prepare(folder)
         linked = any(path.is_symlink() or path.lstat().st_nlink > 1 for path in folder.rglob("*"))  # links name 1.png

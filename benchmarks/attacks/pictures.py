@@ -9,7 +9,7 @@ import numpy as np
 from dead_leaves import make_pair
 from numpy.typing import NDArray
 
-from attacks.case import Command, Family, Maker, Stock
+from attacks.case import Command, Family, Maker, Stock, pixels_of
 from attacks.damage import DAMAGES, Damage
 from attacks.encodings import ENCODINGS
 from stitching.errors import InputError
@@ -40,7 +40,7 @@ def _maker(encoding: str, damage: Damage) -> Maker:
         copy_pair(folder, stock)
         place = rng.choice(("1", "2", "mask"))
         name = f"{place}{extension}" if place != "mask" else f"mask{extension}"
-        pixels = cv2.imread(str(stock.first if place == "1" else stock.second))
+        pixels = pixels_of(stock.first if place == "1" else stock.second)
         if place == "mask":
             pixels = np.full_like(pixels, 255)
             pixels[:40, :60] = 0
@@ -76,7 +76,7 @@ def _undamaged(encoding: str, path: Path) -> tuple[bytes, Pixels, Pixels]:
     if encoding not in _kept:
         content = ENCODINGS[encoding][1](make_pair(READ_MEGAPIXELS)[0])
         path.write_bytes(content)
-        _kept[encoding] = content, read_picture(path).pixels, np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR))
+        _kept[encoding] = content, read_picture(path).pixels, pixels_of(path)
     return _kept[encoding]
 
 

@@ -17,6 +17,7 @@ MAX_MIB = 2560.0
 _STOP_MIB = 1.25 * MAX_MIB  # of memory: then the process is killed
 _TICK = 0.005  # s between two looks at the process
 _LOOK = 0.05  # s between two looks at all processes that it started
+_STREAMS = ("r", -1), ("w", -1), ("w", 1)  # mode and buffering of standard input, output, error
 _GRACE = 15.0  # s after which all processes that a command started must be gone; a busy machine needs some
 
 
@@ -122,9 +123,8 @@ def _redirect(command: Command, folder: Path) -> None:
             os.close(number)
     if not command.own_process:
         sys.stdin, sys.stdout, sys.stderr = (
-            os.fdopen(number, mode, closefd=False) for number, mode in enumerate(("r", "w", "w"))
+            os.fdopen(number, mode, buffering, closefd=False) for number, (mode, buffering) in enumerate(_STREAMS)
         )
-        sys.stderr.reconfigure(line_buffering=True)
 
 
 def _limit(command: Command) -> None:

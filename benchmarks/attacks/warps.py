@@ -94,7 +94,7 @@ def _sizes(parts: Parts, rng: random.Random) -> None:
     """The canvas is huge, and the map as small as it may be."""
     side = rng.choice((30000, 100000, 2**31 - 1, 2**31, 2**62))
     parts["canvas_size"] = np.array([side, side])
-    parts["scale"] = np.float64(20 / side)
+    parts["scale"] = np.array(20 / side)
     parts["map"], parts["trusted"] = np.zeros((20, 20, 2), np.float32), np.ones((20, 20), bool)
 
 
