@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 
 from apps.progress import stage_progress
-from stitching.errors import JobError, is_out_of_memory, require
+from stitching.errors import JobError, is_out_of_memory, printable, require
 from stitching.io.file_conflicts import NamedPath, check_outputs, named_weights
 from stitching.io.files import check_folder, check_writable
 from stitching.io.picture_writer import check_output, write_picture
@@ -75,7 +75,7 @@ def stitch_command(
         _write(stitched, output, outputs)
         progress("write", 1.0)
     for warning in stitched.summary.warnings:
-        print(f"parastitch: warning: {warning}", file=sys.stderr)
+        print(f"parastitch: warning: {printable(warning)}", file=sys.stderr)
     if outputs.json:
         print(json.dumps(stitched.summary.as_dict(), indent=1))
     elif not outputs.quiet:
