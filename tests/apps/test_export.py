@@ -47,7 +47,7 @@ def test_bad_input_is_refused_in_one_line_and_leaves_no_file(
     other, folder = tmp_path / "other.safetensors", tmp_path / "folder"
     save_weights(other, {"warping.network.weight": torch.zeros(1)}, {"flow": "ptlflow:raft"})
     cases = [
-        ((tmp_path / "none.safetensors", folder), "No such file"),
+        ((tmp_path / "none.safetensors", folder), "no such file"),
         ((cut, folder), "damaged or cut short"),
         ((other, folder), "holds the flow network ptlflow:raft; use --warp ptlflow:raft:"),
         ((TRAINED, cut), "is no folder that can be written to"),
