@@ -46,6 +46,8 @@ class Run:
 def run(command: Command, folder: Path) -> Run:
     """Run a command in `folder`/work; its streams and temporary files go beside it."""
     (folder / "tmp").mkdir(exist_ok=True)
+    for name in ("stdout", "stderr"):  # the process may be killed before it opens them
+        (folder / name).touch()
     sys.stdout.flush()
     sys.stderr.flush()
     started = time.perf_counter()

@@ -38,7 +38,7 @@ def embed_metadata(
 ) -> list[Part]:
     """What `cv2.imencode` made of a picture of `size` (w, h), with metadata, as parts to write one after the other.
 
-    A JPEG segment holds 64 kB: an EXIF block or XMP packet above that is left out there.
+    An EXIF block or XMP packet that decoders would refuse is left out: above 64 kB in a JPEG, above 4 MiB in a PNG.
     `alpha`: whether the last channel is alpha, which a TIFF has to say and OpenCV does not.
     """
     if format_ == "JPEG":

@@ -11,7 +11,7 @@ _AFTER_HEADER = 33  # bytes of signature and IHDR
 _STORED_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a colour type: grey, colour, palette, both with alpha
 _DECODED_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 4, 6: 4}
 _MAX_RATIO = 1032  # of Deflate, which codes at most 258 bytes with 2 bits
-_MAX_UNPACKED = 1 << 24  # bytes a compressed profile or packet may unpack to
+_MAX_METADATA = 1 << 22  # bytes of a profile or packet, unpacked: libpng reads no chunks above 8 MB
 
 
 def parse(data: bytes, name: str) -> Contents:
@@ -69,14 +69,17 @@ def _text(body: bytes) -> bytes:
 
 
 def _unpacked(packed: bytes) -> bytes:
+    """The bytes of a deflated block; empty where it is damaged or too large."""
+    stream = zlib.decompressobj()
     try:
-        return zlib.decompressobj().decompress(packed, _MAX_UNPACKED)
+        unpacked = stream.decompress(packed, _MAX_METADATA)
     except zlib.error:
         return b""
+    return unpacked if stream.eof else b""
 
 
 def embed(encoded: memoryview, metadata: Metadata) -> list[Part]:
-    """Insert metadata chunks after the header chunk."""
+    """Insert metadata chunks after the header chunk; what is too large for decoders is left out."""
     chunks = []
     if metadata.icc:
         chunks.append(b"iCCP" + b"ICC profile\0\0" + zlib.compress(metadata.icc))
@@ -84,5 +87,6 @@ def embed(encoded: memoryview, metadata: Metadata) -> list[Part]:
         chunks.append(b"eXIf" + metadata.exif)
     if metadata.xmp:
         chunks.append(b"iTXt" + _XMP_KEYWORD + b"\0\0\0\0" + metadata.xmp)
-    framed = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks]
+    readable = [chunk for chunk in chunks if len(chunk) <= _MAX_METADATA]
+    framed = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in readable]
     return [encoded[:_AFTER_HEADER], *framed, encoded[_AFTER_HEADER:]]
