@@ -1,6 +1,5 @@
 """The scenes of the multi-task benchmark: one picture, four tasks; on request, some labels are wrong."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from datasets.camera_request import CameraRequest
+from datasets.digests import code_digest, digest
 from datasets.labels import Arrays, Item
 from datasets.options import SampleOptions
 from datasets.rendering.batch_renderer import render
@@ -113,8 +113,8 @@ class MultiTaskScenes(Dataset[Item]):
         """All items stacked: images (count, 3, h, w) and label maps, for sets that fit into memory.
 
         Args:
-            cache: folder that keeps the renderings for later calls with the same count, seed, options and textures;
-                None: none. It does not notice another version of the renderer: then delete it.
+            cache: folder that keeps the renderings for later calls with the same count, seed, options, textures and
+                code; None: none.
 
         Raises:
             JobError: the cache cannot be written.
@@ -130,7 +130,8 @@ class MultiTaskScenes(Dataset[Item]):
         """The true labels from the cache, rendered and stored where they are not there; corruption comes later."""
         options = self._options
         settings = self._count, self._seed, options.size, options.scenes, options.fov, options.supersampling
-        name = hashlib.sha256(json.dumps([*settings, self._renderer.checksum]).encode()).hexdigest()[:16]
+        code = np.__version__, torch.__version__, code_digest([Path(__file__).parent])
+        name = digest(json.dumps(settings), self._renderer.checksum, *code)
         path = folder / f"multitask-{name}.npz"
         count, (w, h) = self._count, options.size
         forms = {key: ArrayForm(kinds, (count, *axes, h, w)) for key, (kinds, axes) in _STORED.items()}

@@ -1,13 +1,11 @@
 """What decides a result, as short hashes: a result is used again only where all of it is the same."""
 
-import hashlib
 import platform
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from stitching.errors import InputError
+from datasets.digests import digest, file_digest
 from stitching.network.runtime.checked_file import CHECKSUMS, SHIPPED
 
 Facts = dict[str, str]  # what decides a result, by name -> its hash
@@ -33,34 +31,6 @@ _LIBRARIES = (
 )
 _NETWORK_LIBRARIES = ("torch", "safetensors", "ptlflow")  # of weights that are not exported
 _VARIABLES = ("CUDA_", "MKL_", "OMP_", "OPENBLAS_", "OPENCV_", "ORT_", "PYTORCH_", "TORCH_")  # how names begin
-
-
-def digest(*parts: str) -> str:
-    """A hash of words, in their order."""
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-
-
-def file_digest(path: Path) -> str:
-    """A hash of a file's content. Raises InputError where it cannot be read."""
-    try:
-        found = path.stat()
-        return _content_digest(path, found.st_ino, found.st_mtime_ns, found.st_size)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-@lru_cache(maxsize=4096)  # the same weights and code decide many runs
-def _content_digest(path: Path, *_changes: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
-def code_digest(parts: Iterable[Path]) -> str:
-    """A hash of source files, and of those in folders."""
-    words: list[str] = []
-    for part in parts:
-        for file in sorted(part.rglob("*.py")) if part.is_dir() else [part]:
-            words += [str(file.relative_to(part.parent)), file_digest(file)]
-    return digest(*words)
 
 
 def library_digest(*, networks: bool = False) -> str:

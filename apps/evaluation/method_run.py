@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from apps.evaluation.digests import Facts, digest, environment_digest, file_digest
+from apps.evaluation.digests import Facts, environment_digest
 from apps.evaluation.methods import StitchMethod
 from apps.evaluation.timed_process import ProcessCost, run_timed
 from apps.pair_folders import PairFiles
+from datasets.digests import digest, file_digest
 from stitching.errors import InputError, JobError
 from stitching.io.files import check_folder
 

@@ -12,14 +12,12 @@ from apps.evaluation.digests import (
     PROGRAMS,
     STITCHER,
     Facts,
-    code_digest,
-    digest,
-    file_digest,
     library_digest,
     weights_digest,
 )
 from apps.evaluation.programs import hugin
 from apps.evaluation.warp_methods import DIS, WARPS, find_method
+from datasets.digests import code_digest, digest, file_digest
 from stitching.blending.registry import find_generator
 from stitching.errors import InputError
 from stitching.io.files import expand_home

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.evaluation.digests import MEASURING, Facts, code_digest, file_digest, library_digest
+from apps.evaluation.digests import MEASURING, Facts, library_digest
 from apps.evaluation.measures.overlap import OverlapMeasures, measure_overlap
 from apps.evaluation.measures.panorama import PanoramaMeasures, SourcePair, measure_panorama, prepare
 from apps.evaluation.measures.photographed_warp import WarpErrors, measure_warp, parallax_of
@@ -17,6 +17,7 @@ from apps.evaluation.method_run import Status
 from apps.evaluation.methods import StitchMethod
 from apps.evaluation.true_places import read_places
 from apps.pair_folders import PairFiles
+from datasets.digests import code_digest, file_digest
 from stitching.errors import InputError
 from stitching.io.files import atomic_write
 from stitching.io.picture import to_8_bit

@@ -1,6 +1,5 @@
 """The drawn patterns of a bank, kept in the user's cache folder: drawing takes seconds, reading milliseconds."""
 
-import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 
 from datasets.arrays import Pixels
+from datasets.digests import code_digest, digest
 from datasets.textures.patterns import PATTERNS
 from stitching.errors import JobError
 from stitching.io.files import atomic_write, check_readable
@@ -53,7 +53,5 @@ def _cache_folder() -> Path:
 
 def _version() -> str:
     """Changes with the code that draws and with the libraries under it."""
-    digest = hashlib.sha256(f"{np.__version__} {cv2.__version__}".encode())
-    for name in _SOURCES:
-        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
-    return digest.hexdigest()[:16]
+    sources = [Path(__file__).with_name(f"{name}.py") for name in _SOURCES]
+    return digest(np.__version__, cv2.__version__, code_digest(sources))

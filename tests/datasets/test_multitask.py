@@ -162,6 +162,9 @@ def test_cache_is_used_whatever_is_corrupted_and_rendered_again_where_damaged(
     assert [path.name for path in folder.iterdir()] == [file.name]
     MultiTaskScenes(1, SEED, OPTIONS).tensors(folder)
     assert len([*folder.iterdir()]) == 2
+    monkeypatch.setattr(multitask, "code_digest", lambda parts: "of tomorrow")
+    MultiTaskScenes(1, SEED, OPTIONS).tensors(folder)
+    assert rendered == [0, 1, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,18 @@ from apps.training.options import TrainOptions
 from datasets.engines import run_local, usable_cores
 from datasets.examples.batch import ExampleBatch, collate_examples, map_tensors
 from datasets.examples.example import Example, example_of
+from datasets.storage.lookup import SampleLookup
 from stitching.geometry.pixel_maps import Size
 
 VALIDATION_SEED, VALIDATION_COUNT = 0x76616C, 32  # of the samples to validate on where no data set is given
 
 
 def training_indices(options: TrainOptions) -> list[int] | None:
-    """Indices of --data in order; None without it, where samples are generated endlessly. Raises as SampleLookup."""
+    """Indices of --data, looked up anew, in order; None without it, where samples are generated endlessly.
+
+    Raises as SampleLookup.
+    """
+    lookup.cache_clear()
     return None if options.data is None else lookup(options.data).indices
 
 
@@ -99,7 +104,7 @@ def validation_batches(options: TrainOptions, device: torch.device) -> list[Exam
 
 def stored_examples(folder: Path, size: Size, limit: int | None = None) -> Iterator[tuple[int, Example]]:
     """Index and example of the samples of a data set, at most `limit`. Raises InputError where it cannot be used."""
-    samples = lookup(folder)
+    samples = SampleLookup(folder)
     return ((index, example_of(samples[index], size)) for index in samples.indices[:limit])
 
 

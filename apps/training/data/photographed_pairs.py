@@ -9,9 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from apps.evaluation.digests import code_digest, digest, library_digest, weights_digest
+from apps.evaluation.digests import library_digest, weights_digest
 from apps.pair_folders import PairFiles, find_pairs
 from datasets.arrays import Pixels
+from datasets.digests import code_digest, digest
 from datasets.engines import job_error
 from datasets.examples.example import Example, make_example
 from datasets.examples.example_files import load_example, save_example

@@ -15,7 +15,6 @@ from datasets.options import SampleOptions
 from datasets.pair_batch import PairArrays, PairBatch, collate
 from datasets.sample_renderer import SampleRenderer, open_renderer
 from datasets.scene_sampler import SampledScene
-from datasets.storage.folder import meta_files
 from datasets.storage.lookup import SampleLookup
 
 
@@ -34,14 +33,9 @@ class StoredPairs:
         return collate(prepared, device)
 
 
+@lru_cache(maxsize=1)
 def lookup(folder: Path) -> SampleLookup:
-    """The samples of a data set as it is now. Raises InputError where there are none."""
-    folder = folder.absolute()
-    return _opened(folder, *(path.stat().st_mtime_ns for path in meta_files(folder)))
-
-
-@lru_cache(maxsize=4)
-def _opened(folder: Path, *_modified: int) -> SampleLookup:
+    """The samples of a data set as it was at the first call. Raises InputError where there are none."""
     return SampleLookup(folder)
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from test_layout import imports, modules
 
-from apps.evaluation.digests import MEASURING, STITCHER, code_digest, environment_digest
+from apps.evaluation.digests import MEASURING, STITCHER, environment_digest
 
 # Imported for types, or to name what is run; they decide no measure.
 NO_MEASURES = {
     "apps.evaluation.digests", "apps.evaluation.method_run", "apps.evaluation.methods", "apps.pair_folders",
-    "stitching.errors",
+    "datasets.digests", "stitching.errors",
 }  # fmt: skip
 
 
@@ -39,17 +39,6 @@ def test_all_code_that_measures_counts() -> None:
     files = _imported_by("apps.evaluation.scoring", without=NO_MEASURES)
     assert len(files) > 15
     assert files == _covered(files, MEASURING)
-
-
-def test_code_is_told_apart_by_content_and_name(tmp_path: Path) -> None:
-    folder = tmp_path / "package"
-    folder.mkdir()
-    digests = []
-    for name, text in (("a.py", "x = 1"), ("a.py", "x = 2"), ("b.py", "x = 2"), ("notes.txt", "x = 3")):
-        (folder / name).write_text(text)
-        digests.append(code_digest([folder]))
-    assert len(set(digests)) == 3
-    assert digests[2] == digests[3]  # no code
 
 
 def test_variables_that_computing_reads_count() -> None:

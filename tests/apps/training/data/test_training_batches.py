@@ -7,11 +7,11 @@ from shutil import copytree
 import pytest
 import torch
 from photo_pairs import write_pairs
-from training_runs import open_small, quiet
+from training_runs import open_small, quiet, write_data
 from worlds import CPU
 
 from apps.training.data import truth_sources
-from apps.training.data.batches import training_batches, validation_batches
+from apps.training.data.batches import training_batches, training_indices, validation_batches
 from apps.training.trainer import train
 from stitching.errors import InputError
 
@@ -46,6 +46,15 @@ def test_a_pair_is_another_example_each_time(options):
     assert sorted(places[0]) == sorted(places[1]) == [0, 1, 2, 3]  # an epoch each
     for index in range(4):
         assert not torch.equal(first[places[0].index(index)], second[places[1].index(index)])
+
+
+def test_a_run_keeps_to_the_samples_that_it_began_with_and_the_next_one_sees_more(options, tmp_path):
+    folder = write_data(tmp_path / "data", 1)
+    growing = replace(options, data=folder)
+    assert training_indices(growing) == [0]
+    write_data(folder, 2)
+    assert truth_sources.lookup(folder).indices == [0]
+    assert training_indices(growing) == [0, 1]
 
 
 @pytest.mark.slow
