@@ -1,10 +1,10 @@
 """Folders of picture pairs, as `parastitch evaluate` and `parastitch train` take them."""
 
-import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from datasets.digests import digest, file_digest
 from stitching.errors import InputError, printable
 
 # Lossless first: of a picture in two formats, that one is taken.
@@ -23,13 +23,7 @@ class PairFiles:
 
     def digest(self) -> str:
         """A hash of the two pictures' contents. Raises InputError where one cannot be read."""
-        total = hashlib.sha256()
-        for path in (self.reference, self.target):
-            try:
-                total.update(hashlib.sha256(path.read_bytes()).digest())
-            except OSError as error:
-                raise InputError(f"cannot read {path}: {error.strerror}") from error
-        return total.hexdigest()[:16]
+        return digest(file_digest(self.reference), file_digest(self.target))
 
 
 def find_pairs(folder: Path, limit: int | None = None) -> list[PairFiles]:
