@@ -22,7 +22,7 @@ def check_agreement(pair: AlignedPair) -> float:
     so gain and offset of brightness do not matter.
 
     Raises:
-        InputError: they look no more alike than pictures of different scenes.
+        InputError: they look alike in less than `MIN_AGREEMENT` of it.
     """
     reference, target = (channel_mean(picture.astype(np.float32)) for picture in (pair.reference, pair.target))
     seen = (pair.trusted & pair.reference_valid).astype(np.uint8)
