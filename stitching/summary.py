@@ -26,7 +26,7 @@ class Summary:
 
     Attributes:
         reference, target: the pictures' names.
-        projection, origin: of the canvas: "plane" or "cylinder", and canvas pixel (0, 0) on that surface, px.
+        projection, origin: of the canvas: `Canvas.projection`, and canvas pixel (0, 0) on that surface, px.
         warp, blend: methods that made the panorama; warp "loaded" where it was read from a file.
         choice: the visible-seam cost of every method that was tried, and which was chosen.
         alignment: "homography", "affine", "similarity", "translation", or "loaded".

@@ -33,6 +33,7 @@ REALISTIC = {
     "yaw -35": camera_turned(-35, 4),
     "yaw 45": camera_turned(45, -3, 5),
     "pitch 25": camera_turned(3, 25),
+    "pitch -45": camera_turned(4, -45),
     "leaning": camera_turned(15, 5, 20),
     "small wall": np.array([[0.8, 0.05, 200], [-0.15, 0.9, 40], [-5e-4, 1e-4, 1]]),
 }
@@ -54,8 +55,8 @@ def grid_of(size, step=16):
     return np.stack(np.meshgrid(np.arange(0.0, size[0], step), np.arange(0.0, size[1], step)), axis=-1)  # (h, w, 2)
 
 
-def coarse_warp_of(homography, target_size=SIZE):
-    """The coarse warp of an alignment without matches; the reference has `SIZE`."""
+def coarse_warp_of(homography, target_size=SIZE, reference_size=SIZE):
+    """The coarse warp of an alignment without matches."""
     nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
     alignment = Alignment(np.asarray(homography, np.float64), nothing, "homography", 1, 1.0)
-    return plan_coarse_warp(alignment, SIZE, target_size)
+    return plan_coarse_warp(alignment, reference_size, target_size)

@@ -140,7 +140,7 @@ FAMILY = Family("warps", 0.13, {
     "canvas-huge": _changed(_sizes),
     "reference-size": _changed(_set("reference_size", *PAIRS)),
     "target-size": _changed(_set("target_size", *PAIRS)),
-    "version": _changed(_set("version", 0, 2, -1, 1e300, np.nan, "1", [1])),
+    "version": _changed(_set("version", 0, 3, -1, 1e300, np.nan, "1", [1])),
     "other-pair": _changed(_resampled),
     "transposed": _changed(_transposed),
     "type": _changed(_typed),

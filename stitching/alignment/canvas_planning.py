@@ -1,11 +1,11 @@
-"""Plans the canvas: plane or cylinder, and bounds that hold both pictures."""
+"""Plans the canvas: the plane, or a cylinder whose axis follows the pan, and bounds that hold both pictures."""
 
 import numpy as np
 
 from stitching.alignment.coarse_alignment import Alignment
 from stitching.alignment.coarse_warp import Bounds, CoarseWarp, SurfaceWarp, picture_outline, warp_to_surface
 from stitching.geometry.canvas import Canvas, Surface
-from stitching.geometry.homographies import focal_length, size_variation
+from stitching.geometry.homographies import Matrix, focal_length, size_variation
 from stitching.geometry.pixel_maps import Size, even_grid, inside
 
 MAX_PLANE_VARIATION = 2.0  # of sizes across the target; above, the canvas is a cylinder
@@ -28,9 +28,18 @@ def plan_coarse_warp(alignment: Alignment, reference_size: Size, target_size: Si
     homography = alignment.homography
     needs_cylinder = size_variation(homography, target_size) > MAX_PLANE_VARIATION
     focal = focal_length(homography, reference_size, target_size) if needs_cylinder else None
-    surface = Surface(focal, ((w - 1) / 2, (h - 1) / 2))
+    surface = Surface(focal, ((w - 1) / 2, (h - 1) / 2), needs_cylinder and _pans_vertically(homography))
     warp = warp_to_surface(surface, homography, reference_size, target_size)
     return CoarseWarp(_bounding_canvas(warp, reference_size, target_size), warp)
+
+
+def _pans_vertically(homography: Matrix) -> bool:
+    """Whether sizes vary more along the reference's columns than along its rows; as they do when a camera is tilted.
+
+    The homography's horizon in the reference is perpendicular to that direction.
+    """
+    across, down = np.abs(np.linalg.inv(homography)[2, :2])
+    return bool(down > across)
 
 
 def _bounding_canvas(warp: SurfaceWarp, reference_size: Size, target_size: Size) -> Canvas:

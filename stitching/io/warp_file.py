@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stitching.errors import InputError, require
 from stitching.geometry.canvas import Canvas, Surface
@@ -14,7 +15,7 @@ from stitching.io.files import atomic_write, check_readable
 from stitching.io.npz_file import ArrayForm, read_arrays
 from stitching.io.picture import MAX_SIDE
 
-VERSION = 1
+VERSION = 2  # 1 had no `horizontal_axis`: all its cylinders are vertical
 MAX_BYTES = 600_000_000  # of all arrays in memory
 
 # What every warp that `parastitch stitch` estimates keeps; files beyond it are damaged or made by something else.
@@ -31,7 +32,7 @@ _MAX_SAMPLES = 20_000  # positions whose round trip is measured
 _NUMBER, _PAIR = ArrayForm("iuf", ()), ArrayForm("iu", (2,))
 _NUMBERS = {
     "version": _NUMBER, "scale": _NUMBER, "forward_scale": _NUMBER, "origin": _PAIR, "focal": _NUMBER,
-    "reference_size": _PAIR, "target_size": _PAIR, "canvas_size": _PAIR,
+    "reference_size": _PAIR, "target_size": _PAIR, "canvas_size": _PAIR, "horizontal_axis": ArrayForm("b", ()),
 }  # fmt: skip
 
 
@@ -49,6 +50,7 @@ class WarpField:
         origin: (x, y) of canvas (0, 0) in reference px (on a cylinder: in its unrolled px).
         focal: radius of the cylinder in px, 0 = the canvas is the reference's plane.
         reference_size, target_size, canvas_size: (w, h), px.
+        horizontal_axis: of the cylinder; else it is vertical.
     """
 
     map: Field
@@ -61,11 +63,12 @@ class WarpField:
     reference_size: Size
     target_size: Size
     canvas_size: Size
+    horizontal_axis: bool = False
 
     @property
     def canvas(self) -> Canvas:
         """The canvas that the map covers."""
-        return _canvas(self.origin, self.focal, self.reference_size, self.canvas_size)
+        return _canvas(self.origin, self.focal, self.horizontal_axis, self.reference_size, self.canvas_size)
 
 
 def save_warp(path: Path, warp: WarpField) -> None:
@@ -83,11 +86,7 @@ def load_warp(path: Path) -> WarpField:
     """
     check_readable(path, "a file that --save-warp wrote")
     try:
-        numbers = read_arrays(path, _NUMBERS, 1000)
-        if numbers.pop("version") != VERSION:
-            raise InputError(f"it is not of version {VERSION}")
-        pairs = {name: (int(pair[0]), int(pair[1])) for name, pair in numbers.items() if pair.shape}
-        parts: dict[str, Any] = {name: float(number) for name, number in numbers.items() if not number.shape} | pairs
+        parts = _read_numbers(path)
         _check_numbers(**parts)
         parts |= read_arrays(path, _map_forms(**parts), MAX_BYTES)
         maps = {name: parts[name].astype(np.float32, copy=False) for name in ("map", "forward")}
@@ -98,6 +97,23 @@ def load_warp(path: Path) -> WarpField:
             f"{path} is not a warp that this version can use ({error}); write it again with --save-warp"
         ) from error
     return warp
+
+
+def _read_numbers(path: Path) -> dict[str, Any]:
+    """What a warp file holds beside its maps, as Python's own numbers and pairs."""
+    numbers = read_arrays(path, _NUMBERS, 1000, optional=("horizontal_axis",))
+    version = numbers.pop("version")
+    require(version in (1, VERSION), f"version {version}", f"1 or {VERSION}")
+    if version == 1:
+        numbers["horizontal_axis"] = np.array(False)
+    require("horizontal_axis" in numbers, "no horizontal_axis", "True or False")
+    return {name: _as_python(value) for name, value in numbers.items()}
+
+
+def _as_python(value: NDArray[Any]) -> Size | bool | float:
+    if value.shape:
+        return int(value[0]), int(value[1])
+    return bool(value) if value.dtype.kind == "b" else float(value)
 
 
 def check_warp(warp: WarpField) -> None:
@@ -126,6 +142,7 @@ def _check_numbers(
     reference_size: Size,
     target_size: Size,
     canvas_size: Size,
+    horizontal_axis: bool,
 ) -> None:
     sizes = {"reference_size": reference_size, "target_size": target_size, "canvas_size": canvas_size}
     for name, size in sizes.items():
@@ -142,14 +159,16 @@ def _check_numbers(
     usable = least <= pixels <= MAX_MAP_PIXELS
     require(usable, f"scale {scale:g} of a canvas of {w} x {h}", f"a map of {least} to {MAX_MAP_PIXELS} px")
     frame = box_outline((0, 0), (reference_size[0] - 1, reference_size[1] - 1))
-    outline = _canvas(origin, focal, reference_size, canvas_size).from_reference(frame)  # (n, 2)
+    outline = _canvas(origin, focal, horizontal_axis, reference_size, canvas_size).from_reference(frame)  # (n, 2)
     inside_canvas = np.floor(outline).min() >= 0 and (np.ceil(outline) <= (w - 1, h - 1)).all()
     require(bool(inside_canvas), f"origin {origin}, canvas_size {w} x {h}", "a canvas that holds the reference")
 
 
-def _canvas(origin: tuple[int, int], focal: float, reference_size: Size, canvas_size: Size) -> Canvas:
+def _canvas(
+    origin: tuple[int, int], focal: float, horizontal_axis: bool, reference_size: Size, canvas_size: Size
+) -> Canvas:
     centre = (reference_size[0] - 1) / 2, (reference_size[1] - 1) / 2
-    return Canvas(Surface(focal or None, centre), origin, canvas_size)
+    return Canvas(Surface(focal or None, centre, horizontal_axis), origin, canvas_size)
 
 
 def _map_forms(

@@ -69,7 +69,7 @@ def to_warp_field(placement: Placement, canvas: Canvas, reference_size: Size, ta
     forward, forward_scale = forward_map(backward, placement.scale, target_size)
     return WarpField(
         backward, placement.trusted, placement.scale, forward, forward_scale, canvas.origin,
-        canvas.surface.focal or 0.0, reference_size, target_size, canvas.size,
+        canvas.surface.focal or 0.0, reference_size, target_size, canvas.size, canvas.surface.horizontal_axis,
     )  # fmt: skip
 
 

@@ -61,6 +61,28 @@ def test_a_wide_turn_is_painted_on_a_cylinder_and_a_small_one_on_the_plane():
     assert coarse_warp_of(camera_turned(45)).canvas.projection == "cylinder"
 
 
+@pytest.mark.parametrize(
+    ("yaw", "pitch", "projection"),
+    [(45, 0, "cylinder"), (-40, 12, "cylinder"), (0, 45, "horizontal cylinder"), (8, -40, "horizontal cylinder")],
+)
+def test_the_axis_of_the_cylinder_follows_the_pan(yaw, pitch, projection):
+    assert coarse_warp_of(camera_turned(yaw, pitch)).canvas.projection == projection
+
+
+@realistic
+def test_the_canvas_of_a_pair_turned_by_90_degrees_is_turned(name):
+    """Both pictures are turned to the left: column x becomes row w - 1 - x."""
+    w, h = SIZE
+    to_upright = np.array([[0, -1, w - 1], [1, 0, 0], [0, 0, 1]], float)
+    canvas = coarse_warp_of(REALISTIC[name]).canvas
+    turned = coarse_warp_of(np.linalg.inv(to_upright) @ REALISTIC[name] @ to_upright, (h, w), (h, w)).canvas
+    assert (turned.projection == "plane") == (canvas.projection == "plane")
+    assert turned.size == pytest.approx(canvas.size[::-1], abs=2)
+    assert turned.origin == pytest.approx((canvas.origin[1], w - (canvas.origin[0] + canvas.size[0])), abs=2)
+    if canvas.projection != "plane":
+        assert turned.surface.horizontal_axis != canvas.surface.horizontal_axis
+
+
 def test_the_canvas_is_bounded_whatever_the_homography():
     plausible_count = 0
     for homography in random_homographies(100):

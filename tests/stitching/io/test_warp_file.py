@@ -35,7 +35,7 @@ def a_warp(**changes):
 
 
 def contents(warp):
-    return {field.name: getattr(warp, field.name) for field in dataclasses.fields(warp)} | {"version": 1}
+    return {field.name: getattr(warp, field.name) for field in dataclasses.fields(warp)} | {"version": 2}
 
 
 def assert_refused(path, *words):
@@ -43,8 +43,9 @@ def assert_refused(path, *words):
         load_warp(path)
 
 
-def test_a_saved_warp_is_loaded_as_it_was(tmp_path):
-    warp, path = a_warp(), tmp_path / "warp.npz"
+@pytest.mark.parametrize("horizontal_axis", [False, True])
+def test_a_saved_warp_is_loaded_as_it_was(tmp_path, horizontal_axis):
+    warp, path = a_warp(horizontal_axis=horizontal_axis), tmp_path / "warp.npz"
     save_warp(path, warp)
     loaded = load_warp(path)
     for field in dataclasses.fields(WarpField):
@@ -52,6 +53,14 @@ def test_a_saved_warp_is_loaded_as_it_was(tmp_path):
         assert np.array_equal(before, after, equal_nan=field.name in ("map", "forward")), field.name
         assert type(before) is type(after), field.name
     assert [path] == list(tmp_path.iterdir())
+
+
+def test_the_axis_of_a_warp_of_version_1_is_vertical(tmp_path):
+    parts = contents(a_warp()) | {"version": 1}
+    del parts["horizontal_axis"]
+    np.savez(tmp_path / "warp.npz", **parts)
+    surface = load_warp(tmp_path / "warp.npz").canvas.surface
+    assert (surface.focal, surface.horizontal_axis) == (423.5, False)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +170,8 @@ def test_a_zip_file_with_something_else_inside_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "word"),
     [
-        ("version", 2, "version"),
+        ("version", 3, "version"),
+        ("version", np.nan, "version"),
         ("version", "new", "version"),
         ("map", np.zeros((80, 120), np.float32), "map"),
         ("map", np.zeros((80, 120, 3), np.float32), "map"),
@@ -181,6 +191,8 @@ def test_a_zip_file_with_something_else_inside_is_refused(tmp_path):
         ("focal", -3.0, "focal"),
         ("focal", np.inf, "focal"),
         ("focal", 1e-9, "focal"),
+        ("horizontal_axis", 1.0, "horizontal_axis"),
+        ("horizontal_axis", [True, False], "horizontal_axis"),
         ("origin", [1, 2, 3], "origin"),
         ("origin", 5, "origin"),
         ("origin", [np.nan, 0], "origin"),
@@ -245,7 +257,7 @@ def test_a_large_canvas_with_a_tiny_map_is_refused(tmp_path):
     assert_refused(tmp_path / "warp.npz", "scale")
 
 
-@pytest.mark.parametrize("name", ["map", "scale", "origin", "version", "canvas_size"])
+@pytest.mark.parametrize("name", ["map", "scale", "origin", "version", "canvas_size", "horizontal_axis"])
 def test_a_warp_with_a_missing_part_is_refused(tmp_path, name):
     parts = contents(a_warp())
     del parts[name]
