@@ -34,6 +34,7 @@ class Stitched:
         aligned: both pictures on the working canvas after the warp.
         holes: (h, w), enclosed by both pictures, but shown by neither.
         blend: weight and gain on the working canvas.
+        shown_map: (h, w, 2) working canvas -> full-size target px, as the panorama shows the target.
         pictures: both at the panorama's scale and the estimated warp, to draw either on the full canvas again.
         crop: the panorama's part of the output canvas, px.
         summary: what was done, in numbers.
@@ -50,6 +51,7 @@ class Stitched:
     aligned: AlignedPair
     holes: Mask
     blend: Blend
+    shown_map: Field
     pictures: PanoramaPictures
     crop: Rectangle
     summary: Summary

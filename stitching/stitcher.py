@@ -79,14 +79,15 @@ def stitch(
     with clock.stage("compose"):
         output_pictures = _output_pictures(*pictures, canvas, chosen.placement, options.final_megapix)
         # Away from the seam only the target is shown: there its shapes should be natural.
-        relaxed = replace(output_pictures, map_xy=relax_map(chosen.placement, chosen.blend.weight))
-        panorama, alpha = compose(relaxed, chosen.blend, lambda share: clock.report("compose", share))
+        shown_map = relax_map(chosen.placement, chosen.blend.weight)
+        shown = replace(output_pictures, map_xy=shown_map)
+        panorama, alpha = compose(shown, chosen.blend, lambda share: clock.report("compose", share))
         crop = largest_rectangle(alpha) if options.crop else Rectangle(0, 0, *output_pictures.size)
     holes, why = hole_mask(chosen.aligned), explain_choice(tried, chosen)
     summary = summarize(pictures, canvas, alignment, confidence, chosen, why, holes, crop.size, clock.seconds)
     return Stitched(
         panorama[crop.slices], alpha[crop.slices], *pictures, canvas, alignment, coarse_pair,
-        chosen.placement, chosen.aligned, holes, chosen.blend, output_pictures, crop, summary,
+        chosen.placement, chosen.aligned, holes, chosen.blend, shown_map, output_pictures, crop, summary,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.evaluation.true_places import TruePlaces, read_places
+from apps.evaluation.true_places import TrueMap, TruePlaces, read_places
 from apps.pair_folders import TRUTHS, find_pairs
 from datasets.sample import Visibility
 from datasets.storage.description import DESCRIPTION
@@ -46,7 +46,8 @@ def known_pairs(folder: Path, count: int | None = None) -> Iterator[KnownPair]:
 def _generated(folder: Path, count: int | None) -> Iterator[KnownPair]:
     for sample in islice(read_samples(folder), count):
         name, reference, target = sample.record.name, sample.arrays.reference, sample.arrays.target
-        places = TruePlaces.of_map(target.warp, target.mask == Visibility.VISIBLE).spread(MAX_PLACES)
+        truth = TrueMap(target.warp, target.mask == Visibility.VISIBLE)
+        places = TruePlaces.of_map(truth).spread(MAX_PLACES)
         if len(places.target):
             yield KnownPair(name, as_picture(reference.picture, name), as_picture(target.picture, name), places)
 

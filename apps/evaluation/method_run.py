@@ -16,7 +16,7 @@ from datasets.digests import digest, file_digest
 from stitching.errors import InputError, JobError
 from stitching.io.files import check_folder
 
-OUTPUTS = ("pano.png", "warp1.png", "mask1.png", "warp2.png", "mask2.png", "map.npz")  # that are measured
+OUTPUTS = ("pano.png", "warp1.png", "mask1.png", "warp2.png", "mask2.png", "map.npz", "shown.npz")  # that are measured
 
 _THREADS = ("OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 

@@ -13,6 +13,7 @@ from apps.evaluation.digests import MEASURING, Facts, library_digest
 from apps.evaluation.measures.overlap import OverlapMeasures, measure_overlap
 from apps.evaluation.measures.panorama import PanoramaMeasures, SourcePair, measure_panorama, prepare
 from apps.evaluation.measures.photographed_warp import WarpErrors, measure_warp, parallax_of
+from apps.evaluation.measures.shown_twice import ShownTarget, shown_twice
 from apps.evaluation.method_run import Status
 from apps.evaluation.methods import StitchMethod
 from apps.evaluation.true_places import read_places
@@ -20,15 +21,17 @@ from apps.pair_folders import PairFiles
 from datasets.digests import code_digest, file_digest
 from stitching.errors import InputError
 from stitching.io.files import atomic_write
+from stitching.io.npz_file import ArrayForm, read_arrays
 from stitching.io.picture import to_8_bit
 from stitching.io.picture_reader import read_picture
-from stitching.io.warp_file import load_warp
+from stitching.io.warp_file import MAX_BYTES, load_warp
+from stitching.reporting.outputs import SHOWN_FILE
 
 Value = str | int | float | bool | None
 Row = dict[str, Value]  # of a table of results, by column
 
 _KINDS = (PanoramaMeasures, OverlapMeasures, WarpErrors)
-_MEASURED = ("good", "reason", *(f.name for kind in _KINDS for f in fields(kind) if f.name != "reason"))
+_MEASURED = ("good", "reason", *(f.name for kind in _KINDS for f in fields(kind) if f.name != "reason"), "twice")
 COLUMNS = ("pair", "method", "ok", *_MEASURED[:2], "seconds", "cpu_seconds", "peak_mb", *_MEASURED[2:])
 
 
@@ -121,7 +124,7 @@ def _measure(files: PairFiles, folder: Path, alpha: bool, pair: Callable[[], Sou
             valid = np.full(panorama.shape[:2], 255, np.uint8)
         measured = measure_panorama(pair(), panorama, valid)
         row: Row = asdict(measured) | {"good": measured.good}
-        row |= asdict(_overlap(folder)) | asdict(_warp_errors(files.truth, folder / "map.npz"))
+        row |= asdict(_overlap(folder)) | _against_truth(files, folder)
     except (InputError, cv2.error, np.linalg.LinAlgError) as error:
         row = {"good": False, "reason": f"not measured: {error}".strip()}
     return {key: _rounded(row.get(key)) for key in _MEASURED}
@@ -146,10 +149,19 @@ def _overlap(folder: Path) -> OverlapMeasures:
     return measure_overlap(reference, mask1[..., 0] > 127, target, mask2[..., 0] > 127)
 
 
-def _warp_errors(truth: Path | None, warp: Path) -> WarpErrors:
-    if truth is None or not warp.exists():
-        return WarpErrors()
-    return measure_warp(read_places(truth), load_warp(warp))
+def _against_truth(files: PairFiles, folder: Path) -> Row:
+    """`WarpErrors`, and `twice` where the true map is known and the method says what its panorama shows."""
+    if files.truth is None or not (folder / "map.npz").exists():
+        return {}
+    places, warp = read_places(files.truth), load_warp(folder / "map.npz")
+    row: Row = asdict(measure_warp(places, warp))
+    if places.whole is not None and (folder / SHOWN_FILE).exists():
+        h, w = warp.trusted.shape
+        forms = {"map": ArrayForm("f", (h, w, 2)), "weight": ArrayForm("f", (h, w))}
+        shown = read_arrays(folder / SHOWN_FILE, forms, MAX_BYTES)
+        target = ShownTarget(shown["map"], shown["weight"], warp.canvas, warp.scale)
+        row["twice"] = shown_twice(target, places.whole, warp.reference_size[0])
+    return row
 
 
 def _rounded(value: Value) -> Value:

@@ -1,6 +1,6 @@
 """Places that both pictures of a pair are known to show: the ground truth of photographs and renderings."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stitching.errors import InputError, require
 from stitching.geometry.homographies import Matrix
-from stitching.geometry.pixel_maps import Points, pixel_grid
+from stitching.geometry.pixel_maps import Mask, Points, Size, pixel_grid
 from stitching.io.files import check_readable
 from stitching.io.npz_file import ArrayForm, read_arrays
 
@@ -21,28 +21,44 @@ _FORMS = {
 
 
 @dataclass(frozen=True, eq=False)
+class TrueMap:
+    """Where the reference has what the target shows.
+
+    Attributes:
+        map_xy: (h, w, 2), target px -> reference px.
+        visible: (h, w), the map is known, and the reference shows the pixel.
+    """
+
+    map_xy: NDArray[np.floating]
+    visible: Mask
+
+    @property
+    def target_size(self) -> Size:
+        """(w, h), px."""
+        return self.visible.shape[1], self.visible.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
 class TruePlaces:
     """Points of a scene in both pictures.
 
     Attributes:
         reference, target: (n, 2) px of each.
         overlap: share of the target that the reference shows; None = not known.
+        whole: the map that they are all visible pixels of; None = they are single places.
     """
 
     reference: Points
     target: Points
     overlap: float | None = None
+    whole: TrueMap | None = None
 
     @classmethod
-    def of_map(cls, map_xy: NDArray[np.floating], visible: NDArray[np.bool_]) -> "TruePlaces":
-        """The visible pixels of a target.
-
-        Args:
-            map_xy: (h, w, 2) target px -> reference px.
-            visible: (h, w), the map is known and the reference shows the pixel.
-        """
-        grid = pixel_grid(*visible.shape)
-        return cls(map_xy[visible].astype(np.float64), grid[visible].astype(np.float64))
+    def of_map(cls, whole: TrueMap, overlap: float | None = None) -> "TruePlaces":
+        """The visible pixels of a target."""
+        visible = whole.visible
+        target = pixel_grid(*visible.shape)[visible].astype(np.float64)
+        return cls(whole.map_xy[visible].astype(np.float64), target, overlap, whole)
 
     def spread(self, count: int) -> "TruePlaces":
         """At most `count` of them, at even steps."""
@@ -74,7 +90,7 @@ def read_places(path: Path) -> TruePlaces:
         else:
             visible = arrays["visible"] & arrays["valid"]
             overlap = float(visible.sum() / max(arrays["valid"].sum(), 1))
-            places = replace(TruePlaces.of_map(arrays["map"], visible), overlap=overlap)
+            places = TruePlaces.of_map(TrueMap(arrays["map"], visible), overlap)
     except KeyError as error:
         raise InputError(f"{path}: {error} is missing; expected the arrays of docs/evaluate.md") from error
     except (ValueError, IndexError) as error:  # of arrays whose sizes differ, too

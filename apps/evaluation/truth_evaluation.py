@@ -10,13 +10,15 @@ import numpy as np
 
 from apps.evaluation.measures.generated_stitch import measure_generated_stitch
 from apps.evaluation.measures.generated_warp import GeneratedWarpErrors, measure_generated_warp
+from apps.evaluation.measures.shown_twice import ShownTarget, shown_twice
 from apps.evaluation.output.folder import TRUTH
 from apps.evaluation.scoring import Row
+from apps.evaluation.true_places import TrueMap
 from apps.evaluation.warp_methods import find_method
 from apps.tables import write_csv
-from datasets.arrays import Pixels
 from datasets.examples.example import truth_of
 from datasets.examples.windows import Window, WindowTruth, coarse_alignment, draw_pair, plane_window, truth_on_window
+from datasets.sample import Visibility
 from datasets.storage.reading import read_samples
 from datasets.storage.samples import StoredSample
 from stitching.blending.blend import Generator
@@ -26,7 +28,7 @@ from stitching.blending.registry import find_generator
 from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.homographies import project
-from stitching.geometry.pixel_maps import OUTSIDE_ALL, Mask, pixel_grid
+from stitching.geometry.pixel_maps import OUTSIDE_ALL, pixel_grid
 from stitching.io.picture import as_picture
 from stitching.warping.canvas_pictures import draw_aligned_pair
 from stitching.warping.estimators.classical import classical
@@ -103,14 +105,13 @@ def _rows(prepared: PreparedSample, warps: Mapping[str, Estimator], blends: Mapp
         row: Row = {"sample": prepared.sample.record.name, "warp": name, "homography error": difficulty}
         row |= {"seconds": seconds} | asdict(measured(warp))
         for blend, generator in blends.items():
-            panorama, valid = _stitched(prepared, warp, generator)
-            yield row | {"blend": blend} | asdict(measure_generated_stitch(panorama, valid, prepared.truth))
+            yield row | {"blend": blend} | _measured_stitch(prepared, warp, generator)
         if not blends:
             yield row
 
 
-def _stitched(prepared: PreparedSample, warp: Warp, generator: Generator) -> tuple[Pixels, Mask]:
-    """The panorama (h, w, 3) BGR on the window, and (h, w) where it shows anything."""
+def _measured_stitch(prepared: PreparedSample, warp: Warp, generator: Generator) -> Row:
+    """`GeneratedStitchScores` and `twice` of the panorama on the window."""
     pictures, window = prepared.sample.arrays, prepared.window
     reference, target = (as_picture(view.picture, "sample") for view in (pictures.reference, pictures.target))
     centre = (reference.size[0] - 1) / 2, (reference.size[1] - 1) / 2
@@ -120,6 +121,9 @@ def _stitched(prepared: PreparedSample, warp: Warp, generator: Generator) -> tup
     coarse = np.nan_to_num(map_xy, nan=OUTSIDE_ALL).astype(np.float32)
     placement = place_target(warp, prepared.pair, coarse, target.size, 1.0)
     blend = generator(draw_aligned_pair(reference, target, canvas, placement), "gain")
-    relaxed = relax_map(placement, blend.weight)
-    panorama, alpha = compose(PanoramaPictures(reference, target, canvas, 1.0, relaxed, 1.0), blend)
-    return panorama.astype(np.uint8), alpha > 0
+    shown_map = relax_map(placement, blend.weight)
+    panorama, alpha = compose(PanoramaPictures(reference, target, canvas, 1.0, shown_map, 1.0), blend)
+    scores = measure_generated_stitch(panorama.astype(np.uint8), alpha > 0, prepared.truth)
+    true_map = TrueMap(pictures.target.warp, pictures.target.mask == Visibility.VISIBLE)
+    shown = ShownTarget(shown_map, blend.weight, canvas, 1.0)
+    return asdict(scores) | {"twice": shown_twice(shown, true_map, reference.size[0])}

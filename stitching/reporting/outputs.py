@@ -11,13 +11,21 @@ from stitching.blending.panorama_pictures import PanoramaPictures
 from stitching.blending.tiles import split_in_tiles
 from stitching.geometry.pixel_maps import Mask, Pixels, resize_field
 from stitching.geometry.rectangles import Rectangle
-from stitching.io.files import make_folder
+from stitching.io.files import atomic_write, make_folder
 from stitching.io.picture_writer import write_picture
 from stitching.reporting.visualize import flow_colours, heat_map, robust_limit, weight_colours
 from stitching.result import Stitched
 from stitching.warping.warp import AlignedPair, CanvasPair
 
-ALIGNED_FILES = ("warp1.png", "mask1.png", "warp2.png", "mask2.png", "blend.png")  # that `save_aligned` writes
+SHOWN_FILE = "shown.npz"
+ALIGNED_FILES = (
+    "warp1.png",
+    "mask1.png",
+    "warp2.png",
+    "mask2.png",
+    "blend.png",
+    SHOWN_FILE,
+)  # that `save_aligned` writes
 
 
 def save_mask(stitched: Stitched, path: Path) -> None:
@@ -31,10 +39,11 @@ def save_aligned(stitched: Stitched, folder: Path) -> None:
     `warp1.png` and `mask1.png` are the reference, `warp2.png` and `mask2.png` the target after the estimated warp. A
     mask is 255 where its picture is valid; the target's only where its warp is trusted, so that what is hidden from one
     of the cameras is left out. `blend.png` is the panorama with alpha. All have the size of the canvas at the output's
-    scale, before any crop.
+    scale, before any crop. `shown.npz` says what the panorama shows: `map`, where in the target, and `weight`, how much
+    of the reference, on the grid of the warp.
     """
     make_folder(folder)
-    reference, reference_mask, target, target_mask, blend = (folder / name for name in ALIGNED_FILES)
+    reference, reference_mask, target, target_mask, blend, shown = (folder / name for name in ALIGNED_FILES)
     pictures = stitched.pictures
     pixels, valid = _draw_tiles(pictures, pictures.draw_reference)
     write_picture(reference, pixels)
@@ -49,6 +58,8 @@ def save_aligned(stitched: Stitched, folder: Path) -> None:
         cv2.copyMakeBorder(p, *margins, cv2.BORDER_CONSTANT) for p in (stitched.panorama, stitched.alpha)
     )
     write_picture(blend, panorama, np.asarray(alpha, np.uint8))
+    with atomic_write(shown) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, map=stitched.shown_map, weight=stitched.blend.weight)
 
 
 def save_intermediates(stitched: Stitched, folder: Path) -> None:

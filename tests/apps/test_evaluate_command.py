@@ -33,8 +33,8 @@ import pathlib, shutil, sys
 reference, target, folder = map(pathlib.Path, sys.argv[1:])
 top = reference.parent.parent
 shutil.copy(top / "scene.png", folder / "pano.png")
-if (top / "map.npz").exists():
-    shutil.copy(top / "map.npz", folder / "map.npz")
+for map_file in top.glob("*.npz"):
+    shutil.copy(map_file, folder / map_file.name)
 with open(top / "runs.txt", "a") as runs:
     runs.write(reference.parent.name + " ")
 """
@@ -169,9 +169,11 @@ def test_ground_truth_beside_a_pair_is_used(
     x, y = np.meshgrid(np.arange(480.0), np.arange(320.0))
     found = np.stack([x - 150, y + 4], axis=2).astype(np.float32)  # canvas px -> target px, 4 px off
     _save_warp(folder / "map.npz", found)
+    np.savez(folder / "shown.npz", map=found, weight=(y >= 160).astype(np.float32))
     use(_method("copy", _COPY_SCENE))
     evaluate_command(folder, tmp_path / "out")
     row = _rows(tmp_path / "out")[0]
+    assert float(row["twice"]) == pytest.approx(4 * 180 / (330 * 316), abs=1e-3)  # four rows, again below the seam
     assert (float(row["epe"]), float(row["epe_median"]), float(row["epe_over_3"])) == (4, 4, 1)
     assert (float(row["within_5"]), float(row["error"])) == (0, pytest.approx(4 * 512 / 330, abs=1e-3))
     assert (float(row["true_parallax"]), float(row["true_overlap"])) == (pytest.approx(0, abs=0.1), 0.5455)

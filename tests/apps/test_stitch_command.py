@@ -21,7 +21,7 @@ from stitching import load_warp
 from stitching.errors import JobError
 from stitching.io.picture_reader import read_picture
 from stitching.io.picture_writer import write_picture
-from stitching.reporting.outputs import ALIGNED_FILES, STAGE_FILES
+from stitching.reporting.outputs import ALIGNED_FILES, SHOWN_FILE, STAGE_FILES
 
 ROOT = Path(__file__).parents[2]
 W, H = SIZE
@@ -95,9 +95,11 @@ def test_everything_asked_for_is_written(stitch_in, tmp_path):
     mask = cv2.imread(str(tmp_path / "mask.png"), cv2.IMREAD_GRAYSCALE)
     assert np.array_equal(mask, panorama[..., 3])
     assert load_warp(tmp_path / "warp.npz").canvas_size == (width, height)
-    aligned = {path.name: cv2.imread(str(path)) for path in (tmp_path / "aligned").iterdir()}
-    assert set(aligned) == set(ALIGNED_FILES)
-    assert all(picture.shape == (height, width, 3) for picture in aligned.values())
+    assert {path.name for path in (tmp_path / "aligned").iterdir()} == set(ALIGNED_FILES)
+    aligned = [cv2.imread(str(tmp_path / "aligned" / name)) for name in ALIGNED_FILES if name != SHOWN_FILE]
+    assert all(picture is not None and picture.shape == (height, width, 3) for picture in aligned)
+    with np.load(tmp_path / "aligned" / SHOWN_FILE) as shown:
+        assert shown["map"].shape == (*shown["weight"].shape, 2) == load_warp(tmp_path / "warp.npz").map.shape
     assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert {path.name for path in (tmp_path / "stages").iterdir()} == set(STAGE_FILES)
     assert not list(tmp_path.rglob(".parastitch-*"))

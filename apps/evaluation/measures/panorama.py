@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from apps.evaluation.measures.feature_view import FeatureView, make_view
 from apps.evaluation.measures.registration import Registration, register
+from apps.evaluation.measures.rim import measure_rims
 from apps.evaluation.measures.similarity import fit_grey
 from stitching.geometry.local_correlation import local_correlation, local_moments
 from stitching.geometry.rectangles import bounding_rectangle
@@ -69,6 +70,7 @@ class PanoramaMeasures:
         ghost: share of the textured overlap that looks like neither source, 0..1.
         fidelity: grey levels from the closer source, mean over the overlap.
         seam, seam_p99: gradient that neither source has, grey levels per px, mean and 99th percentile.
+        rim, rim_share: step where a picture ends, grey levels, and share of these places that are over 4.
     """
 
     reason: str = ""
@@ -87,6 +89,8 @@ class PanoramaMeasures:
     fidelity: float | None = None
     seam: float | None = None
     seam_p99: float | None = None
+    rim: float | None = None
+    rim_share: float | None = None
 
     @property
     def good(self) -> bool:
@@ -230,18 +234,19 @@ def _size_spread(found: Registration) -> float:
 
 
 def _against_sources(pair: SourcePair, view: FeatureView) -> dict[str, float | None]:
-    """Ghost, fidelity and seam of the panorama, where both sources are found in it; empty where they are not."""
+    """Ghost, fidelity, seam and rim of the panorama, where both sources are found in it; empty where they are not."""
     panorama, both = view.grey, view.valid > 0
-    fitted: list[GreyFloat] = []
-    for source in (pair.reference, pair.target):
-        found = register(view, source, pair.diagonal)
-        if found is None:
+    sources, found = (pair.reference, pair.target), []
+    for source in sources:
+        registration = register(view, source, pair.diagonal)
+        if registration is None:
             return {}
-        fitted.append(fit_grey(to_grey(found.warped).astype(np.float32), panorama, found.valid & (view.valid > 0)))
-        both = both & found.valid
+        found.append(registration)
+        both = both & registration.valid
     both = cv2.erode(both.astype(np.uint8), _RIM) > 0
     if both.sum() <= _MIN_OVERLAP:
         return {}
+    fitted = [fit_grey(to_grey(one.warped).astype(np.float32), panorama, one.valid & (view.valid > 0)) for one in found]
     fidelity = np.minimum(*(np.abs(panorama - source) for source in fitted))[both].mean()
     in_sources = cv2.dilate(np.maximum(*map(_gradient, fitted)), np.ones((3, 3), np.uint8))
     excess = np.maximum(0, _gradient(panorama) - in_sources)[both]
@@ -250,7 +255,7 @@ def _against_sources(pair: SourcePair, view: FeatureView) -> dict[str, float | N
         "fidelity": float(fidelity),
         "seam": float(excess.mean()),
         "seam_p99": float(np.percentile(excess, 99)),
-    }
+    } | measure_rims(view, sources, found)
 
 
 def _ghost(panorama: GreyFloat, sources: list[GreyFloat], both: NDArray[np.bool_]) -> float | None:

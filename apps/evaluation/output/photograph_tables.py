@@ -25,11 +25,13 @@ def _median(heading: str, key: str, decimals: int, best: Best | None = None) -> 
 
 _PANORAMAS = (
     *_COUNTS, _median("kept ref", "kept_reference", 3, max), _median("kept tgt", "kept_target", 3, max),
-    _median("ghost", "ghost", 3, min), _median("stretch", "stretch_target", 2, min), _median("s", "seconds", 1, min),
+    _median("ghost", "ghost", 3, min), _median("rim", "rim", 2, min), _median("stretch", "stretch_target", 2, min),
+    _median("s", "seconds", 1, min),
 )  # fmt: skip
 _PANORAMAS_LONG = (
     *_PANORAMAS[:5], _median("kept new", "kept_new", 3, max), _median("ghost", "ghost", 3, min),
-    _median("seam", "seam", 3, min), _median("stretch", "stretch_target", 2, min), _median("overlap", "overlap", 2),
+    _median("seam", "seam", 3, min), _median("rim", "rim", 2, min), _median("rim share", "rim_share", 3, min),
+    _median("stretch", "stretch_target", 2, min), _median("overlap", "overlap", 2),
     _median("PSNR", "psnr_fitted", 2, max), _median("SSIM", "ssim_fitted", 3, max),
     _median("UDIS PSNR", "udis_psnr", 2, max), _median("UDIS SSIM", "udis_ssim", 3, max),
     _median("s", "seconds", 1, min), _median("cpu s", "cpu_seconds", 1, min), _median("MB", "peak_mb", 0, min),
@@ -43,7 +45,7 @@ _WARPS = (
 )  # fmt: skip
 _WARPS_LONG = (
     *_WARPS, Column("epe", of_key("epe"), 2, min), Column("epe median", of_key("epe_median"), 2, min),
-    Column("epe > 3 px", of_key("epe_over_3"), 3, min),
+    Column("epe > 3 px", of_key("epe_over_3"), 3, min), Column("twice", of_key("twice"), 4, min),
 )  # fmt: skip
 
 

@@ -31,7 +31,8 @@ _LONG = (
     Column("tears", of_key("tears"), 4), Column("folds", of_key("folds"), 4), _SHORT[-2],
     Column("SSIM", of_key("ssim"), 3, max), Column("overlap", of_key("psnr_overlap"), best=max),
     Column("P NOV", of_key("psnr_nov"), best=max), Column("P occl", of_key("psnr_occlusions"), best=max),
-    Column("holes", of_key("psnr_holes"), best=max), Column("gradient", of_key("gradient")), _SHORT[-1],
+    Column("holes", of_key("psnr_holes"), best=max), Column("gradient", of_key("gradient")),
+    Column("twice", of_key("twice"), 4, min), _SHORT[-1],
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from apps.evaluation.measures.photographed_warp import STANDARD_WIDTH, measure_warp
-from apps.evaluation.true_places import TruePlaces, read_places
+from apps.evaluation.true_places import TrueMap, TruePlaces, read_places
 from stitching.errors import InputError
 from stitching.geometry.canvas import Surface
 from stitching.geometry.pixel_maps import Field, Mask, pixel_grid
@@ -26,7 +26,7 @@ def same_places(rows: slice = slice(None), columns: slice = slice(None)) -> True
     """Pixels that are the same in both pictures."""
     visible: Mask = np.zeros((H, W), bool)
     visible[rows, columns] = True
-    return TruePlaces.of_map(pixel_grid(H, W), visible)
+    return TruePlaces.of_map(TrueMap(pixel_grid(H, W), visible))
 
 
 def test_end_point_error_of_a_known_shift_is_exact() -> None:
