@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from stitching.blending.blend import Blend
 from stitching.blending.gain import match_gain
+from stitching.blending.rims import sides
 from stitching.blending.seam_cost import seam_cost
 from stitching.geometry.pixel_maps import Mask, resize_field
 from stitching.geometry.rectangles import bounding_rectangle
@@ -18,10 +19,10 @@ CENTRING = 5.0  # a seam at the rim of the overlap costs 1 + 5 times what it cos
 
 
 def seam(pair: AlignedPair, compensator: str) -> Blend:
-    """Match the gain, and cut the overlap in two along the path of least `seam_cost`.
+    """Match the gain, and cut the overlap in two along the path of least `seam_cost`, away from the rims.
 
     Args:
-        pair: the aligned pair; what is hidden from the target is shown by the reference in any case.
+        pair: the aligned pair; what is hidden from the target is shown by the reference, but beside its rim.
         compensator: see `match_gain`.
 
     Returns:
@@ -36,8 +37,8 @@ def seam(pair: AlignedPair, compensator: str) -> Blend:
         box = bounding_rectangle(overlap, CUT_MARGIN).slices
         cost = seam_cost(pair.reference.astype(np.float32), matched, pair.trusted)
         cost = (cost + LENGTH_COST) * (1 + CENTRING * _distance_from_middle(pair) ** 2)
-        usable = pair.target_valid & ~pair.hidden
-        weight[box] = _cut(cost[box], pair.reference_valid[box], usable[box])
+        reference_side, target_side = sides(pair)
+        weight[box] = _cut(cost[box], reference_side[box], target_side[box])
     return Blend(weight, gain)
 
 

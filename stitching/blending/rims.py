@@ -1,0 +1,71 @@
+"""Rims: where a picture ends inside the panorama, and the other one goes on. A seam along them shows."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.geometry.pixel_maps import Mask
+from stitching.warping.warp import AlignedPair
+
+MARGIN = 0.035  # of the canvas diagonal: as far from both rims a seam stays where the overlap is wide enough
+NARROW_SHARE = 0.4  # of the distance from rim to rim: the most that a margin takes, so that a seam finds its way
+UNTRUSTED_REACH = 2.0  # margins from the reference's rim: farther away no target is shown that is not trusted
+HOLE_WIDTH = 0.02  # of the canvas diagonal: what the target does not cover and is no wider is a hole, and has no rim
+
+
+@dataclass(frozen=True)
+class RimDistances:
+    """How far the rims are, working px; very far where there is none.
+
+    Attributes:
+        reference: (h, w) float32, to the nearest pixel that the target alone shows: the reference's rim lies there.
+        target: (h, w) float32, to the nearest pixel that the reference alone shows.
+    """
+
+    reference: NDArray[np.float32]
+    target: NDArray[np.float32]
+
+
+def rim_distances(pair: AlignedPair) -> RimDistances:
+    """Distances to both rims. The border of the canvas, where both pictures end, is none; nor is that of a hole."""
+    only_target = pair.target_valid & ~pair.reference_valid
+    only_reference = pair.reference_valid & _without_holes(~pair.target_valid)
+    return RimDistances(_distance_to(only_target), _distance_to(only_reference))
+
+
+def sides(pair: AlignedPair) -> tuple[Mask, Mask]:
+    """Which picture may be shown where, so that the seam between them is far from both rims.
+
+    A margin beside each rim belongs to the picture that goes on there; it is `MARGIN` wide, or `NARROW_SHARE` of the
+    way from rim to rim where that is less. Elsewhere in the overlap the reference may be shown anywhere; the target not
+    where it is hidden, and where the warp is not trusted only near the reference's rim.
+
+    Returns:
+        (h, w) where the reference, and (h, w) where the target may be shown: at least one wherever there are pixels.
+    """
+    distances = rim_distances(pair)
+    margin = MARGIN * np.hypot(*pair.trusted.shape)
+    width = np.minimum(margin, NARROW_SHARE * (distances.reference + distances.target))
+    beside_reference_rim = pair.overlap & (distances.reference < width)
+    beside_target_rim = pair.overlap & (distances.target < width)
+    wrong = pair.overlap & _without_holes(~pair.trusted) & (distances.reference > UNTRUSTED_REACH * margin)
+    usable = beside_reference_rim | ~(pair.hidden | wrong)
+    return pair.reference_valid & ~beside_reference_rim, pair.target_valid & ~beside_target_rim & usable
+
+
+def _without_holes(uncovered: Mask) -> Mask:
+    """A mask (h, w) without its parts narrower than `HOLE_WIDTH` (morphological opening); the canvas border is wide."""
+    radius = max(1.0, HOLE_WIDTH * float(np.hypot(*uncovered.shape)) / 2)
+    pad = int(radius) + 2
+    padded = np.pad(uncovered, pad, constant_values=True)
+    core = cv2.distanceTransform(padded.astype(np.uint8), cv2.DIST_L2, 5) > radius
+    return (_distance_to(core) <= radius)[pad:-pad, pad:-pad] & uncovered
+
+
+def _distance_to(mask: Mask) -> NDArray[np.float32]:
+    """(h, w): distance to the nearest True pixel of a mask, px; very far where there is none."""
+    if not mask.any():
+        return np.full(mask.shape, 1e6, np.float32)
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
