@@ -153,8 +153,9 @@ def _in_words(stitched: Stitched, output: Path) -> str:
     s = stitched.summary
     seconds = ", ".join(f"{stage} {value:.2f}" for stage, value in s.seconds.items())
     parallax = "" if s.parallax_median is None else f" parallax {s.parallax_median:.1f} px (p90 {s.parallax_p90:.1f}),"
+    consistent = "" if s.consistent is None else f" ({s.consistent:.0%} of the overlap consistent)"
     return (
         f"{output}: {s.panorama_size[0]} x {s.panorama_size[1]} ({s.projection}), overlap {s.overlap:.0%},"
         f"{parallax} {s.alignment} from {s.matches} matches,"
-        f" confidence {s.confidence:.2f}; {s.device}, seconds: {seconds}\n  {s.choice}"
+        f" confidence {s.confidence:.2f}; {s.warp} warp{consistent}, {s.blend} blend; {s.device}, seconds: {seconds}"
     )

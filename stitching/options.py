@@ -8,9 +8,9 @@ from stitching.blending.registry import find_generator
 from stitching.errors import InputError, require
 from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, INPUT_MEGAPIX_RANGE
 from stitching.network.interface import Device
+from stitching.selection import DENSE_WARPS
 from stitching.warping.estimators.registry import find_estimator
 
-AUTO_WARPS = ("classical", "matches", "homography")  # that `auto` tries, in this order
 AUTO_BLEND = "seam"  # that `auto` takes: it has looked better so far
 MEGAPIX_RANGE = (0.01, 10000.0)
 MAX_WORK_MEGAPIX = 4.0
@@ -22,9 +22,9 @@ class Options:
 
     warp: str = "auto"
     """Estimator of the warp: classical (a dense warp for every pixel), matches (the same with the trained network's
-    matches), homography (coarse alignment only), auto (the classical warp, and the others where its seam shows or where
-    it is not forward-backward consistent), matches:WEIGHTS (a .safetensors file of `parastitch train` or a folder of
-    `parastitch export`) or ptlflow:MODEL[:FILE] (a flow network of the package ptlflow, the file of its weights)."""
+    matches), homography (coarse alignment only), auto (the classical warp; matches where the coarse alignment is
+    uncertain), matches:WEIGHTS (a .safetensors file of `parastitch train` or a folder of `parastitch export`) or
+    ptlflow:MODEL[:FILE] (a flow network of the package ptlflow, the file of its weights)."""
     blend: str = "auto"
     """Generator of the blend: seam (graph cut and pyramid bands), network or network:WEIGHTS (SIGMo), auto (seam)."""
     device: Device = "auto"
@@ -42,9 +42,9 @@ class Options:
     """Cut the panorama to the largest rectangle without empty pixels."""
 
     @property
-    def warps_to_try(self) -> tuple[str, ...]:
-        """Names of the warp estimators, in the order in which they are tried."""
-        return AUTO_WARPS if self.warp == "auto" else (self.warp,)
+    def possible_warps(self) -> tuple[str, ...]:
+        """Names of the warp estimators that may be asked."""
+        return DENSE_WARPS if self.warp == "auto" else (self.warp,)
 
     @property
     def blend_to_use(self) -> str:
@@ -63,7 +63,7 @@ def check_options(options: Options, *, estimates_warp: bool) -> None:
         InputError: unknown name, number out of range, missing package or missing file of weights.
     """
     if estimates_warp:
-        for name in options.warps_to_try:
+        for name in options.possible_warps:
             find_estimator(name, options.device)
     find_generator(options.blend_to_use, options.device)
     for name, known in (("compensator", COMPENSATORS), ("device", get_args(Device))):

@@ -21,9 +21,9 @@ from stitching.io.picture import Picture, shrink
 from stitching.io.warp_file import WarpField, check_warp, load_warp
 from stitching.options import Options, check_options
 from stitching.result import Stitched
-from stitching.selection import Candidate, best_candidate, explain_choice, natural_map_xy, visible_cost
-from stitching.summary import hole_mask, summarize
-from stitching.warping.canvas_pictures import draw, draw_aligned_pair, draw_canvas_pair
+from stitching.selection import UsedWarp, consistent_share, dense_warp_for
+from stitching.summary import Methods, hole_mask, summarize
+from stitching.warping.canvas_pictures import draw_aligned_pair, draw_canvas_pair
 from stitching.warping.estimators.registry import find_estimator
 from stitching.warping.picture_agreement import check_agreement
 from stitching.warping.placement import Placement, from_warp_field, place_target
@@ -31,8 +31,6 @@ from stitching.warping.relax import relax_map
 from stitching.warping.warp import CanvasPair
 
 Progress = Callable[[str, float], None]
-
-UNCHECKED_WARPS = ("homography", "loaded")  # not estimated in both directions, so not forward-backward checked
 
 
 def stitch(
@@ -63,31 +61,35 @@ def stitch(
     clock = _Clock(progress)
     with clock.stage("read"):
         pictures = read_pair(reference, target, mask_reference, mask_target, max_megapix=options.max_megapix)
+    alignment, coarse_pair = None, None
     if warp is None:
         with clock.stage("align"):
             coarse = _place_coarsely(*pictures, options)
         canvas, alignment, coarse_pair = coarse.canvas, coarse.alignment, coarse.pair
-        confidence = alignment.confidence
-        tried = _try_warps(coarse, pictures, options, clock)
+        with clock.stage("warp"):
+            placement, used_warp = _estimate(options.warp, coarse, options)
     else:
-        alignment, coarse_pair = None, None
         canvas, placement = from_warp_field(_usable_warp(warp), *pictures)
-        with clock.stage("blend"):
-            tried = [_blend("loaded", placement, "cpu", canvas, pictures, options)]
-        confidence = check_agreement(tried[0].aligned)
-    chosen = best_candidate(tried)
+        used_warp = UsedWarp("loaded")
+    with clock.stage("blend"):
+        aligned = draw_aligned_pair(*pictures, canvas, placement)
+        confidence = alignment.confidence if alignment else check_agreement(aligned)
+        blend = find_generator(options.blend_to_use, options.device)(aligned, options.compensator)
     with clock.stage("compose"):
-        output_pictures = _output_pictures(*pictures, canvas, chosen.placement, options.final_megapix)
+        output_pictures = _output_pictures(*pictures, canvas, placement, options.final_megapix)
         # Away from the seam only the target is shown: there its shapes should be natural.
-        shown_map = relax_map(chosen.placement, chosen.blend.weight)
+        shown_map = relax_map(placement, blend.weight)
         shown = replace(output_pictures, map_xy=shown_map)
-        panorama, alpha = compose(shown, chosen.blend, lambda share: clock.report("compose", share))
+        panorama, alpha = compose(shown, blend, lambda share: clock.report("compose", share))
         crop = largest_rectangle(alpha) if options.crop else Rectangle(0, 0, *output_pictures.size)
-    holes, why = hole_mask(chosen.aligned), explain_choice(tried, chosen)
-    summary = summarize(pictures, canvas, alignment, confidence, chosen, why, holes, crop.size, clock.seconds)
+    holes = hole_mask(aligned)
+    methods = Methods(used_warp, options.blend_to_use, "cuda" if "cuda" in (used_warp.device, blend.device) else "cpu")
+    summary = summarize(
+        pictures, canvas, alignment, confidence, methods, placement, aligned, holes, crop.size, clock.seconds
+    )
     return Stitched(
         panorama[crop.slices], alpha[crop.slices], *pictures, canvas, alignment, coarse_pair,
-        chosen.placement, chosen.aligned, holes, chosen.blend, shown_map, output_pictures, crop, summary,
+        placement, aligned, holes, blend, shown_map, output_pictures, crop, summary,
     )  # fmt: skip
 
 
@@ -128,52 +130,24 @@ def _place_coarsely(reference: Picture, target: Picture, options: Options) -> _C
     return _CoarsePlacement(alignment, coarse_warp.canvas, scale, pair, map_xy, target.size)
 
 
-def _try_warps(
-    coarse: _CoarsePlacement, pictures: tuple[Picture, Picture], options: Options, clock: "_Clock"
-) -> list[Candidate]:
-    """A candidate for each warp of the options, in their order, until one is acceptable."""
-    tried: list[Candidate] = []
-    for name in options.warps_to_try:
-        with clock.stage("warp"):
-            placement, device = _estimate(name, coarse, options)
-        with clock.stage("blend"):
-            tried.append(_blend(name, placement, device, coarse.canvas, pictures, options))
-        if best_candidate(tried).is_acceptable:
-            break
-    return tried
+def _estimate(name: str, coarse: _CoarsePlacement, options: Options) -> tuple[Placement, UsedWarp]:
+    """Where the warp `name`, or the one that `auto` chooses, puts the target."""
+    if name != "auto":
+        return _place_by(name, coarse, options)
+    placement, dense = _place_by(dense_warp_for(coarse.alignment), coarse, options)
+    if not dense.is_unusable:
+        return placement, dense
+    placement, plain = _place_by("homography", coarse, options)
+    return placement, replace(plain, consistent_share=dense.consistent_share)
 
 
-def _estimate(name: str, coarse: _CoarsePlacement, options: Options) -> tuple[Placement, str]:
-    """Where the warp `name` puts the target, and the device on which it was computed."""
+def _place_by(name: str, coarse: _CoarsePlacement, options: Options) -> tuple[Placement, UsedWarp]:
+    """Where the estimator `name` puts the target."""
     warp = find_estimator(name, options.device)(coarse.pair)
     placement = place_target(warp, coarse.pair, coarse.target_map_xy, coarse.target_size, coarse.scale)
-    return placement, warp.device
-
-
-def _blend(
-    warp_name: str,
-    placement: Placement,
-    device: str,
-    canvas: Canvas,
-    pictures: tuple[Picture, Picture],
-    options: Options,
-) -> Candidate:
-    """Blend the pair as it is placed, and measure how visible that is."""
-    aligned = draw_aligned_pair(*pictures, canvas, placement)
-    blend = find_generator(options.blend_to_use, options.device)(aligned, options.compensator)
-    natural_target, _ = draw(pictures[1], natural_map_xy(placement), placement.scale)
-    overlap = aligned.overlap
-    unchecked = warp_name in UNCHECKED_WARPS or not overlap.any()
-    return Candidate(
-        warp_name=warp_name,
-        blend_name=options.blend_to_use,
-        placement=placement,
-        aligned=aligned,
-        blend=blend,
-        cost=visible_cost(aligned, blend, natural_target),
-        consistent_share=None if unchecked else float(placement.trusted[overlap].mean()),
-        device="cuda" if "cuda" in (device, blend.device) else "cpu",
-    )
+    checked = name != "homography"  # which is not estimated in both directions
+    share = consistent_share(placement, coarse.pair.reference_valid) if checked else None
+    return placement, UsedWarp(name, share, warp.device)
 
 
 def _output_pictures(

@@ -5,18 +5,21 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from stitching.alignment.coarse_alignment import Alignment
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Mask
 from stitching.geometry.tears_and_folds import tears_and_folds
 from stitching.io.picture import Picture
-from stitching.selection import Candidate
+from stitching.selection import UsedWarp
+from stitching.warping.placement import Placement
 from stitching.warping.warp import AlignedPair
 
 DOUBTFUL_CONFIDENCE = 0.3  # of the coarse alignment
 DOUBTFUL_AGREEMENT = 0.7  # of pictures after a loaded warp: with less it is shifted, or much has moved
 SMALL_OVERLAP_SHARE = 0.15  # of the target
+LARGE_PARALLAX = 3.0  # px, 90th percentile: more is seen
 PARALLAX_WIDTH = 512  # px: parallax is stated for a reference of this width
 
 
@@ -28,14 +31,16 @@ class Summary:
         reference, target: the pictures' names.
         projection, origin: of the canvas: `Canvas.projection`, and canvas pixel (0, 0) on that surface, px.
         warp, blend: methods that made the panorama; warp "loaded" where it was read from a file.
-        choice: the visible-seam cost of every method that was tried, and which was chosen.
+        consistent: share of the overlap that is forward-backward consistent; None where that was not checked. Where
+            `auto` fell back to the homography, that of the dense warp.
         alignment: "homography", "affine", "similarity", "translation", or "loaded".
         matches: trusted feature matches.
         planes: how many planes explain the matches.
         confidence: of the coarse alignment, 0..1; where the warp was loaded, the share of the textured overlap in which
             both pictures look alike (see `check_agreement`), 0 = too little texture to tell.
         overlap: share of the target that the reference sees too.
-        parallax_median, parallax_p90: length of the residual in the overlap; None where the warp was loaded.
+        parallax_median, parallax_p90: length of the residual in the overlap; of the matches, where the homography was
+            taken; None where the warp was loaded, or nothing is known.
         holes: share of the canvas enclosed by both pictures that neither shows.
         tears, folds: shares of the overlap in which the warp enlarges areas more than 4 times, or turns over.
         device: where it was computed, "cpu" or "cuda".
@@ -53,7 +58,7 @@ class Summary:
     canvas_size: tuple[int, int]
     warp: str
     blend: str
-    choice: str
+    consistent: float | None
     alignment: str
     matches: int
     planes: int
@@ -73,13 +78,29 @@ class Summary:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Methods:
+    """What made a panorama.
+
+    Attributes:
+        warp: see `UsedWarp`.
+        blend: name of the generator.
+        device: where either was computed, "cuda" if one of them was computed there.
+    """
+
+    warp: UsedWarp
+    blend: str
+    device: str
+
+
 def summarize(
     pictures: tuple[Picture, Picture],
     canvas: Canvas,
     alignment: Alignment | None,
     confidence: float,
-    chosen: Candidate,
-    choice: str,
+    methods: Methods,
+    placement: Placement,
+    aligned: AlignedPair,
     holes: Mask,
     panorama_size: tuple[int, int],
     seconds: dict[str, float],
@@ -91,19 +112,23 @@ def summarize(
         canvas: the full canvas.
         alignment: the coarse alignment, full-size px; None where the warp was loaded.
         confidence: of the alignment, or measured of the loaded warp.
-        chosen: the stitch that was taken.
-        choice: why, in one sentence.
+        methods: what made the panorama.
+        placement: of the target.
+        aligned: both pictures after the warp.
         holes: (h, w), see `hole_mask`.
         panorama_size: (w, h) px.
         seconds: by stage.
     """
     reference, target = pictures
-    residual, overlap = chosen.placement.residual_in_canvas_px, chosen.aligned.overlap
-    lengths = np.linalg.norm(residual[overlap], axis=1) * PARALLAX_WIDTH / reference.size[0]
-    known = lengths[np.isfinite(lengths)]
-    median, p90 = (round(float(np.percentile(known, q)), 2) if known.size else None for q in (50, 90))
+    residual, overlap, used = placement.residual_in_canvas_px, aligned.overlap, methods.warp
+    # A homography has no residual of its own: its matches tell what it leaves.
+    if alignment and used.name == "homography":
+        lengths = alignment.residuals
+    else:
+        lengths = np.linalg.norm(residual[overlap], axis=1)
+    median, p90 = _parallax(lengths, reference.size[0])
     tears, folds = tears_and_folds(residual, overlap)
-    overlap_share = float(overlap.sum() / max(chosen.aligned.target_valid.sum(), 1))
+    overlap_share = float(overlap.sum() / max(aligned.target_valid.sum(), 1))
     return Summary(
         reference=reference.name,
         target=target.name,
@@ -113,9 +138,9 @@ def summarize(
         projection=canvas.projection,
         origin=canvas.origin,
         canvas_size=canvas.size,
-        warp=chosen.warp_name,
-        blend=chosen.blend_name,
-        choice=choice,
+        warp=used.name,
+        blend=methods.blend,
+        consistent=None if used.consistent_share is None else round(used.consistent_share, 4),
         alignment=alignment.method if alignment else "loaded",
         matches=len(alignment.matches) if alignment else 0,
         planes=alignment.planes if alignment else 0,
@@ -126,10 +151,19 @@ def summarize(
         holes=round(float(holes.mean()), 5),
         tears=round(tears, 5),
         folds=round(folds, 5),
-        device=chosen.device,
+        device=methods.device,
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
-        warnings=_warnings(alignment, overlap_share, confidence, chosen),
+        warnings=_warnings(alignment, overlap_share, confidence, used, p90),
     )
+
+
+def _parallax(lengths: NDArray[np.floating], reference_width: int) -> tuple[float | None, float | None]:
+    """Median and 90th percentile of lengths (n,) px, those that are finite, for a reference of `PARALLAX_WIDTH`."""
+    known = lengths[np.isfinite(lengths)] * PARALLAX_WIDTH / reference_width
+    if not known.size:
+        return None, None
+    median, p90 = np.percentile(known, [50, 90])
+    return round(float(median), 2), round(float(p90), 2)
 
 
 def hole_mask(pair: AlignedPair) -> Mask:
@@ -140,7 +174,9 @@ def hole_mask(pair: AlignedPair) -> Mask:
     return np.asarray(filled[1:-1, 1:-1] == 0)
 
 
-def _warnings(alignment: Alignment | None, overlap: float, confidence: float, chosen: Candidate) -> list[str]:
+def _warnings(
+    alignment: Alignment | None, overlap: float, confidence: float, warp: UsedWarp, parallax: float | None
+) -> list[str]:
     warnings = []
     if alignment is None:
         warnings += _warnings_of_loaded_warp(confidence)
@@ -148,9 +184,12 @@ def _warnings(alignment: Alignment | None, overlap: float, confidence: float, ch
         warnings.append("too few features match: the pictures were aligned by a translation alone; check the panorama")
     elif confidence < DOUBTFUL_CONFIDENCE:
         warnings.append(f"the coarse alignment is uncertain (confidence {confidence:.2f}); check the panorama")
-    if chosen.is_doubtful:
-        share = f"{chosen.consistent_share:.0%}"
-        warnings.append(f"the warp is forward-backward consistent on only {share} of the overlap; check the panorama")
+    if warp.is_doubtful:
+        share = f"the dense warp is forward-backward consistent on only {warp.consistent_share:.0%} of the overlap"
+        instead = ", so the homography was taken" if warp.name == "homography" else ""
+        warnings.append(f"{share}{instead}; check the panorama")
+    if warp.name == "homography" and parallax is not None and parallax > LARGE_PARALLAX:
+        warnings.append(f"the homography leaves a parallax of {parallax:.0f} px: near things may be cut or shown twice")
     if overlap < SMALL_OVERLAP_SHARE:
         warnings.append(f"the pictures share only {overlap:.0%} of the target; more overlap gives a better warp")
     return warnings

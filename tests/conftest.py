@@ -85,7 +85,7 @@ def _summary(reference: Picture, target: Picture, size: tuple[int, int]) -> Summ
         canvas_size=size,
         warp="classical",
         blend="seam",
-        choice="classical warp, seam blend; visible-seam cost: classical 12",
+        consistent=0.9,
         alignment="homography",
         matches=431,
         planes=2,

@@ -60,6 +60,11 @@ class Alignment:
     planes: int
     confidence: float
 
+    @property
+    def residuals(self) -> NDArray[np.float64]:
+        """(n,) px of the reference: how far the homography leaves each match apart; inf behind the camera."""
+        return _residuals(self.homography, self.matches)
+
     def rescaled(self, target: float, reference: float) -> "Alignment":
         """The same alignment for pictures enlarged by the given factors."""
         matches = Matches(rescale(self.matches.target, target), rescale(self.matches.reference, reference))

@@ -25,7 +25,7 @@ FIELD_SIDE = 720
 
 GROUPS = {
     "Alignment": ("alignment", "matches", "planes", "confidence", "overlap"),
-    "Warp and blend": ("warp", "parallax_median", "parallax_p90", "tears", "folds", "holes", "blend", "choice"),
+    "Warp and blend": ("warp", "consistent", "parallax_median", "parallax_p90", "tears", "folds", "holes", "blend"),
     "Sizes": ("reference_size", "target_size", "canvas_size", "panorama_size", "projection"),
 }
 SHOWN_ELSEWHERE = {"reference", "target", "seconds", "warnings"}  # on the page already

@@ -22,7 +22,7 @@ STAGES = ["read", "align", "warp", "blend", "compose"]
 
 
 def stitch(reference, target, options=None, **inputs):
-    """By the classical warp where the test says nothing else: a third of the time of `auto`."""
+    """By the classical warp where the test says nothing else: `auto` takes longer where it asks the network."""
     return stitching.stitch(reference, target, options or classical(), **inputs)
 
 
@@ -149,12 +149,29 @@ def test_whatever_progress_raises_ends_the_stitch():
 
 def test_the_homography_alone_is_cheaper_and_worse(stitched):
     plain = stitch(two_planes().reference, two_planes().target, Options(warp="homography"))
-    assert plain.summary.parallax_p90 == 0
+    assert plain.summary.consistent is None
     ghosts = [
         (difference(s.aligned.reference, s.aligned.target)[s.aligned.reference_valid & s.aligned.target_valid]).mean()
         for s in (plain, stitched)
     ]
     assert ghosts[1] < 0.7 * ghosts[0]
+
+
+def test_the_homography_says_how_much_parallax_it_leaves(stitched):
+    plain = stitch(two_planes().reference, two_planes().target, Options(warp="homography")).summary
+    assert plain.parallax_p90 == pytest.approx(stitched.summary.parallax_p90, rel=0.5)
+    assert f"leaves a parallax of {plain.parallax_p90:.0f} px" in " ".join(plain.warnings)
+
+
+def test_where_no_dense_warp_is_usable_auto_takes_the_homography_and_says_so(monkeypatch):
+    monkeypatch.setattr("stitching.selection.MIN_USABLE_SHARE", 1.0)
+    monkeypatch.setattr("stitching.selection.MIN_CONSISTENT_SHARE", 1.0)
+    pair = two_planes().reference, two_planes().target
+    fallen_back, plain = stitch(*pair, Options()), stitch(*pair, Options(warp="homography"))
+    assert same(fallen_back, plain)
+    assert fallen_back.summary.warp == "homography"
+    assert 0 < fallen_back.summary.consistent < 1
+    assert "so the homography was taken" in fallen_back.summary.warnings[0]
 
 
 def test_final_megapix_shrinks_the_panorama(stitched):

@@ -165,7 +165,7 @@ def test_missing_shipped_weights_are_reported_before_any_work(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
     options: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Also where the classical warp alone would be accepted."""
+    """Also where `auto` would not ask for the network."""
     ship(folder / "gone", monkeypatch)
     message = refused(folder, tmp_path, capfd, *options)
     assert "gone" in message
@@ -186,8 +186,8 @@ def test_where_shipped_weights_are_cut_short_no_other_method_steps_in(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
     options: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """No stitch is accepted here, so that auto asks for the network."""
-    monkeypatch.setattr("stitching.selection.MAX_ACCEPTED_COST", -1.0)
+    """No alignment is certain here, so that auto asks for the network."""
+    monkeypatch.setattr("stitching.selection.MIN_CONFIDENCE", 1.1)
     ship(folder / "half", monkeypatch)
     message = refused(folder, tmp_path, capfd, *options)
     assert "damaged, or not the file" in message
