@@ -22,7 +22,7 @@ from environment import describe_environment
 from numpy.typing import NDArray
 
 from stitching.blending.multiband import SEAM_REACH
-from stitching.geometry.pixel_maps import Field, Mask, crop_and_resize, remap, resize_field
+from stitching.geometry.pixel_maps import Field, Mask, Pixels, crop_and_resize, remap, resize_field
 from stitching.io.picture import to_8_bit, to_grey
 from stitching.result import Stitched
 from stitching.stitcher import stitch
@@ -49,20 +49,20 @@ def main() -> None:
 
 def unchanged_reference(stitched: Stitched) -> float:
     """Share of the pixels that equal the reference's, of all farther from a seam than blending reaches."""
-    size = stitched.panorama.shape[1], stitched.panorama.shape[0]
+    panorama = _on_canvas(stitched)
     shown = (stitched.blend.weight == 1) & stitched.aligned.reference_valid
-    alone = (resize_field(shown.astype(np.float32), size) == 1).astype(np.uint8)
+    alone = (resize_field(shown.astype(np.float32), stitched.pictures.size) == 1).astype(np.uint8)
     left, top = stitched.canvas.origin
     w, h = stitched.reference.size
     frame = slice(-top, h - top), slice(-left, w - left)  # of the reference on the canvas
     far = cv2.distanceTransform(alone, cv2.DIST_L2, 5)[frame] > SEAM_REACH
-    same = (stitched.panorama[frame] == stitched.reference.pixels).all(axis=2)
+    same = (panorama[frame] == stitched.reference.pixels).all(axis=2)
     return float(same[far].mean())
 
 
 def slope_ratios(stitched: Stitched) -> list[tuple[float, float]]:
     """For every tile that shows the target alone: slope of the panorama, and of linear interpolation."""
-    warp, panorama = stitched.warp, to_grey(to_8_bit(stitched.panorama)).astype(np.float32)
+    warp, panorama = stitched.warp, to_grey(to_8_bit(_on_canvas(stitched))).astype(np.float32)
     target = to_grey(to_8_bit(stitched.target.pixels)).astype(np.float32) * stitched.blend.gain.mean()
     alone = np.isfinite(warp.map[..., 0]) & ~stitched.aligned.reference_valid & (stitched.blend.weight == 0)
     ratios = []
@@ -75,6 +75,14 @@ def slope_ratios(stitched: Stitched) -> list[tuple[float, float]]:
             slope = _slope(panorama[top : top + TILE, left : left + TILE])
             ratios.append((slope / lanczos, linear / lanczos))
     return ratios
+
+
+def _on_canvas(stitched: Stitched) -> Pixels:
+    """The panorama (h, w, 3) with the empty outermost rows and columns of its canvas."""
+    width, height = stitched.pictures.size
+    canvas = np.zeros((height, width, 3), stitched.panorama.dtype)
+    canvas[stitched.crop.slices] = stitched.panorama
+    return canvas
 
 
 def _slope(grey: NDArray[np.float32]) -> float:

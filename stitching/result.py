@@ -27,7 +27,7 @@ class Stitched:
         panorama: (H, W, 3) BGR uint8 or uint16, zero where neither picture is valid.
         alpha: (H, W) uint8, 255 where one of the pictures is valid, else 0.
         reference, target: the pictures as read.
-        canvas: the full canvas, before any crop.
+        canvas: the full canvas, before it is cut.
         alignment: coarse alignment, full-size px; None where the warp was loaded.
         coarse_pair: both pictures on the working canvas, coarsely aligned; None where the warp was loaded.
         placement: the target's place on the working canvas.
@@ -36,7 +36,7 @@ class Stitched:
         blend: weight and gain on the working canvas.
         shown_map: (h, w, 2) working canvas -> full-size target px, as the panorama shows the target.
         pictures: both at the panorama's scale and the estimated warp, to draw either on the full canvas again.
-        crop: the panorama's part of the output canvas, px.
+        crop: the panorama's part of the output canvas, px: without empty outermost rows and columns, or `--crop`.
         summary: what was done, in numbers.
     """
 

@@ -10,12 +10,11 @@ from pathlib import Path
 from stitching.alignment.canvas_planning import plan_coarse_warp
 from stitching.alignment.coarse_alignment import Alignment, align_pictures
 from stitching.blending.compose import compose
-from stitching.blending.crop import largest_rectangle
+from stitching.blending.crop import largest_rectangle, shown_rectangle
 from stitching.blending.panorama_pictures import PanoramaPictures
 from stitching.blending.registry import find_generator
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field
-from stitching.geometry.rectangles import Rectangle
 from stitching.input_pair import PictureInput, read_pair
 from stitching.io.picture import Picture, shrink
 from stitching.io.warp_file import WarpField, check_warp, load_warp
@@ -81,11 +80,11 @@ def stitch(
         shown_map = relax_map(placement, blend.weight)
         shown = replace(output_pictures, map_xy=shown_map)
         panorama, alpha = compose(shown, blend, lambda share: clock.report("compose", share))
-        crop = largest_rectangle(alpha) if options.crop else Rectangle(0, 0, *output_pictures.size)
+        crop = largest_rectangle(alpha) if options.crop else shown_rectangle(alpha)
     holes = hole_mask(aligned)
     methods = Methods(used_warp, options.blend_to_use, "cuda" if "cuda" in (used_warp.device, blend.device) else "cpu")
     summary = summarize(
-        pictures, canvas, alignment, confidence, methods, placement, aligned, holes, crop.size, clock.seconds
+        pictures, canvas, alignment, confidence, methods, placement, aligned, holes, crop, clock.seconds
     )
     return Stitched(
         panorama[crop.slices], alpha[crop.slices], *pictures, canvas, alignment, coarse_pair,

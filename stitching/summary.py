@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stitching.alignment.coarse_alignment import Alignment
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Mask
+from stitching.geometry.rectangles import Rectangle
 from stitching.geometry.tears_and_folds import tears_and_folds
 from stitching.io.picture import Picture
 from stitching.selection import UsedWarp
@@ -29,6 +30,7 @@ class Summary:
 
     Attributes:
         reference, target: the pictures' names.
+        panorama_origin: (x, y) of the panorama's first pixel on the canvas reduced by `--final-megapix`, px.
         projection, origin: of the canvas: `Canvas.projection`, and canvas pixel (0, 0) on that surface, px.
         warp, blend: methods that made the panorama; warp "loaded" where it was read from a file.
         consistent: share of the overlap that is forward-backward consistent; None where that was not checked. Where
@@ -53,6 +55,7 @@ class Summary:
     reference_size: tuple[int, int]
     target_size: tuple[int, int]
     panorama_size: tuple[int, int]
+    panorama_origin: tuple[int, int]
     projection: str
     origin: tuple[int, int]
     canvas_size: tuple[int, int]
@@ -102,7 +105,7 @@ def summarize(
     placement: Placement,
     aligned: AlignedPair,
     holes: Mask,
-    panorama_size: tuple[int, int],
+    crop: Rectangle,
     seconds: dict[str, float],
 ) -> Summary:
     """Put what the stages gave into numbers.
@@ -116,7 +119,7 @@ def summarize(
         placement: of the target.
         aligned: both pictures after the warp.
         holes: (h, w), see `hole_mask`.
-        panorama_size: (w, h) px.
+        crop: the panorama's part of the output canvas, px.
         seconds: by stage.
     """
     reference, target = pictures
@@ -134,7 +137,8 @@ def summarize(
         target=target.name,
         reference_size=reference.size,
         target_size=target.size,
-        panorama_size=panorama_size,
+        panorama_size=crop.size,
+        panorama_origin=crop.origin,
         projection=canvas.projection,
         origin=canvas.origin,
         canvas_size=canvas.size,

@@ -80,6 +80,7 @@ def _summary(reference: Picture, target: Picture, size: tuple[int, int]) -> Summ
         reference_size=reference.size,
         target_size=target.size,
         panorama_size=size,
+        panorama_origin=(0, 0),
         projection="plane",
         origin=(0, -3),
         canvas_size=size,

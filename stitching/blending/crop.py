@@ -1,13 +1,27 @@
-"""The largest rectangle of a panorama without empty pixels."""
+"""What a panorama is cut to: its pixels, or the largest rectangle of it without empty ones."""
 
 from collections.abc import Iterator, Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stitching.geometry.rectangles import Rectangle
 
 GRID_SIDE = 400  # cells on the longer side of the grid on which the rectangle is sought
+
+
+def shown_rectangle(alpha: NDArray[np.uint8]) -> Rectangle:
+    """The smallest rectangle that holds all that a panorama shows: none of its outermost rows and columns is empty.
+
+    All of `alpha` where it shows nothing.
+
+    Args:
+        alpha: (h, w) uint8, 255 where the panorama has a pixel, else 0.
+    """
+    h, w = alpha.shape
+    left, top, width, height = cv2.boundingRect(alpha)
+    return Rectangle(left, top, left + width, top + height) if width else Rectangle(0, 0, w, h)
 
 
 def largest_rectangle(alpha: NDArray[np.uint8]) -> Rectangle:

@@ -94,6 +94,7 @@ def test_everything_asked_for_is_written(stitch_in, tmp_path):
     assert panorama.shape == (height, width, 4)
     mask = cv2.imread(str(tmp_path / "mask.png"), cv2.IMREAD_GRAYSCALE)
     assert np.array_equal(mask, panorama[..., 3])
+    width, height = summary["canvas_size"]
     assert load_warp(tmp_path / "warp.npz").canvas_size == (width, height)
     assert {path.name for path in (tmp_path / "aligned").iterdir()} == set(ALIGNED_FILES)
     aligned = [cv2.imread(str(tmp_path / "aligned" / name)) for name in ALIGNED_FILES if name != SHOWN_FILE]
@@ -166,7 +167,8 @@ def test_a_warp_is_used_again(stitch_in, tmp_path):
 def test_the_same_file_twice_is_stitched(stitch_in, tmp_path, inputs):
     code, out, _ = stitch_in("left.jpg", "left.jpg", "--json")
     assert code == 0
-    x, y = json.loads(out)["origin"]
+    summary = json.loads(out)
+    x, y = np.add(summary["origin"], summary["panorama_origin"])
     panorama = cv2.imread(str(tmp_path / "out.png"))
     assert max(panorama.shape[0] - H, panorama.shape[1] - W) <= 4
     assert np.array_equal(panorama[-y : H - y, -x : W - x], read_picture(inputs / "left.jpg").pixels)

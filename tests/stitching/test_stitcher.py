@@ -35,9 +35,14 @@ def stitched():
     return stitch(two_planes().reference, two_planes().target)
 
 
+def origin_of(stitched):
+    """(x, y) of the panorama's first pixel in the reference's frame (on the plane, at full size)."""
+    return np.array(stitched.canvas.origin) + stitched.crop.origin
+
+
 def frame_of(stitched):
-    """Rows and columns of the panorama that lie on the reference (on the plane, uncropped)."""
-    x, y = stitched.canvas.origin
+    """Rows and columns of the panorama that lie on the reference (on the plane, at full size)."""
+    x, y = origin_of(stitched)
     return slice(-y, -y + H), slice(-x, -x + W)
 
 
@@ -69,7 +74,7 @@ def test_alpha_is_all_or_nothing_and_nothing_is_black(stitched):
 
 def test_the_reference_keeps_its_pixels_where_it_is_shown(stitched):
     frame = frame_of(stitched)
-    weight = cv2.resize(stitched.blend.weight, stitched.alpha.shape[::-1])
+    weight = cv2.resize(stitched.blend.weight, stitched.pictures.size)[stitched.crop.slices]
     alone = (cv2.distanceTransform((weight == 1).astype(np.uint8), cv2.DIST_L2, 5) > SEAM_REACH + 5)[frame]
     assert alone.sum() > 0.05 * W * H
     assert np.array_equal(stitched.panorama[frame][alone], two_planes().reference[alone])
@@ -87,7 +92,7 @@ def test_new_content_is_the_targets(stitched):
     """Right of the reference the wall goes on, as the target saw it."""
     scene = two_planes()
     grid = np.stack(np.meshgrid(np.arange(stitched.alpha.shape[1]), np.arange(stitched.alpha.shape[0])), axis=-1)
-    wall = grid + np.array(stitched.canvas.origin)
+    wall = grid + origin_of(stitched)
     mapped = wall @ scene.wall[:, :2].T + scene.wall[:, 2]
     map_xy = (mapped[..., :2] / mapped[..., 2:]).astype(np.float32)
     true = cv2.remap(scene.target, map_xy[..., 0], map_xy[..., 1], cv2.INTER_CUBIC)
@@ -187,11 +192,23 @@ def test_final_megapix_does_not_enlarge(stitched):
     assert same(stitched, stitch(two_planes().reference, two_planes().target, classical(final_megapix=50)))
 
 
+def test_no_outermost_row_or_column_is_empty():
+    """Near things end inside of where the coarse alignment puts the target, and masks hide the reference's rim."""
+    scene = two_planes()
+    mask = np.zeros((H, W), np.uint8)
+    mask[7:, 9:-5] = 255
+    for options in (classical(), classical(final_megapix=0.05)):
+        alpha = stitch(scene.reference, scene.target, options, mask_reference=mask, mask_target=mask).alpha
+        assert all(edge.any() for edge in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]))
+
+
 def test_a_cropped_panorama_has_no_empty_pixel(stitched):
     cropped = stitch(two_planes().reference, two_planes().target, classical(crop=True))
     assert cropped.alpha.min() == 255
     assert cropped.panorama.shape[1::-1] == cropped.crop.size
-    assert np.array_equal(cropped.panorama, stitched.panorama[cropped.crop.slices])
+    left, top = np.subtract(cropped.crop.origin, stitched.crop.origin)
+    w, h = cropped.crop.size
+    assert np.array_equal(cropped.panorama, stitched.panorama[top : top + h, left : left + w])
     assert cropped.alpha.size > 0.85 * (stitched.alpha == 255).sum()
 
 
@@ -281,9 +298,9 @@ def test_transparent_regions_are_not_shown():
     opaque = np.full((H, W, 1), 255, np.uint8)
     opaque[:, :100] = 0  # the reference alone sees the left of it
     stitched = stitch(np.dstack([scene.reference, opaque]), scene.target)
-    rows, columns = frame_of(stitched)
-    assert not stitched.alpha[rows, columns][:, :40].any()
-    assert stitched.alpha[rows, columns][:, 110:].all()
+    x, y = origin_of(stitched)
+    assert 40 <= x < 110
+    assert stitched.alpha[-y : H - y, 110 - x : W - x].all()
 
 
 def test_a_mask_does_what_transparency_does():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stitching.blending.crop import GRID_SIDE, largest_rectangle
+from stitching.blending.crop import GRID_SIDE, largest_rectangle, shown_rectangle
 from stitching.geometry.rectangles import Rectangle
 
 
@@ -56,3 +56,10 @@ def test_a_large_full_picture_is_not_cut_either():
 
 def test_an_empty_picture_is_not_cut():
     assert largest_rectangle(np.zeros((20, 30), np.uint8)) == Rectangle(0, 0, 30, 20)
+    assert shown_rectangle(np.zeros((20, 30), np.uint8)) == Rectangle(0, 0, 30, 20)
+
+
+def test_empty_margins_are_not_shown_but_holes_and_corners_are():
+    alpha = np.zeros((20, 30), np.uint8)
+    alpha[3:12, 5] = alpha[3, 5:26] = 255
+    assert shown_rectangle(alpha) == Rectangle(5, 3, 26, 12)
