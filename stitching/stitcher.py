@@ -22,6 +22,7 @@ from stitching.options import Options, check_options
 from stitching.result import Stitched
 from stitching.selection import UsedWarp, consistent_share, dense_warp_for
 from stitching.summary import Methods, hole_mask, summarize
+from stitching.warping.base_warp import nearest_coarse_map
 from stitching.warping.canvas_pictures import draw_aligned_pair, draw_canvas_pair
 from stitching.warping.estimators.registry import find_estimator
 from stitching.warping.picture_agreement import check_agreement
@@ -77,7 +78,8 @@ def stitch(
     with clock.stage("compose"):
         output_pictures = _output_pictures(*pictures, canvas, placement, options.final_megapix)
         # Away from the seam only the target is shown: there its shapes should be natural.
-        shown_map = relax_map(placement, blend.weight)
+        coarse_map = nearest_coarse_map(placement, canvas, *(picture.size for picture in pictures))
+        shown_map = relax_map(placement, aligned, blend.weight, coarse_map)
         shown = replace(output_pictures, map_xy=shown_map)
         panorama, alpha = compose(shown, blend, lambda share: clock.report("compose", share))
         crop = largest_rectangle(alpha) if options.crop else shown_rectangle(alpha)

@@ -4,37 +4,97 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.homographies import nearest_homography_map
-from stitching.geometry.pixel_maps import Field, push_pull, resize_field, smoothstep
+from stitching.geometry.pixel_maps import Field, Mask, push_pull, smoothstep
+from stitching.warping.base_warp import base_map, target_px_per_working_px
+from stitching.warping.flow.flow_warp import texture
 from stitching.warping.placement import Placement
+from stitching.warping.warp import AlignedPair
 
-TRANSITION = 0.03  # of the diagonal: so far from what the reference shows the map is the smooth one alone
-SIGMA = 0.04  # of the diagonal, of the Gaussian that makes the map smooth
+TRANSITION = 0.03  # of the diagonal: so far from the seam the map is the base at the earliest
+MAX_SLOPE = 0.15  # px per px, of the transition from the dense map to the base: where they differ more, it is longer
+SEAM_BAND = 0.01  # of the diagonal, on the target's side of the seam, where the dense map still holds
+MIN_TEXTURE = 0.3  # 0..1, see `texture`: with less the dense map is a guess
+SUPPORT_WINDOW = 0.02  # of the diagonal, side: a pixel of the dense map counts if this much around it is known:
+MIN_SUPPORT = 0.4
+MAX_AREA_RATIO = 4.0  # of what is shown to the base warp; beyond, it counts as torn or folded, and
+FIRST_MARGIN = 0.01  # of the diagonal: so far around, and twice as far each round, the dense map is given up
+MAX_ROUNDS = 4
+STEEPEST = 1.5  # slope of smoothstep in its middle
 
 
-def relax_map(placement: Placement, weight: NDArray[np.float32]) -> Field:
-    """Pass from the dense backward map at the seam to a smooth one where only the target is shown.
+def relax_map(placement: Placement, pair: AlignedPair, weight: NDArray[np.float32], coarse: Field) -> Field:
+    """Pass from the dense backward map at the seam to the base warp where only the target is shown.
 
-    The smooth map is the homography nearest to the dense one, plus the blurred difference of the two; both maps are
-    filled from their surroundings where they are not known.
+    What the dense map differs by at the seam goes on smoothly, and fades. Where it is not trusted there, where a
+    picture has no texture, and where it would tear or fold what is shown, the base warp holds at once.
 
     Args:
         placement: of the target.
+        pair: both pictures as they are placed.
         weight: (h, w), share of the reference in the panorama, 0..1.
+        coarse: (h, w, 2) canvas -> full-size target px, what the base warp goes to far from the overlap.
 
     Returns:
         (h, w, 2) canvas -> full-size target px, like `placement.map_xy`, defined everywhere.
     """
-    h, w = weight.shape
-    diagonal = float(np.hypot(h, w))
-    base = nearest_homography_map(placement.map_xy, placement.trusted)
-    offset = placement.map_xy - base
-    dense = push_pull(offset, placement.covered.astype(np.float32))
-    trusted = push_pull(offset, placement.trusted.astype(np.float32))
-    quarter = cv2.resize(trusted, (max(1, w // 4), max(1, h // 4)), interpolation=cv2.INTER_AREA)
-    blurred = cv2.GaussianBlur(quarter, (0, 0), SIGMA * diagonal / 4)
-    smooth = resize_field(np.asarray(blurred, np.float32), (w, h))
-    from_reference = cv2.distanceTransform((weight < 0.5).astype(np.uint8), cv2.DIST_L2, 5)
-    t = np.minimum(from_reference / (TRANSITION * diagonal), 1)
-    share = smoothstep(np.asarray(t, np.float32))[..., None]  # 0 at the seam, 1 from TRANSITION on
-    return np.asarray(base + dense + share * (smooth - dense), np.float32)
+    diagonal = float(np.hypot(*weight.shape))
+    of_reference = weight >= 0.5
+    from_seam = _distance_to(of_reference)
+    reliable = _reliability(pair)
+    base = base_map(placement, coarse, reliable, from_seam + _distance_to(~of_reference), ~pair.reference_valid)
+    kept = _is_supported(reliable) & placement.trusted & (from_seam <= SEAM_BAND * diagonal)
+    unit = target_px_per_working_px(base, placement.covered)
+    margin = FIRST_MARGIN * diagonal
+    for _ in range(MAX_ROUNDS):
+        shown = base + _fading(placement.map_xy - base, kept, unit)
+        broken = _broken(shown, base) & ~of_reference
+        if not broken.any():
+            return shown
+        kept &= _distance_to(broken) > margin
+        margin *= 2
+    return base + _fading(placement.map_xy - base, kept, unit)
+
+
+def _fading(difference: Field, kept: Mask, unit: float) -> Field:
+    """A difference (h, w, 2) of two maps that goes on smoothly from the pixels that are kept, and fades.
+
+    `unit`: target px per working px.
+    """
+    diagonal = float(np.hypot(*kept.shape))
+    continued = push_pull(difference, kept.astype(np.float32))
+    size = np.asarray(cv2.magnitude(continued[..., 0], continued[..., 1]), np.float32)
+    size = np.asarray(cv2.GaussianBlur(size, (0, 0), SEAM_BAND * diagonal), np.float32)
+    length = np.maximum(TRANSITION * diagonal, STEEPEST / MAX_SLOPE / unit * size)
+    t: NDArray[np.float32] = np.minimum(_distance_to(kept) / length, 1).astype(np.float32)
+    return np.asarray(continued * (1 - smoothstep(t[..., None])), np.float32)
+
+
+def _broken(shown: Field, base: Field) -> Mask:
+    """(h, w): where a map is torn, folded or nearly so, in comparison with the base warp."""
+    expected = _areas(base)
+    ratio = _areas(shown) / np.where(np.abs(expected) > 1e-9, expected, 1e-9)
+    return np.asarray((ratio < 1 / MAX_AREA_RATIO) | (ratio > MAX_AREA_RATIO))
+
+
+def _areas(map_xy: Field) -> NDArray[np.float32]:
+    """(h, w): the area that each pixel of a map (h, w, 2) takes, px^2; negative where it is folded."""
+    dy, dx = (np.asarray(np.gradient(map_xy, axis=axis), np.float32) for axis in (0, 1))
+    return np.asarray(dx[..., 0] * dy[..., 1] - dx[..., 1] * dy[..., 0], np.float32)
+
+
+def _reliability(pair: AlignedPair) -> NDArray[np.float32]:
+    """(h, w) 0..1: the texture that both pictures have where the warp is trusted; 0 outside the overlap."""
+    shared = np.minimum(texture(pair.reference), texture(pair.target))
+    return np.where(pair.trusted & pair.overlap, shared, 0).astype(np.float32)
+
+
+def _is_supported(reliable: NDArray[np.float32]) -> Mask:
+    """(h, w): where enough of the surroundings is reliable."""
+    side = round(SUPPORT_WINDOW * float(np.hypot(*reliable.shape))) | 1
+    share = cv2.blur((reliable > MIN_TEXTURE).astype(np.float32), (side, side))
+    return np.asarray(share > MIN_SUPPORT)
+
+
+def _distance_to(mask: Mask) -> NDArray[np.float32]:
+    """(h, w): px to the nearest pixel of a mask; large everywhere where it is empty."""
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), np.float32)

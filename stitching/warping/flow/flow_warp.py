@@ -68,7 +68,7 @@ def warp_from_flow(
         residual[part.slices] = flow.forward
         consistent[part.slices] = forward_backward_error(flow.forward, flow.backward) < MAX_ROUND_TRIP_ERROR
     known = consistent & pair.overlap
-    warped = extrapolation(residual, known * _texture(pair.target), pair.overlap)
+    warped = extrapolation(residual, known * texture(pair.target), pair.overlap)
     if beyond is not None:  # what is around near things beyond the overlap is not moved with them: it lies far behind
         near = consistent & beyond & ~pair.overlap & pair.target_valid & _lands(residual, pair.reference_valid)
         warped, known = np.where(near[..., None], residual, warped), known | near
@@ -81,7 +81,7 @@ def _lands(residual: Field, valid: Mask) -> Mask:
     return inside(places, valid.shape[::-1]) & (remap(valid.astype(np.uint8), places, cv2.INTER_NEAREST) > 0)
 
 
-def _texture(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+def texture(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(h, w) 0..1: how much a pixel's neighbourhood has to match; a clear sky has nothing."""
     dx, dy = (slope.astype(np.float32) / 8 for slope in cv2.spatialGradient(to_grey(picture)))
     energy = cv2.blur(dx * dx + dy * dy, (TEXTURE_WINDOW, TEXTURE_WINDOW))

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from stitching.warping.spline_mesh import SplineMesh, fit_smoothly
+
+SIZE = 160, 100
+MESH = SplineMesh.over(SIZE, 10)
+
+
+def measured(function, low, high, count=400):
+    """Points (n, 2) between two corners, and what a function says there."""
+    points = np.random.default_rng(0).uniform(low, high, (count, 2))
+    return points, function(points)
+
+
+def sloping(points):
+    return points @ np.array([[0.03, -0.01], [0.02, 0.04]]) + np.array([3.0, -2.0])
+
+
+def everywhere(function):
+    x, y = np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1]))
+    return function(np.stack([x, y], axis=-1).astype(np.float64))
+
+
+def fitted(points, values, tolerance=5.0):
+    return MESH.evaluate(fit_smoothly(MESH, points, values, np.full(len(points), 0.2), tolerance), SIZE)
+
+
+def test_a_slope_goes_on_where_nothing_is_measured():
+    field = fitted(*measured(sloping, (0, 0), (100, 99)))
+    assert np.abs(field - everywhere(sloping)).max() < 0.1
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_measurements_that_disagree_with_most_are_ignored(share):
+    points, values = measured(sloping, (0, 0), (159, 99))
+    values[: int(share * len(values))] += 60
+    field = fitted(points, values, tolerance=2.0)
+    assert np.abs(field - everywhere(sloping)).max() < 1
+
+
+def test_nothing_measured_gives_zero():
+    assert np.array_equal(fitted(np.zeros((0, 2)), np.zeros((0, 2))), np.zeros((100, 160, 2), np.float32))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1), (7, 3)])
+def test_the_smallest_grids_have_a_field(size):
+    mesh = SplineMesh.over(size, 10)
+    controls = fit_smoothly(mesh, np.zeros((1, 2)), np.ones((1, 2)), np.ones(1), 1.0)
+    assert np.abs(mesh.evaluate(controls, size) - 1).max() < 0.01
