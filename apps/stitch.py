@@ -133,8 +133,8 @@ def _writers(stitched: Stitched, output: Path, outputs: Outputs) -> Iterator[tup
     """Each output that was asked for, and what writes it."""
     red, green, blue = outputs.background
     alpha = None if stitched.alpha.all() else stitched.alpha
-    metadata = stitched.reference.metadata
-    yield output, lambda: write_picture(output, stitched.panorama, alpha, metadata, (blue, green, red))
+    metadata, levels = stitched.reference.metadata, stitched.reference.levels
+    yield output, lambda: write_picture(output, stitched.panorama, alpha, metadata, (blue, green, red), levels)
     if path := outputs.save_mask:
         yield path, partial(save_mask, stitched, path)
     if path := outputs.save_warp:

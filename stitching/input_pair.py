@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.errors import InputError, require
-from stitching.io.picture import Picture, as_picture
+from stitching.io.levels import find_levels, to_levels
+from stitching.io.picture import Picture, as_picture, white_of
 from stitching.io.picture_reader import read_mask, read_picture
 from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, allowed_bytes
 
@@ -34,23 +35,39 @@ def read_pair(
         max_megapix: the largest file that is read, Mpx; see stitching/io/size_limit.py.
 
     Returns:
-        Both pictures; where one has 16 bits a channel, the other has, too.
+        Both pictures; where one has 16 bits a channel, the other has, too, and both have the same `levels`. Two
+        pictures of 16 bits keep their values; beside one of 8 bits the target is brought to the reference's levels.
 
     Raises:
         InputError: a picture cannot be read, is too long or has one colour, or a mask does not fit.
     """
     first = _read(reference, mask_reference, "reference", max_megapix, 0)
     second = _read(target, mask_target, "target", max_megapix, _bytes_of(first))
-    if first.pixels.dtype == second.pixels.dtype:
+    pair = _with_levels(first, second, max_megapix)
+    for picture in pair:
+        _check_contrast(picture)
+    return pair
+
+
+def _with_levels(first: Picture, second: Picture, max_megapix: float) -> tuple[Picture, Picture]:
+    """Reference and target, of one bit depth and with the same levels."""
+    depths = [picture.pixels.dtype for picture in (first, second)]
+    if depths == [np.uint8, np.uint8]:
         return first, second
-    plain, allowed = first if first.pixels.dtype == np.uint8 else second, allowed_bytes(max_megapix)
+    if depths == [np.uint16, np.uint16]:
+        levels = find_levels(first, second)
+        return replace(first, levels=levels), replace(second, levels=levels)
+    plain, deep = (first, second) if depths[0] == np.uint8 else (second, first)
+    deep, allowed = replace(deep, levels=find_levels(deep)), allowed_bytes(max_megapix)
     taken = _bytes_of(first) + _bytes_of(second) + 2 * plain.pixels.nbytes  # its pixels with 16 bits, too
+    if deep.levels and plain is first:
+        taken += deep.pixels.nbytes  # stretched
     require(
         taken <= allowed,
         f"{first.name} and {second.name}: one of 8 bits, one of 16, {taken / 1e9:.2f} GB",
         f"at most {allowed / 1e9:.2f} GB; save both with 8 bits or raise --max-megapix",
     )
-    return _sixteen_bit(first), _sixteen_bit(second)
+    return (to_levels(plain, None), to_levels(deep, None)) if plain is first else (deep, to_levels(plain, deep.levels))
 
 
 def _read(source: PictureInput, mask: PictureInput | None, name: str, max_megapix: float, held: int) -> Picture:
@@ -58,13 +75,18 @@ def _read(source: PictureInput, mask: PictureInput | None, name: str, max_megapi
         picture = read_picture(source, max_megapix=max_megapix, held=held)
     else:
         picture = as_picture(source, name)
-    small = cv2.resize(picture.pixels, (64, 64), interpolation=cv2.INTER_AREA)
-    contrast = np.ptp(small.astype(np.float32), axis=(0, 1)).max()
-    if contrast < MIN_CONTRAST * (257 if small.dtype == np.uint16 else 1):
-        raise InputError(f"{picture.name} shows nothing: all of it has one colour; expected a photograph")
     if mask is None:
         return picture
     return _masked(picture, read_mask(mask, picture.size, max_megapix=max_megapix, held=held + _bytes_of(picture)))
+
+
+def _check_contrast(picture: Picture) -> None:
+    """Raise InputError where a picture has one colour, as it looks with 8 bits."""
+    black, white = picture.levels or (0, white_of(picture.pixels))
+    small = cv2.resize(picture.pixels, (64, 64), interpolation=cv2.INTER_AREA)
+    contrast = np.ptp(small.astype(np.float32), axis=(0, 1)).max()
+    if contrast < MIN_CONTRAST * (white - black) / 255:
+        raise InputError(f"{picture.name} shows nothing: all of it has one colour; expected a photograph")
 
 
 def _bytes_of(picture: Picture) -> int:
@@ -76,9 +98,3 @@ def _masked(picture: Picture, wanted: NDArray[np.uint8]) -> Picture:
     if not valid.any():
         raise InputError(f"the mask of {picture.name} leaves nothing of it; 0 = ignore, 255 = use")
     return replace(picture, valid=valid)
-
-
-def _sixteen_bit(picture: Picture) -> Picture:
-    if picture.pixels.dtype == np.uint16:
-        return picture
-    return replace(picture, pixels=np.multiply(picture.pixels, 257, dtype=np.uint16))  # 255 -> 65535

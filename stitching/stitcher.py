@@ -26,6 +26,7 @@ from stitching.warping.base_warp import nearest_coarse_map
 from stitching.warping.canvas_pictures import draw_aligned_pair, draw_canvas_pair
 from stitching.warping.estimators.registry import find_estimator
 from stitching.warping.picture_agreement import check_agreement
+from stitching.warping.picture_sampling import magnification
 from stitching.warping.placement import Placement, from_warp_field, place_target
 from stitching.warping.relax import relax_map
 from stitching.warping.warp import CanvasPair
@@ -156,8 +157,9 @@ def _output_pictures(
 ) -> PanoramaPictures:
     """The pictures at the size of the panorama."""
     scale = 1.0 if megapix is None else canvas.scale_for(megapix)
+    target_scale = scale / magnification(placement.map_xy, target.size, placement.scale)
     return PanoramaPictures(
-        shrink(reference, scale), shrink(target, scale), canvas, scale, placement.map_xy, placement.scale
+        shrink(reference, scale), shrink(target, target_scale), canvas, scale, placement.map_xy, placement.scale
     )
 
 

@@ -65,10 +65,12 @@ class Alignment:
         """(n,) px of the reference: how far the homography leaves each match apart; inf behind the camera."""
         return _residuals(self.homography, self.matches)
 
-    def rescaled(self, target: float, reference: float) -> "Alignment":
-        """The same alignment for pictures enlarged by the given factors."""
-        matches = Matches(rescale(self.matches.target, target), rescale(self.matches.reference, reference))
-        homography = scaling_homography(reference) @ self.homography @ np.linalg.inv(scaling_homography(target))
+    def of_photographs(self, target: Picture, reference: Picture) -> "Alignment":
+        """The same alignment, found in these copies of the photographs, in px of the photographs."""
+        by_target, by_reference = 1 / np.array(target.scale), 1 / np.array(reference.scale)  # (x, y)
+        matches = Matches(rescale(self.matches.target, by_target), rescale(self.matches.reference, by_reference))
+        to_target = np.linalg.inv(scaling_homography(*by_target))
+        homography = scaling_homography(*by_reference) @ self.homography @ to_target
         return Alignment(homography / homography[2, 2], matches, self.method, self.planes, self.confidence)
 
 
@@ -127,17 +129,15 @@ def _align_by_network(reference: Picture, target: Picture, matching: Runtime) ->
     alignment = _best_fit(
         matches.select(fits), len(alike), *shapes, CELL_TOLERANCE * diagonal, 2 * CELL_TOLERANCE * diagonal
     )
-    factors = target.size[0] / small[0].size[0], reference.size[0] / small[1].size[0]
-    return alignment and alignment.rescaled(*factors)
+    return alignment and alignment.of_photographs(*small)
 
 
 def _align_copies(reference: Picture, target: Picture, area: float) -> Alignment:
     """Align copies of at most `area` px; the result is in px of the pictures."""
     copies = _small_copy(target, area), _small_copy(reference, area)
-    grey = [to_grey(to_8_bit(copy.pixels)) for copy in copies]
+    grey = [to_grey(to_8_bit(copy.pixels, copy.levels)) for copy in copies]
     found = align(grey[0], grey[1], copies[0].valid, copies[1].valid)
-    # The ratio of the rounded widths; that of the heights differs by a fraction of a pixel.
-    return found.rescaled(target.size[0] / copies[0].size[0], reference.size[0] / copies[1].size[0])
+    return found.of_photographs(*copies)
 
 
 def _small_copy(picture: Picture, area: float) -> Picture:

@@ -30,6 +30,6 @@ def _framed(picture: Picture, frame: Size) -> tuple[NDArray[np.uint8], NDArray[n
     """A picture in the upper left corner of a frame (w, h): pixels (h, w, 3) and where they are valid (h, w)."""
     w, h = picture.size
     pixels, valid = np.zeros((frame[1], frame[0], 3), np.uint8), np.zeros(frame[::-1], bool)
-    pixels[:h, :w] = to_8_bit(picture.pixels)
+    pixels[:h, :w] = to_8_bit(picture.pixels, picture.levels)
     valid[:h, :w] = True if picture.valid is None else picture.valid > 127
     return pixels, valid

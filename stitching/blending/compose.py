@@ -14,7 +14,7 @@ from stitching.blending.blend import Blend
 from stitching.blending.multiband import COARSEST_PIXEL, SEAM_REACH, blend_pictures, opencv_depth
 from stitching.blending.panorama_pictures import PanoramaPictures
 from stitching.blending.tiles import split_in_tiles
-from stitching.geometry.pixel_maps import GRID_STEP, Mask, Pixels, inside, rescale
+from stitching.geometry.pixel_maps import GRID_STEP, Mask, Pixels, inside
 from stitching.geometry.rectangles import Rectangle, bounding_rectangle
 
 
@@ -48,7 +48,7 @@ def _seams(pictures: PanoramaPictures, weight: NDArray[np.float32]) -> Mask:
     """(h, w), working grid: where the blend weight changes, and the target is near."""
     kernel = np.ones((3, 3), np.uint8)
     changes = cv2.dilate(weight, kernel) > cv2.erode(weight, kernel)
-    target = inside(rescale(pictures.map_xy, pictures.output_scale), pictures.target.size)
+    target = inside(pictures.target.to_own_px(pictures.map_xy), pictures.target.size)
     return changes & (cv2.dilate(target.view(np.uint8), kernel, iterations=2) > 0)
 
 
@@ -98,7 +98,7 @@ def _draw_without_seam(pictures: PanoramaPictures, blend: Blend, part: Rectangle
 
 def _may_show_target(pictures: PanoramaPictures, part: Rectangle) -> bool:
     """False where all positions that a part of the output shows lie on one side of the target."""
-    x, y = np.moveaxis(rescale(pictures.working_part(pictures.map_xy, part), pictures.output_scale), -1, 0)
+    x, y = np.moveaxis(pictures.target.to_own_px(pictures.working_part(pictures.map_xy, part)), -1, 0)
     w, h = pictures.target.size
     return not (x.max() < -1 or y.max() < -1 or x.min() > w or y.min() > h)
 
@@ -111,5 +111,9 @@ def _draw_blended(pictures: PanoramaPictures, blend: Blend, part: Rectangle) -> 
 def _draw_target_with_gain(pictures: PanoramaPictures, blend: Blend, part: Rectangle) -> tuple[Pixels, Mask]:
     pixels, valid = pictures.draw_target(part)
     gain = pictures.enlarge(blend.gain, part, GRID_STEP)  # the gain is smooth: interpolation on a lattice will do
+    black, depth = pictures.target.levels[0] if pictures.target.levels else 0, opencv_depth(pixels)
     # OpenCV rounds, and cuts off at white.
-    return cv2.multiply(pixels, gain, dtype=opencv_depth(pixels)), valid  # type: ignore[return-value]
+    if black == 0:
+        return cv2.multiply(pixels, gain, dtype=depth), valid  # type: ignore[return-value]
+    scaled, rest = cv2.multiply(pixels, gain, dtype=cv2.CV_32F), black * (1 - gain)  # black stays where it is
+    return cv2.add(scaled, rest, dtype=depth), valid  # type: ignore[return-value]

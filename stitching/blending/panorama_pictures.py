@@ -14,12 +14,10 @@ from stitching.geometry.pixel_maps import (
     Size,
     crop_and_resize,
     evaluate_on_grid,
-    inside,
-    remap,
-    rescale,
 )
 from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture import Picture
+from stitching.warping.picture_sampling import sample
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class PanoramaPictures:
     """Both pictures and where they lie on the canvas, at any output size. Rectangles are output px.
 
     Attributes:
-        reference, target: the pictures, already shrunk to the output's scale.
+        reference, target: the pictures, shrunk where they have more px than the output shows.
         canvas: what the panorama shows.
         output_scale: output px per canvas px.
         map_xy: (h, w, 2) canvas -> target, px of the full-size target, on the working grid.
@@ -57,12 +55,11 @@ class PanoramaPictures:
         if self.output_scale == 1 and self.canvas.projection == "plane":
             return _cut_out(self.reference, part.translated(*self.canvas.origin))
         map_xy = evaluate_on_grid(self.canvas.to_reference, part.size, self.output_scale, part.origin)
-        return _sample(self.reference, rescale(map_xy, self.output_scale))
+        return sample(self.reference, map_xy, cv2.INTER_CUBIC)
 
     def draw_target(self, part: Rectangle) -> tuple[Pixels, Mask]:
         """(h, w, 3) pixels of the warped target in a part of the output, and (h, w) where it has any."""
-        map_xy = self.enlarge(self.map_xy, part)
-        return _sample(self.target, map_xy if self.output_scale == 1 else rescale(map_xy, self.output_scale))
+        return sample(self.target, self.enlarge(self.map_xy, part), cv2.INTER_CUBIC)
 
     def enlarge(self, field: NDArray[np.float32], part: Rectangle, lattice: int | None = None) -> NDArray[np.float32]:
         """A field (h, w[, c]) of the working grid on a part of the output; `lattice`: see `crop_and_resize`."""
@@ -72,14 +69,6 @@ class PanoramaPictures:
         """Those pixels of a field (h, w[, c]) of the working grid that `enlarge` to a part of the output reads."""
         rows, columns = part.scaled(self.working_per_output).grown(2).slices
         return field[max(rows.start, 0) : rows.stop + 1, max(columns.start, 0) : columns.stop + 1]
-
-
-def _sample(picture: Picture, map_xy: Field) -> tuple[Pixels, Mask]:
-    """A picture at the positions `map_xy` (h, w, 2), its own px, by cubic interpolation, and where it has pixels."""
-    valid = inside(map_xy, picture.size)
-    if picture.valid is not None:
-        valid &= remap(picture.valid, map_xy) > 127
-    return remap(picture.pixels, map_xy, cv2.INTER_CUBIC), valid
 
 
 def _cut_out(picture: Picture, part: Rectangle) -> tuple[Pixels, Mask]:

@@ -1,6 +1,6 @@
 """A picture in memory: upright BGR pixels with the metadata of the photograph."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.errors import InputError
+from stitching.geometry.pixel_maps import Coordinates, rescale
 from stitching.io.metadata.contents import Metadata
 
 MIN_SIDE, MAX_SIDE = 32, 32766  # px; a smaller picture has nothing to match, cv2.remap takes no larger one
 GAIN_LIMITS = 0.3, 3.0  # of the factors that make one picture as bright as another, to find flow between them
 
 PixelArray = NDArray[Any]  # (h, w[, c]) uint8 or uint16
+Levels = tuple[int, int]  # 16-bit values that are black and white in a copy of 8 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,17 +27,25 @@ class Picture:
         valid: (h, w) uint8, 255 where it shows something, else 0; None = everywhere.
         metadata: what is carried over to the panorama.
         name: its path, or what the caller calls an array.
+        levels: of 16-bit pixels, see stitching/io/levels.py; None = 0 and 65535, and of 8-bit pixels.
+        scale: (x, y), its px per px of the photograph that it is a smaller copy of; of rounded sizes, so they differ.
     """
 
     pixels: PixelArray
     valid: NDArray[np.uint8] | None = None
     metadata: Metadata = field(default_factory=Metadata)
     name: str = "array"
+    levels: Levels | None = None
+    scale: tuple[float, float] = (1.0, 1.0)
 
     @property
     def size(self) -> tuple[int, int]:
         """(w, h) in px."""
         return self.pixels.shape[1], self.pixels.shape[0]
+
+    def to_own_px(self, points: Coordinates) -> Coordinates:
+        """Points (..., 2), px of the photograph, in px of this copy of it."""
+        return points if self.scale == (1, 1) else rescale(points, np.asarray(self.scale, points.dtype))
 
 
 def as_picture(array: Any, name: str = "array", metadata: Metadata | None = None) -> Picture:
@@ -93,20 +103,45 @@ def has_alpha(array: PixelArray) -> bool:
 
 
 def shrink(picture: Picture, scale: float) -> Picture:
-    """A copy `scale` times as wide and high, averaged over the pixels it covers; the picture itself from scale 1 on."""
+    """A copy about `scale` times as wide and high: each pixel is the mean of the valid ones that it covers.
+
+    `valid` becomes the share of these, 0..255; a pixel that covers none is black. From scale 1 on the picture itself.
+    """
     if scale >= 1:
         return picture
-    size = max(1, round(picture.size[0] * scale)), max(1, round(picture.size[1] * scale))
-    pixels = cv2.resize(picture.pixels, size, interpolation=cv2.INTER_AREA)
-    valid = picture.valid
-    if valid is not None:
-        valid = np.asarray(cv2.resize(valid, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return Picture(pixels, valid, picture.metadata, picture.name)
+    w, h = picture.size
+    size = max(1, round(w * scale)), max(1, round(h * scale))
+    pixels, valid = picture.pixels, picture.valid
+    if valid is None:
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    else:
+        pixels, valid = _shrink_masked(pixels, valid, size)
+    factors = picture.scale[0] * size[0] / w, picture.scale[1] * size[1] / h
+    return replace(picture, pixels=pixels, valid=valid, scale=factors)
 
 
-def to_8_bit(pixels: PixelArray) -> NDArray[np.uint8]:
-    """The upper eight bits of uint16 pixels; uint8 pixels as they are."""
-    return pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
+def _shrink_masked(
+    pixels: PixelArray, valid: NDArray[np.uint8], size: tuple[int, int]
+) -> tuple[PixelArray, NDArray[np.uint8]]:
+    """Shrink colours multiplied by alpha, and divide by it: what is not valid does not bleed in."""
+    blanked = cv2.copyTo(pixels, valid)
+    colours = cv2.resize(blanked, size, interpolation=cv2.INTER_AREA)
+    share = cv2.resize(np.multiply(valid, 257, dtype=np.uint16), size, interpolation=cv2.INTER_AREA)
+    soft = (share > 0) & (share < 65535)
+    restored = colours[soft] * (np.float32(65535) / share[soft])[:, None]
+    colours[soft] = np.minimum(restored + 0.5, white_of(pixels))
+    return colours, np.asarray(cv2.convertScaleAbs(share, alpha=1 / 257), np.uint8)
+
+
+def to_8_bit(pixels: PixelArray, levels: Levels | None = None) -> NDArray[np.uint8]:
+    """Uint16 pixels with `levels` stretched to 0..255, or their upper eight bits; uint8 pixels as they are."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    if levels is None:
+        return (pixels >> 8).astype(np.uint8)
+    black, white = levels
+    above = np.maximum(pixels, black) - pixels.dtype.type(black) if black else pixels
+    return np.asarray(cv2.convertScaleAbs(above, alpha=255 / (white - black)), np.uint8)
 
 
 def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

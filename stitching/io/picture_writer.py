@@ -12,7 +12,7 @@ from stitching.io.codec import encode
 from stitching.io.files import AnyPath, atomic_write, check_writable
 from stitching.io.metadata.contents import Metadata
 from stitching.io.metadata.formats import Format, embed_metadata
-from stitching.io.picture import PixelArray, check_array, has_alpha
+from stitching.io.picture import Levels, PixelArray, check_array, has_alpha, to_8_bit
 
 _FORMATS: dict[str, Format] = {
     ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WebP",
@@ -39,6 +39,7 @@ def write_picture(
     alpha: NDArray[np.uint8] | None = None,
     metadata: Metadata | None = None,
     background: tuple[int, int, int] = (0, 0, 0),
+    levels: Levels | None = None,
 ) -> None:
     """Write a picture in the format that the extension names. The same input gives the same bytes.
 
@@ -51,6 +52,7 @@ def write_picture(
         alpha: (h, w) uint8, 255 = opaque. Where all is opaque no alpha channel is written.
         metadata: put into every format; the colour profile, which is RGB, is left out of grey pictures.
         background: BGR, 0..255; JPEG has no alpha channel, so its pixels are blended with this colour.
+        levels: of 16-bit pixels, black and white where the format holds 8 bits; None = 0 and 65535.
 
     Raises:
         InputError: as `check_output`, or the arrays do not fit together.
@@ -66,7 +68,7 @@ def write_picture(
     if array.ndim == 2:
         metadata = Metadata(exif=metadata.exif, xmp=metadata.xmp)
     if format_ in _8_BIT_FORMATS and array.dtype == np.uint16:
-        array = cv2.convertScaleAbs(array, alpha=1 / 257)  # 65535 -> 255, rounded
+        array = to_8_bit(array, levels or (0, 65535))
     if alpha is not None:
         array = _with_alpha(array, alpha, background, format_)
     encoded = encode(array, format_, os.fspath(path))

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stitching.geometry.pixel_maps import Mask, Pixels, Size
+from stitching.geometry.pixel_maps import Mask, Size
 from stitching.io.files import atomic_write
+from stitching.io.picture import to_8_bit
 from stitching.reporting import visualize
 from stitching.result import Stitched
 from stitching.summary import PARALLAX_WIDTH
@@ -58,8 +59,8 @@ def _texts(stitched: Stitched) -> dict[str, str]:
         "target_path": escape(target.name),
         "reference_size": _value(reference.size) + " px",
         "target_size": _value(target.size) + " px",
-        "reference": _encoded(reference.pixels, reference.valid, INPUT_SIDE),
-        "target": _encoded(target.pixels, target.valid, INPUT_SIDE),
+        "reference": _encoded(to_8_bit(reference.pixels, reference.levels), reference.valid, INPUT_SIDE),
+        "target": _encoded(to_8_bit(target.pixels, target.levels), target.valid, INPUT_SIDE),
         "verdict": _verdict(len(summary.warnings), bool(stitched.holes.any() and (stitched.alpha == 0).any())),
         "verdict_class": "care" if summary.warnings else "good",
         "warnings": _warnings(summary.warnings),
@@ -84,7 +85,7 @@ def _panorama(stitched: Stitched) -> dict[str, str]:
     red = np.full_like(dark, visualize.HOLE_COLOUR)
     lines = visualize.grid_lines(stitched.warp.forward)
     return {
-        "panorama": _encoded(stitched.panorama, stitched.alpha, PANORAMA_SIDE),
+        "panorama": _encoded(to_8_bit(stitched.panorama, stitched.reference.levels), stitched.alpha, PANORAMA_SIDE),
         "panorama_width": str(shown[0]),
         "panorama_height": str(shown[1]),
         "seam": _encoded(visualize.overlaid(dark, core, (255, 255, 255)), line, PANORAMA_SIDE),
@@ -257,17 +258,16 @@ def _value(value: object, form: str | None = None) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _encoded(pixels: Pixels, valid: npt.NDArray[np.generic] | None, longest_side: int) -> str:
-    """A picture (h, w, 3) uint8 or uint16 as a data URI, shrunk to fit; clear where `valid` (h, w) is 0."""
+def _encoded(pixels: visualize.Colours, valid: npt.NDArray[np.generic] | None, longest_side: int) -> str:
+    """A picture (h, w, 3) as a data URI, shrunk to fit; clear where `valid` (h, w) is 0."""
     size = _shrunk_size(pixels, longest_side)
-    level = 257 if pixels.dtype == np.uint16 else 1  # of 8 bits, in the picture's own
     if valid is None:
-        data = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) / level
+        data = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     else:  # invalid pixels must not bleed in: blank, shrink, divide by the valid share
         mask = (valid != 0).astype(np.uint8) * np.uint8(255)
         share = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)[..., None]
         blanked = cv2.bitwise_and(pixels, pixels, mask=mask)
-        colours = cv2.resize(blanked, size, interpolation=cv2.INTER_AREA) / level * (255 / np.maximum(share, 1))
+        colours = cv2.resize(blanked, size, interpolation=cv2.INTER_AREA) * (255 / np.maximum(share, 1))
         alpha = np.minimum(share[..., 0], cv2.blur(share, (3, 3)))  # smooths the stairs of a mask
         data = np.dstack([colours, alpha])
     shown = np.clip(np.rint(data), 0, 255).astype(np.uint8)

@@ -1,14 +1,17 @@
 """Both pictures drawn on the working canvas: before the warp for estimators, after it for generators."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from stitching.alignment.coarse_alignment import Alignment
 from stitching.alignment.coarse_warp import CoarseWarp
 from stitching.geometry.canvas import Canvas
-from stitching.geometry.pixel_maps import Field, Mask, evaluate_on_grid, inside, remap, rescale
+from stitching.geometry.pixel_maps import Field, Mask, evaluate_on_grid, rescale
 from stitching.io.picture import Picture, shrink, to_8_bit
 from stitching.warping.occlusion import hidden_from_target
+from stitching.warping.picture_sampling import magnification, sample
 from stitching.warping.placement import Placement
 from stitching.warping.warp import AlignedPair, CanvasPair
 
@@ -60,12 +63,8 @@ def draw(picture: Picture, map_xy: Field, scale: float) -> tuple[NDArray[np.uint
     Returns:
         (h, w, 3) uint8 BGR, black where the picture has no pixels, and (h, w) where it has.
     """
-    small = shrink(picture, scale)
-    small_map = rescale(map_xy, small.size[0] / picture.size[0])
-    valid = inside(map_xy, picture.size)
-    if small.valid is not None:
-        valid &= remap(small.valid, small_map) > 127
-    pixels = remap(to_8_bit(small.pixels), small_map)
+    small = shrink(picture, scale / magnification(map_xy, picture.size, scale))
+    pixels, valid = sample(replace(small, pixels=to_8_bit(small.pixels, small.levels)), map_xy)
     return np.where(valid[..., None], pixels, 0).astype(np.uint8), valid
 
 

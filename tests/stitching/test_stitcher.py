@@ -46,6 +46,13 @@ def frame_of(stitched):
     return slice(-y, -y + H), slice(-x, -x + W)
 
 
+def reference_alone(stitched):
+    """(H, W): pixels of the reference that no blending changes."""
+    weight = cv2.resize(stitched.blend.weight, stitched.pictures.size)[stitched.crop.slices]
+    far = cv2.distanceTransform((weight == 1).astype(np.uint8), cv2.DIST_L2, 5) > SEAM_REACH + 5
+    return far[frame_of(stitched)]
+
+
 def difference(first, second):
     return np.abs(first.astype(int) - second.astype(int))
 
@@ -73,11 +80,9 @@ def test_alpha_is_all_or_nothing_and_nothing_is_black(stitched):
 
 
 def test_the_reference_keeps_its_pixels_where_it_is_shown(stitched):
-    frame = frame_of(stitched)
-    weight = cv2.resize(stitched.blend.weight, stitched.pictures.size)[stitched.crop.slices]
-    alone = (cv2.distanceTransform((weight == 1).astype(np.uint8), cv2.DIST_L2, 5) > SEAM_REACH + 5)[frame]
+    alone = reference_alone(stitched)
     assert alone.sum() > 0.05 * W * H
-    assert np.array_equal(stitched.panorama[frame][alone], two_planes().reference[alone])
+    assert np.array_equal(stitched.panorama[frame_of(stitched)][alone], two_planes().reference[alone])
 
 
 def test_there_is_no_ghost_of_the_box(stitched):
@@ -282,15 +287,46 @@ def test_sixteen_bits_are_kept_to_the_last():
     ]
     stitched = stitch(*deep)
     assert stitched.panorama.dtype == np.uint16
-    shown = stitched.panorama[frame_of(stitched)]
-    assert np.array_equal(shown[:, :40], deep[0][:, :40])
+    alone = reference_alone(stitched)
+    assert alone.any()
+    assert np.array_equal(stitched.panorama[frame_of(stitched)][alone], deep[0][alone])
 
 
 def test_eight_bits_beside_sixteen_become_sixteen():
     scene = two_planes()
     stitched = stitch(scene.reference, scene.target.astype(np.uint16) * 257)
     assert stitched.panorama.dtype == np.uint16
-    assert np.array_equal(stitched.panorama[frame_of(stitched)][:, :40], scene.reference[:, :40] * np.uint16(257))
+    alone = reference_alone(stitched)
+    assert alone.any()
+    assert np.array_equal(stitched.panorama[frame_of(stitched)][alone], scene.reference[alone] * np.uint16(257))
+
+
+def test_a_pair_that_uses_few_of_its_16_bits_is_stitched_as_with_8_and_keeps_its_values(stitched):
+    scene = two_planes()
+    few = [p.astype(np.uint16) * 8 + 3 for p in (scene.reference, scene.target)]
+    found = stitch(*few)
+    assert found.panorama.shape == stitched.panorama.shape
+    alone = reference_alone(found)
+    assert alone.any()
+    assert np.array_equal(found.panorama[frame_of(found)][alone], few[0][alone])
+    off = difference((found.panorama - 3.0) / 8, stitched.panorama)[found.alpha > 0]
+    assert off.mean() < 1
+    assert (off > 30).mean() < 0.005
+
+
+@pytest.mark.parametrize("zoom", [2.5, 4])
+def test_noise_of_a_finer_target_is_averaged(zoom):
+    scene = np.ascontiguousarray(coffee()[..., ::-1])
+    fine = cv2.resize(scene[:, 200:], None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
+    noise = np.random.default_rng(0).normal(0, 12, (*fine.shape[:2], 1))
+    panoramas = [
+        stitch(scene[:, :400].copy(), np.clip(fine + n, 0, 255).astype(np.uint8), Options(warp="homography")).panorama
+        for n in (0, noise)
+    ]
+    height, width = np.min([p.shape[:2] for p in panoramas], axis=0)
+    clean, noisy = (p[20 : height - 20, 450 : width - 20].astype(np.float32) for p in panoramas)
+    off = noisy - clean
+    assert (off - cv2.GaussianBlur(off, (0, 0), 4)).std() < 1.3 * 12 / zoom
 
 
 def test_transparent_regions_are_not_shown():

@@ -13,7 +13,7 @@ from stitching.alignment.features import Matches
 from stitching.errors import InputError
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import rescale
-from stitching.io.picture import as_picture, to_grey
+from stitching.io.picture import as_picture, shrink, to_grey
 from stitching.network.interface import MULTIPLE
 
 W, H = SIZE
@@ -228,9 +228,13 @@ def test_pictures_of_one_colour_are_refused():
 
 def test_an_alignment_of_small_copies_holds_for_the_pictures_themselves():
     small = Alignment(np.array(KNOWN["perspective"]), Matches(CORNERS, CORNERS[::-1].copy()), "homography", 1, 0.8)
-    large = small.rescaled(3.0, 2.0)
-    expected = rescale(project(small.homography, CORNERS), 2)
-    assert np.allclose(project(large.homography, rescale(CORNERS, 3)), expected)
-    assert np.allclose(large.matches.target, rescale(CORNERS, 3))
-    assert np.allclose(large.matches.reference, rescale(CORNERS[::-1], 2))
+    target, reference = (as_picture(np.zeros((*size, 3), np.uint8)) for size in ((101, 333), (250, 60)))
+    copies = shrink(target, 0.35), shrink(reference, 0.5)
+    assert copies[0].scale == (117 / 333, 35 / 101)
+    large = small.of_photographs(*copies)
+    by_target, by_reference = np.array([333 / 117, 101 / 35]), np.array([2.0, 2.0])
+    expected = rescale(project(small.homography, CORNERS), by_reference)
+    assert np.allclose(project(large.homography, rescale(CORNERS, by_target)), expected)
+    assert np.allclose(large.matches.target, rescale(CORNERS, by_target))
+    assert np.allclose(large.matches.reference, rescale(CORNERS[::-1], by_reference))
     assert (large.method, large.planes, large.confidence) == ("homography", 1, 0.8)

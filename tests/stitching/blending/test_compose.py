@@ -1,5 +1,6 @@
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 from skimage.data import coffee
@@ -11,7 +12,7 @@ from stitching.blending.multiband import SEAM_REACH
 from stitching.blending.panorama_pictures import PanoramaPictures
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.pixel_maps import pixel_grid, rescale
-from stitching.io.picture import Picture
+from stitching.io.picture import Picture, shrink
 
 SCENE = np.ascontiguousarray(coffee()[..., ::-1])  # (400, 600, 3)
 H, W = 400, 600
@@ -95,6 +96,15 @@ def test_gain_is_applied_to_the_target_alone_and_cut_off_at_white():
     assert np.array_equal(panorama[:, :100], SCENE[:, :100])
 
 
+def test_the_gain_of_stretched_copies_leaves_black_where_it_is():
+    deep = 29000 + SCENE.astype(np.uint16) * 4
+    pictures = pictures_of(scene=deep)
+    levels = 29000, 30020
+    pictures = dataclasses.replace(pictures, target=dataclasses.replace(pictures.target, levels=levels))
+    panorama, _ = compose(pictures, blend_of(gain=1.5))
+    assert difference(panorama, 29000 + SCENE.astype(int) * 6)[1:-1, 540:-1].max() <= 1
+
+
 def test_alpha_is_where_either_picture_has_a_pixel():
     pictures = pictures_of(shift=(230.0, 30.0))
     canvas = dataclasses.replace(pictures.canvas, origin=(-10, -20), size=(680, 460))
@@ -126,13 +136,13 @@ def test_a_masked_region_is_shown_by_the_other_picture_or_not_at_all():
 
 def test_a_half_size_panorama_is_the_half_size_of_the_panorama():
     pictures = pictures_of()
-    originals = pictures.reference, pictures.target
-    first, second = (dataclasses.replace(p, pixels=p.pixels[::2, ::2].copy()) for p in originals)
+    first, second = (shrink(picture, 0.5) for picture in (pictures.reference, pictures.target))
     small = dataclasses.replace(pictures, reference=first, target=second, output_scale=0.5)
     panorama, alpha = compose(small, blend_of())
     assert panorama.shape == (H // 2, W // 2, 3)
     assert alpha.min() == 255
-    assert difference(panorama, SCENE[::2, ::2]).mean() < 4
+    halved = cv2.resize(SCENE, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    assert difference(panorama, halved)[INNER].max() <= 1
 
 
 def test_progress_ends_at_all_done():

@@ -57,11 +57,37 @@ def test_shrinking_averages_pixels_and_validity(depth):
     picture = Picture(picture.pixels, half_transparent(), picture.metadata, "mine")
     half = shrink(picture, 0.5)
     blocks = photo(depth).reshape(24, 2, 32, 2, 3).mean(axis=(1, 3))  # (24, 2, 32, 2, 3) -> (24, 32, 3)
-    assert half.size == (32, 24)
-    assert half.name == "mine"
-    assert np.abs(half.pixels - blocks).max() <= 0.5
+    assert (half.size, half.scale, half.name) == ((32, 24), (0.5, 0.5), "mine")
+    assert np.abs(half.pixels - blocks)[half.valid > 0].max() <= 0.5
     np.testing.assert_array_equal(half.valid, half_transparent()[::2, ::2])
     assert shrink(picture, 1.0) is picture
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("scale", [0.5, 0.37, 0.9])
+def test_what_is_not_valid_does_not_bleed_into_a_shrunk_picture(depth, scale):
+    white = np.iinfo(depth).max
+    pixels = np.full((101, 77, 3), white // 3, depth)
+    valid = np.full((101, 77), 255, np.uint8)
+    valid[31:60, 20:45] = 0
+    valid[5::7, 3::5] = 0
+    pixels[valid == 0] = white
+    small = shrink(Picture(pixels, valid), scale)
+    assert ((small.valid > 0) & (small.valid < 255)).sum() > 100
+    shown = small.pixels[small.valid > 127].astype(int)
+    assert np.abs(shown - white // 3).max() <= 1
+
+
+def test_points_of_a_photograph_are_found_in_its_smaller_copy_by_the_ratios_of_their_sizes():
+    small = shrink(Picture(np.zeros((101, 77, 3), np.uint8)), 0.37)
+    assert small.size == (28, 37)
+    corners = np.array([[-0.5, -0.5], [76.5, 100.5]])
+    np.testing.assert_allclose(small.to_own_px(corners), [[-0.5, -0.5], [27.5, 36.5]])
+
+
+def test_levels_are_stretched_to_8_bits_and_what_is_beyond_them_is_cut_off():
+    values = np.array([[0, 1000, 1001, 1510, 2020, 65535]], np.uint16)
+    assert to_8_bit(values, (1000, 2020)).tolist() == [[0, 0, 0, 128, 255, 255]]
 
 
 def test_eight_bits_are_the_upper_ones_of_sixteen():
