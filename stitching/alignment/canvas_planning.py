@@ -5,10 +5,11 @@ import numpy as np
 from stitching.alignment.coarse_alignment import Alignment
 from stitching.alignment.coarse_warp import Bounds, CoarseWarp, SurfaceWarp, picture_outline, warp_to_surface
 from stitching.geometry.canvas import Canvas, Surface
-from stitching.geometry.homographies import Matrix, focal_length, size_variation
+from stitching.geometry.homographies import Matrix, focal_length, project, size_variation
 from stitching.geometry.pixel_maps import Size, even_grid, inside
 
-MAX_PLANE_VARIATION = 2.0  # of sizes across the target; above, the canvas is a cylinder
+MAX_PLANE_VARIATION = 2.0  # of sizes across the target; above, the canvas is a cylinder if that helps:
+MAX_CYLINDER_VARIATION = 0.8  # of that on the plane; 0.4 to 0.7 where a camera turned, 0.85 and more where it moved
 MAX_REACH = 1.5  # diagonals of the larger picture, that the canvas may reach out of the reference
 SEARCH_ROUNDS = 3  # each samples the bounds that the one before found, so they become sharper
 
@@ -24,22 +25,33 @@ def plan_coarse_warp(alignment: Alignment, reference_size: Size, target_size: Si
         The coarse warp on its canvas, which reaches at most `MAX_REACH` diagonals out of the reference, whatever
         the homography.
     """
-    w, h = reference_size
-    homography = alignment.homography
-    needs_cylinder = size_variation(homography, target_size) > MAX_PLANE_VARIATION
-    focal = focal_length(homography, reference_size, target_size) if needs_cylinder else None
-    surface = Surface(focal, ((w - 1) / 2, (h - 1) / 2), needs_cylinder and _pans_vertically(homography))
-    warp = warp_to_surface(surface, homography, reference_size, target_size)
+    surface = _choose_surface(alignment.homography, reference_size, target_size)
+    warp = warp_to_surface(surface, alignment.homography, reference_size, target_size)
     return CoarseWarp(_bounding_canvas(warp, reference_size, target_size), warp)
 
 
-def _pans_vertically(homography: Matrix) -> bool:
-    """Whether sizes vary more along the reference's columns than along its rows; as they do when a camera is tilted.
+def _choose_surface(homography: Matrix, reference_size: Size, target_size: Size) -> Surface:
+    """The plane, or the cylinder on which the target's sizes vary least, where they vary much on the plane."""
+    w, h = reference_size
+    centre = (w - 1) / 2, (h - 1) / 2
+    plane_variation = size_variation(homography, target_size)
+    if plane_variation > MAX_PLANE_VARIATION:
+        focal = focal_length(homography, reference_size, target_size)
+        cylinders = [Surface(focal, centre, horizontal_axis) for horizontal_axis in (False, True)]
+        variations = [_variation_on(cylinder, homography, target_size) for cylinder in cylinders]
+        if min(variations) < MAX_CYLINDER_VARIATION * plane_variation:
+            return cylinders[int(np.argmin(variations))]
+    return Surface(None, centre)
 
-    The homography's horizon in the reference is perpendicular to that direction.
-    """
-    across, down = np.abs(np.linalg.inv(homography)[2, :2])
-    return bool(down > across)
+
+def _variation_on(surface: Surface, homography: Matrix, target_size: Size) -> float:
+    """As `size_variation`, on a surface; infinite where a part of the target is behind the reference camera."""
+    places = surface.from_reference(project(homography, even_grid((0, 0), (target_size[0] - 1, target_size[1] - 1))))
+    if not np.isfinite(places).all():
+        return float("inf")
+    right, down = np.diff(places, axis=1)[:-1], np.diff(places, axis=0)[:, :-1]  # edges of the grid's cells
+    low, high = np.percentile(np.abs(right[..., 0] * down[..., 1] - right[..., 1] * down[..., 0]), [5, 95])
+    return float(np.sqrt(high / max(low, 1e-12)))
 
 
 def _bounding_canvas(warp: SurfaceWarp, reference_size: Size, target_size: Size) -> Canvas:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from homographies import REALISTIC, SIZE, camera_turned, coarse_warp_of, grid_of, random_homographies, translated
 
-from stitching.alignment.canvas_planning import MAX_REACH
-from stitching.geometry.homographies import is_plausible
+from stitching.alignment.canvas_planning import MAX_PLANE_VARIATION, MAX_REACH
+from stitching.geometry.homographies import is_plausible, size_variation
 from stitching.geometry.pixel_maps import inside
 
 realistic = pytest.mark.parametrize("name", REALISTIC)
@@ -67,6 +67,14 @@ def test_a_wide_turn_is_painted_on_a_cylinder_and_a_small_one_on_the_plane():
 )
 def test_the_axis_of_the_cylinder_follows_the_pan(yaw, pitch, projection):
     assert coarse_warp_of(camera_turned(yaw, pitch)).canvas.projection == projection
+
+
+def test_where_a_cylinder_would_not_even_out_sizes_the_plane_stays():
+    """Two views of a wall from the left and from the right: the camera moved around it, and looks at the same place."""
+    oblique = np.array([[1, 0, 0], [0, 1, 0], [-8e-4, 0, 1]]) @ translated(-SIZE[0] / 2, -SIZE[1] / 2)
+    homography = translated(SIZE[0] / 2, SIZE[1] / 2) @ oblique
+    assert size_variation(homography, SIZE) > MAX_PLANE_VARIATION
+    assert coarse_warp_of(homography).canvas.projection == "plane"
 
 
 @realistic
