@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.errors import InputError, require
-from stitching.io.levels import find_levels, to_levels
+from stitching.io.levels import pair_levels, to_levels
 from stitching.io.picture import Picture, as_picture, white_of
 from stitching.io.picture_reader import read_mask, read_picture
 from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, allowed_bytes
@@ -51,23 +51,20 @@ def read_pair(
 
 def _with_levels(first: Picture, second: Picture, max_megapix: float) -> tuple[Picture, Picture]:
     """Reference and target, of one bit depth and with the same levels."""
-    depths = [picture.pixels.dtype for picture in (first, second)]
-    if depths == [np.uint8, np.uint8]:
+    levels = pair_levels(first, second)
+    first, second = replace(first, levels=levels[0]), replace(second, levels=levels[1])
+    if first.pixels.dtype == second.pixels.dtype:
         return first, second
-    if depths == [np.uint16, np.uint16]:
-        levels = find_levels(first, second)
-        return replace(first, levels=levels), replace(second, levels=levels)
-    plain, deep = (first, second) if depths[0] == np.uint8 else (second, first)
-    deep, allowed = replace(deep, levels=find_levels(deep)), allowed_bytes(max_megapix)
+    plain, allowed = first if first.pixels.dtype == np.uint8 else second, allowed_bytes(max_megapix)
     taken = _bytes_of(first) + _bytes_of(second) + 2 * plain.pixels.nbytes  # its pixels with 16 bits, too
-    if deep.levels and plain is first:
-        taken += deep.pixels.nbytes  # stretched
+    if second.levels:
+        taken += second.pixels.nbytes  # stretched, too
     require(
         taken <= allowed,
         f"{first.name} and {second.name}: one of 8 bits, one of 16, {taken / 1e9:.2f} GB",
         f"at most {allowed / 1e9:.2f} GB; save both with 8 bits or raise --max-megapix",
     )
-    return (to_levels(plain, None), to_levels(deep, None)) if plain is first else (deep, to_levels(plain, deep.levels))
+    return to_levels(first, first.levels), to_levels(second, first.levels)
 
 
 def _read(source: PictureInput, mask: PictureInput | None, name: str, max_megapix: float, held: int) -> Picture:

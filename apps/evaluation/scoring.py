@@ -7,7 +7,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from apps.evaluation.digests import MEASURING, Facts, library_digest
 from apps.evaluation.measures.overlap import OverlapMeasures, measure_overlap
@@ -21,8 +20,9 @@ from apps.pair_folders import PairFiles
 from datasets.digests import code_digest, file_digest
 from stitching.errors import InputError
 from stitching.io.files import atomic_write
+from stitching.io.levels import pair_levels
 from stitching.io.npz_file import ArrayForm, read_arrays
-from stitching.io.picture import to_8_bit
+from stitching.io.picture import Levels, to_8_bit
 from stitching.io.picture_reader import read_picture
 from stitching.io.warp_file import MAX_BYTES, load_warp
 from stitching.reporting.outputs import SHOWN_FILE
@@ -37,7 +37,9 @@ COLUMNS = ("pair", "method", "ok", *_MEASURED[:2], "seconds", "cpu_seconds", "pe
 
 def prepare_pair(files: PairFiles) -> SourcePair:
     """Read a pair and prepare it for measuring. Raises InputError where a picture cannot be read."""
-    return prepare(_eight_bits(files.reference)[0], _eight_bits(files.target)[0])
+    pictures = [read_picture(path) for path in (files.reference, files.target)]
+    reference, target = (to_8_bit(p.pixels, levels) for p, levels in zip(pictures, pair_levels(*pictures), strict=True))
+    return prepare(reference, target)
 
 
 def bad_input(files: PairFiles) -> str:
@@ -119,33 +121,34 @@ def _read_measures(path: Path, facts: Facts) -> Row:
 
 def _measure(files: PairFiles, folder: Path, alpha: bool, pair: Callable[[], SourcePair]) -> Row:
     try:
-        panorama, valid = _eight_bits(folder / "pano.png")
+        written = read_picture(folder / "pano.png")
+        levels = _reference_levels(files) if written.pixels.dtype == np.uint16 else None
+        panorama, valid = to_8_bit(written.pixels, levels), written.valid
         if valid is None and alpha:
             valid = np.full(panorama.shape[:2], 255, np.uint8)
         measured = measure_panorama(pair(), panorama, valid)
         row: Row = asdict(measured) | {"good": measured.good}
-        row |= asdict(_overlap(folder)) | _against_truth(files, folder)
+        row |= asdict(_overlap(folder, levels)) | _against_truth(files, folder)
     except (InputError, cv2.error, np.linalg.LinAlgError) as error:
         row = {"good": False, "reason": f"not measured: {error}".strip()}
     return {key: _rounded(row.get(key)) for key in _MEASURED}
 
 
-def _eight_bits(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """Pixels (h, w, 3) and mask (h, w) of a picture file."""
-    picture = read_picture(path)
-    return to_8_bit(picture.pixels), picture.valid
+def _reference_levels(files: PairFiles) -> Levels | None:
+    """With which a panorama of 16 bits is looked at."""
+    return pair_levels(read_picture(files.reference), read_picture(files.target))[0]
 
 
-def _overlap(folder: Path) -> OverlapMeasures:
+def _overlap(folder: Path, levels: Levels | None) -> OverlapMeasures:
     paths = [folder / f"{name}.png" for name in ("warp1", "mask1", "warp2", "mask2")]
     if not all(path.exists() for path in paths):
         return OverlapMeasures()
-    warp1, mask1, warp2, mask2 = (cv2.imread(str(path)) for path in paths)
+    warp1, mask1, warp2, mask2 = (cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) for path in paths)
     if warp1 is None or mask1 is None or warp2 is None or mask2 is None:
         raise InputError(f"{folder}: a warped picture or its mask cannot be read")
     if len({picture.shape for picture in (warp1, mask1, warp2, mask2)}) > 1:
         raise InputError(f"{folder}: warped pictures and masks differ in size")
-    reference, target = (np.asarray(picture, np.uint8) for picture in (warp1, warp2))
+    reference, target = (to_8_bit(np.asarray(picture), levels) for picture in (warp1, warp2))
     return measure_overlap(reference, mask1[..., 0] > 127, target, mask2[..., 0] > 127)
 
 

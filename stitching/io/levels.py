@@ -20,11 +20,13 @@ _MAX_SAMPLES = 1e6  # px that are looked at
 
 
 def find_levels(*pictures: Picture) -> Levels | None:
-    """What is black and white in 8-bit copies of pictures of 16 bits that have one scale of values.
+    """What is black and white in 8-bit copies of pictures that have one scale of values; None for those of 8 bits.
 
     White is the highest of their valid pixels' values, `TAIL` left out. Black is 0, so that a gain stays a gain, or the
     lowest value where more than half of the grey levels would be empty. None where that is more than `MAX_RANGE`.
     """
+    if any(picture.pixels.dtype == np.uint8 for picture in pictures):
+        return None
     lows, highs = zip(*(_percentiles(picture) for picture in pictures), strict=True)
     lowest, white = math.floor(min(lows)), math.ceil(max(highs))
     black = lowest if 2 * lowest > white else 0
@@ -32,6 +34,13 @@ def find_levels(*pictures: Picture) -> Levels | None:
         return None
     black = min(black, 65535 - MIN_RANGE)
     return black, max(white, black + MIN_RANGE)
+
+
+def pair_levels(first: Picture, second: Picture) -> tuple[Levels | None, Levels | None]:
+    """The levels of two pictures: the same where both have 16 bits, for then they have one scale of values."""
+    if first.pixels.dtype == second.pixels.dtype:
+        return (find_levels(first, second),) * 2
+    return find_levels(first), find_levels(second)
 
 
 def to_levels(picture: Picture, levels: Levels | None) -> Picture:

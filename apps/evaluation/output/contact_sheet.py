@@ -14,6 +14,7 @@ from apps.evaluation.output.result_tables import short_name
 from apps.evaluation.scoring import Row, Value
 from apps.pair_folders import PairFiles
 from stitching.errors import InputError
+from stitching.io.levels import find_levels
 from stitching.io.picture import to_8_bit
 from stitching.io.picture_reader import read_picture
 from stitching.io.picture_writer import write_picture
@@ -72,7 +73,7 @@ def _thumbnail(path: Path) -> Sheet | None:
         picture = read_picture(path)
     except InputError:
         return None
-    pixels = to_8_bit(picture.pixels)
+    pixels = to_8_bit(picture.pixels, find_levels(picture))
     if picture.valid is not None:
         pixels = np.where(picture.valid[..., None] > 0, pixels, np.uint8(_UNCOVERED))
     width, height = picture.size

@@ -19,6 +19,7 @@ from datasets.examples.example_files import load_example, save_example
 from stitching.errors import InputError, JobError
 from stitching.geometry.pixel_maps import Size
 from stitching.io.files import check_folder, make_folder
+from stitching.io.levels import find_levels
 from stitching.io.picture import to_8_bit
 from stitching.io.picture_reader import read_picture
 
@@ -102,7 +103,7 @@ def _photograph(path: Path, size: Size) -> Pixels:
     picture = read_picture(path)
     if picture.valid is not None:
         raise InputError(f"{path}: transparent in part; expected an opaque photograph")
-    pixels = to_8_bit(picture.pixels)
+    pixels = to_8_bit(picture.pixels, find_levels(picture))
     scale = float(np.sqrt(np.prod(size) / np.prod(picture.size)))
     small = pixels if scale >= 1 else cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)
