@@ -55,7 +55,6 @@ from stitching.io.picture_writer import write_picture
 from stitching.options import Options, check_options
 from stitching.result import Stitched
 from stitching.stitcher import stitch
-from stitching.summary import DOUBTFUL_CONFIDENCE
 
 MAX_RIGHT_ERROR = 0.05  # of the picture's width: with a larger median error on OV a stitch is wrong
 GRID = 8  # px of the forward map between which stretch is measured
@@ -154,7 +153,7 @@ def measure(condition: str, method: str, name: str, case: Case, options: Options
     ov_median = float(np.median(errors))
     return Outcome(
         condition, method, name, seconds, wrong=ov_median > MAX_RIGHT_ERROR * case.reference.shape[1],
-        warned=bool(summary.warnings) or summary.confidence < DOUBTFUL_CONFIDENCE, confidence=summary.confidence,
+        warned=bool(summary.warnings), confidence=summary.confidence,
         ov=float(errors.mean()), ov_median=ov_median, over_3=float((errors > BAD_ERROR).mean()),
         stretch=stretch(stitched.warp.forward), tears=summary.tears, folds=summary.folds,
     )  # fmt: skip

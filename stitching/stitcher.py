@@ -22,10 +22,11 @@ from stitching.options import Options, check_options
 from stitching.result import Stitched
 from stitching.selection import UsedWarp, consistent_share, dense_warp_for
 from stitching.summary import Methods, hole_mask, summarize
+from stitching.verification.evidence import gather_evidence
+from stitching.verification.verdict import judge_loaded_warp, judge_stitch
 from stitching.warping.base_warp import nearest_coarse_map
 from stitching.warping.canvas_pictures import draw_aligned_pair, draw_canvas_pair
 from stitching.warping.estimators.registry import find_estimator
-from stitching.warping.picture_agreement import check_agreement
 from stitching.warping.picture_sampling import magnification
 from stitching.warping.placement import Placement, from_warp_field, place_target
 from stitching.warping.relax import relax_map
@@ -55,8 +56,8 @@ def stitch(
         progress: called with (stage, share done 0..1).
 
     Raises:
-        InputError: a picture, a warp or an option cannot be used, no overlap was found, or the warp fits other
-            pictures.
+        InputError: a picture, a warp or an option cannot be used, no overlap was found, the pictures do not show the
+            same after the warp, or a loaded warp fits other pictures.
     """
     check_options(options, estimates_warp=warp is None)
     clock = _Clock(progress)
@@ -74,7 +75,11 @@ def stitch(
         used_warp = UsedWarp("loaded")
     with clock.stage("blend"):
         aligned = draw_aligned_pair(*pictures, canvas, placement)
-        confidence = alignment.confidence if alignment else check_agreement(aligned)
+        evidence = gather_evidence(canvas, placement, aligned)
+        if alignment:
+            verdict = judge_stitch(alignment, evidence, dense=used_warp.consistent_share is not None)
+        else:
+            verdict = judge_loaded_warp(evidence)
         blend = find_generator(options.blend_to_use, options.device)(aligned, options.compensator)
     with clock.stage("compose"):
         output_pictures = _output_pictures(*pictures, canvas, placement, options.final_megapix)
@@ -86,9 +91,7 @@ def stitch(
         crop = largest_rectangle(alpha) if options.crop else shown_rectangle(alpha)
     holes = hole_mask(aligned)
     methods = Methods(used_warp, options.blend_to_use, "cuda" if "cuda" in (used_warp.device, blend.device) else "cpu")
-    summary = summarize(
-        pictures, canvas, alignment, confidence, methods, placement, aligned, holes, crop, clock.seconds
-    )
+    summary = summarize(pictures, canvas, alignment, verdict, methods, placement, aligned, holes, crop, clock.seconds)
     return Stitched(
         panorama[crop.slices], alpha[crop.slices], *pictures, canvas, alignment, coarse_pair,
         placement, aligned, holes, blend, shown_map, output_pictures, crop, summary,

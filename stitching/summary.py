@@ -14,12 +14,10 @@ from stitching.geometry.rectangles import Rectangle
 from stitching.geometry.tears_and_folds import tears_and_folds
 from stitching.io.picture import Picture
 from stitching.selection import UsedWarp
+from stitching.verification.verdict import Verdict
 from stitching.warping.placement import Placement
 from stitching.warping.warp import AlignedPair
 
-DOUBTFUL_CONFIDENCE = 0.3  # of the coarse alignment
-DOUBTFUL_AGREEMENT = 0.7  # of pictures after a loaded warp: with less it is shifted, or much has moved
-SMALL_OVERLAP_SHARE = 0.15  # of the target
 LARGE_PARALLAX = 3.0  # px, 90th percentile: more is seen
 PARALLAX_WIDTH = 512  # px: parallax is stated for a reference of this width
 
@@ -39,15 +37,17 @@ class Summary:
         matches: trusted feature matches.
         planes: how many planes explain the matches.
         confidence: of the coarse alignment, 0..1; where the warp was loaded, the share of the textured overlap in which
-            both pictures look alike (see `check_agreement`), 0 = too little texture to tell.
+            both pictures look alike (`Evidence.agreement`), 0 = too little texture to tell.
         overlap: share of the target that the reference sees too.
         parallax_median, parallax_p90: length of the residual in the overlap; of the matches, where the homography was
             taken; None where the warp was loaded, or nothing is known.
         holes: share of the canvas enclosed by both pictures that neither shows.
         tears, folds: shares of the overlap in which the warp enlarges areas more than 4 times, or turns over.
+        verdict: "right" or "doubtful".
+        evidence: what the verdict rests on, as in `Evidence`.
         device: where it was computed, "cpu" or "cuda".
         seconds: by stage.
-        warnings: one line each.
+        warnings: one line each; among them the reasons for doubt.
     """
 
     reference: str
@@ -72,6 +72,8 @@ class Summary:
     holes: float
     tears: float
     folds: float
+    verdict: str
+    evidence: dict[str, float | None]
     device: str
     seconds: dict[str, float]
     warnings: list[str] = field(default_factory=list)
@@ -100,7 +102,7 @@ def summarize(
     pictures: tuple[Picture, Picture],
     canvas: Canvas,
     alignment: Alignment | None,
-    confidence: float,
+    verdict: Verdict,
     methods: Methods,
     placement: Placement,
     aligned: AlignedPair,
@@ -114,7 +116,7 @@ def summarize(
         pictures: reference and target, as read.
         canvas: the full canvas.
         alignment: the coarse alignment, full-size px; None where the warp was loaded.
-        confidence: of the alignment, or measured of the loaded warp.
+        verdict: on the warp.
         methods: what made the panorama.
         placement: of the target.
         aligned: both pictures after the warp.
@@ -131,7 +133,7 @@ def summarize(
         lengths = np.linalg.norm(residual[overlap], axis=1)
     median, p90 = _parallax(lengths, reference.size[0])
     tears, folds = tears_and_folds(residual, overlap)
-    overlap_share = float(overlap.sum() / max(aligned.target_valid.sum(), 1))
+    measured = {name: None if value is None else round(value, 4) for name, value in asdict(verdict.evidence).items()}
     return Summary(
         reference=reference.name,
         target=target.name,
@@ -148,16 +150,18 @@ def summarize(
         alignment=alignment.method if alignment else "loaded",
         matches=len(alignment.matches) if alignment else 0,
         planes=alignment.planes if alignment else 0,
-        confidence=round(confidence, 3),
-        overlap=round(overlap_share, 4),
+        confidence=round(alignment.confidence if alignment else verdict.evidence.agreement or 0.0, 3),
+        overlap=round(verdict.evidence.overlap, 4),
         parallax_median=median,
         parallax_p90=p90,
         holes=round(float(holes.mean()), 5),
         tears=round(tears, 5),
         folds=round(folds, 5),
+        verdict=verdict.outcome,
+        evidence=measured,
         device=methods.device,
         seconds={stage: round(value, 3) for stage, value in seconds.items()},
-        warnings=_warnings(alignment, overlap_share, confidence, used, p90),
+        warnings=[*verdict.reasons, *_warnings_of_homography(used, p90)],
     )
 
 
@@ -178,32 +182,14 @@ def hole_mask(pair: AlignedPair) -> Mask:
     return np.asarray(filled[1:-1, 1:-1] == 0)
 
 
-def _warnings(
-    alignment: Alignment | None, overlap: float, confidence: float, warp: UsedWarp, parallax: float | None
-) -> list[str]:
+def _warnings_of_homography(warp: UsedWarp, parallax: float | None) -> list[str]:
+    """That it was taken instead of a dense warp, and what it leaves."""
+    if warp.name != "homography":
+        return []
     warnings = []
-    if alignment is None:
-        warnings += _warnings_of_loaded_warp(confidence)
-    elif alignment.method == "translation":
-        warnings.append("too few features match: the pictures were aligned by a translation alone; check the panorama")
-    elif confidence < DOUBTFUL_CONFIDENCE:
-        warnings.append(f"the coarse alignment is uncertain (confidence {confidence:.2f}); check the panorama")
     if warp.is_doubtful:
         share = f"the dense warp is forward-backward consistent on only {warp.consistent_share:.0%} of the overlap"
-        instead = ", so the homography was taken" if warp.name == "homography" else ""
-        warnings.append(f"{share}{instead}; check the panorama")
-    if warp.name == "homography" and parallax is not None and parallax > LARGE_PARALLAX:
+        warnings.append(f"{share}, so the homography was taken; check the panorama")
+    if parallax is not None and parallax > LARGE_PARALLAX:
         warnings.append(f"the homography leaves a parallax of {parallax:.0f} px: near things may be cut or shown twice")
-    if overlap < SMALL_OVERLAP_SHARE:
-        warnings.append(f"the pictures share only {overlap:.0%} of the target; more overlap gives a better warp")
     return warnings
-
-
-def _warnings_of_loaded_warp(agreement: float) -> list[str]:
-    if agreement == 0:
-        return ["the overlap shows too little to tell whether the loaded warp fits; check the panorama"]
-    if agreement < DOUBTFUL_AGREEMENT:
-        return [
-            f"after the loaded warp the pictures are alike on only {agreement:.0%} of the overlap; check the panorama"
-        ]
-    return []

@@ -97,6 +97,8 @@ def _summary(reference: Picture, target: Picture, size: tuple[int, int]) -> Summ
         holes=0.0,
         tears=0.0,
         folds=0.0,
+        verdict="right",
+        evidence={"verified": 0.75, "agreement": None},
         device="cpu",
         seconds={"read": 0.25, "warp": 1.0},
     )

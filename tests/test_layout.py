@@ -23,6 +23,7 @@ STITCHING_ROOMS = (
     "stitching.network",
     "stitching.alignment",
     "stitching.warping",
+    "stitching.verification",
     "stitching.blending",
     "stitching",  # selection, options, inputs, summary, result, stitcher
     "stitching.reporting",

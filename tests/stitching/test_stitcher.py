@@ -12,7 +12,9 @@ from skimage.data import coffee
 from synthetic import SIZE, two_planes
 
 import stitching
-from stitching import InputError, Options, load_warp, save_warp
+from stitching import InputError, Options, load_warp, save_warp, stitcher
+from stitching.alignment.coarse_alignment import Alignment
+from stitching.alignment.features import Matches
 from stitching.blending.multiband import SEAM_REACH
 from stitching.geometry.pixel_maps import remap
 
@@ -381,6 +383,27 @@ def test_pictures_without_features_are_joined_by_a_shift_with_a_warning():
     assert stitched.summary.alignment == "translation"
     assert "translation" in stitched.summary.warnings[0]
     assert abs(stitched.panorama.shape[1] - 400) < 8
+
+
+# --- the verdict ---
+
+
+def test_the_summary_says_what_the_verdict_rests_on(stitched):
+    summary = stitched.summary.as_dict()
+    assert summary["verdict"] == "right"
+    assert summary["evidence"]["verified"] > 0.5
+    assert summary["evidence"]["epipolar"] > 0.9
+    assert summary["evidence"]["overlap"] == summary["overlap"]
+
+
+def test_pictures_that_share_nothing_are_refused_even_where_they_were_aligned(monkeypatch):
+    """As if features or the network had found something."""
+    points = np.random.default_rng(0).uniform(50, 250, (40, 2))
+    found = Alignment(np.eye(3), Matches(points, points), "homography", 1, 0.9)
+    monkeypatch.setattr(stitcher, "align_pictures", lambda *_: found)
+    scene = two_planes()
+    with refused("do not seem to show the same", "; try "):
+        stitch(scene.reference, scene.target[::-1, ::-1].copy())
 
 
 # --- warps to keep ---
