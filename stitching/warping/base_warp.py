@@ -19,7 +19,7 @@ from stitching.warping.spline_mesh import SplineMesh, fit_smoothly
 CELLS = 20  # of the mesh, along the longer side of the canvas
 SAMPLES = 4  # of the dense map, along the side of a cell
 TOLERANCE = 0.015  # of the diagonal: how far from the mesh the dense map may be and still count
-SEAM_WEIGHT = 4.0  # that the dense map has at the seam, in addition to 1 in the rest of the overlap
+SEAM_WEIGHT = 12.0  # that the dense map has at the seam, in addition to 1 in the rest of the overlap
 SEAM_REACH = 0.06  # of the diagonal, in which that falls to 1/e
 BEYOND_WEIGHT = 0.05  # of the dense map beyond the overlap, where it is a guess itself
 FIT_STEP = 16  # px between the points that the homography is fitted to

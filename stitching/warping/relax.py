@@ -11,7 +11,7 @@ from stitching.warping.placement import Placement
 from stitching.warping.warp import AlignedPair
 
 TRANSITION = 0.03  # of the diagonal: so far from the seam the map is the base at the earliest
-MAX_SLOPE = 0.15  # px per px, of the transition from the dense map to the base: where they differ more, it is longer
+MAX_SLOPE = 0.05  # px per px, of the transition from the dense map to the base: where they differ more, it is longer
 SEAM_BAND = 0.01  # of the diagonal, on the target's side of the seam, where the dense map still holds
 MIN_TEXTURE = 0.3  # 0..1, see `texture`: with less the dense map is a guess
 SUPPORT_WINDOW = 0.02  # of the diagonal, side: a pixel of the dense map counts if this much around it is known:
