@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.alignment.features import Matches, agree_with_neighbours, epipolar_inliers, match_features
+from stitching.alignment.image_circles import check_image_circles
 from stitching.alignment.learned_matches import match_pictures
 from stitching.alignment.translation import find_translation
 from stitching.errors import InputError
@@ -85,7 +86,7 @@ def align_pictures(reference: Picture, target: Picture, device: Device = "auto")
         The alignment in px of the pictures.
 
     Raises:
-        InputError: no overlap was found.
+        InputError: no overlap was found, or one that pictures of fisheye lenses do not have.
     """
     found, refusal = None, InputError("no overlap was found")
     for area in (SMALL_AREA, LARGE_AREA):
@@ -109,6 +110,7 @@ def align_pictures(reference: Picture, target: Picture, device: Device = "auto")
             f"no overlap was found: {smaller.name} has only {w} x {h} px, and too little of what matches moves alike"
             f" (confidence {found.confidence:.2f}, expected {MIN_SMALL_CONFIDENCE}); use larger pictures"
         )
+    check_image_circles(reference, target, found.homography)
     return found
 
 
