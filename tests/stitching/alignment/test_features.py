@@ -46,6 +46,14 @@ def test_matching_twice_gives_the_same(pair):
     assert np.array_equal(first.reference, second.reference)
 
 
+def test_points_of_a_turned_picture_are_turned(pair):
+    picture = pair[0]
+    matches = match_features(np.ascontiguousarray(np.rot90(picture, 2)), picture)
+    offset = matches.target + matches.reference - (picture.shape[1] - 1, picture.shape[0] - 1)
+    assert np.abs(np.median(offset, axis=0)).max() < 0.02
+    assert (np.abs(offset) < 0.1).all(axis=1).mean() > 0.9
+
+
 def test_masked_regions_are_not_matched(pair):
     target_mask, reference_mask = (np.full(p.shape, 255, np.uint8) for p in pair)
     target_mask[:, :200] = 0
