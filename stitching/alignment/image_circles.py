@@ -30,9 +30,9 @@ def check_image_circles(reference: Picture, target: Picture, homography: Matrix)
     turn = _turn(homography, target)
     if abs((turn + 45) % 90 - 45) > MAX_TURN and _has_image_circle(reference) and _has_image_circle(target):
         raise InputError(
-            f"the pictures fit only if they are turned by {abs(turn):.0f} degrees against each other: they show the image"
-            " circle of a fisheye lens, which is not corrected; convert them to a rectilinear projection, or mask their"
-            " black corners (--mask-reference, --mask-target) if they come from another lens"
+            f"the pictures fit only if they are turned by {abs(turn):.0f} degrees against each other: they show the"
+            " image circle of a fisheye lens, which is not corrected; convert them to a rectilinear projection, or mask"
+            " their black corners (--mask-reference, --mask-target) if they come from another lens"
         )
 
 
