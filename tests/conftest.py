@@ -98,7 +98,7 @@ def _summary(reference: Picture, target: Picture, size: tuple[int, int]) -> Summ
         tears=0.0,
         folds=0.0,
         verdict="right",
-        evidence={"verified": 0.75, "agreement": None},
+        evidence={"verified": 0.753, "agreement": None, "textured_windows": 400.0},
         device="cpu",
         seconds={"read": 0.25, "warp": 1.0},
     )

@@ -17,7 +17,7 @@ from stitching.io.files import atomic_write
 from stitching.io.picture import to_8_bit
 from stitching.reporting import visualize
 from stitching.result import Stitched
-from stitching.summary import PARALLAX_WIDTH
+from stitching.summary import PARALLAX_WIDTH, Summary
 
 PANORAMA_SIDE = 1600  # longest sides of the page's pictures, px: sharp on a laptop, about 1 MB in all
 ALIGNED_SIDE = 1280
@@ -29,7 +29,7 @@ GROUPS = {
     "Warp and blend": ("warp", "consistent", "parallax_median", "parallax_p90", "tears", "folds", "holes", "blend"),
     "Sizes": ("reference_size", "target_size", "canvas_size", "panorama_size", "projection"),
 }
-SHOWN_ELSEWHERE = {"reference", "target", "seconds", "warnings"}  # on the page already
+SHOWN_ELSEWHERE = {"reference", "target", "seconds", "warnings", "verdict", "evidence"}  # on the page already
 FORMATS = dict.fromkeys(("overlap", "tears", "folds", "holes"), "{:.2%}") | dict.fromkeys(
     ("parallax_median", "parallax_p90"), "{:.3g} px"
 )
@@ -66,7 +66,7 @@ def _texts(stitched: Stitched) -> dict[str, str]:
         "warnings": _warnings(summary.warnings),
         "fields_note": "" if stitched.alignment else LOADED_WARP_NOTE,
         "tiles": _tiles(stitched),
-        "numbers": _seconds(summary.seconds) + _tables(summary.as_dict()),
+        "numbers": _seconds(summary.seconds) + _verdict_table(summary) + _tables(summary.as_dict()),
     }
 
 
@@ -224,6 +224,15 @@ def _seconds(seconds: Mapping[str, float]) -> str:
         for stage, value in seconds.items()
     )
     return f"<table><caption>Seconds per stage</caption>{rows}</table>"
+
+
+def _verdict_table(summary: Summary) -> str:
+    """The verdict, and what it rests on."""
+    facts: dict[str, object] = {"verdict": summary.verdict}
+    for name, value in summary.evidence.items():
+        if name != "overlap":  # another table has it
+            facts[name] = value if value is None or name == "textured_windows" else f"{value:.1%}"
+    return _table("Verdict", facts)
 
 
 def _tables(facts: Mapping[str, object]) -> str:

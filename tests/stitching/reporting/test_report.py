@@ -134,6 +134,12 @@ def test_verdict_tells_of_holes(make_stitched: Make) -> None:
     assert "a few holes remain" in Page(render_report(make_stitched(holes=True))).text
 
 
+def test_what_the_verdict_rests_on_is_on_the_page(make_stitched: Make) -> None:
+    text = Page(render_report(make_stitched())).text
+    assert "Verified75.3%" in text.replace("\n", "").replace(" ", "")
+    assert "Agreementnotknown" in text.replace("\n", "").replace(" ", "")
+
+
 def test_numbers_of_the_summary_are_on_the_page(make_stitched: Make) -> None:
     text = Page(render_report(make_stitched())).text
     for expected in (
