@@ -29,8 +29,9 @@ class Options:
     """Generator of the blend: seam (graph cut and pyramid bands), network or network:WEIGHTS (SIGMo), auto (seam)."""
     device: Device = "auto"
     """Where networks compute: cpu, cuda, auto (a GPU where the installed packages can use one)."""
-    compensator: Literal["gain", "field", "none"] = "gain"
-    """Exposure matching: gain (one factor a channel), field (it also varies over the overlap) or none."""
+    compensator: Literal["field", "gain", "none"] = "field"
+    """Exposure matching: field (a gain that varies smoothly, so that both pictures are equally bright at the seam),
+    gain (one factor a channel) or none."""
     work_megapix: float = 0.4
     """Size of the canvas on which warp and blend are estimated, Mpx."""
     final_megapix: float | None = None

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.blending.blend import Blend
-from stitching.blending.gain import match_gain
+from stitching.blending.gain import match_gain, overall_gain
 from stitching.blending.rims import sides
 from stitching.blending.seam_cost import seam_cost
 from stitching.geometry.pixel_maps import Mask, resize_field
@@ -19,7 +19,7 @@ CENTRING = 5.0  # a seam at the rim of the overlap costs 1 + 5 times what it cos
 
 
 def seam(pair: AlignedPair, compensator: str) -> Blend:
-    """Match the gain, and cut the overlap in two along the path of least `seam_cost`, away from the rims.
+    """Cut the overlap in two along the path of least `seam_cost`, away from the rims, and match the gain there.
 
     Args:
         pair: the aligned pair; what is hidden from the target is shown by the reference, but beside its rim.
@@ -28,8 +28,7 @@ def seam(pair: AlignedPair, compensator: str) -> Blend:
     Returns:
         The blend; its weight is 0 or 1, softened only by enlarging the cut to the working size.
     """
-    gain = match_gain(pair, compensator)
-    matched = np.clip(pair.target * gain, 0, 255).astype(np.float32)
+    matched = np.clip(pair.target * overall_gain(pair, compensator), 0, 255).astype(np.float32)
     weight = np.where(pair.reference_valid, 1, 0).astype(np.float32)
     overlap = pair.overlap
     only_target = pair.target_valid & ~pair.reference_valid
@@ -39,7 +38,7 @@ def seam(pair: AlignedPair, compensator: str) -> Blend:
         cost = (cost + LENGTH_COST) * (1 + CENTRING * _distance_from_middle(pair) ** 2)
         reference_side, target_side = sides(pair)
         weight[box] = _cut(cost[box], reference_side[box], target_side[box])
-    return Blend(weight, gain)
+    return Blend(weight, match_gain(pair, compensator, weight))
 
 
 def _distance_from_middle(pair: AlignedPair) -> NDArray[np.float32]:

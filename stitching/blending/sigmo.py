@@ -32,7 +32,7 @@ class SigmoGenerator:
         if compensator == "gain":
             gain = np.ascontiguousarray(found["gain"][0, :, :h, :w].transpose(1, 2, 0))  # (1, 3, h', w') -> (h, w, 3)
         else:
-            gain = match_gain(pair, compensator)
+            gain = match_gain(pair, compensator, weight)
         return Blend(weight, gain, device=self.sigmo.device)
 
 

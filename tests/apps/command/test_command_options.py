@@ -16,7 +16,7 @@ from apps.cli import main
         (["--background", "1", "2", "x"],
          "--background: Could not parse arguments ['1', '2', 'x']; expected INT INT INT"),
         (["--work-megapix", "many"], "--work-megapix: could not convert string to float: 'many'; expected FLOAT"),
-        (["--compensator", "magic"], "--compensator magic: expected gain or field or none"),
+        (["--compensator", "magic"], "--compensator magic: expected field or gain or none"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("columns", ["40", "200"])

@@ -1,0 +1,78 @@
+"""A gain of the target that varies smoothly, so that at the seam it is as bright as the reference."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stitching.geometry.membrane import fit_membrane
+from stitching.geometry.pixel_maps import Mask
+from stitching.warping.warp import AlignedPair
+
+CELLS = 96  # along the longer side: the gain is fitted to means of so many
+STIFFNESS = 1.0  # of the membrane, against cells full of pixels that can be compared
+REACH = 0.3  # of the diagonal: so far from the seam the gain comes back to the overall one
+SEAM_WIDTH = 0.02  # of the diagonal: how far from the seam pixels still count fully
+OFF_SEAM = 0.05  # weight of the overlap away from the seam: there the target need not match to look right
+UNTRUSTED = 0.2  # weight of pixels where the warp is not trusted
+TRUST_SIGMA = 0.01  # of the diagonal, of the Gaussian that gives the share of trusted pixels around a pixel
+SOFTENING = 3.0  # grey levels added to the target, and as much to the reference, where dark ratios would be noise
+SPREAD = 0.1  # of the log ratio within a cell, at which the cell counts half: then it shows different things
+MAX_DEVIATION = 2.0  # ratio to the overall gain, either way; what differs more is not the same thing
+
+
+def gain_field(
+    pair: AlignedPair, weight: NDArray[np.float32], overall: NDArray[np.float32], well_exposed: Mask
+) -> NDArray[np.float32]:
+    """Fit the gain to the ratio of the pictures, above all where the seam is.
+
+    The logarithm of reference / target is averaged in cells, and a membrane is fitted to it (`fit_membrane`): at the
+    seam it takes up differences of brightness of any cause (vignetting, the sun, skies that one picture has burnt out),
+    and goes on smoothly into the target, as in cloning by gradients (Perez et al. 2003, "Poisson image editing").
+    Cells count the less the less their pixels agree.
+
+    Args:
+        pair: the aligned pair.
+        weight: (h, w) share of the reference: the seam is where it changes.
+        overall: (3,) gain to which the field comes back far from the seam.
+        well_exposed: (h, w) where both pictures are neither black nor burnt out; what is not counts at the seam only.
+
+    Returns:
+        (h, w, 3), factors of the target's BGR values.
+    """
+    h, w = weight.shape
+    size = max(2, round(CELLS * w / max(h, w))), max(2, round(CELLS * h / max(h, w)))
+
+    def in_cells(field: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_AREA), np.float32)
+
+    reference, target = pair.reference + SOFTENING * overall, pair.target + np.float32(SOFTENING)
+    ratio = np.asarray(cv2.log(reference / target), np.float32)
+    importance = _importance(pair, weight, well_exposed)[..., None]
+    share = in_cells(importance)
+    total = np.maximum(share, 1e-6)[..., None]
+    mean = in_cells(ratio * importance) / total
+    variance = np.maximum(in_cells(ratio * ratio * importance) / total - mean * mean, 0).mean(axis=2)
+    rest, most = np.log(overall), np.float32(np.log(MAX_DEVIATION))
+    field = fit_membrane(
+        np.clip(mean, rest - most, rest + most),
+        share * SPREAD**2 / (SPREAD**2 + variance),
+        rest, STIFFNESS, REACH * float(np.hypot(*size)),
+    )  # fmt: skip
+    return np.asarray(cv2.exp(cv2.resize(field, (w, h), interpolation=cv2.INTER_CUBIC)), np.float32)
+
+
+def _importance(pair: AlignedPair, weight: NDArray[np.float32], well_exposed: Mask) -> NDArray[np.float32]:
+    """(h, w): how much each pixel of the overlap counts, 0..1."""
+    diagonal = float(np.hypot(*weight.shape))
+    kernel = np.ones((3, 3), np.uint8)
+    seam = (cv2.dilate(weight, kernel) > cv2.erode(weight, kernel)) & pair.overlap
+    distance = cv2.distanceTransform((~seam).astype(np.uint8), cv2.DIST_L2, 5) / (SEAM_WIDTH * diagonal)
+    near = cv2.exp(-(np.minimum(np.asarray(distance, np.float32), 9) ** 2))
+    trusted = (pair.overlap & pair.trusted).astype(np.float32)
+    away = np.float32(OFF_SEAM) * trusted * well_exposed
+    around = [
+        cv2.GaussianBlur(mask, (0, 0), TRUST_SIGMA * diagonal) for mask in (trusted, pair.overlap.astype(np.float32))
+    ]
+    reliable = around[0] / np.maximum(around[1], 1e-3)
+    compared = np.where(pair.trusted, np.float32(1), np.float32(UNTRUSTED)) * (pair.overlap & ~pair.hidden)
+    return np.asarray(compared * np.maximum(near, away) * reliable**2, np.float32)
