@@ -2,15 +2,19 @@ import cv2
 import numpy as np
 import pytest
 
+from stitching.alignment.coarse_alignment import Alignment
+from stitching.alignment.features import Matches
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.pixel_maps import inside, pixel_grid, remap
 from stitching.verification.evidence import gather_evidence
+from stitching.verification.verdict import judge_stitch
 from stitching.warping.placement import Placement
 from stitching.warping.warp import AlignedPair
 
 W, H = 320, 240
 CANVAS = Canvas(Surface(None, (W / 2, H / 2)), (0, 0), (W, H))
 HERE = pixel_grid(H, W)
+ALIGNMENT = Alignment(np.eye(3), Matches(np.zeros((0, 2)), np.zeros((0, 2))), "homography", 1, 0.9)
 
 
 def texture(seed):
@@ -52,6 +56,15 @@ def test_what_the_warp_does_not_trust_is_not_verified():
     assert evidence.alike == 1
     assert evidence.verified < 0.3
     assert evidence.agreement == 1
+
+
+def test_a_stitch_whose_warp_is_wrong_in_most_of_the_overlap_is_doubtful():
+    """Although the warp leads back to where it began, as it can on repeated patterns."""
+    map_xy = HERE.copy()
+    map_xy[:, W // 4 :, 0] += 20
+    evidence = evidence_of(texture(0), texture(0), map_xy)
+    assert evidence.consistent > 0.9
+    assert judge_stitch(ALIGNMENT, evidence, dense=True).outcome == "doubtful"
 
 
 def test_a_mirrored_target_is_not_verified():
