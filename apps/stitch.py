@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple, Optional
 
 import tyro
 
@@ -22,31 +22,50 @@ from stitching.result import Stitched
 from stitching.stitcher import stitch
 
 
+class Colour(NamedTuple):
+    """Of a pixel, 0..255 each."""
+
+    red: int
+    green: int
+    blue: int
+
+
+# For `Path | None` and `tuple[int, int, int]` tyro imports typeguard, which takes 0.1 s.
+_OptionalPath = Optional[Path]  # noqa: UP045
+_COLOUR_OPTION = tyro.constructors.PrimitiveConstructorSpec(
+    nargs=3,
+    metavar="INT INT INT",
+    instance_from_str=lambda words: Colour(*map(int, words)),
+    is_instance=lambda value: isinstance(value, Colour),
+    str_from_instance=lambda colour: list(map(str, colour)),
+)
+
+
 @dataclass(frozen=True)
 class Outputs:
     """What else to read and write, and what to print."""
 
-    mask_reference: Path | None = None
+    mask_reference: _OptionalPath = None
     """Picture of the reference's size: regions that are black are ignored."""
-    mask_target: Path | None = None
+    mask_target: _OptionalPath = None
     """The same for the target."""
-    load_warp: Path | None = None
+    load_warp: _OptionalPath = None
     """Warp written by --save-warp for pictures of the same sizes: nothing is estimated."""
-    save_warp: Path | None = None
+    save_warp: _OptionalPath = None
     """Write the warp: an npz file (docs/formats.md)."""
-    save_aligned: Path | None = None
+    save_aligned: _OptionalPath = None
     """Write both pictures on the canvas before blending, their masks and the blend into this folder."""
-    save_mask: Path | None = None
+    save_mask: _OptionalPath = None
     """Write where the panorama is not empty: 255, else 0."""
-    verbose_dir: Path | None = None
+    verbose_dir: _OptionalPath = None
     """Write numbered pictures of every stage into this folder."""
-    report: Path | None = None
+    report: _OptionalPath = None
     """Write a page to inspect the result: swipe between the pictures, warp, parallax, blend, numbers."""
     json: bool = False
     """Print the summary as JSON on standard output."""
     quiet: bool = False
     """No progress and no summary; warnings and errors remain."""
-    background: tuple[int, int, int] = (0, 0, 0)
+    background: Annotated[Colour, _COLOUR_OPTION] = Colour(0, 0, 0)  # noqa: RUF009 - frozen
     """Red, green, blue 0..255 of empty pixels, for JPEG (other formats get an alpha channel)."""
 
 
@@ -111,7 +130,7 @@ def _check_writable(output: Path, outputs: Outputs) -> None:
         if path:
             check_writable(path)
     possible = all(0 <= value <= 255 for value in outputs.background)
-    require(possible, f"--background {outputs.background}", "red, green and blue of 0 to 255")
+    require(possible, f"--background {tuple(outputs.background)}", "red, green and blue of 0 to 255")
 
 
 def _write(stitched: Stitched, output: Path, outputs: Outputs) -> None:

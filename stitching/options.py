@@ -1,7 +1,7 @@
 """How a pair is stitched: the options that Python users pass and the command line offers."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Optional, get_args
 
 from stitching.blending.gain import COMPENSATORS
 from stitching.blending.registry import find_generator
@@ -34,7 +34,7 @@ class Options:
     gain (one factor a channel) or none."""
     work_megapix: float = 0.4
     """Size of the canvas on which warp and blend are estimated, Mpx."""
-    final_megapix: float | None = None
+    final_megapix: Optional[float] = None  # noqa: UP045 - for `float | None` tyro imports typeguard: 0.1 s
     """Largest size of the panorama, Mpx; without it, as large as the pictures give."""
     max_megapix: float = DEFAULT_MAX_MEGAPIX
     """Largest picture that is read, Mpx. Reading both may take 6 MB of memory for each Mpx of this limit; 16 bits,

@@ -112,8 +112,8 @@ def _draw_target_with_gain(pictures: PanoramaPictures, blend: Blend, part: Recta
     pixels, valid = pictures.draw_target(part)
     gain = pictures.enlarge(blend.gain, part, GRID_STEP)  # the gain is smooth: interpolation on a lattice will do
     black, depth = pictures.target.levels[0] if pictures.target.levels else 0, opencv_depth(pixels)
+    scaled = pixels.astype(np.float32)  # OpenCV is 25 times as slow where it multiplies different types
+    scaled *= gain
+    rest = black * (1 - gain) if black else 0.0  # black stays where it is
     # OpenCV rounds, and cuts off at white.
-    if black == 0:
-        return cv2.multiply(pixels, gain, dtype=depth), valid  # type: ignore[return-value]
-    scaled, rest = cv2.multiply(pixels, gain, dtype=cv2.CV_32F), black * (1 - gain)  # black stays where it is
-    return cv2.add(scaled, rest, dtype=depth), valid  # type: ignore[return-value]
+    return cv2.add(scaled, rest, dtype=depth), valid  # type: ignore[return-value, arg-type]

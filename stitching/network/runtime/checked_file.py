@@ -1,6 +1,5 @@
 """Files of exported graphs, which are read only if their checksum is the one beside them."""
 
-import hashlib
 from pathlib import Path
 
 from stitching.errors import InputError
@@ -12,6 +11,8 @@ CHECKSUMS = "SHA256SUMS"  # in each folder of exported graphs; `sha256sum -c` ta
 
 def checksum_line(name: str, content: bytes) -> str:
     """The line of a file in `CHECKSUMS`."""
+    import hashlib  # and with it OpenSSL: 10 ms, where a network is used
+
     return f"{hashlib.sha256(content).hexdigest()}  {name}\n"
 
 

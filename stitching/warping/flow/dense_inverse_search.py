@@ -46,7 +46,7 @@ def dense_inverse_search(start: Grey, end: Grey, initial: Field | None = None, f
     search.setFinestScale(finest_level)
     search.setPatchStride(4)
     search.setGradientDescentIterations(12)
-    search.setVariationalRefinementIterations(2)
+    search.setVariationalRefinementIterations(2 if finest_level else 1)  # most of the time at full size
     # None, not zeros: OpenCV searches otherwise from a flow that it is given, even one of zeros.
     first = None if initial is None else initial.copy()
     return np.asarray(search.calc(start, end, first), np.float32)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from apps.cli import main
         (["--report"], "--report: too few values; expected 1"),
         (["--background", "1", "2"], "--background: too few values; expected 3"),
         (["--background", "1", "2", "x"],
-         "--background: Could not parse arguments ['1', '2', 'x']; expected INT INT INT"),
+         "--background: invalid literal for int() with base 10: 'x'; expected INT INT INT"),
         (["--work-megapix", "many"], "--work-megapix: could not convert string to float: 'many'; expected FLOAT"),
         (["--compensator", "magic"], "--compensator magic: expected field or gain or none"),
     ],
