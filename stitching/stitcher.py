@@ -56,8 +56,8 @@ def stitch(
         progress: called with (stage, share done 0..1).
 
     Raises:
-        InputError: a picture, a warp or an option cannot be used, no overlap was found, the pictures do not show the
-            same after the warp, or a loaded warp fits other pictures.
+        InputError: a picture, a warp or an option cannot be used, no overlap was found, the pictures do not fit
+            together after the warp, or a loaded warp fits other pictures.
     """
     check_options(options, estimates_warp=warp is None)
     clock = _Clock(progress)

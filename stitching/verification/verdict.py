@@ -43,15 +43,15 @@ def judge_stitch(alignment: Alignment, evidence: Evidence, *, dense: bool) -> Ve
         dense: whether more than a homography was tried.
 
     Raises:
-        InputError: they do not show the same, as far as the warp could find out.
+        InputError: they show different things, or the warp is wrong nearly everywhere.
     """
     least = MIN_SHARE if dense else MIN_SHARE_OF_HOMOGRAPHY
     if evidence.tells_enough and evidence.verified < least:
         raise InputError(
-            f"the pictures do not seem to show the same: {len(alignment.matches)} places match (confidence"
+            f"the pictures do not fit together: {len(alignment.matches)} places match (confidence"
             f" {alignment.confidence:.2f}), but after the warp only {evidence.verified:.1%} of the textured overlap is"
-            f" alike in both and fits two cameras, expected {least:.0%} or more; try pictures that overlap more or were"
-            " taken closer together, and mask what has moved"
+            f" alike in both and fits two cameras, expected {least:.0%} or more; they show different things or were taken"
+            " too far apart: try pictures that overlap more, from places closer together, and mask what has moved"
         )
     return _verdict(evidence, _doubts_of_alignment(alignment) + _doubts_of_share(evidence))
 

@@ -402,7 +402,7 @@ def test_pictures_that_share_nothing_are_refused_even_where_they_were_aligned(mo
     found = Alignment(np.eye(3), Matches(points, points), "homography", 1, 0.9)
     monkeypatch.setattr(stitcher, "align_pictures", lambda *_: found)
     scene = two_planes()
-    with refused("do not seem to show the same", "; try "):
+    with refused("do not fit together", ": try "):
         stitch(scene.reference, scene.target[::-1, ::-1].copy())
 
 
