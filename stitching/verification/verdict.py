@@ -50,8 +50,8 @@ def judge_stitch(alignment: Alignment, evidence: Evidence, *, dense: bool) -> Ve
         raise InputError(
             f"the pictures do not fit together: {len(alignment.matches)} places match (confidence"
             f" {alignment.confidence:.2f}), but after the warp only {evidence.verified:.1%} of the textured overlap is"
-            f" alike in both and fits two cameras, expected {least:.0%} or more; they show different things or were taken"
-            " too far apart: try pictures that overlap more, from places closer together, and mask what has moved"
+            f" alike in both and fits two cameras, expected {least:.0%} or more; they show different things or were"
+            " taken too far apart: try pictures that overlap more, from places closer together, and mask what has moved"
         )
     return _verdict(evidence, _doubts_of_alignment(alignment) + _doubts_of_share(evidence))
 
