@@ -162,7 +162,7 @@ def verdict_on(row: Row) -> str:
     none = np.zeros((int(row["matches"]), 2))
     alignment = Alignment(np.eye(3), Matches(none, none), row["method"], 0, float(row["confidence"]))
     try:
-        return judge_stitch(alignment, evidence_in(row), dense=True).outcome
+        return judge_stitch(alignment, evidence_in(row)).outcome
     except InputError:
         return "refused"
 

@@ -77,7 +77,8 @@ def stitch(
         aligned = draw_aligned_pair(*pictures, canvas, placement)
         evidence = gather_evidence(canvas, placement, aligned)
         if alignment:
-            verdict = judge_stitch(alignment, evidence, dense=used_warp.consistent_share is not None)
+            dense = used_warp.consistent_share is not None
+            verdict = judge_stitch(alignment, evidence, dense=dense, homography=used_warp.name == "homography")
         else:
             verdict = judge_loaded_warp(evidence)
         blend = find_generator(options.blend_to_use, options.device)(aligned, options.compensator)

@@ -34,18 +34,20 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def judge_stitch(alignment: Alignment, evidence: Evidence, *, dense: bool) -> Verdict:
+def judge_stitch(alignment: Alignment, evidence: Evidence, *, dense: bool = True, homography: bool = False) -> Verdict:
     """The verdict on a warp that was estimated from the pictures.
 
     Args:
         alignment: what it began from.
         evidence: of the pictures after it.
-        dense: whether more than a homography was tried.
+        dense: whether a dense warp was estimated.
+        homography: whether the homography placed the target; with `dense`, instead of a dense warp that was given up.
 
     Raises:
         InputError: they show different things, or the warp is wrong nearly everywhere.
     """
-    least = MIN_SHARE if dense else MIN_SHARE_OF_HOMOGRAPHY
+    # After a dense warp that was wrong nearly everywhere, the homography must be right where there is texture.
+    least = (DOUBTFUL_SHARE if homography else MIN_SHARE) if dense else MIN_SHARE_OF_HOMOGRAPHY
     if evidence.tells_enough and evidence.verified < least:
         raise InputError(
             f"the pictures do not fit together: {len(alignment.matches)} places match (confidence"

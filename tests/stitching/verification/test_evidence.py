@@ -64,7 +64,7 @@ def test_a_stitch_whose_warp_is_wrong_in_most_of_the_overlap_is_doubtful():
     map_xy[:, W // 4 :, 0] += 20
     evidence = evidence_of(texture(0), texture(0), map_xy)
     assert evidence.consistent > 0.9
-    assert judge_stitch(ALIGNMENT, evidence, dense=True).outcome == "doubtful"
+    assert judge_stitch(ALIGNMENT, evidence).outcome == "doubtful"
 
 
 def test_a_mirrored_target_is_not_verified():

@@ -20,13 +20,13 @@ def with_evidence(**changes):
 
 
 def test_a_stitch_that_is_mostly_verified_is_right():
-    verdict = judge_stitch(ALIGNMENT, EVIDENCE, dense=True)
+    verdict = judge_stitch(ALIGNMENT, EVIDENCE)
     assert verdict.outcome == "right"
     assert verdict.reasons == ()
 
 
 def test_a_stitch_that_is_verified_in_part_is_doubtful_and_says_why():
-    verdict = judge_stitch(ALIGNMENT, with_evidence(verified=0.15), dense=True)
+    verdict = judge_stitch(ALIGNMENT, with_evidence(verified=0.15))
     assert verdict.outcome == "doubtful"
     assert len(verdict.reasons) == 1
     assert "15%" in verdict.reasons[0]
@@ -35,26 +35,32 @@ def test_a_stitch_that_is_verified_in_part_is_doubtful_and_says_why():
 
 def test_a_stitch_that_is_hardly_verified_is_refused_with_what_to_try():
     with pytest.raises(InputError, match=r"40 places match.* only 1\.2% .*expected 6% or more; .* try ") as caught:
-        judge_stitch(ALIGNMENT, with_evidence(verified=0.012), dense=True)
+        judge_stitch(ALIGNMENT, with_evidence(verified=0.012))
     assert "\n" not in str(caught.value)
 
 
 def test_a_homography_is_allowed_to_leave_parallax():
     little = with_evidence(verified=0.05)
-    assert judge_stitch(ALIGNMENT, little, dense=False).outcome == "doubtful"
+    assert judge_stitch(ALIGNMENT, little, dense=False, homography=True).outcome == "doubtful"
     with pytest.raises(InputError):
-        judge_stitch(ALIGNMENT, little, dense=True)
+        judge_stitch(ALIGNMENT, little)
+
+
+def test_a_homography_that_stands_in_for_a_failed_dense_warp_must_fit():
+    assert judge_stitch(ALIGNMENT, with_evidence(verified=0.5), homography=True).outcome == "right"
+    with pytest.raises(InputError, match="expected 30%"):
+        judge_stitch(ALIGNMENT, with_evidence(verified=0.2), homography=True)
 
 
 def test_where_there_is_no_texture_nothing_is_refused_but_doubted():
-    verdict = judge_stitch(ALIGNMENT, with_evidence(textured_windows=2, verified=0, agreement=None), dense=True)
+    verdict = judge_stitch(ALIGNMENT, with_evidence(textured_windows=2, verified=0, agreement=None))
     assert verdict.outcome == "doubtful"
     assert "too little texture" in verdict.reasons[0]
 
 
 def test_a_translation_and_a_small_overlap_are_reasons_for_doubt():
     shifted = replace(ALIGNMENT, method="translation")
-    verdict = judge_stitch(shifted, with_evidence(overlap=0.08), dense=True)
+    verdict = judge_stitch(shifted, with_evidence(overlap=0.08))
     assert verdict.outcome == "doubtful"
     assert "translation" in verdict.reasons[0]
     assert "8% of the target" in verdict.reasons[1]
