@@ -1,9 +1,10 @@
 """Coarse alignment: the one homography, target -> plane of the reference, that fits the overlap best.
 
 Candidates come from feature matches: up to `MAX_PLANES` planes of the scene, one loose fit to all matches, an
-affinity and a similarity. The plausible one with the smallest residual is taken; without one, a translation of the
-whole picture found by correlation. With few features the trained network matches the pictures as they are, and the
-same candidates come from its matches. Each result states a confidence.
+affinity and a similarity, and what becomes of each when it is fitted to all matches near it. The plausible one with
+the smallest residual is taken; without one, a translation of the whole picture found by correlation. With few features
+the trained network matches the pictures as they are, and the same candidates come from its matches. Each result states
+a confidence.
 """
 
 import math
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from stitching.alignment.features import Matches, agree_with_neighbours, epipolar_inliers, match_features
 from stitching.alignment.image_circles import check_image_circles
 from stitching.alignment.learned_matches import match_pictures
+from stitching.alignment.local_fit import fit_locally
 from stitching.alignment.translation import find_translation
 from stitching.errors import InputError
 from stitching.geometry.homographies import Matrix, is_plausible, project, scaling_homography
@@ -190,6 +192,9 @@ def _best_fit(
     plausible = [fit for fit in fits if is_plausible(fit[0], target_shape, reference_shape)]
     if not plausible:
         return None
+    weight, max_residual = _cell_weight(trusted, reference_shape), MAX_RESIDUAL * _diagonal(reference_shape)
+    local = [(fit_locally(fit, trusted, weight, max_residual), "homography") for fit, _ in plausible]
+    plausible += [fit for fit in local if is_plausible(fit[0], target_shape, reference_shape)]
     homography, method = min(plausible, key=lambda fit: _cost(fit[0], trusted, reference_shape))
     confidence = _confidence(homography, trusted, n_matches, _diagonal(reference_shape))
     return Alignment(homography, trusted, method, len(planes), confidence)
@@ -237,14 +242,18 @@ def _residuals(homography: Matrix, matches: Matches) -> NDArray[np.float64]:
 
 
 def _cost(homography: Matrix, matches: Matches, reference_shape: tuple[int, ...]) -> float:
-    """Mean truncated residual over cells of 1/12 of the longer side, which count alike however many matches they hold.
-
-    A share of the diagonal.
-    """
+    """Mean truncated residual, weighted by `_cell_weight`, as a share of the diagonal."""
     error = np.minimum(_residuals(homography, matches) / _diagonal(reference_shape), MAX_RESIDUAL)
-    cells = (matches.reference // (max(reference_shape) / 12)).astype(int) @ np.array([1, 64])
+    return float(error @ _cell_weight(matches, reference_shape))
+
+
+def _cell_weight(matches: Matches, reference_shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """(n,) weights, 1 in all: cells of 1/12 of the longer side count alike however many matches they hold."""
+    h, w = reference_shape[:2]
+    offset = matches.reference - ((w - 1) / 2, (h - 1) / 2)  # from the centre, so that a turned pair has the same cells
+    cells = np.floor(offset / (max(h, w) / 12)).astype(int) @ np.array([1, 64])
     _, cell, count = np.unique(cells, return_inverse=True, return_counts=True)
-    return float((error / count[cell]).sum() / len(count))
+    return 1 / (count[cell] * len(count))
 
 
 def _confidence(homography: Matrix, trusted: Matches, n_matches: int, diagonal: float) -> float:
