@@ -2,7 +2,8 @@
 
 The homography nearest to the dense map, and a mesh that takes what remains of it where both pictures have
 texture: tied most to the seam, robust against near things that move unlike the rest, and free of bends beyond the
-overlap (the ideas of Zaragoza et al. 2013, APAP, and of Chen & Chuang 2016, NISwGSP, on a mesh of splines).
+overlap, with straight lines kept straight (the ideas of Zaragoza et al. 2013, APAP, of Chen & Chuang 2016, NISwGSP, and
+of Liao & Li 2019, SPW, on a mesh of splines).
 """
 
 import cv2
@@ -15,6 +16,7 @@ from stitching.geometry.homographies import Matrix, is_plausible
 from stitching.geometry.pixel_maps import OUTSIDE_ALL, Field, Mask, Points, Size, evaluate_on_grid, pixel_grid, rescale
 from stitching.warping.placement import Placement
 from stitching.warping.spline_mesh import SplineMesh, fit_smoothly
+from stitching.warping.straight_lines import line_triples
 
 CELLS = 20  # of the mesh, along the longer side of the canvas
 SAMPLES = 4  # of the dense map, along the side of a cell
@@ -32,6 +34,7 @@ def base_map(
     reliable: NDArray[np.float32],
     seam_distance: NDArray[np.float32],
     beyond: Mask,
+    segments: Points,
 ) -> Field:
     """The base warp of a placement.
 
@@ -41,6 +44,7 @@ def base_map(
         reliable: (h, w) 0..1, how well the dense map is known; 0 outside the overlap.
         seam_distance: (h, w) px.
         beyond: (h, w), where the reference has no pixels.
+        segments: (n, 2, 2) px, ends of straight lines that stay straight.
 
     Returns:
         (h, w, 2) canvas -> full-size target px, everywhere.
@@ -57,7 +61,8 @@ def base_map(
     points = pixel_grid(h, w)[sampled][known].astype(np.float64)  # (n, 2)
     residual = (placement.map_xy - coarse)[sampled][known].astype(np.float64) / unit
     share = weight[known].astype(np.float64) * (step / mesh.cell) ** 2
-    controls = fit_smoothly(mesh, points, residual, share, TOLERANCE * diagonal)
+    lines = line_triples(segments, coarse, mesh.cell)
+    controls = fit_smoothly(mesh, points, residual, share, TOLERANCE * diagonal, lines)
     return np.asarray(coarse + np.float32(unit) * mesh.evaluate(controls, (w, h)), np.float32)
 
 

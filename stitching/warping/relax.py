@@ -8,6 +8,7 @@ from stitching.geometry.pixel_maps import Field, Mask, push_pull, smoothstep
 from stitching.warping.base_warp import base_map, target_px_per_working_px
 from stitching.warping.flow.flow_warp import texture
 from stitching.warping.placement import Placement
+from stitching.warping.straight_lines import find_segments
 from stitching.warping.warp import AlignedPair
 
 TRANSITION = 0.03  # of the diagonal: so far from the seam the map is the base at the earliest
@@ -17,6 +18,7 @@ MIN_TEXTURE = 0.3  # 0..1, see `texture`: with less the dense map is a guess
 SUPPORT_WINDOW = 0.02  # of the diagonal, side: a pixel of the dense map counts if this much around it is known:
 MIN_SUPPORT = 0.4
 MAX_AREA_RATIO = 4.0  # of what is shown to the base warp; beyond, it counts as torn or folded, and
+SMOOTHING = 0.02  # of the diagonal, side of the windows over which the length of the transition is averaged
 FIRST_MARGIN = 0.01  # of the diagonal: so far around, and twice as far each round, the dense map is given up
 MAX_ROUNDS = 4
 STEEPEST = 1.5  # slope of smoothstep in its middle
@@ -41,45 +43,57 @@ def relax_map(placement: Placement, pair: AlignedPair, weight: NDArray[np.float3
     of_reference = weight >= 0.5
     from_seam = _distance_to(of_reference)
     reliable = _reliability(pair)
-    base = base_map(placement, coarse, reliable, from_seam + _distance_to(~of_reference), ~pair.reference_valid)
-    kept = _is_supported(reliable) & placement.trusted & (from_seam <= SEAM_BAND * diagonal)
+    to_target = _distance_to(~of_reference)
+    segments = find_segments(pair.target, pair.target_valid & (to_target < TRANSITION * diagonal))
+    base = base_map(placement, coarse, reliable, from_seam + to_target, ~pair.reference_valid, segments)
     unit = target_px_per_working_px(base, placement.covered)
-    margin = FIRST_MARGIN * diagonal
-    for _ in range(MAX_ROUNDS):
-        shown = base + _fading(placement.map_xy - base, kept, unit)
-        broken = _broken(shown, base) & ~of_reference
-        if not broken.any():
-            return shown
-        kept &= _distance_to(broken) > margin
-        margin *= 2
+    wanted = _is_supported(reliable) & placement.trusted & (from_seam <= SEAM_BAND * diagonal)
+    kept = wanted & _unbroken(placement.map_xy, base, wanted, ~of_reference, unit)
     return base + _fading(placement.map_xy - base, kept, unit)
+
+
+def _unbroken(dense: Field, base: Field, kept: Mask, shown: Mask, unit: float) -> Mask:
+    """(h, w): where the dense map may be kept so that it neither tears nor folds what is shown.
+
+    Found on every second row and column; arguments as in `_fading`, `shown` (h, w) is where the target is.
+    """
+    size = kept.shape[1], kept.shape[0]
+    dense, base, kept, shown = dense[::2, ::2], base[::2, ::2], kept[::2, ::2], shown[::2, ::2]
+    if min(kept.shape) < 2:
+        return np.ones(size[::-1], bool)
+    difference, expected = dense - base, _areas(base)
+    allowed = np.ones(kept.shape, bool)
+    margin = FIRST_MARGIN * float(np.hypot(*kept.shape))
+    for _ in range(MAX_ROUNDS):
+        ratio = _areas(base + _fading(difference, kept & allowed, 2 * unit)) / expected
+        broken = shown & ((ratio < 1 / MAX_AREA_RATIO) | (ratio > MAX_AREA_RATIO))
+        if not broken.any():
+            break
+        allowed &= _distance_to(broken) > margin
+        margin *= 2
+    return np.asarray(cv2.resize(allowed.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0)
 
 
 def _fading(difference: Field, kept: Mask, unit: float) -> Field:
     """A difference (h, w, 2) of two maps that goes on smoothly from the pixels that are kept, and fades.
 
-    `unit`: target px per working px.
+    `unit`: target px per px of the grid.
     """
     diagonal = float(np.hypot(*kept.shape))
     continued = push_pull(difference, kept.astype(np.float32))
     size = np.asarray(cv2.magnitude(continued[..., 0], continued[..., 1]), np.float32)
-    size = np.asarray(cv2.GaussianBlur(size, (0, 0), SEAM_BAND * diagonal), np.float32)
+    side = round(SMOOTHING * diagonal) | 1
+    size = np.asarray(cv2.blur(cv2.blur(size, (side, side)), (side, side)), np.float32)
     length = np.maximum(TRANSITION * diagonal, STEEPEST / MAX_SLOPE / unit * size)
     t: NDArray[np.float32] = np.minimum(_distance_to(kept) / length, 1).astype(np.float32)
     return np.asarray(continued * (1 - smoothstep(t[..., None])), np.float32)
 
 
-def _broken(shown: Field, base: Field) -> Mask:
-    """(h, w): where a map is torn, folded or nearly so, in comparison with the base warp."""
-    expected = _areas(base)
-    ratio = _areas(shown) / np.where(np.abs(expected) > 1e-9, expected, 1e-9)
-    return np.asarray((ratio < 1 / MAX_AREA_RATIO) | (ratio > MAX_AREA_RATIO))
-
-
 def _areas(map_xy: Field) -> NDArray[np.float32]:
-    """(h, w): the area that each pixel of a map (h, w, 2) takes, px^2; negative where it is folded."""
+    """(h, w): the area that each pixel of a map (h, w, 2) takes, px^2, never 0; negative where it is folded."""
     dy, dx = (np.asarray(np.gradient(map_xy, axis=axis), np.float32) for axis in (0, 1))
-    return np.asarray(dx[..., 0] * dy[..., 1] - dx[..., 1] * dy[..., 0], np.float32)
+    areas = np.asarray(dx[..., 0] * dy[..., 1] - dx[..., 1] * dy[..., 0], np.float32)
+    return np.where(areas == 0, np.float32(1e-9), areas)
 
 
 def _reliability(pair: AlignedPair) -> NDArray[np.float32]:

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.geometry.pixel_maps import Field, Points, Size
+from stitching.warping.straight_lines import LineTriples
 
 SMOOTHNESS = 1.0  # of second differences, against measurements that fill a cell
 LEVELNESS = 2e-3  # of first differences
 RIDGE = 1e-9  # keeps the equations solvable where nothing was measured
 ROUNDS = 4  # of reweighting
+STRAIGHTNESS = 300.0  # of second differences along lines
 
 Values = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -88,7 +90,9 @@ class SplineMesh:
         return np.concatenate(indices), np.concatenate(factors), np.concatenate(weights)
 
 
-def fit_smoothly(mesh: SplineMesh, points: Points, values: Points, weight: Values, tolerance: float) -> Values:
+def fit_smoothly(
+    mesh: SplineMesh, points: Points, values: Points, weight: Values, tolerance: float, lines: LineTriples
+) -> Values:
     """Control points (rows, columns, 2) of the smooth field that most measurements agree with.
 
     Args:
@@ -96,18 +100,38 @@ def fit_smoothly(mesh: SplineMesh, points: Points, values: Points, weight: Value
         points, values: (n, 2) px.
         weight: (n,), of each measurement; those of a cell that counts fully add up to 1.
         tolerance: px; measurements that are off by more hardly count (weights of Cauchy's distribution).
+        lines: across them the field changes evenly, so that they stay straight.
     """
     index, shares = mesh.at(points)
     smoothness, _ = _normal_equations(mesh, *mesh.penalties())
     smoothness += RIDGE * np.eye(mesh.controls)
     controls: Values = np.zeros((mesh.controls, 2))
     trust = np.ones(len(points))
+    matrix, right = np.zeros_like(smoothness), np.zeros_like(controls)
     for _ in range(ROUNDS):
         matrix, right = _normal_equations(mesh, index, shares, weight * trust, values)
         controls = np.asarray(np.linalg.solve(matrix + smoothness, right), np.float64)
         fitted = (shares[..., None] * controls[index]).sum(axis=1)
         trust = 1 / (1 + np.square((fitted - values) / tolerance).sum(axis=1))
+    if len(lines.places):
+        bends = _bends(mesh, lines)
+        both = np.kron(np.eye(2), matrix + smoothness) + STRAIGHTNESS * bends.T @ bends
+        solved = np.asarray(np.linalg.solve(both, right.T.ravel()), np.float64)
+        controls = solved.reshape(2, -1).T  # (2 n) -> (n, 2)
     return controls.reshape(*mesh.shape, 2)  # (rows columns, 2) -> (rows, columns, 2)
+
+
+def _bends(mesh: SplineMesh, lines: LineTriples) -> Values:
+    """(m, 2 n): how much each triple bends, as factors of the n control points, all their x before all their y."""
+    count = len(lines.places)
+    index, shares = mesh.at(lines.places.reshape(-1, 2))  # (m, 3, 2) -> (3 m, 2)
+    factors = shares.reshape(count, 3, 16) * np.array([1.0, -2.0, 1.0])[:, None]
+    result = np.zeros((2, count, mesh.controls))
+    rows = np.arange(count)[:, None]
+    for axis in (0, 1):
+        normal = lines.normals[:, axis, None]
+        np.add.at(result[axis], (rows, index.reshape(count, 48)), factors.reshape(count, 48) * normal)
+    return np.concatenate([result[0], result[1]], axis=1)
 
 
 def _normal_equations(

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
+from stitching.geometry.pixel_maps import pixel_grid
 from stitching.warping.spline_mesh import SplineMesh, fit_smoothly
+from stitching.warping.straight_lines import LineTriples, line_triples
 
 SIZE = 160, 100
+NO_LINES = LineTriples(np.zeros((0, 3, 2)), np.zeros((0, 2)))
 MESH = SplineMesh.over(SIZE, 10)
 
 
@@ -22,8 +25,8 @@ def everywhere(function):
     return function(np.stack([x, y], axis=-1).astype(np.float64))
 
 
-def fitted(points, values, tolerance=5.0):
-    return MESH.evaluate(fit_smoothly(MESH, points, values, np.full(len(points), 0.2), tolerance), SIZE)
+def fitted(points, values, tolerance=5.0, lines=NO_LINES):
+    return MESH.evaluate(fit_smoothly(MESH, points, values, np.full(len(points), 0.2), tolerance, lines), SIZE)
 
 
 def test_a_slope_goes_on_where_nothing_is_measured():
@@ -46,5 +49,18 @@ def test_nothing_measured_gives_zero():
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1), (7, 3)])
 def test_the_smallest_grids_have_a_field(size):
     mesh = SplineMesh.over(size, 10)
-    controls = fit_smoothly(mesh, np.zeros((1, 2)), np.ones((1, 2)), np.ones(1), 1.0)
+    controls = fit_smoothly(mesh, np.zeros((1, 2)), np.ones((1, 2)), np.ones(1), 1.0, NO_LINES)
     assert np.abs(mesh.evaluate(controls, size) - 1).max() < 0.01
+
+
+def test_lines_stay_straight_and_may_move_and_turn():
+    """Measured: a wave that would bend the line."""
+    points = np.random.default_rng(0).uniform((0, 0), (159, 99), (400, 2))
+    values = sloping(points) + np.stack([np.zeros(400), 3 * np.sin(points[:, 0] / 20)], axis=1)
+    lines = line_triples(np.array([[[10.0, 50], [150, 50]]]), pixel_grid(*SIZE[::-1]), MESH.cell)
+    x = np.arange(10, 151)
+    bent, straight = (fitted(points, values, 50.0, which)[50, x, 1] for which in (NO_LINES, lines))
+    bend, rest = (np.abs(line - np.polyval(np.polyfit(x, line, 1), x)).max() for line in (bent, straight))
+    assert bend > 2
+    assert rest < bend / 2
+    assert np.abs(straight - np.polyval(np.polyfit(x, bent, 1), x)).max() < 2
