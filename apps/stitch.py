@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple, Optional
 
 import tyro
 
+from apps.command.freed_memory import keep_freed_memory
 from apps.progress import stage_progress
 from stitching.errors import JobError, is_out_of_memory, printable, require
 from stitching.io.file_conflicts import NamedPath, check_outputs, named_weights
@@ -83,6 +84,7 @@ def stitch_command(
         target: picture that is warped to it.
         output: panorama to write: .png, .tif, .webp (transparent where it is empty) or .jpg.
     """
+    keep_freed_memory()
     check_outputs(_files_to_write(output, outputs), _files_to_read(reference, target, options, outputs))
     _check_writable(output, outputs)
     with stage_progress(quiet=outputs.quiet) as progress:

@@ -44,7 +44,7 @@ def classical_flow(pair: CanvasPair, initial: BidirectionalFlow | None = None) -
         candidates.append(_search(target_grey, reference_grey, sparse))
     if initial is not None:
         candidates.append(_search(target_grey, reference_grey, initial))
-        candidates.append(_refine(target_grey, reference_grey, initial, MAX_INITIAL_ERROR))
+        candidates.append(_refine(target_grey, reference_grey, initial, MAX_INITIAL_ERROR, finest_level=1))
     scale = min(1.0, float(np.sqrt(EPIPOLAR_AREA / max(pair.overlap.sum(), 1))))
     epipolar = epipolar_flow(target_grey, reference_grey, pair.overlap, *matches, scale)
     if epipolar is not None:
@@ -81,9 +81,12 @@ def _search(first: Grey, second: Grey, initial: BidirectionalFlow | None = None)
     )
 
 
-def _refine(first: Grey, second: Grey, flow: BidirectionalFlow, max_correction: float = 3.0) -> BidirectionalFlow:
+def _refine(
+    first: Grey, second: Grey, flow: BidirectionalFlow, max_correction: float = 3.0, finest_level: int = 0
+) -> BidirectionalFlow:
     return BidirectionalFlow(
-        refine(first, second, flow.forward, max_correction), refine(second, first, flow.backward, max_correction)
+        refine(first, second, flow.forward, max_correction, finest_level),
+        refine(second, first, flow.backward, max_correction, finest_level),
     )
 
 

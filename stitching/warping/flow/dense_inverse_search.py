@@ -52,17 +52,18 @@ def dense_inverse_search(start: Grey, end: Grey, initial: Field | None = None, f
     return np.asarray(search.calc(start, end, first), np.float32)  # type: ignore[arg-type]
 
 
-def refine(start: Grey, end: Grey, flow: Field, max_correction: float = 3.0) -> Field:
+def refine(start: Grey, end: Grey, flow: Field, max_correction: float = 3.0, finest_level: int = 0) -> Field:
     """Add to a flow what dense inverse search still finds after it, where that is at most `max_correction` px.
 
     Args:
         start, end: (h, w) uint8.
         flow: (h, w, 2) px, start -> end.
         max_correction: px.
+        finest_level: see `dense_inverse_search`.
     """
     h, w = start.shape
     warped = remap(end, pixel_grid(h, w) + flow, cv2.INTER_CUBIC)
-    correction = dense_inverse_search(start, warped, finest_level=0)
+    correction = dense_inverse_search(start, warped, finest_level=finest_level)
     correction[cv2.magnitude(correction[..., 0], correction[..., 1]) > max_correction] = 0
     return compose_flows(correction, flow)
 
