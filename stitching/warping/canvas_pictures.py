@@ -13,6 +13,7 @@ from stitching.io.picture import Picture, shrink, to_8_bit
 from stitching.warping.occlusion import hidden_from_target
 from stitching.warping.picture_sampling import magnification, sample
 from stitching.warping.placement import Placement
+from stitching.warping.shown_elsewhere import shown_elsewhere
 from stitching.warping.warp import AlignedPair, CanvasPair
 
 
@@ -40,10 +41,11 @@ def draw_canvas_pair(
 
 
 def draw_aligned_pair(reference: Picture, target: Picture, canvas: Canvas, placement: Placement) -> AlignedPair:
-    """Draw both pictures on the working canvas, the target where a placement puts it."""
+    """Draw both pictures on the working canvas, the target where a placement puts it, but no part of it twice."""
     reference_pixels, reference_valid = _draw_reference(reference, canvas, placement.map_xy, placement.scale)
     target_pixels, in_target = draw(target, placement.map_xy, placement.scale)
-    target_valid = in_target & placement.covered
+    again = shown_elsewhere(placement.map_xy, placement.covered, placement.trusted)
+    target_valid = in_target & placement.covered & ~(again & reference_valid)
     target_pixels[~target_valid] = 0
     hidden = hidden_from_target(placement.map_xy, placement.covered, placement.trusted, placement.scale)
     return AlignedPair(

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Grey
+from stitching.geometry.pixel_maps import Grey, Mask, push_pull
 from stitching.io.picture import GAIN_LIMITS, to_grey
+from stitching.warping.flow.beyond_overlap import led_into_reference
 from stitching.warping.flow.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine, select_best
 from stitching.warping.flow.extrapolate import Extrapolation, extrapolate_fading
 from stitching.warping.flow.flow_warp import BidirectionalFlow, warp_from_flow
@@ -25,7 +26,7 @@ def classical(pair: CanvasPair, extrapolation: Extrapolation = extrapolate_fadin
             reference's plane everywhere; panoramas leave that plane beside the reference, and it would bend straight
             lines there.
     """
-    return warp_from_flow(pair, classical_flow, extrapolation)
+    return warp_from_flow(pair, classical_flow, extrapolation, led_into_reference(pair))
 
 
 def classical_flow(pair: CanvasPair, initial: BidirectionalFlow | None = None) -> BidirectionalFlow:
@@ -37,9 +38,11 @@ def classical_flow(pair: CanvasPair, initial: BidirectionalFlow | None = None) -
     - with an `initial` flow of another method, dense inverse search from it, and what corrects it by a few px.
     """
     reference, target = fill_outside(pair)
-    reference_grey, target_grey = to_grey(reference), to_grey(target)
+    candidates = [_search(to_grey(target), to_grey(reference))]
+    # A picture that is filled with the other one would hold copies of what is looked for farther away.
+    reference_grey = fill_smoothly(to_grey(reference), pair.reference_valid)
+    target_grey = fill_smoothly(to_grey(target), pair.target_valid)
     matches = pair.target_points, pair.reference_points
-    candidates = [_search(target_grey, reference_grey)]
     if (sparse := _nearest_matches(*matches, target_grey)) is not None:
         candidates.append(_search(target_grey, reference_grey, sparse))
     if initial is not None:
@@ -71,6 +74,12 @@ def fill_outside(pair: CanvasPair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
     reference[only_target] = target[only_target]
     target[only_reference] = reference[only_reference]
     return reference, target
+
+
+def fill_smoothly(picture: Grey, valid: Mask) -> Grey:
+    """A grey picture (h, w), filled with what is around where it is not valid."""
+    twice = np.repeat(picture[..., None], 2, axis=2).astype(np.float32)  # push_pull takes fields
+    return push_pull(twice, valid.astype(np.float32))[..., 0].astype(np.uint8)
 
 
 def _search(first: Grey, second: Grey, initial: BidirectionalFlow | None = None) -> BidirectionalFlow:

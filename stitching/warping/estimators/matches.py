@@ -15,6 +15,7 @@ from stitching.network.interface import Planes, Runtime
 from stitching.network.runtime.cell_matches import mutual_cells
 from stitching.network.runtime.window import AREA, NetworkWindow
 from stitching.warping.estimators.classical import classical_flow
+from stitching.warping.flow.beyond_overlap import led_into_reference
 from stitching.warping.flow.extrapolate import Extrapolation, extrapolate_fading
 from stitching.warping.flow.flow_warp import BidirectionalFlow, warp_from_flow
 from stitching.warping.warp import CanvasPair, Warp
@@ -39,7 +40,7 @@ class MatchesEstimator:
         def flow(pair: CanvasPair) -> BidirectionalFlow:
             return classical_flow(pair, matched_flow(self.matching, pair))
 
-        beyond = shown_beyond_overlap(self.matching, pair) if pair.overlap.any() else None
+        beyond = shown_beyond_overlap(self.matching, pair) | led_into_reference(pair) if pair.overlap.any() else None
         return replace(warp_from_flow(pair, flow, self.extrapolation, beyond), device=self.matching.device)
 
 

@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Field, Mask, forward_backward_error, inside, pixel_grid, remap
+from stitching.geometry.pixel_maps import Field, Mask, forward_backward_error
 from stitching.geometry.rectangles import bounding_rectangle
 from stitching.io.picture import to_grey
+from stitching.warping.flow.beyond_overlap import found_beyond_overlap
 from stitching.warping.flow.extrapolate import Extrapolation, extrapolate_fading
 from stitching.warping.warp import CanvasPair, Warp
 
@@ -44,7 +45,7 @@ def warp_from_flow(
 ) -> Warp:
     """The warp that a method of dense flow gives.
 
-    Pixels of the overlap, and of `beyond`, that the flow does not bring back to where they began (Sundaram et al.
+    Pixels of the overlap that the flow does not bring back to where they began (Sundaram et al.
     2010) are occluded or wrong; they and what is not searched get their residual by extrapolation, in which textured
     pixels count more than flat ones.
 
@@ -53,10 +54,11 @@ def warp_from_flow(
         method: estimates the flow target -> reference and back; it gets the overlap and `FLOW_MARGIN` around it, and
             is not called where nothing overlaps.
         extrapolation: fills pixels without a consistent flow.
-        beyond: (h, w), outside the overlap, pixels of near things that both pictures show, and their places.
+        beyond: (h, w), outside the overlap, where near things are looked for that both pictures show.
 
     Returns:
-        The warp; its confidence is 1 at consistent pixels, 0 at the other pixels of the overlap.
+        The warp; its confidence is 1 at consistent pixels of the overlap and at what is found beyond it, 0 at the
+        other pixels of the overlap.
     """
     part = bounding_rectangle(pair.overlap, FLOW_MARGIN)
     if beyond is not None and beyond.any():
@@ -67,18 +69,12 @@ def warp_from_flow(
         flow = method(pair.crop(part))
         residual[part.slices] = flow.forward
         consistent[part.slices] = forward_backward_error(flow.forward, flow.backward) < MAX_ROUND_TRIP_ERROR
-    known = consistent & pair.overlap
-    warped = extrapolation(residual, known * texture(pair.target), pair.overlap)
-    if beyond is not None:  # what is around near things beyond the overlap is not moved with them: it lies far behind
-        near = consistent & beyond & ~pair.overlap & pair.target_valid & _lands(residual, pair.reference_valid)
-        warped, known = np.where(near[..., None], residual, warped), known | near
+    known, detail = consistent & pair.overlap, texture(pair.target)
+    warped = extrapolation(residual, known * detail, pair.overlap)
+    # What is around near things beyond the overlap is not moved with them: it lies far behind.
+    near = found_beyond_overlap(pair, residual, consistent, detail)
+    warped, known = np.where(near[..., None], residual, warped), known | near
     return Warp(warped, np.where(pair.overlap | known, known, OUTSIDE_CONFIDENCE).astype(np.float32))
-
-
-def _lands(residual: Field, valid: Mask) -> Mask:
-    """(h, w): which pixels a residual (h, w, 2) moves to where a picture is valid."""
-    places = pixel_grid(*valid.shape) + residual
-    return inside(places, valid.shape[::-1]) & (remap(valid.astype(np.uint8), places, cv2.INTER_NEAREST) > 0)
 
 
 def texture(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
