@@ -12,6 +12,7 @@ from stitching.io.picture import channel_mean
 from stitching.warping.warp import AlignedPair
 
 WINDOW = 15  # px over which pictures are compared
+NOISE_SIGMA = 1.5  # px of the Gaussian mean whose deviation counts: noise is no texture
 MIN_DEVIATION = 6.0  # grey levels in the window, below which a correlation says nothing
 
 
@@ -31,10 +32,15 @@ class Likeness:
 def measure_likeness(pair: AlignedPair) -> Likeness:
     """Compare the pictures of an aligned pair in windows of `WINDOW` px; it says nothing where one has no pixels."""
     reference, target = (channel_mean(picture.astype(np.float32)) for picture in (pair.reference, pair.target))
-    variance = np.maximum(local_moments(reference, WINDOW)[1], local_moments(target, WINDOW)[1])
+    variance = np.maximum(_variance_without_noise(reference), _variance_without_noise(target))
     return Likeness(local_correlation(reference, target, WINDOW), variance > MIN_DEVIATION**2)
 
 
 def whole_windows(mask: Mask) -> Mask:
     """(h, w): pixels around which all of the window is in the mask."""
     return np.asarray(cv2.erode(mask.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8), borderValue=0) > 0)
+
+
+def _variance_without_noise(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(h, w): in the window around each pixel of a picture (h, w)."""
+    return local_moments(np.asarray(cv2.GaussianBlur(picture, (0, 0), NOISE_SIGMA), np.float32), WINDOW)[1]

@@ -94,6 +94,12 @@ def test_a_blank_overlap_tells_nothing():
     assert evidence.agreement is None
 
 
+def test_noise_is_no_texture():
+    random = np.random.default_rng(1)
+    noisy = [np.clip(random.normal(120, 20, (H, W, 3)), 0, 255).astype(np.uint8) for _ in range(2)]
+    assert not evidence_of(*noisy).tells_enough
+
+
 @pytest.mark.parametrize("shown", [0, 40])
 def test_a_small_overlap_verifies_less(shown):
     """Nothing to compare, or two windows of it, however alike."""
