@@ -158,3 +158,15 @@ def test_the_log_level_of_opencv_is_restored(tmp_path):
     write_picture(tmp_path / "a.png", photo())
     read_picture(tmp_path / "a.png")
     assert cv2.utils.logging.getLogLevel() == level
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".webp"])
+def test_in_8_bits_few_of_16_are_stretched_and_in_16_they_keep_their_values(tmp_path, extension):
+    few = 29000 + photo(shape=(96, 128, 3)).astype(np.uint16) * 2
+    levels = 29000, 29510
+    write_picture(tmp_path / f"plain{extension}", photo(shape=(96, 128, 3)))
+    write_picture(tmp_path / f"few{extension}", few, levels=levels)
+    write_picture(tmp_path / "few.png", few, levels=levels)
+    plain, stretched = (read_picture(tmp_path / f"{name}{extension}").pixels for name in ("plain", "few"))
+    np.testing.assert_array_equal(stretched, plain)
+    np.testing.assert_array_equal(read_picture(tmp_path / "few.png").pixels, few)
