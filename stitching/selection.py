@@ -16,7 +16,6 @@ from stitching.warping.placement import Placement
 DENSE_WARPS = ("classical", "matches")
 MIN_CONFIDENCE, MIN_MATCHES = 0.9, 100  # of the coarse alignment; above, the network's matches add nothing
 MIN_USABLE_SHARE = 0.05  # consistent share of the overlap; pictures that share nothing reach 0.01 by chance
-MIN_CONSISTENT_SHARE = 0.5  # with less the warp is doubtful
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,6 @@ class UsedWarp:
     name: str
     consistent_share: float | None = None
     device: str = "cpu"
-
-    @property
-    def is_doubtful(self) -> bool:
-        """Whether the warp may be wrong."""
-        return self.consistent_share is not None and self.consistent_share < MIN_CONSISTENT_SHARE
 
     @property
     def is_unusable(self) -> bool:

@@ -187,7 +187,7 @@ def _warnings_of_homography(warp: UsedWarp, parallax: float | None) -> list[str]
     if warp.name != "homography":
         return []
     warnings = []
-    if warp.is_doubtful:
+    if warp.consistent_share is not None:  # of the dense warp
         share = f"the dense warp is forward-backward consistent on only {warp.consistent_share:.0%} of the overlap"
         warnings.append(f"{share}, so the homography was taken; check the panorama")
     if parallax is not None and parallax > LARGE_PARALLAX:

@@ -8,7 +8,6 @@ from stitching.alignment.features import Matches
 from stitching.geometry.pixel_maps import pixel_grid
 from stitching.selection import (
     MIN_CONFIDENCE,
-    MIN_CONSISTENT_SHARE,
     MIN_MATCHES,
     MIN_USABLE_SHARE,
     UsedWarp,
@@ -37,20 +36,12 @@ def test_the_network_is_asked_where_the_coarse_alignment_is_uncertain(alignment:
 
 
 @pytest.mark.parametrize(
-    ("share", "doubtful", "unusable"),
-    [
-        (None, False, False),  # not checked
-        (MIN_CONSISTENT_SHARE, False, False),
-        (MIN_CONSISTENT_SHARE - 0.01, True, False),
-        (MIN_USABLE_SHARE, True, False),
-        (MIN_USABLE_SHARE - 0.01, True, True),
-    ],
+    ("share", "unusable"),
+    [(None, False), (1.0, False), (MIN_USABLE_SHARE, False), (MIN_USABLE_SHARE - 0.01, True), (0.0, True)],
 )
-def test_a_warp_is_doubtful_and_then_unusable_the_less_of_it_is_consistent(
-    share: float | None, doubtful: bool, unusable: bool
-) -> None:
-    warp = UsedWarp("classical", share)
-    assert (warp.is_doubtful, warp.is_unusable) == (doubtful, unusable)
+def test_a_warp_is_unusable_where_almost_nothing_of_it_is_consistent(share: float | None, unusable: bool) -> None:
+    """Where nothing was checked nothing is known."""
+    assert UsedWarp("classical", share).is_unusable == unusable
 
 
 def test_only_the_overlap_counts_as_consistent() -> None:

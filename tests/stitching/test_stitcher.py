@@ -177,7 +177,6 @@ def test_the_homography_says_how_much_parallax_it_leaves(stitched):
 
 def test_where_no_dense_warp_is_usable_auto_takes_the_homography_and_says_so(monkeypatch):
     monkeypatch.setattr("stitching.selection.MIN_USABLE_SHARE", 1.0)
-    monkeypatch.setattr("stitching.selection.MIN_CONSISTENT_SHARE", 1.0)
     pair = two_planes().reference, two_planes().target
     fallen_back, plain = stitch(*pair, Options()), stitch(*pair, Options(warp="homography"))
     assert same(fallen_back, plain)
