@@ -74,7 +74,7 @@ def stitch(
         canvas, placement = from_warp_field(_usable_warp(warp), *pictures)
         used_warp = UsedWarp("loaded")
     with clock.stage("blend"):
-        aligned = draw_aligned_pair(*pictures, canvas, placement)
+        aligned = draw_aligned_pair(*pictures, canvas, placement, coarse_pair)
         evidence = gather_evidence(canvas, placement, aligned)
         if alignment:
             dense = used_warp.consistent_share is not None

@@ -40,9 +40,17 @@ def draw_canvas_pair(
     return pair, coarse_map
 
 
-def draw_aligned_pair(reference: Picture, target: Picture, canvas: Canvas, placement: Placement) -> AlignedPair:
-    """Draw both pictures on the working canvas, the target where a placement puts it, but no part of it twice."""
-    reference_pixels, reference_valid = _draw_reference(reference, canvas, placement.map_xy, placement.scale)
+def draw_aligned_pair(
+    reference: Picture, target: Picture, canvas: Canvas, placement: Placement, drawn: CanvasPair | None = None
+) -> AlignedPair:
+    """Draw both pictures on the working canvas, the target where a placement puts it, but no part of it twice.
+
+    drawn: the pair before the warp, whose reference is the same; None: it is drawn.
+    """
+    if drawn is None:
+        reference_pixels, reference_valid = _draw_reference(reference, canvas, placement.map_xy, placement.scale)
+    else:
+        reference_pixels, reference_valid = drawn.reference, drawn.reference_valid
     target_pixels, in_target = draw(target, placement.map_xy, placement.scale)
     again = shown_elsewhere(placement.map_xy, placement.covered, placement.trusted)
     target_valid = in_target & placement.covered & ~(again & reference_valid)
