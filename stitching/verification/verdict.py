@@ -13,7 +13,7 @@ from stitching.verification.evidence import Evidence
 
 MIN_SHARE = 0.06  # verified; unrelated pictures reach 0.02, halves of one picture 0.05, with few exceptions
 MIN_SHARE_OF_HOMOGRAPHY = 0.03  # the same after a homography alone, which leaves the parallax
-DOUBTFUL_SHARE = 0.3  # verified, of the textured overlap; with less, warps were wrong in 4 of 9 pairs
+DOUBTFUL_SHARE = 0.3  # verified; of ten pairs with less, three were wrong in a third of their known places or more
 SMALL_OVERLAP_SHARE = 0.15  # of the target
 MIN_AGREEMENT = 0.1  # after a loaded warp; a homography that leaves much parallax still reaches 0.2
 DOUBTFUL_AGREEMENT = 0.7  # after a loaded warp: with less it is shifted, or much has moved
