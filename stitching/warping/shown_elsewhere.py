@@ -24,7 +24,8 @@ def shown_elsewhere(map_xy: Field, covered: Mask, trusted: Mask) -> Mask:
         (h, w), among the covered pixels that are not trusted.
     """
     h, w = covered.shape
-    cells = np.floor(map_xy / (CELL * target_px_per_working_px(map_xy, covered))).astype(np.intp)
+    inner = cv2.erode(covered.astype(np.uint8), SPECK, borderValue=0) > 0  # whose neighbours are covered, too
+    cells = np.floor(map_xy / (CELL * target_px_per_working_px(map_xy, inner))).astype(np.intp)
     doubtful = covered & ~trusted
     if not (trusted & covered).any() or not doubtful.any():
         return np.zeros((h, w), bool)
