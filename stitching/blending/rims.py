@@ -11,6 +11,7 @@ from stitching.warping.warp import AlignedPair
 
 MARGIN = 0.035  # of the canvas diagonal: as far from both rims a seam stays where the overlap is wide enough
 NARROW_SHARE = 0.4  # of the distance from rim to rim: the most that a margin takes, so that a seam finds its way
+ISLAND_AREA = 1e-3  # of the squared canvas diagonal: less of the reference amid the target is not worth a seam
 UNTRUSTED_REACH = 2.0  # margins from the reference's rim: farther away no target is shown that is not trusted
 HOLE_WIDTH = 0.02  # of the canvas diagonal: what the target does not cover and is no wider is a hole, and has no rim
 
@@ -53,6 +54,29 @@ def sides(pair: AlignedPair) -> tuple[Mask, Mask]:
     wrong = pair.overlap & _without_holes(~pair.trusted) & (distances.reference > UNTRUSTED_REACH * margin)
     usable = beside_reference_rim | ~(pair.hidden | wrong)
     return pair.reference_valid & ~beside_reference_rim, pair.target_valid & ~beside_target_rim & usable
+
+
+def without_islands(weight: NDArray[np.float32], pair: AlignedPair) -> NDArray[np.float32]:
+    """A weight (h, w) in which no part of the target lies amid the reference, and no small one of the reference amid it.
+
+    Amid means: not connected to where that picture is alone.
+    """
+    of_reference, overlap = weight >= 0.5, pair.overlap
+    target_island = _unconnected(~of_reference & pair.target_valid, pair.target_valid & ~pair.reference_valid, np.inf)
+    filled = np.where(target_island & overlap, np.float32(1), weight)
+    least_area = ISLAND_AREA * (weight.shape[0] ** 2 + weight.shape[1] ** 2)
+    alone = pair.reference_valid & ~pair.target_valid
+    reference_island = _unconnected((filled >= 0.5) & pair.reference_valid, alone, least_area)
+    return np.where(reference_island & overlap, np.float32(0), filled).astype(np.float32)
+
+
+def _unconnected(mask: Mask, mainland: Mask, area: float) -> Mask:
+    """The parts (8-connected) of a mask (h, w) that are smaller than `area` px and do not hold a pixel of `mainland`."""
+    count, labels, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    island = statistics[:, cv2.CC_STAT_AREA] < area
+    island[0] = False
+    island[np.unique(labels[mainland & mask])] = False
+    return np.asarray(island[labels])
 
 
 def _without_holes(uncovered: Mask) -> Mask:

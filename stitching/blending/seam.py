@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from stitching.blending.blend import Blend
 from stitching.blending.gain import match_gain, overall_gain
-from stitching.blending.rims import sides
+from stitching.blending.rims import sides, without_islands
 from stitching.blending.seam_cost import seam_cost
 from stitching.geometry.pixel_maps import Mask, resize_field
 from stitching.geometry.rectangles import bounding_rectangle
@@ -38,6 +38,7 @@ def seam(pair: AlignedPair, compensator: str) -> Blend:
         cost = (cost + LENGTH_COST) * (1 + CENTRING * _distance_from_middle(pair) ** 2)
         reference_side, target_side = sides(pair)
         weight[box] = _cut(cost[box], reference_side[box], target_side[box])
+        weight = without_islands(weight, pair)
     return Blend(weight, match_gain(pair, compensator, weight))
 
 

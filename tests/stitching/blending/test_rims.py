@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from skimage.data import coffee
 
-from stitching.blending.rims import MARGIN, rim_distances, sides
+from stitching.blending.rims import MARGIN, rim_distances, sides, without_islands
 from stitching.blending.seam import seam
 from stitching.warping.warp import AlignedPair
 
@@ -89,3 +89,15 @@ def test_without_a_picture_that_goes_on_there_is_no_rim():
     assert (rim_distances(pair).reference > 1e5).all()
     assert np.array_equal(reference, pair.reference_valid)
     assert not target[:, :LEFT].any()
+
+
+def test_small_islands_of_either_picture_are_given_to_the_other():
+    pair = pair_of()
+    clean = np.zeros((H, W), np.float32)
+    clean[:, :180] = 1
+    spotted = clean.copy()
+    spotted[50:56, 200:206], spotted[100:140, 140:160] = 1, 0
+    assert np.array_equal(without_islands(spotted, pair), clean)
+    large = clean.copy()
+    large[50:100, 190:230] = 1  # what the target does not see, perhaps
+    assert np.array_equal(without_islands(large, pair), large)
