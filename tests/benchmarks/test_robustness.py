@@ -197,7 +197,7 @@ def test_a_stitch_is_measured_against_the_truth():
     moved = ov_errors(stitched, replace(case, reference_xy=case.reference_xy + np.float32([30, 40])))
     assert np.median(moved) == pytest.approx(50, abs=1)
     found = measure("base", "homography", "one", case, options_of("homography+seam"))
-    assert (found.failed, found.wrong, found.warned) == ("", False, False)
+    assert (found.failed, found.wrong, found.warned) == ("", False, True)  # of the parallax that it leaves
     assert found.ov is not None
     assert found.ov > errors.mean()
     assert found.over_3 is not None
