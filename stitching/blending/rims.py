@@ -57,7 +57,7 @@ def sides(pair: AlignedPair) -> tuple[Mask, Mask]:
 
 
 def without_islands(weight: NDArray[np.float32], pair: AlignedPair) -> NDArray[np.float32]:
-    """A weight (h, w) in which no part of the target lies amid the reference, and no small one of the reference amid it.
+    """A weight (h, w) without parts of the target amid the reference, and without small ones of the reference amid it.
 
     Amid means: not connected to where that picture is alone.
     """
@@ -71,8 +71,8 @@ def without_islands(weight: NDArray[np.float32], pair: AlignedPair) -> NDArray[n
 
 
 def _unconnected(mask: Mask, mainland: Mask, area: float) -> Mask:
-    """The parts (8-connected) of a mask (h, w) that are smaller than `area` px and do not hold a pixel of `mainland`."""
-    count, labels, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    """The connected parts of a mask (h, w) that are smaller than `area` px and hold no pixel of `mainland`."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     island = statistics[:, cv2.CC_STAT_AREA] < area
     island[0] = False
     island[np.unique(labels[mainland & mask])] = False
