@@ -31,17 +31,19 @@ def plan_coarse_warp(alignment: Alignment, reference_size: Size, target_size: Si
 
 
 def _choose_surface(homography: Matrix, reference_size: Size, target_size: Size) -> Surface:
-    """The plane, or the cylinder on which the target's sizes vary least, where they vary much on the plane."""
-    w, h = reference_size
-    centre = (w - 1) / 2, (h - 1) / 2
+    """The plane, or where the target's sizes vary much on it, the cylinder whose axis is across the pan."""
+    centre, target_centre = _centre(reference_size), np.array([_centre(target_size)])
     plane_variation = size_variation(homography, target_size)
     if plane_variation > MAX_PLANE_VARIATION:
-        focal = focal_length(homography, reference_size, target_size)
-        cylinders = [Surface(focal, centre, horizontal_axis) for horizontal_axis in (False, True)]
-        variations = [_variation_on(cylinder, homography, target_size) for cylinder in cylinders]
-        if min(variations) < MAX_CYLINDER_VARIATION * plane_variation:
-            return cylinders[int(np.argmin(variations))]
+        across, down = np.abs(project(homography, target_centre)[0] - centre)
+        cylinder = Surface(focal_length(homography, reference_size, target_size), centre, horizontal_axis=down > across)
+        if _variation_on(cylinder, homography, target_size) < MAX_CYLINDER_VARIATION * plane_variation:
+            return cylinder
     return Surface(None, centre)
+
+
+def _centre(size: Size) -> tuple[float, float]:
+    return (size[0] - 1) / 2, (size[1] - 1) / 2
 
 
 def _variation_on(surface: Surface, homography: Matrix, target_size: Size) -> float:

@@ -12,7 +12,6 @@ from stitching.warping.warp import AlignedPair
 MARGIN = 0.035  # of the canvas diagonal: as far from both rims a seam stays where the overlap is wide enough
 NARROW_SHARE = 0.4  # of the distance from rim to rim: the most that a margin takes, so that a seam finds its way
 ISLAND_AREA = 1e-3  # of the squared canvas diagonal: less of the reference amid the target is not worth a seam
-UNTRUSTED_REACH = 2.0  # margins from the reference's rim: farther away no target is shown that is not trusted
 HOLE_WIDTH = 0.02  # of the canvas diagonal: what the target does not cover and is no wider is a hole, and has no rim
 
 
@@ -40,8 +39,8 @@ def sides(pair: AlignedPair) -> tuple[Mask, Mask]:
     """Which picture may be shown where, so that the seam between them is far from both rims.
 
     A margin beside each rim belongs to the picture that goes on there; it is `MARGIN` wide, or `NARROW_SHARE` of the
-    way from rim to rim where that is less. Elsewhere in the overlap the reference may be shown anywhere; the target not
-    where it is hidden, and where the warp is not trusted only near the reference's rim.
+    way from rim to rim where that is less. Elsewhere in the overlap the reference may be shown anywhere, and the target
+    where it is not hidden.
 
     Returns:
         (h, w) where the reference, and (h, w) where the target may be shown: at least one wherever there are pixels.
@@ -51,8 +50,7 @@ def sides(pair: AlignedPair) -> tuple[Mask, Mask]:
     width = np.minimum(margin, NARROW_SHARE * (distances.reference + distances.target))
     beside_reference_rim = pair.overlap & (distances.reference < width)
     beside_target_rim = pair.overlap & (distances.target < width)
-    wrong = pair.overlap & _without_holes(~pair.trusted) & (distances.reference > UNTRUSTED_REACH * margin)
-    usable = beside_reference_rim | ~(pair.hidden | wrong)
+    usable = beside_reference_rim | ~pair.hidden
     return pair.reference_valid & ~beside_reference_rim, pair.target_valid & ~beside_target_rim & usable
 
 

@@ -110,5 +110,6 @@ def _is_supported(reliable: NDArray[np.float32]) -> Mask:
 
 
 def _distance_to(mask: Mask) -> NDArray[np.float32]:
-    """(h, w): px to the nearest pixel of a mask; large everywhere where it is empty."""
-    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
+    """(h, w): px to the nearest pixel of a mask, at most one more than the sides together."""
+    distance = np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
+    return np.minimum(distance, np.float32(sum(mask.shape) + 1))  # of an empty mask OpenCV says 3e38

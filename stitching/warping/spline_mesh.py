@@ -14,7 +14,7 @@ from stitching.geometry.pixel_maps import Field, Points, Size
 from stitching.warping.straight_lines import LineTriples
 
 SMOOTHNESS = 1.0  # of second differences, against measurements that fill a cell
-LEVELNESS = 2e-3  # of first differences
+LEVELNESS = 0.05  # of first differences
 RIDGE = 1e-9  # keeps the equations solvable where nothing was measured
 ROUNDS = 4  # of reweighting
 STRAIGHTNESS = 300.0  # of second differences along lines

@@ -69,13 +69,6 @@ def test_a_seam_leaves_the_rim_also_where_the_target_is_hidden_beside_it():
         assert columns.max() <= RIGHT - 0.03 * DIAGONAL
 
 
-def test_far_from_the_references_rim_no_target_is_shown_that_is_not_trusted():
-    weight = seam(pair_of(untrusted=(slice(None), slice(120, 240))), "none").weight
-    assert (weight[:, : round(RIGHT - 2 * MARGIN * DIAGONAL) - 3] == 1).all()
-    for columns in seam_columns(weight):
-        assert columns.max() <= RIGHT - 0.03 * DIAGONAL
-
-
 def test_the_border_of_the_canvas_and_a_hole_of_the_target_are_no_rims():
     distances = rim_distances(pair_of(hole=(slice(100, 108), slice(170, 178))))
     steps = np.diff(distances.target[:, LEFT + 1 : 340], axis=1)

@@ -56,7 +56,8 @@ def test_a_scene_of_one_plane_stays_what_it_is():
 def test_another_plane_than_that_of_the_coarse_warp_goes_on_beyond_the_overlap():
     other = project(HOMOGRAPHY @ np.array([[1.02, 0.01, 4], [0, 1.02, -3], [0, 0, 1]]), GRID.astype(np.float64))
     moved = np.abs(relaxed(other.astype(np.float32)) - other)
-    assert moved.max() < 0.3
+    assert moved[:, : FAR.start].max() < 0.3
+    assert moved.max() < 0.6  # far away the base levels off
 
 
 def test_at_the_seam_the_dense_map_is_kept():
