@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from skimage.data import coffee
 
-from stitching.blending.rims import MARGIN, rim_distances, sides, without_islands
+from stitching.blending.rims import rim_distances, sides, without_islands
 from stitching.blending.seam import seam
 from stitching.warping.warp import AlignedPair
 
