@@ -20,7 +20,7 @@ Printed for each condition and method:
 
     failed         no panorama: InputError
     wrong          of all pairs: a panorama whose median error on OV is above 5 % of the picture's width
-    warned         of the wrong ones: those with a warning or a confidence below .3
+    warned         of the wrong ones: those with a warning
     false alarms   the same of the right ones
     OV mean, med   px, the mean and the median over a pair's pixels; of the stitched pairs the median
     > 3 px         share of OV that is off by more; mean over the stitched pairs, as the following

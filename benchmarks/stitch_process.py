@@ -109,7 +109,6 @@ def _classical(reference: Path, target: Path, folder: Path) -> list[str]:
 
 
 def _measure(files: PairFiles, folder: Path, repeat: int) -> PairCost:
-
     def run(method: StitchMethod, threads: int) -> Status:
         limits = Limits(threads, TIMEOUT)
         return run_method(method, files, folder / method.name, limits, again=True, report=lambda _: None)
@@ -151,7 +150,7 @@ def _print_ratios(name: str, costs: list[PairCost]) -> None:
         ratios = (median(getattr(cost.ours, key) / getattr(cost.peer, key) for cost in both) for key in names)
         words = ", ".join(f"{key} {ratio:.2f}" for key, ratio in zip(names, ratios, strict=True))
         print(f"{name} Mpx, median ratio to the peer on the {len(both)} pairs that both stitched: {words}")
-    done = [cost for cost in costs if not cost.ours.error]
+    done = [cost for cost in costs if not cost.ours.error and not cost.classical.error]
     if done:
         worst = max(cost.ours.cpu / cost.classical.cpu for cost in done)
         print(f"{name} Mpx, {len(done)} pairs: at most {worst:.2f} times the CPU of --warp classical")

@@ -146,7 +146,7 @@ def read_case(case: Case) -> tuple[Picture, Picture]:
 
 
 def evidence_of(alignment: Alignment, reference: Picture, target: Picture) -> Evidence:
-    """The evidence after the warp that `auto` takes."""
+    """The evidence after the dense warp that `auto` takes, also where a stitch would give it up for the homography."""
     coarse = plan_coarse_warp(alignment, reference.size, target.size)
     scale = coarse.canvas.scale_for(Options().work_megapix)
     pair, coarse_map = draw_canvas_pair(reference, target, alignment, coarse, scale)

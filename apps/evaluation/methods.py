@@ -37,7 +37,7 @@ class StitchMethod:
     Attributes:
         name: as on the command line.
         command: (reference, target, folder), absolute paths, to the command that leaves `pano.png` in the folder, and
-            where it can `warp1 mask1 warp2 mask2.png` and `map.npz`.
+            where it can `warp1 mask1 warp2 mask2.png`, `map.npz` and `shown.npz`.
         missing: why it cannot run here and what to do; empty = it can.
         alpha: the panorama's alpha says where it has content; otherwise black does.
         collect: called with the folder after the timed command, where a program writes other formats.

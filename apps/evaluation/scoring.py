@@ -25,7 +25,6 @@ from stitching.io.npz_file import ArrayForm, read_arrays
 from stitching.io.picture import Levels, to_8_bit
 from stitching.io.picture_reader import read_picture
 from stitching.io.warp_file import MAX_BYTES, load_warp
-from stitching.reporting.outputs import SHOWN_FILE
 
 Value = str | int | float | bool | None
 Row = dict[str, Value]  # of a table of results, by column
@@ -158,10 +157,10 @@ def _against_truth(files: PairFiles, folder: Path) -> Row:
         return {}
     places, warp = read_places(files.truth), load_warp(folder / "map.npz")
     row: Row = asdict(measure_warp(places, warp))
-    if places.whole is not None and (folder / SHOWN_FILE).exists():
+    if places.whole is not None and (folder / "shown.npz").exists():
         h, w = warp.trusted.shape
         forms = {"map": ArrayForm("f", (h, w, 2)), "weight": ArrayForm("f", (h, w))}
-        shown = read_arrays(folder / SHOWN_FILE, forms, MAX_BYTES)
+        shown = read_arrays(folder / "shown.npz", forms, MAX_BYTES)
         target = ShownTarget(shown["map"], shown["weight"], warp.canvas, warp.scale)
         row["twice"] = shown_twice(target, places.whole, warp.reference_size[0])
     return row

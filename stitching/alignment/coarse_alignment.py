@@ -88,7 +88,7 @@ def align_pictures(reference: Picture, target: Picture, device: Device = "auto")
         The alignment in px of the pictures.
 
     Raises:
-        InputError: no overlap was found, or one that pictures of fisheye lenses do not have.
+        InputError: no overlap was found, or fisheye pictures fit only turned askew (see `check_image_circles`).
     """
     found, refusal = None, InputError("no overlap was found")
     for area in (SMALL_AREA, LARGE_AREA):
@@ -195,7 +195,7 @@ def _best_fit(
     weight, max_residual = _cell_weight(trusted, reference_shape), MAX_RESIDUAL * _diagonal(reference_shape)
     local = [(fit_locally(fit, trusted, weight, max_residual), "homography") for fit, _ in plausible]
     plausible += [fit for fit in local if is_plausible(fit[0], target_shape, reference_shape)]
-    homography, method = min(plausible, key=lambda fit: _cost(fit[0], trusted, reference_shape))
+    homography, method = min(plausible, key=lambda fit: _cost(fit[0], trusted, weight, max_residual))
     confidence = _confidence(homography, trusted, n_matches, _diagonal(reference_shape))
     return Alignment(homography, trusted, method, len(planes), confidence)
 
@@ -241,10 +241,9 @@ def _residuals(homography: Matrix, matches: Matches) -> NDArray[np.float64]:
     return np.where(np.isnan(error), np.inf, error)
 
 
-def _cost(homography: Matrix, matches: Matches, reference_shape: tuple[int, ...]) -> float:
-    """Mean truncated residual, weighted by `_cell_weight`, as a share of the diagonal."""
-    error = np.minimum(_residuals(homography, matches) / _diagonal(reference_shape), MAX_RESIDUAL)
-    return float(error @ _cell_weight(matches, reference_shape))
+def _cost(homography: Matrix, matches: Matches, weight: NDArray[np.float64], max_residual: float) -> float:
+    """Weighted sum of the residuals, px; what is larger than `max_residual` counts as that."""
+    return float(np.minimum(_residuals(homography, matches), max_residual) @ weight)
 
 
 def _cell_weight(matches: Matches, reference_shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -18,14 +18,8 @@ from stitching.result import Stitched
 from stitching.warping.warp import AlignedPair, CanvasPair
 
 SHOWN_FILE = "shown.npz"
-ALIGNED_FILES = (
-    "warp1.png",
-    "mask1.png",
-    "warp2.png",
-    "mask2.png",
-    "blend.png",
-    SHOWN_FILE,
-)  # that `save_aligned` writes
+# That `save_aligned` writes.
+ALIGNED_FILES = ("warp1.png", "mask1.png", "warp2.png", "mask2.png", "blend.png", SHOWN_FILE)
 
 
 def save_mask(stitched: Stitched, path: Path) -> None:
@@ -38,9 +32,9 @@ def save_aligned(stitched: Stitched, folder: Path) -> None:
 
     `warp1.png` and `mask1.png` are the reference, `warp2.png` and `mask2.png` the target after the estimated warp. A
     mask is 255 where its picture is valid; the target's only where its warp is trusted, so that what is hidden from one
-    of the cameras is left out. `blend.png` is the panorama with alpha. All have the size of the canvas at the output's
-    scale, before any crop. `shown.npz` says what the panorama shows: `map`, where in the target, and `weight`, how much
-    of the reference, on the grid of the warp.
+    of the cameras is left out. `blend.png` is the panorama with alpha. All of these have the size of the canvas at the
+    output's scale, before any crop. `shown.npz` says what the panorama shows: `map`, where in the target, and `weight`,
+    how much of the reference, on the grid of the warp.
     """
     make_folder(folder)
     reference, reference_mask, target, target_mask, blend, shown = (folder / name for name in ALIGNED_FILES)

@@ -20,7 +20,7 @@ class ShownTarget:
     """What a panorama shows of the target.
 
     Attributes:
-        map_xy: (h, w, 2) float32, canvas -> target px, as it was drawn.
+        map_xy: (h, w, 2) float32, canvas -> target px, as it was drawn; outside the target any value, or NaN.
         weight: (h, w) float32, share of the reference in the panorama, 0..1.
         canvas: what the panorama shows, before any crop.
         scale: px of the two arrays per canvas px.
@@ -42,7 +42,8 @@ def shown_twice(shown: ShownTarget, truth: TrueMap, reference_width: int) -> flo
     on_canvas = inside(shown.map_xy, truth.target_size)
     if not on_canvas.any():
         return None
-    nearest = np.clip(np.rint(shown.map_xy), 0, np.array(truth.target_size) - 1).astype(np.intp)
+    last = np.array(truth.target_size) - 1
+    nearest = np.rint(np.where(on_canvas[..., None], shown.map_xy, 0)).clip(0, last).astype(np.intp)
     columns, rows = np.moveaxis(nearest, -1, 0)  # (h, w) each
     from_target = on_canvas & (shown.weight < 0.5) & truth.visible[rows, columns]
     true_place = rescale(shown.canvas.from_reference(truth.map_xy[rows, columns].astype(np.float64)), shown.scale)

@@ -76,6 +76,12 @@ def test_what_is_shown_once_at_a_wrong_place_does_not_count() -> None:
     assert measured(wall_map(), np.zeros(ON_CANVAS[::-1], bool)) < 0.001
 
 
+def test_outside_of_the_target_the_map_may_be_nan() -> None:
+    weight, map_xy = box_in_reference(), wall_map()
+    outside_is_nan = np.where(inside(map_xy, (W, H))[..., None], map_xy, np.float32(np.nan))
+    assert measured(outside_is_nan, weight) == measured(map_xy, weight)
+
+
 def test_the_scale_of_the_map_does_not_matter() -> None:
     scene, weight = synthetic.two_planes(), box_in_reference()
     canvas = Canvas(Surface(None, ((W - 1) / 2, (H - 1) / 2)), ORIGIN, ON_CANVAS)
