@@ -17,7 +17,7 @@ UNTRUSTED = 0.2  # weight of pixels where the warp is not trusted
 TRUST_SIGMA = 0.01  # of the diagonal, of the Gaussian that gives the share of trusted pixels around a pixel
 SOFTENING = 3.0  # grey levels added to the target, and as much to the reference, where dark ratios would be noise
 SPREAD = 0.1  # of the log ratio within a cell, at which the cell counts half: then it shows different things
-MAX_DEVIATION = 2.0  # ratio to the overall gain, either way; what differs more is not the same thing
+MAX_DEVIATION = 1.5  # ratio to the overall gain, either way; what differs more is not the same thing
 
 
 def gain_field(
