@@ -28,7 +28,7 @@ def match_gain(pair: AlignedPair, compensator: str, weight: NDArray[np.float32])
     """
     overall = overall_gain(pair, compensator)
     if compensator == "field":
-        return gain_field(pair, weight, overall, _well_exposed(pair))
+        return gain_field(pair, weight, overall, _well_exposed(pair), _burnt_out(pair))
     return np.broadcast_to(overall, (*weight.shape, 3)).astype(np.float32)
 
 
@@ -48,3 +48,8 @@ def _well_exposed(pair: AlignedPair) -> Mask:
     low, high = np.full(3, MIN_LEVEL + 1.0), np.full(3, MAX_LEVEL - 1.0)
     reference, target = (cv2.inRange(picture, low, high) for picture in (pair.reference, pair.target))
     return np.asarray(cv2.min(reference, target) > 0)
+
+
+def _burnt_out(pair: AlignedPair) -> Mask:
+    white = cv2.inRange(pair.target, np.full(3, float(MAX_LEVEL)), np.full(3, 255.0))
+    return np.asarray(white > 0) & pair.target_valid

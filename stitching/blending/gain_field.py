@@ -18,23 +18,29 @@ TRUST_SIGMA = 0.01  # of the diagonal, of the Gaussian that gives the share of t
 SOFTENING = 3.0  # grey levels added to the target, and as much to the reference, where dark ratios would be noise
 SPREAD = 0.1  # of the log ratio within a cell, at which the cell counts half: then it shows different things
 MAX_DEVIATION = 1.5  # ratio to the overall gain, either way; what differs more is not the same thing
+MIN_BURNT_OUT = 100  # px of the overlap; with fewer, what is burnt out gets the overall gain
+BURNT_OUT_SIGMA = 4.0  # cells: small things that are burnt out hardly change the gain, and no border of it is seen
+MAX_BRIGHTENING = 1.25  # ratio to the overall gain, of what is burnt out; more would make it glow
 
 
 def gain_field(
-    pair: AlignedPair, weight: NDArray[np.float32], overall: NDArray[np.float32], well_exposed: Mask
+    pair: AlignedPair, weight: NDArray[np.float32], overall: NDArray[np.float32], well_exposed: Mask, burnt_out: Mask
 ) -> NDArray[np.float32]:
     """Fit the gain to the ratio of the pictures, above all where the seam is.
 
     The logarithm of reference / target is averaged in cells, and a membrane is fitted to it (`fit_membrane`): at the
     seam it takes up differences of brightness of any cause (vignetting, the sun, skies that one picture has burnt out),
     and goes on smoothly into the target, as in cloning by gradients (Perez et al. 2003, "Poisson image editing").
-    Cells count the less the less their pixels agree.
+    Cells count the less the less their pixels agree. Far from the seam the field comes back to the overall gain, and
+    where the target is burnt out, to what makes its white that of the reference: an overall gain below 1 would make
+    a white sky grey.
 
     Args:
         pair: the aligned pair.
         weight: (h, w) share of the reference: the seam is where it changes.
-        overall: (3,) gain to which the field comes back far from the seam.
+        overall: (3,) gain of what is well exposed.
         well_exposed: (h, w) where both pictures are neither black nor burnt out; what is not counts at the seam only.
+        burnt_out: (h, w) where the target is white.
 
     Returns:
         (h, w, 3), factors of the target's BGR values.
@@ -52,13 +58,28 @@ def gain_field(
     total = np.maximum(share, 1e-6)[..., None]
     mean = in_cells(ratio * importance) / total
     variance = np.maximum(in_cells(ratio * ratio * importance) / total - mean * mean, 0).mean(axis=2)
-    rest, most = np.log(overall), np.float32(np.log(MAX_DEVIATION))
+    white = np.log(_gain_of_white(pair, overall, burnt_out) / overall)
+    burnt_share = cv2.GaussianBlur(in_cells(burnt_out.astype(np.float32)), (0, 0), BURNT_OUT_SIGMA)[..., None]
+    rest, most = np.log(overall) + burnt_share * white, np.float32(np.log(MAX_DEVIATION))
     field = fit_membrane(
         np.clip(mean, rest - most, rest + most),
         share * SPREAD**2 / (SPREAD**2 + variance),
         rest, STIFFNESS, REACH * float(np.hypot(*size)),
     )  # fmt: skip
     return np.asarray(cv2.exp(cv2.resize(field, (w, h), interpolation=cv2.INTER_CUBIC)), np.float32)
+
+
+def _gain_of_white(pair: AlignedPair, overall: NDArray[np.float32], burnt_out: Mask) -> NDArray[np.float32]:
+    """(3,): the median of reference / target where the target is burnt out, kept between the overall gain and 1."""
+    where = np.flatnonzero(pair.overlap & burnt_out & ~pair.hidden)
+    if len(where) < MIN_BURNT_OUT:
+        return overall
+    ratios = [
+        np.median(reference.ravel()[where] / target.ravel()[where].astype(np.float32))
+        for reference, target in zip(cv2.split(pair.reference), cv2.split(pair.target), strict=True)
+    ]
+    most = np.clip(np.float32(1), overall, np.float32(MAX_BRIGHTENING) * overall)
+    return np.clip(np.asarray(ratios, np.float32), overall, most)
 
 
 def _importance(pair: AlignedPair, weight: NDArray[np.float32], well_exposed: Mask) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ TOLERANCE = 1e-5  # of the preconditioned residual, against that of the first gu
 def fit_membrane(
     values: NDArray[np.float32], weights: NDArray[np.float32], rest: NDArray[np.float32], stiffness: float, reach: float
 ) -> NDArray[np.float32]:
-    """The field g of least sum of  weights (g - values)^2 + stiffness (|grad g|^2 + |g - rest|^2 / reach^2).
+    """The field g of least sum of  weights (g - values)^2 + stiffness (|grad (g - rest)|^2 + |g - rest|^2 / reach^2).
 
     Where nothing is known it solves the screened Poisson equation (Bhat et al. 2008, "Fourier analysis of the 2D
     screened Poisson equation for gradient domain problems"): it goes on smoothly from what is known, and comes to
@@ -19,7 +19,7 @@ def fit_membrane(
     Args:
         values: (h, w, c), of no meaning where the weight is 0.
         weights: (h, w), at least 0.
-        rest: (c,).
+        rest: (c,) or (h, w, c).
         stiffness: above 0; against weights of 1, the field follows changes over more than sqrt(stiffness) px.
         reach: px, above 0.
 

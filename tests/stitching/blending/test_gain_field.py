@@ -69,6 +69,34 @@ def test_a_sky_that_one_picture_has_burnt_out_joins_and_the_ground_keeps_its_gai
     assert np.abs(blend.gain[SKY.stop + 40 :, LEFT:] / 1.25 - 1).max() < 0.05
 
 
+def test_a_sky_that_both_have_burnt_out_stays_white_beyond_the_overlap():
+    """The warp is trusted nowhere in a blank sky, and the target's ground is too bright."""
+    scene = smooth_scene()
+    reference, target, trusted = 0.8 * scene, scene.copy(), np.ones((H, W), bool)
+    reference[SKY], target[SKY], trusted[SKY] = 255, 255, False
+    gain = seam(pair_of(reference, target, trusted), "field").gain
+    assert gain[: SKY.stop - 40, RIGHT:].min() > 0.96
+    assert np.abs(gain[SKY.stop + 40 :, LEFT:] / 0.8 - 1).max() < 0.02
+
+
+def test_a_small_window_that_is_burnt_out_does_not_glow():
+    scene = smooth_scene()
+    reference, target, trusted = 0.8 * scene, scene.copy(), np.ones((H, W), bool)
+    for picture in (reference, target):
+        picture[100:125, RIGHT - 20 : RIGHT + 20] = 255
+    trusted[100:125] = False
+    gain = seam(pair_of(reference, target, trusted), "field").gain
+    assert np.abs(gain[:, RIGHT:] / 0.8 - 1).max() < 0.08
+
+
+def test_where_the_target_alone_is_burnt_out_it_is_not_brighter_than_the_reference():
+    scene = smooth_scene()
+    reference, target, trusted = 0.8 * scene, scene.copy(), np.ones((H, W), bool)
+    reference[SKY], target[SKY], trusted[SKY] = 215, 255, False
+    gain = seam(pair_of(reference, target, trusted), "field").gain
+    assert np.abs(255 * gain[: SKY.stop - 40, RIGHT:] - 215).max() < 3
+
+
 def test_far_from_the_seam_the_gain_does_not_drift():
     """A cloud darkens the sky of the reference's right part only."""
     scene = smooth_scene()
