@@ -42,7 +42,8 @@ class Summary:
         parallax_median, parallax_p90: length of the residual in the overlap; of the matches, where the homography was
             taken; None where the warp was loaded, or nothing is known.
         holes: share of the canvas enclosed by both pictures that neither shows.
-        tears, folds: shares of the overlap in which the warp enlarges areas more than 4 times, or turns over.
+        tears, folds: shares of the overlap in which the warp enlarges areas more than 4 times, or turns over; None
+            where the warp was loaded, whose residual is not known.
         verdict: "right" or "doubtful".
         evidence: what the verdict rests on, as in `Evidence`.
         device: where it was computed, "cpu" or "cuda".
@@ -70,8 +71,8 @@ class Summary:
     parallax_median: float | None
     parallax_p90: float | None
     holes: float
-    tears: float
-    folds: float
+    tears: float | None
+    folds: float | None
     verdict: str
     evidence: dict[str, float | None]
     device: str
@@ -132,7 +133,7 @@ def summarize(
     else:
         lengths = np.linalg.norm(residual[overlap], axis=1)
     median, p90 = _parallax(lengths, reference.size[0])
-    tears, folds = tears_and_folds(residual, overlap)
+    torn = tears_and_folds(residual, overlap) if alignment else None  # a loaded warp has no residual
     measured = {name: None if value is None else round(value, 4) for name, value in asdict(verdict.evidence).items()}
     return Summary(
         reference=reference.name,
@@ -155,8 +156,8 @@ def summarize(
         parallax_median=median,
         parallax_p90=p90,
         holes=round(float(holes.mean()), 5),
-        tears=round(tears, 5),
-        folds=round(folds, 5),
+        tears=None if torn is None else round(torn[0], 5),
+        folds=None if torn is None else round(torn[1], 5),
         verdict=verdict.outcome,
         evidence=measured,
         device=methods.device,

@@ -428,6 +428,7 @@ def test_a_saved_warp_gives_the_same_panorama(tmp_path, stitched):
     assert "align" not in reported
     assert same(again, stitched)
     assert again.summary.as_dict()["alignment"] == "loaded"
+    assert (again.summary.tears, again.summary.folds) == (None, None)  # of the residual, which the file has not
     assert same(again, stitch(scene.reference, scene.target, warp=load_warp(path)))
 
 
