@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stitching.geometry.distances import distance_to
 from stitching.geometry.membrane import fit_membrane
 from stitching.geometry.pixel_maps import Mask
 from stitching.warping.warp import AlignedPair
@@ -87,8 +88,7 @@ def _importance(pair: AlignedPair, weight: NDArray[np.float32], well_exposed: Ma
     diagonal = float(np.hypot(*weight.shape))
     kernel = np.ones((3, 3), np.uint8)
     seam = (cv2.dilate(weight, kernel) > cv2.erode(weight, kernel)) & pair.overlap
-    distance = cv2.distanceTransform((~seam).astype(np.uint8), cv2.DIST_L2, 5) / (SEAM_WIDTH * diagonal)
-    near = cv2.exp(-(np.minimum(np.asarray(distance, np.float32), 9) ** 2))
+    near = np.exp(-np.square(distance_to(seam) / (SEAM_WIDTH * diagonal)))
     trusted = (pair.overlap & pair.trusted).astype(np.float32)
     away = np.float32(OFF_SEAM) * trusted * well_exposed
     around = [

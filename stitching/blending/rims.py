@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stitching.geometry.distances import distance_to
 from stitching.geometry.pixel_maps import Mask
 from stitching.warping.warp import AlignedPair
 
@@ -17,7 +18,7 @@ HOLE_WIDTH = 0.02  # of the canvas diagonal: what the target does not cover and 
 
 @dataclass(frozen=True)
 class RimDistances:
-    """How far the rims are, working px; very far where there is none.
+    """How far the rims are, working px; h + w, more than any distance, where there is none.
 
     Attributes:
         reference: (h, w) float32, to the nearest pixel that the target alone shows: the reference's rim lies there.
@@ -32,7 +33,7 @@ def rim_distances(pair: AlignedPair) -> RimDistances:
     """Distances to both rims. The border of the canvas, where both pictures end, is none; nor is that of a hole."""
     only_target = pair.target_valid & ~pair.reference_valid
     only_reference = pair.reference_valid & _without_holes(~pair.target_valid)
-    return RimDistances(_distance_to(only_target), _distance_to(only_reference))
+    return RimDistances(distance_to(only_target), distance_to(only_reference))
 
 
 def sides(pair: AlignedPair) -> tuple[Mask, Mask]:
@@ -82,12 +83,5 @@ def _without_holes(uncovered: Mask) -> Mask:
     radius = max(1.0, HOLE_WIDTH * float(np.hypot(*uncovered.shape)) / 2)
     pad = int(radius) + 2
     padded = np.pad(uncovered, pad, constant_values=True)
-    core = cv2.distanceTransform(padded.astype(np.uint8), cv2.DIST_L2, 5) > radius
-    return (_distance_to(core) <= radius)[pad:-pad, pad:-pad] & uncovered
-
-
-def _distance_to(mask: Mask) -> NDArray[np.float32]:
-    """(h, w): distance to the nearest True pixel of a mask, px; very far where there is none."""
-    if not mask.any():
-        return np.full(mask.shape, 1e6, np.float32)
-    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
+    core = distance_to(~padded) > radius
+    return (distance_to(core) <= radius)[pad:-pad, pad:-pad] & uncovered

@@ -8,6 +8,7 @@ from stitching.blending.blend import Blend
 from stitching.blending.gain import match_gain, overall_gain
 from stitching.blending.rims import sides, without_islands
 from stitching.blending.seam_cost import seam_cost
+from stitching.geometry.distances import distance_to
 from stitching.geometry.pixel_maps import Mask, resize_field
 from stitching.geometry.rectangles import bounding_rectangle
 from stitching.warping.warp import AlignedPair
@@ -45,7 +46,7 @@ def seam(pair: AlignedPair, compensator: str) -> Blend:
 def _distance_from_middle(pair: AlignedPair) -> NDArray[np.float32]:
     """(h, w): 0 midway between what only one and what only the other picture shows, 1 where one of these begins."""
     to_reference, to_target = (
-        cv2.distanceTransform((~alone).astype(np.uint8), cv2.DIST_L2, 5)
+        distance_to(alone)
         for alone in (pair.reference_valid & ~pair.target_valid, pair.target_valid & ~pair.reference_valid)
     )
     return np.asarray(np.abs(to_reference - to_target) / np.maximum(to_reference + to_target, 1), np.float32)

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stitching.geometry.distances import distance_to
 from stitching.geometry.pixel_maps import Field, Mask, push_pull, smoothstep
 from stitching.warping.base_warp import base_map, target_px_per_working_px
 from stitching.warping.flow.flow_warp import texture
@@ -41,9 +42,9 @@ def relax_map(placement: Placement, pair: AlignedPair, weight: NDArray[np.float3
     """
     diagonal = float(np.hypot(*weight.shape))
     of_reference = weight >= 0.5
-    from_seam = _distance_to(of_reference)
+    from_seam = distance_to(of_reference)
     reliable = _reliability(pair)
-    to_target = _distance_to(~of_reference)
+    to_target = distance_to(~of_reference)
     segments = find_segments(pair.target, pair.target_valid & (to_target < TRANSITION * diagonal))
     base = base_map(placement, coarse, reliable, from_seam + to_target, ~pair.reference_valid, segments)
     unit = target_px_per_working_px(base, placement.covered)
@@ -69,7 +70,7 @@ def _unbroken(dense: Field, base: Field, kept: Mask, shown: Mask, unit: float) -
         broken = shown & ((ratio < 1 / MAX_AREA_RATIO) | (ratio > MAX_AREA_RATIO))
         if not broken.any():
             break
-        allowed &= _distance_to(broken) > margin
+        allowed &= distance_to(broken) > margin
         margin *= 2
     return np.asarray(cv2.resize(allowed.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0)
 
@@ -85,7 +86,7 @@ def _fading(difference: Field, kept: Mask, unit: float) -> Field:
     side = round(SMOOTHING * diagonal) | 1
     size = np.asarray(cv2.blur(cv2.blur(size, (side, side)), (side, side)), np.float32)
     length = np.maximum(TRANSITION * diagonal, STEEPEST / MAX_SLOPE / unit * size)
-    t: NDArray[np.float32] = np.minimum(_distance_to(kept) / length, 1).astype(np.float32)
+    t: NDArray[np.float32] = np.minimum(distance_to(kept) / length, 1).astype(np.float32)
     return np.asarray(continued * (1 - smoothstep(t[..., None])), np.float32)
 
 
@@ -107,9 +108,3 @@ def _is_supported(reliable: NDArray[np.float32]) -> Mask:
     side = round(SUPPORT_WINDOW * float(np.hypot(*reliable.shape))) | 1
     share = cv2.blur((reliable > MIN_TEXTURE).astype(np.float32), (side, side))
     return np.asarray(share > MIN_SUPPORT)
-
-
-def _distance_to(mask: Mask) -> NDArray[np.float32]:
-    """(h, w): px to the nearest pixel of a mask, at most one more than the sides together."""
-    distance = np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
-    return np.minimum(distance, np.float32(sum(mask.shape) + 1))  # of an empty mask OpenCV says 3e38

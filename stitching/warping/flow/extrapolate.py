@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stitching.geometry.distances import distance_to
 from stitching.geometry.homographies import is_plausible, project
 from stitching.geometry.pixel_maps import Field, Mask, pixel_grid, push_pull
 
@@ -68,6 +69,5 @@ def _dominant_plane(residual: Field, reliable: NDArray[np.float32], tolerance: f
 
 def _fade(overlap: Mask, distance: float) -> NDArray[np.float32]:
     """(h, w): 1 in the overlap, 1/e at a distance from it (a share of the diagonal), a Gaussian in between."""
-    outside = cv2.distanceTransform((~overlap).astype(np.uint8), cv2.DIST_L2, 5)
-    ratio = np.minimum(outside / (distance * float(np.hypot(*overlap.shape))), 9)  # without an overlap out of range
+    ratio = distance_to(overlap) / (distance * float(np.hypot(*overlap.shape)))
     return np.asarray(np.exp(-np.square(ratio)), np.float32)
