@@ -41,17 +41,20 @@ def sides(pair: AlignedPair) -> tuple[Mask, Mask]:
 
     A margin beside each rim belongs to the picture that goes on there; it is `MARGIN` wide, or `NARROW_SHARE` of the
     way from rim to rim where that is less. Elsewhere in the overlap the reference may be shown anywhere, and the target
-    where it is not hidden.
+    where it is not hidden. A reference within the target, taken from farther away or with a wider lens, is shown but
+    for its rim: no seam at all would cost less, and leave the reference out.
 
     Returns:
         (h, w) where the reference, and (h, w) where the target may be shown: at least one wherever there are pixels.
     """
     distances = rim_distances(pair)
-    margin = MARGIN * np.hypot(*pair.trusted.shape)
+    margin = MARGIN * float(np.hypot(*pair.trusted.shape))
     width = np.minimum(margin, NARROW_SHARE * (distances.reference + distances.target))
     beside_reference_rim = pair.overlap & (distances.reference < width)
     beside_target_rim = pair.overlap & (distances.target < width)
     usable = beside_reference_rim | ~pair.hidden
+    if distances.target.min() == sum(pair.trusted.shape):  # it has no rim: the target shows all of the reference
+        usable &= distances.reference < 2 * margin
     return pair.reference_valid & ~beside_reference_rim, pair.target_valid & ~beside_target_rim & usable
 
 

@@ -94,3 +94,15 @@ def test_small_islands_of_either_picture_are_given_to_the_other():
     large = clean.copy()
     large[50:100, 190:230] = 1  # what the target does not see, perhaps
     assert np.array_equal(without_islands(large, pair), large)
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(40, 200)])
+def test_a_reference_that_the_target_surrounds_is_shown_but_for_its_rim(rows):
+    pair = pair_of(left=0, right=280)
+    seen = np.zeros((H, W), bool)
+    seen[rows, 80:280] = True
+    pair.reference_valid[~seen], pair.reference[~seen] = False, 0
+    weight = seam(pair, "none").weight
+    from_rim = rim_distances(pair).reference
+    assert (weight[from_rim > 0.08 * DIAGONAL] > 0.99).all()
+    assert (weight[from_rim < 0.03 * DIAGONAL] == 0).all()
