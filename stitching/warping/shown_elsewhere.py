@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from stitching.geometry.pixel_maps import Field, Mask, pixel_grid
 from stitching.warping.base_warp import target_px_per_working_px
@@ -24,18 +25,24 @@ def shown_elsewhere(map_xy: Field, covered: Mask, trusted: Mask) -> Mask:
         (h, w), among the covered pixels that are not trusted.
     """
     h, w = covered.shape
-    inner = cv2.erode(covered.astype(np.uint8), SPECK, borderValue=0) > 0  # whose neighbours are covered, too
-    cells = np.floor(map_xy / (CELL * target_px_per_working_px(map_xy, inner))).astype(np.intp)
-    doubtful = covered & ~trusted
-    if not (trusted & covered).any() or not doubtful.any():
+    known, doubtful = covered & trusted, covered & ~trusted
+    if not known.any() or not doubtful.any():
         return np.zeros((h, w), bool)
-    cells -= cells[covered].min(axis=0)
-    columns, rows = cells[covered].max(axis=0) + 1
-    place = np.full((rows, columns, 2), np.nan, np.float32)  # on the canvas, of each cell of the target
+    (known_x, known_y), (x, y) = _cells(map_xy, covered, (known, doubtful))
+    place = np.full((max(known_y.max(), y.max()) + 1, max(known_x.max(), x.max()) + 1, 2), np.nan, np.float32)
     grid = pixel_grid(h, w)
-    known = trusted & covered
-    place[cells[known][:, 1], cells[known][:, 0]] = grid[known]
-    distance = np.linalg.norm(place[cells[doubtful][:, 1], cells[doubtful][:, 0]] - grid[doubtful], axis=1)  # (n,)
+    place[known_y, known_x] = grid[known]  # on the canvas, of each cell of the target
+    distance = np.linalg.norm(place[y, x] - grid[doubtful], axis=1)  # (n,)
     again = np.zeros((h, w), np.uint8)
     again[doubtful] = distance > MIN_DISTANCE * float(np.hypot(h, w))  # false for NaN: a part without another place
     return cv2.morphologyEx(again, cv2.MORPH_OPEN, SPECK) > 0
+
+
+def _cells(map_xy: Field, covered: Mask, parts: tuple[Mask, Mask]) -> list[NDArray[np.intp]]:
+    """For each part of the canvas the cells of the target, (2, n) column and row, that its pixels show."""
+    inner = cv2.erode(covered.astype(np.uint8), SPECK, borderValue=0) > 0  # whose neighbours are covered, too
+    first, last = map_xy[covered].min(axis=0), map_xy[covered].max(axis=0)
+    usual = CELL * target_px_per_working_px(map_xy, inner)
+    # A map in steps has no usual size: there are never more cells than pixels, whatever it is.
+    side = max(usual, float(np.sqrt(np.prod(last - first + 1, dtype=np.float64) / covered.size)))
+    return [np.floor((map_xy[part] - first) / side).astype(np.intp).T for part in parts]

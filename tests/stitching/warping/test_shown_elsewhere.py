@@ -61,3 +61,12 @@ def test_neighbouring_pixels_of_a_stretched_surface_are_not_shown_again() -> Non
     trusted = np.zeros((H, W), bool)
     trusted[::4, ::4] = True
     assert not shown_elsewhere(map_xy, np.ones((H, W), bool), trusted).any()
+
+
+def test_a_map_in_steps_is_looked_at_like_any_other() -> None:
+    """Most of its pixels show the same place as their neighbours: it seems to enlarge the target without limit."""
+    map_xy, covered, trusted = moved_box()
+    again = shown_elsewhere(np.floor(map_xy / 5) * np.float32(5), covered, trusted)
+    assert again[LEFT].mean() > 0.6
+    again[LEFT] = False
+    assert not again.any()
