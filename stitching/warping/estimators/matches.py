@@ -61,10 +61,11 @@ def shown_beyond_overlap(matching: Runtime, pair: CanvasPair) -> Mask:
     starts, ends = found.target + parts[1].origin, found.reference + parts[0].origin
     h, w = pair.overlap.shape
     alike = agree_with_neighbours(starts, ends - starts, MAX_DISAGREEMENT * float(np.hypot(h, w)))
+    places = [np.clip(points[alike].round(), 0, (w - 1, h - 1)).astype(int).T for points in (starts, ends)]
+    within = np.logical_and(*(pair.overlap[y, x] for x, y in places))
     beyond = np.zeros((h, w), np.uint8)
-    for start, end in zip(starts[alike].round().astype(int), ends[alike].round().astype(int), strict=True):
-        if not (pair.overlap[start[1], start[0]] and pair.overlap[end[1], end[0]]):
-            beyond[start[1], start[0]] = beyond[end[1], end[0]] = 1
+    for x, y in places:
+        beyond[y[~within], x[~within]] = 1
     side = 2 * round(found.cell) + 1
     return cv2.dilate(beyond, np.ones((side, side), np.uint8)) > 0
 

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 from shifting import SHIFT, H, ShiftingRuntime, W, shifted_pair
 
 from stitching.network.interface import Planes
-from stitching.warping.estimators.matches import MATCHING_AREA, MatchesEstimator, matched_flow, window_of
+from stitching.network.runtime.cell_matches import CellMatches
+from stitching.warping.estimators import matches
+from stitching.warping.estimators.matches import (
+    MATCHING_AREA,
+    MatchesEstimator,
+    matched_flow,
+    shown_beyond_overlap,
+    window_of,
+)
 from stitching.warping.estimators.registry import ESTIMATORS
 from stitching.warping.warp import forward_backward_consistent
 
@@ -50,6 +58,18 @@ def test_where_the_move_is_known_and_where_it_is_not() -> None:
     trusted = forward_backward_consistent(MatchesEstimator(ShiftingRuntime((SHIFT, 0)))(pair), pair)
     assert trusted[20:-20, LEFT].mean() > 0.9
     assert trusted[:, W - SHIFT + 20 : -20].mean() < 0.2
+
+
+def test_matches_a_px_beyond_the_canvas_are_taken_as_at_its_border(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network works on a smaller copy, whose outermost pixels reach out of the pictures."""
+    pair = shifted_pair()
+    pair.reference_valid[:, W // 2 :] = False
+    rows = np.linspace(-0.9, H - 0.1, 20)
+    start, end = np.stack([np.full(20, W - 0.1), rows], axis=1), np.stack([np.full(20, -0.9), rows], axis=1)
+    monkeypatch.setattr(matches, "match_pictures", lambda *_: CellMatches(start, end, 8.0))
+    beyond = shown_beyond_overlap(ShiftingRuntime((0, 0)), pair)
+    assert beyond[[0, -1]][:, [0, -1]].all()
+    assert not beyond[:, W // 4 : 3 * W // 4].any()
 
 
 def test_without_an_overlap_the_network_is_not_asked() -> None:
