@@ -179,7 +179,7 @@ class _Clock:
         self.report(name, 0.0)
         start = time.perf_counter()
         yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+        self.seconds[name] = time.perf_counter() - start
         self.report(name, 1.0)
 
     def report(self, stage: str, share: float) -> None:
