@@ -45,7 +45,11 @@ def draw_aligned_pair(
 ) -> AlignedPair:
     """Draw both pictures on the working canvas, the target where a placement puts it, but no part of it twice.
 
-    drawn: the pair before the warp, whose reference is the same; None: it is drawn.
+    Args:
+        reference, target: at full size.
+        canvas: that the placement lies on.
+        placement: of the target.
+        drawn: the pair before the warp, whose reference is the same; None: the reference is drawn here.
     """
     if drawn is None:
         reference_pixels, reference_valid = _draw_reference(reference, canvas, placement.map_xy, placement.scale)

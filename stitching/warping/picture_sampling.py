@@ -1,4 +1,4 @@
-"""Sampling a picture at the positions of a map, without aliasing and no colours of pixels that are not valid."""
+"""Sampling a picture at the positions of a map, without aliasing, and without colours of pixels that are not valid."""
 
 import cv2
 import numpy as np
@@ -8,15 +8,15 @@ from stitching.geometry.pixel_maps import Field, Mask, Pixels, Size, inside, rem
 from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture import Picture, PixelArray
 
-MIN_MAGNIFICATION = 1.3  # up to which a picture has no more px than are shown: shrinking it would blur more than help
+MIN_MAGNIFICATION = 1.3  # with less a picture is not shrunk: that would blur more than it helps
 _STEP = 4  # px of the map between the positions whose distance is measured
 _TAPS = 2  # px beside a position that cubic interpolation reads
 
 
 def magnification(map_xy: Field, size: Size, scale: float) -> float:
-    """How many times finer than the canvas' the pixels of a picture are, by which it is to be shrunk.
+    """How many px of a picture lie along a canvas px: so many times it is to be shrunk before it is sampled.
 
-    The lower quartile of what the map shows, so that the rest loses no detail.
+    The lower quartile over what the map shows, so that three quarters of it lose no detail.
 
     Args:
         map_xy: (h, w, 2) grid -> picture px.

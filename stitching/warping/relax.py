@@ -16,11 +16,11 @@ TRANSITION = 0.03  # of the diagonal: so far from the seam the map is the base a
 MAX_SLOPE = 0.05  # px per px, of the transition from the dense map to the base: where they differ more, it is longer
 SEAM_BAND = 0.01  # of the diagonal, on the target's side of the seam, where the dense map still holds
 MIN_TEXTURE = 0.3  # 0..1, see `texture`: with less the dense map is a guess
-SUPPORT_WINDOW = 0.02  # of the diagonal, side: a pixel of the dense map counts if this much around it is known:
-MIN_SUPPORT = 0.4
-MAX_AREA_RATIO = 4.0  # of what is shown to the base warp; beyond, it counts as torn or folded, and
+SUPPORT_WINDOW = 0.02  # of the diagonal, side of the window around a pixel of the dense map
+MIN_SUPPORT = 0.4  # share of that window that is reliable, without which the pixel does not count
+MAX_AREA_RATIO = 4.0  # of areas to those of the base warp, either way: beyond, the map counts as torn or folded
 SMOOTHING = 0.02  # of the diagonal, side of the windows over which the length of the transition is averaged
-FIRST_MARGIN = 0.01  # of the diagonal: so far around, and twice as far each round, the dense map is given up
+FIRST_MARGIN = 0.01  # of the diagonal around a tear or fold, where the dense map is given up; doubles each round
 MAX_ROUNDS = 4
 STEEPEST = 1.5  # slope of smoothstep in its middle
 
@@ -54,9 +54,15 @@ def relax_map(placement: Placement, pair: AlignedPair, weight: NDArray[np.float3
 
 
 def _unbroken(dense: Field, base: Field, kept: Mask, shown: Mask, unit: float) -> Mask:
-    """(h, w): where the dense map may be kept so that it neither tears nor folds what is shown.
+    """(h, w): where the dense map may be kept so that it neither tears nor folds the target, as far as `MAX_ROUNDS` do.
 
-    Found on every second row and column; arguments as in `_fading`, `shown` (h, w) is where the target is.
+    Found on every second row and column, as it takes long.
+
+    Args:
+        dense, base: (h, w, 2) maps.
+        kept: (h, w), where the dense map is wanted.
+        shown: (h, w), where the panorama shows the target.
+        unit: target px per px of the grid.
     """
     size = kept.shape[1], kept.shape[0]
     dense, base, kept, shown = dense[::2, ::2], base[::2, ::2], kept[::2, ::2], shown[::2, ::2]
@@ -76,9 +82,12 @@ def _unbroken(dense: Field, base: Field, kept: Mask, shown: Mask, unit: float) -
 
 
 def _fading(difference: Field, kept: Mask, unit: float) -> Field:
-    """A difference (h, w, 2) of two maps that goes on smoothly from the pixels that are kept, and fades.
+    """The difference (h, w, 2) of two maps, continued smoothly from the pixels that are kept, and faded to zero.
 
-    `unit`: target px per px of the grid.
+    Args:
+        difference: target px.
+        kept: (h, w), where it does not change.
+        unit: target px per px of the grid.
     """
     diagonal = float(np.hypot(*kept.shape))
     continued = push_pull(difference, kept.astype(np.float32))

@@ -1,4 +1,4 @@
-"""What both pictures show although the coarse alignment leads it out of the overlap: near things move far."""
+"""Near things that both pictures show, although the coarse alignment puts them outside the overlap: they move far."""
 
 import cv2
 import numpy as np
@@ -16,9 +16,9 @@ MIN_TEXTURE = 0.3  # 0..1, see `flow_warp.texture`
 
 
 def led_into_reference(pair: CanvasPair) -> Mask:
-    """(h, w): target pixels outside the overlap that would lie in the reference if they moved like the nearest match.
+    """(h, w): pixels outside the overlap that would lie in the other picture if they moved like the nearest match.
 
-    Alike the reference's pixels outside the overlap, which would lie in the target.
+    Pixels of the target that would lie in the reference, and pixels of the reference that would lie in the target.
     """
     sides = (pair.target_points, pair.target_valid), (pair.reference_points, pair.reference_valid)
     led = np.zeros_like(pair.overlap)
@@ -32,7 +32,7 @@ def led_into_reference(pair: CanvasPair) -> Mask:
 def found_beyond_overlap(pair: CanvasPair, residual: Field, consistent: Mask, texture: NDArray[np.float32]) -> Mask:
     """(h, w): target pixels outside the overlap that the reference is taken to show.
 
-    They have texture, are forward-backward consistent, and look alike at both ends of their way.
+    They have texture, are forward-backward consistent, and look like the place of the reference that they move to.
 
     Args:
         pair: the pictures.

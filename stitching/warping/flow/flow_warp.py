@@ -45,9 +45,9 @@ def warp_from_flow(
 ) -> Warp:
     """The warp that a method of dense flow gives.
 
-    Pixels of the overlap that the flow does not bring back to where they began (Sundaram et al.
-    2010) are occluded or wrong; they and what is not searched get their residual by extrapolation, in which textured
-    pixels count more than flat ones.
+    Pixels of the overlap that the flow does not bring back to where they began (Sundaram et al. 2010) are occluded or
+    wrong; they and what is not searched get their residual by extrapolation, in which textured pixels count more than
+    flat ones.
 
     Args:
         pair: what to warp.
