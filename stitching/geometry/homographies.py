@@ -106,6 +106,14 @@ def focal_length(homography: Matrix, reference_size: Size, target_size: Size) ->
     return float(focal) if 0.4 < focal / longer_side < 5 else float(usual)
 
 
+def nearest_homography(start: NDArray[np.floating], end: NDArray[np.floating]) -> Matrix | None:
+    """The homography that maps points (n, 2) to others best in the sense of least squares; None for fewer than four."""
+    if len(start) < 4:
+        return None
+    homography, _ = cv2.findHomography(start, end, 0)
+    return None if homography is None else np.asarray(homography, np.float64)
+
+
 def nearest_homography_map(map_xy: Field, known: Mask) -> Field:
     """The homography that fits a map best in the sense of least squares, as a map.
 
@@ -120,9 +128,7 @@ def nearest_homography_map(map_xy: Field, known: Mask) -> Field:
     grid = pixel_grid(h, w)
     sampled = known[::_FIT_STEP, ::_FIT_STEP]
     start, end = grid[::_FIT_STEP, ::_FIT_STEP][sampled], map_xy[::_FIT_STEP, ::_FIT_STEP][sampled]  # (n, 2) each
-    homography = None
-    if len(start) >= 4:
-        homography, _ = cv2.findHomography(start, end, 0)
+    homography = nearest_homography(start, end)
     if homography is None:
         return grid
     moved = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), homography)  # (h, w, 2) -> (h w, 1, 2)

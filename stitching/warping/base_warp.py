@@ -6,13 +6,12 @@ overlap, with straight lines kept straight (the ideas of Zaragoza et al. 2013, A
 of Liao & Li 2019, SPW, on a mesh of splines).
 """
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stitching.alignment.coarse_warp import CoarseWarp, warp_to_surface
 from stitching.geometry.canvas import Canvas
-from stitching.geometry.homographies import Matrix, is_plausible
+from stitching.geometry.homographies import is_plausible, nearest_homography
 from stitching.geometry.pixel_maps import OUTSIDE_ALL, Field, Mask, Points, Size, evaluate_on_grid, pixel_grid, rescale
 from stitching.warping.placement import Placement
 from stitching.warping.spline_mesh import SplineMesh, fit_smoothly
@@ -83,19 +82,11 @@ def nearest_coarse_map(placement: Placement, canvas: Canvas, reference_size: Siz
     in_reference = canvas.to_reference(rescale(grid, 1 / placement.scale))
     in_target = placement.map_xy[::FIT_STEP, ::FIT_STEP][sampled].astype(np.float64)
     known = np.isfinite(in_reference).all(axis=1)
-    homography = _nearest_homography(in_target[known], in_reference[known])
+    homography = nearest_homography(in_target[known], in_reference[known]) if known.sum() >= MIN_POINTS else None
     if homography is None or not is_plausible(homography, target_size[::-1], reference_size[::-1]):
         return placement.map_xy
     warp = CoarseWarp(canvas, warp_to_surface(canvas.surface, homography, reference_size, target_size))
     return evaluate_on_grid(warp, (w, h), placement.scale)
-
-
-def _nearest_homography(start: Points, end: Points) -> Matrix | None:
-    """The least-squares homography between points (n, 2); None where there are too few."""
-    if len(start) < MIN_POINTS:
-        return None
-    homography, _ = cv2.findHomography(start, end, 0)
-    return None if homography is None else np.asarray(homography, np.float64)
 
 
 def target_px_per_working_px(map_xy: Field, known: Mask) -> float:
