@@ -2,15 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment.features import MAX_DISAGREEMENT, agree_with_neighbours
-from stitching.alignment.learned_matches import match_pictures
-from stitching.geometry.pixel_maps import Mask, push_pull
-from stitching.geometry.rectangles import bounding_rectangle
-from stitching.io.picture import Picture
+from stitching.geometry.pixel_maps import push_pull
 from stitching.network.interface import Planes, Runtime
 from stitching.network.runtime.cell_matches import mutual_cells
 from stitching.network.runtime.window import AREA, NetworkWindow
@@ -40,34 +35,8 @@ class MatchesEstimator:
         def flow(pair: CanvasPair) -> BidirectionalFlow:
             return classical_flow(pair, matched_flow(self.matching, pair))
 
-        beyond = shown_beyond_overlap(self.matching, pair) | led_into_reference(pair) if pair.overlap.any() else None
-        return replace(warp_from_flow(pair, flow, self.extrapolation, beyond), device=self.matching.device)
-
-
-def shown_beyond_overlap(matching: Runtime, pair: CanvasPair) -> Mask:
-    """(h, w): pixels that both pictures show although the coarse alignment leads them out of the overlap.
-
-    A near thing moves far. The network looks for it in both whole pictures, without their place on the canvas: (h, w)
-    where its matches are in the target and where in the reference.
-    """
-    parts = [bounding_rectangle(valid) for valid in (pair.reference_valid, pair.target_valid)]
-    reference, target = (
-        Picture(picture[part.slices], valid[part.slices].astype(np.uint8) * np.uint8(255))
-        for picture, valid, part in zip(
-            (pair.reference, pair.target), (pair.reference_valid, pair.target_valid), parts, strict=True
-        )
-    )
-    found = match_pictures(reference, target, matching)
-    starts, ends = found.target + parts[1].origin, found.reference + parts[0].origin
-    h, w = pair.overlap.shape
-    alike = agree_with_neighbours(starts, ends - starts, MAX_DISAGREEMENT * float(np.hypot(h, w)))
-    places = [np.clip(points[alike].round(), 0, (w - 1, h - 1)).astype(int).T for points in (starts, ends)]
-    within = np.logical_and(*(pair.overlap[y, x] for x, y in places))
-    beyond = np.zeros((h, w), np.uint8)
-    for x, y in places:
-        beyond[y[~within], x[~within]] = 1
-    side = 2 * round(found.cell) + 1
-    return cv2.dilate(beyond, np.ones((side, side), np.uint8)) > 0
+        warp = warp_from_flow(pair, flow, self.extrapolation, led_into_reference(pair))
+        return replace(warp, device=self.matching.device)
 
 
 def window_of(pair: CanvasPair, area: float = AREA) -> NetworkWindow:

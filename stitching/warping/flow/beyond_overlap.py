@@ -13,13 +13,17 @@ from stitching.warping.warp import CanvasPair
 WINDOW = 9  # px, over which the pictures are compared
 MIN_CORRELATION = 0.7  # with less, what came back to its place came back by chance
 MIN_TEXTURE = 0.3  # 0..1, see `flow_warp.texture`
+MIN_OVERLAP = 0.25  # of the target: with less, a larger search finds more that is wrong than near things
 
 
 def led_into_reference(pair: CanvasPair) -> Mask:
     """(h, w): pixels outside the overlap that would lie in the other picture if they moved like the nearest match.
 
-    Pixels of the target that would lie in the reference, and pixels of the reference that would lie in the target.
+    Pixels of the target that would lie in the reference, and pixels of the reference that would lie in the target; none
+    where the pictures share little.
     """
+    if pair.overlap.sum() < MIN_OVERLAP * pair.target_valid.sum():
+        return np.zeros_like(pair.overlap)
     sides = (pair.target_points, pair.target_valid), (pair.reference_points, pair.reference_valid)
     led = np.zeros_like(pair.overlap)
     for (start, valid), (end, end_valid) in (sides, sides[::-1]):

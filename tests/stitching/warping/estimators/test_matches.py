@@ -9,13 +9,10 @@ from numpy.typing import NDArray
 from shifting import SHIFT, H, ShiftingRuntime, W, shifted_pair
 
 from stitching.network.interface import Planes
-from stitching.network.runtime.cell_matches import CellMatches
-from stitching.warping.estimators import matches
 from stitching.warping.estimators.matches import (
     MATCHING_AREA,
     MatchesEstimator,
     matched_flow,
-    shown_beyond_overlap,
     window_of,
 )
 from stitching.warping.estimators.registry import ESTIMATORS
@@ -60,44 +57,11 @@ def test_where_the_move_is_known_and_where_it_is_not() -> None:
     assert trusted[:, W - SHIFT + 20 : -20].mean() < 0.2
 
 
-def test_matches_a_px_beyond_the_canvas_are_taken_as_at_its_border(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The network works on a smaller copy, whose outermost pixels reach out of the pictures."""
-    pair = shifted_pair()
-    pair.reference_valid[:, W // 2 :] = False
-    rows = np.linspace(-0.9, H - 0.1, 20)
-    start, end = np.stack([np.full(20, W - 0.1), rows], axis=1), np.stack([np.full(20, -0.9), rows], axis=1)
-    monkeypatch.setattr(matches, "match_pictures", lambda *_: CellMatches(start, end, 8.0))
-    beyond = shown_beyond_overlap(ShiftingRuntime((0, 0)), pair)
-    assert beyond[[0, -1]][:, [0, -1]].all()
-    assert not beyond[:, W // 4 : 3 * W // 4].any()
-
-
 def test_without_an_overlap_the_network_is_not_asked() -> None:
     pair, runtime = shifted_pair(), ShiftingRuntime((SHIFT, 0))
     pair.reference_valid[:], pair.target_valid[:, W // 2 :] = False, False
     assert not MatchesEstimator(runtime)(pair).residual.any()
     assert runtime.calls == 0
-
-
-def test_what_the_coarse_alignment_puts_beyond_the_overlap_is_found() -> None:
-    """The reference shows columns from 150 on, and there what the target shows `SHIFT` px further left."""
-
-    class BothWindows(ShiftingRuntime):
-        def __call__(self, inputs: Mapping[str, NDArray[np.float32]]) -> Planes:
-            whole_pictures = self.calls == 0  # in their upper left corners
-            self.displacement = (SHIFT - 150, 0) if whole_pictures else (SHIFT, 0)
-            return super().__call__(inputs)
-
-    pair = shifted_pair()
-    pair.reference_valid[:, :150] = False
-    pair.reference[:, :150] = 0
-    runtime = BothWindows((0, 0))
-    warp = MatchesEstimator(runtime)(pair)
-    beyond = slice(20, -20), slice(150 - SHIFT + 15, 150 - 15)
-    assert (warp.confidence[beyond] == 1).mean() > 0.9
-    assert np.percentile(np.linalg.norm(warp.residual[beyond] - [SHIFT, 0], axis=2), 95) < 0.2
-    assert (warp.confidence[:, : 150 - SHIFT - 15] < 1).all()  # the reference shows nothing of that
-    assert runtime.calls == 2
 
 
 def test_the_warp_says_where_the_network_computed() -> None:
