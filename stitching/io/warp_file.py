@@ -25,7 +25,7 @@ MIN_REDUCED_PIXELS = 5_000  # of a map smaller than its canvas: --work-megapix i
 MAX_CANVAS_RATIO = 100  # px of the canvas, of the larger picture; one may be a tenth as wide in view as the other
 FOCAL_RANGE = 0.4, 5.0  # of the reference's longer side
 MAX_BEYOND_TARGET = 1.0  # px, by which a position may lie outside the target
-MAX_ROUND_TRIP = 0.01  # of the canvas's diagonal: median of map and then forward; 0.1 map px are usual
+MAX_ROUND_TRIP = 0.03  # of the canvas's diagonal: median of map and then forward; doubtful warps reach 0.015
 MAX_MISSING_SHARE = 0.1  # of the target's positions on the canvas, where the map is not covered; 0.02 at most are usual
 _MAX_SAMPLES = 20_000  # positions whose round trip is measured
 
