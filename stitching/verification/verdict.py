@@ -11,7 +11,7 @@ from stitching.alignment.coarse_alignment import Alignment
 from stitching.errors import InputError
 from stitching.verification.evidence import Evidence
 
-MIN_SHARE = 0.06  # verified; unrelated pictures reach 0.02, halves of one picture 0.05, with few exceptions
+MIN_SHARE = 0.06  # verified; unrelated pictures reached 0.02, related ones 0.078 and more
 MIN_SHARE_OF_HOMOGRAPHY = 0.03  # the same after a homography alone, which leaves the parallax
 DOUBTFUL_SHARE = 0.3  # verified; of ten pairs with less, three were wrong in a third of their known places or more
 SMALL_OVERLAP_SHARE = 0.15  # of the target
