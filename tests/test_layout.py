@@ -22,10 +22,13 @@ STITCHING_ROOMS = (
     "stitching.io",
     "stitching.network",
     "stitching.alignment",
+    "stitching.match_graph",
+    "stitching.adjustment",
     "stitching.warping",
     "stitching.verification",
     "stitching.blending",
     "stitching",  # selection, options, inputs, summary, result, stitcher
+    "stitching.mosaic",
     "stitching.reporting",
 )
 TORCH_FREE = ("stitching.network.interface", "stitching.network.runtime")  # all that a stitch needs of the networks
