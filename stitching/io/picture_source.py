@@ -17,9 +17,9 @@ class PictureSource:
         position: in the caller's list, from 0.
         size: (w, h) px of the upright picture.
         copy: at most `COPY_AREA` px, with the set's bit depth and levels.
-        key: hex digest of the picture's pixels, size and validity: sets are sorted by it, so that the order of the files
-            has no influence.
-        read: gives the full-size picture with the set's bit depth and levels; InputError where it cannot be read any more.
+        key: hex digest of the picture's pixels, size and validity: sets are sorted by it, so that the order of the
+            files has no influence.
+        read: gives the full-size picture with the set's bit depth and levels; InputError where it cannot be read now.
     """
 
     name: str
