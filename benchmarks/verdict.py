@@ -152,7 +152,9 @@ def evidence_of(alignment: Alignment, reference: Picture, target: Picture) -> Ev
     pair, coarse_map = draw_canvas_pair(reference, target, alignment, coarse, scale)
     warp = find_estimator(dense_warp_for(alignment), "cpu")(pair)
     placement = place_target(warp, pair, coarse_map, target.size, scale)
-    return gather_evidence(coarse.canvas, placement, draw_aligned_pair(reference, target, coarse.canvas, placement))
+    return gather_evidence(
+        coarse.canvas.to_reference, placement, draw_aligned_pair(reference, target, coarse.canvas, placement)
+    )
 
 
 def verdict_on(row: Row) -> str:

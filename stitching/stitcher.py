@@ -1,9 +1,6 @@
 """Stitch a pair: read -> coarse alignment -> canvas -> warp -> placement -> blend -> compose."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
@@ -21,6 +18,7 @@ from stitching.io.warp_file import WarpField, check_warp, load_warp
 from stitching.options import Options, check_options
 from stitching.result import Stitched
 from stitching.selection import UsedWarp, consistent_share, dense_warp_for
+from stitching.stage_clock import Progress, StageClock
 from stitching.summary import Methods, hole_mask, summarize
 from stitching.verification.evidence import gather_evidence
 from stitching.verification.verdict import judge_loaded_warp, judge_stitch
@@ -31,8 +29,6 @@ from stitching.warping.picture_sampling import magnification
 from stitching.warping.placement import Placement, from_warp_field, place_target
 from stitching.warping.relax import relax_map
 from stitching.warping.warp import CanvasPair
-
-Progress = Callable[[str, float], None]
 
 
 def stitch(
@@ -60,7 +56,7 @@ def stitch(
             together after the warp, or a loaded warp fits other pictures.
     """
     check_options(options, estimates_warp=warp is None)
-    clock = _Clock(progress)
+    clock = StageClock(progress)
     with clock.stage("read"):
         pictures = read_pair(reference, target, mask_reference, mask_target, max_megapix=options.max_megapix)
     alignment, coarse_pair = None, None
@@ -75,7 +71,7 @@ def stitch(
         used_warp = UsedWarp("loaded")
     with clock.stage("blend"):
         aligned = draw_aligned_pair(*pictures, canvas, placement, coarse_pair)
-        evidence = gather_evidence(canvas, placement, aligned)
+        evidence = gather_evidence(canvas.to_reference, placement, aligned)
         if alignment:
             dense = used_warp.consistent_share is not None
             verdict = judge_stitch(alignment, evidence, dense=dense, homography=used_warp.name == "homography")
@@ -165,23 +161,3 @@ def _output_pictures(
     return PanoramaPictures(
         shrink(reference, scale), shrink(target, target_scale), canvas, scale, placement.map_xy, placement.scale
     )
-
-
-@dataclass
-class _Clock:
-    """Seconds per stage, and the caller's progress callback."""
-
-    progress: Progress | None
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        self.report(name, 0.0)
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - start
-        self.report(name, 1.0)
-
-    def report(self, stage: str, share: float) -> None:
-        if self.progress is not None:
-            self.progress(stage, share)

@@ -1,13 +1,13 @@
 """What speaks for a stitch, measured on both pictures after the warp."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from stitching.alignment.features import epipolar_inliers
-from stitching.geometry.canvas import Canvas
-from stitching.geometry.pixel_maps import Field, Mask, rescale
+from stitching.geometry.pixel_maps import Field, Mask, Points, rescale
 from stitching.verification.likeness import WINDOW, measure_likeness, whole_windows
 from stitching.warping.placement import Placement
 from stitching.warping.warp import AlignedPair
@@ -19,6 +19,8 @@ SAMPLED_POINTS = 600  # of the warp, to which one epipolar geometry is fitted
 EPIPOLAR_TOLERANCE = 1.0  # working px, distance to the epipolar line
 EPIPOLAR_ITERATIONS = 2000
 MIN_EPIPOLAR_POINTS = 30
+
+ToView = Callable[[Points], Points]
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,11 @@ class Evidence:
         return self.textured_windows >= MIN_WINDOWS
 
 
-def gather_evidence(canvas: Canvas, placement: Placement, pair: AlignedPair) -> Evidence:
+def gather_evidence(to_view: ToView, placement: Placement, pair: AlignedPair) -> Evidence:
     """Measure how well both pictures fit each other.
 
     Args:
-        canvas: of full size.
+        to_view: canvas px (..., 2) -> px of the camera that shows the reference; NaN behind it.
         placement: where the warp puts the target.
         pair: both pictures after the warp.
     """
@@ -65,7 +67,7 @@ def gather_evidence(canvas: Canvas, placement: Placement, pair: AlignedPair) -> 
     textured = likeness.textured & whole_windows(pair.overlap)
     alike = textured & (likeness.correlation > MIN_ALIKE)
     consistent = textured & trusted & _right_side_up(placement.map_xy)
-    epipolar = _epipolar_share(alike & consistent, canvas, placement)
+    epipolar = _epipolar_share(alike & consistent, to_view, placement)
     seen = likeness.textured & whole_windows(trusted)
     agreeing = seen & (likeness.correlation > MIN_AGREEING)
     windows = float(textured.sum()) / WINDOW**2
@@ -92,12 +94,12 @@ def _right_side_up(map_xy: Field) -> Mask:
     return np.asarray(cv2.blur(area, (WINDOW, WINDOW)) > 0)
 
 
-def _epipolar_share(where: Mask, canvas: Canvas, placement: Placement) -> float:
+def _epipolar_share(where: Mask, to_view: ToView, placement: Placement) -> float:
     """The share of evenly picked pixels (h, w) whose places in both pictures fit one fundamental matrix."""
     rows, columns = np.nonzero(where)
     picked = np.linspace(0, len(rows) - 1, min(len(rows), SAMPLED_POINTS)).astype(int)
     points = np.stack([columns[picked], rows[picked]], axis=1).astype(np.float64)
-    reference = canvas.to_reference(rescale(points, 1 / placement.scale)) * placement.scale
+    reference = to_view(rescale(points, 1 / placement.scale)) * placement.scale
     target = placement.map_xy[rows[picked], columns[picked]].astype(np.float64) * placement.scale
     known = np.isfinite(reference).all(axis=1)
     fits = epipolar_inliers(

@@ -55,14 +55,29 @@ def draw_aligned_pair(
         reference_pixels, reference_valid = _draw_reference(reference, canvas, placement.map_xy, placement.scale)
     else:
         reference_pixels, reference_valid = drawn.reference, drawn.reference_valid
-    target_pixels, in_target = draw(target, placement.map_xy, placement.scale)
+    return align_drawn(reference_pixels, reference_valid, *draw(target, placement.map_xy, placement.scale), placement)
+
+
+def align_drawn(
+    reference: NDArray[np.uint8],
+    reference_valid: Mask,
+    target: NDArray[np.uint8],
+    in_target: Mask,
+    placement: Placement,
+) -> AlignedPair:
+    """Two pictures that are drawn on the working canvas, as an aligned pair that shows no part of the target twice.
+
+    Args:
+        reference, target: (h, w, 3) BGR; the target is drawn where the placement puts it, and is changed.
+        reference_valid, in_target: (h, w), where each has pixels.
+        placement: of the target.
+    """
     again = shown_elsewhere(placement.map_xy, placement.covered, placement.trusted)
     target_valid = in_target & placement.covered & ~(again & reference_valid)
-    target_pixels[~target_valid] = 0
+    target[~target_valid] = 0
     hidden = hidden_from_target(placement.map_xy, placement.covered, placement.trusted, placement.scale)
     return AlignedPair(
-        reference_pixels, target_pixels, reference_valid, target_valid, placement.trusted & target_valid,
-        hidden & reference_valid,
+        reference, target, reference_valid, target_valid, placement.trusted & target_valid, hidden & reference_valid,
     )  # fmt: skip
 
 

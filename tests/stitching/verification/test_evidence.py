@@ -30,7 +30,9 @@ def evidence_of(reference, target, map_xy=HERE, trusted=None):
     placement = Placement(map_xy, covered, trusted, map_xy - HERE, 1.0)
     everywhere = np.ones((H, W), bool)
     drawn = remap(target, map_xy)
-    return gather_evidence(CANVAS, placement, AlignedPair(reference, drawn, everywhere, covered, trusted, ~everywhere))
+    return gather_evidence(
+        CANVAS.to_reference, placement, AlignedPair(reference, drawn, everywhere, covered, trusted, ~everywhere)
+    )
 
 
 def test_pictures_of_the_same_in_another_light_are_verified():
