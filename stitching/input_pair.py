@@ -45,7 +45,7 @@ def read_pair(
     second = _read(target, mask_target, "target", max_megapix, _bytes_of(first))
     pair = _with_levels(first, second, max_megapix)
     for picture in pair:
-        _check_contrast(picture)
+        check_contrast(picture)
     return pair
 
 
@@ -77,7 +77,7 @@ def _read(source: PictureInput, mask: PictureInput | None, name: str, max_megapi
     return _masked(picture, read_mask(mask, picture.size, max_megapix=max_megapix, held=held + _bytes_of(picture)))
 
 
-def _check_contrast(picture: Picture) -> None:
+def check_contrast(picture: Picture) -> None:
     """Raise InputError where a picture has one colour, as it looks with 8 bits."""
     black, white = picture.levels or (0, white_of(picture.pixels))
     small = cv2.resize(picture.pixels, (64, 64), interpolation=cv2.INTER_AREA)

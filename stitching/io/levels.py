@@ -6,6 +6,7 @@ brightness can be compared. The panorama is made from the original values.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -27,7 +28,12 @@ def find_levels(*pictures: Picture) -> Levels | None:
     """
     if any(picture.pixels.dtype == np.uint8 for picture in pictures):
         return None
-    lows, highs = zip(*(_percentiles(picture) for picture in pictures), strict=True)
+    return levels_of([value_range(picture) for picture in pictures])
+
+
+def levels_of(ranges: Sequence[tuple[float, float]]) -> Levels | None:
+    """The levels of 16-bit pictures whose `value_range` is known; see `find_levels`."""
+    lows, highs = zip(*ranges, strict=True)
     lowest, white = math.floor(min(lows)), math.ceil(max(highs))
     black = lowest if 2 * lowest > white else 0
     if white - black > MAX_RANGE:
@@ -56,7 +62,8 @@ def to_levels(picture: Picture, levels: Levels | None) -> Picture:
     return replace(picture, pixels=np.add(scaled, black, dtype=np.uint16), levels=levels)
 
 
-def _percentiles(picture: Picture) -> tuple[float, float]:
+def value_range(picture: Picture) -> tuple[float, float]:
+    """The lowest and the highest of the valid pixels' values, `TAIL` of them left out at each end."""
     step = max(1, int(math.sqrt(math.prod(picture.size) / _MAX_SAMPLES)))
     values = picture.pixels[::step, ::step]
     if picture.valid is not None:

@@ -1,0 +1,116 @@
+"""The picture files that folders and patterns on a command line stand for."""
+
+import glob
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from stitching.errors import InputError
+from stitching.io.files import AnyPath
+from stitching.io.metadata.formats import detect_format
+
+PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp"))
+VIDEO_SUFFIXES = frozenset((
+    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".ogv",
+    ".3gp", ".insv", ".360",
+))  # fmt: skip
+_STILL_BRANDS = (b"heic", b"heix", b"heif", b"mif1", b"msf1", b"hevc", b"avif", b"avis")  # of ISO files: no film
+# Matroska and WebM, Flash, Ogg, Windows Media, MPEG programme streams
+_VIDEO_STARTS = (b"\x1aE\xdf\xa3", b"FLV\x01", b"OggS", b"0&\xb2u", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")
+
+
+def expand_inputs(given: Sequence[AnyPath]) -> list[Path]:
+    """Put in place of folders and patterns the picture files that they stand for.
+
+    Args:
+        given: files, which stay where they are; folders, whose pictures are taken in natural order ("9" before "10"),
+            without those of the folders in them; and patterns with *, ? or [ ] that name no file.
+
+    Raises:
+        InputError: a folder holds no picture, a pattern fits none, or a file is a video.
+    """
+    found: list[Path] = []
+    for one in given:
+        path = Path(one)
+        if _holds(path.exists):
+            found += _pictures_of(path) if path.is_dir() else [path]
+        elif glob.has_magic(os.fspath(one)):
+            found += _matching(os.fspath(one))
+        else:
+            found.append(path)  # whoever reads it says that it is not there
+    for path in found:
+        _refuse_video(path)
+    return found
+
+
+def natural_key(path: Path) -> tuple[tuple[int, int, str], ...]:
+    """Sorts paths as people do: numbers in them by their value."""
+    parts = re.split(r"(\d+)", str(path).casefold())
+    return (*((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part), (2, 0, str(path)))
+
+
+def _holds(question: Callable[[], bool]) -> bool:
+    """The answer; False where the file system refuses one: a name too long, a loop of links, no permission."""
+    try:
+        return question()
+    except OSError:
+        return False
+
+
+def _pictures_of(folder: Path) -> list[Path]:
+    try:
+        pictures = sorted(_only_pictures(folder.iterdir()), key=natural_key)
+    except OSError as error:
+        raise InputError(f"cannot read the folder {folder}: {error.strerror}; expected one with pictures") from error
+    if not pictures:
+        raise InputError(f"{folder}: no picture in this folder; expected JPEG, PNG, TIFF or WebP files")
+    return pictures
+
+
+def _matching(pattern: str) -> list[Path]:
+    found = glob.iglob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+    pictures = sorted(_only_pictures(map(Path, found)), key=natural_key)
+    if not pictures:
+        raise InputError(f"{pattern}: fits no picture file; expected one that fits JPEG, PNG, TIFF or WebP files")
+    return pictures
+
+
+def _only_pictures(paths: Iterator[Path]) -> Iterator[Path]:
+    """The files that are pictures by their names or by what they hold, without hidden ones."""
+    for path in paths:
+        if path.name.startswith(".") or not _holds(path.is_file):
+            continue
+        if path.suffix.lower() in PICTURE_SUFFIXES or _is_picture(_head(path)):
+            yield path
+
+
+def _head(path: Path) -> bytes:
+    """The first 12 bytes of a file; none where it is no file or cannot be read."""
+    try:
+        if not path.is_file():  # a pipe may never end
+            return b""
+        with path.open("rb") as file:
+            return file.read(12)
+    except OSError:
+        return b""
+
+
+def _is_picture(head: bytes) -> bool:
+    try:
+        detect_format(head, "")
+    except InputError:
+        return False
+    return True
+
+
+def _refuse_video(path: Path) -> None:
+    """Raise InputError where a file is a video."""
+    head = _head(path)
+    film = head.startswith(_VIDEO_STARTS) or (head.startswith(b"RIFF") and head[8:12] == b"AVI ")
+    film |= head[4:8] == b"ftyp" and head[8:12] not in _STILL_BRANDS
+    named = bool(head) and path.suffix.lower() in VIDEO_SUFFIXES and not _is_picture(head)
+    if film or named:
+        raise InputError(
+            f"{path} is a video; expected pictures, take frames of it: ffmpeg -i {path.name} -vf fps=2 frames/%04d.png"
+        )
