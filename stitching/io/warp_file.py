@@ -15,6 +15,7 @@ from stitching.io.files import atomic_write, check_readable
 from stitching.io.npz_file import ArrayForm, read_arrays
 from stitching.io.picture import MAX_SIDE
 
+PICTURE_COUNT = "picture_count"  # an array that only files of the warps of many pictures hold
 VERSION = 2  # 1 had no `horizontal_axis`: all its cylinders are vertical
 MAX_BYTES = 600_000_000  # of all arrays in memory
 
@@ -86,6 +87,8 @@ def load_warp(path: Path) -> WarpField:
     """
     check_readable(path, "a file that --save-warp wrote")
     try:
+        if count := read_arrays(path, {PICTURE_COUNT: ArrayForm("iu", ())}, 100, optional=(PICTURE_COUNT,)):
+            raise InputError(f"it holds the warps of {count[PICTURE_COUNT]} pictures: use it for as many")
         parts = _read_numbers(path)
         _check_numbers(**parts)
         parts |= read_arrays(path, _map_forms(**parts), MAX_BYTES)
