@@ -1,21 +1,28 @@
 """A stitch as one HTML page to look at: the panorama, how well the pictures line up, what the warp did."""
 
-import base64
 from collections.abc import Mapping
 from html import escape
-from importlib.resources import files
 from os import PathLike
 from pathlib import Path
-from string import Template
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from stitching.geometry.pixel_maps import Mask, Size
-from stitching.io.files import atomic_write
 from stitching.io.picture import to_8_bit
 from stitching.reporting import visualize
+from stitching.reporting.page_parts import (
+    data_uri,
+    facts_table,
+    fill_template,
+    seconds_table,
+    shown_value,
+    shrunk_size,
+    tile_list,
+    warning_list,
+    write_page,
+)
 from stitching.result import Stitched
 from stitching.summary import PARALLAX_WIDTH, Summary
 
@@ -37,16 +44,14 @@ LOADED_WARP_NOTE = "The warp was loaded from a file, so what it adds to a coarse
 
 
 def write_report(stitched: Stitched, path: str | PathLike[str]) -> None:
-    """Write `render_report` to `path` (UTF-8); nothing half-written is left where that fails."""
-    page = render_report(stitched)
-    with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", errors="replace")  # names can be of odd bytes
+    """Write `render_report` to `path`; nothing half-written is left where that fails."""
+    write_page(render_report(stitched), path)
 
 
 def render_report(stitched: Stitched) -> str:
     """One HTML page that needs nothing else: pictures inside as WebP, no script or style from elsewhere."""
-    template = Template((files("stitching.reporting") / "report.html").read_text(encoding="utf-8"))
-    return template.substitute(_texts(stitched) | _panorama(stitched) | _comparison(stitched) | _fields(stitched))
+    texts = _texts(stitched) | _panorama(stitched) | _comparison(stitched) | _fields(stitched)
+    return fill_template("report.html", texts)
 
 
 def _texts(stitched: Stitched) -> dict[str, str]:
@@ -57,22 +62,22 @@ def _texts(stitched: Stitched) -> dict[str, str]:
         "target_name": escape(Path(target.name).name),
         "reference_path": escape(reference.name),
         "target_path": escape(target.name),
-        "reference_size": _value(reference.size) + " px",
-        "target_size": _value(target.size) + " px",
-        "reference": _encoded(to_8_bit(reference.pixels, reference.levels), reference.valid, INPUT_SIDE),
-        "target": _encoded(to_8_bit(target.pixels, target.levels), target.valid, INPUT_SIDE),
+        "reference_size": shown_value(reference.size) + " px",
+        "target_size": shown_value(target.size) + " px",
+        "reference": data_uri(to_8_bit(reference.pixels, reference.levels), reference.valid, INPUT_SIDE),
+        "target": data_uri(to_8_bit(target.pixels, target.levels), target.valid, INPUT_SIDE),
         "verdict": _verdict(len(summary.warnings), bool(stitched.holes.any() and (stitched.alpha == 0).any())),
         "verdict_class": "care" if summary.warnings else "good",
-        "warnings": _warnings(summary.warnings),
+        "warnings": warning_list(summary.warnings),
         "fields_note": "" if stitched.alignment else LOADED_WARP_NOTE,
         "tiles": _tiles(stitched),
-        "numbers": _seconds(summary.seconds) + _verdict_table(summary) + _tables(summary.as_dict()),
+        "numbers": seconds_table(summary.seconds) + _verdict_table(summary) + _tables(summary.as_dict()),
     }
 
 
 def _panorama(stitched: Stitched) -> dict[str, str]:
     """The panorama, and what can be drawn over it."""
-    shown = _shrunk_size(stitched.alpha, PANORAMA_SIDE)
+    shown = shrunk_size(stitched.alpha, PANORAMA_SIDE)
     aligned = stitched.aligned
     reference, target, holes = (
         _on_panorama(mask.astype(np.float32), stitched, shown) > 0.5
@@ -85,11 +90,11 @@ def _panorama(stitched: Stitched) -> dict[str, str]:
     red = np.full_like(dark, visualize.HOLE_COLOUR)
     lines = visualize.grid_lines(stitched.warp.forward)
     return {
-        "panorama": _encoded(to_8_bit(stitched.panorama, stitched.reference.levels), stitched.alpha, PANORAMA_SIDE),
+        "panorama": data_uri(to_8_bit(stitched.panorama, stitched.reference.levels), stitched.alpha, PANORAMA_SIDE),
         "panorama_width": str(shown[0]),
         "panorama_height": str(shown[1]),
-        "seam": _encoded(visualize.overlaid(dark, core, (255, 255, 255)), line, PANORAMA_SIDE),
-        "holes": _encoded(red, visualize.stripes(holes), PANORAMA_SIDE),
+        "seam": data_uri(visualize.overlaid(dark, core, (255, 255, 255)), line, PANORAMA_SIDE),
+        "holes": data_uri(red, visualize.stripes(holes), PANORAMA_SIDE),
         "holes_label": "Holes" if holes.any() else "No holes",
         "holes_disabled": "" if holes.any() else "disabled",
         "view_box": _view_box(stitched),
@@ -125,11 +130,11 @@ def _comparison(stitched: Stitched) -> dict[str, str]:
     aligned = stitched.aligned
     both = aligned.overlap
     apart = visualize.difference(aligned.reference, aligned.target, both)
-    width, height = _shrunk_size(both, ALIGNED_SIDE)
+    width, height = shrunk_size(both, ALIGNED_SIDE)
     middle = _middle(both if both.any() else aligned.reference_valid | aligned.target_valid)
     pictures = {
-        "reference": _encoded(aligned.reference, aligned.reference_valid, ALIGNED_SIDE),
-        "target": _encoded(aligned.target, aligned.target_valid, ALIGNED_SIDE),
+        "reference": data_uri(aligned.reference, aligned.reference_valid, ALIGNED_SIDE),
+        "target": data_uri(aligned.target, aligned.target_valid, ALIGNED_SIDE),
     }
     left, right = pictures if _middle(aligned.reference_valid) <= _middle(aligned.target_valid) else reversed(pictures)
     return {
@@ -139,7 +144,7 @@ def _comparison(stitched: Stitched) -> dict[str, str]:
         "right_name": right,
         "left_label": left.capitalize(),
         "right_label": right.capitalize(),
-        "difference": _encoded(apart, None, ALIGNED_SIDE),
+        "difference": data_uri(apart, None, ALIGNED_SIDE),
         "aligned_width": str(width),
         "aligned_height": str(height),
         "swipe": f"{100 * middle:.1f}",  # % of the width: the middle of the overlap
@@ -167,19 +172,19 @@ def _fields(stitched: Stitched) -> dict[str, str]:
 
     def picture(colours: visualize.Colours, where: Mask) -> str:
         field = visualize.within(visualize.shaded(colours, photo), where, photo)
-        return _encoded(field, valid | stitched.holes, FIELD_SIDE)
+        return data_uri(field, valid | stitched.holes, FIELD_SIDE)
 
     coverage = visualize.coverage_colours(aligned.reference_valid, aligned.target_valid, stitched.holes)
     return {
         "flow": picture(visualize.flow_colours(moves, warp_limit), moved),
         "warp_limit": f"{warp_limit:g} px",
-        "wheel": _encoded(wheel, disc, FIELD_SIDE),
+        "wheel": data_uri(wheel, disc, FIELD_SIDE),
         "parallax": picture(visualize.heat_map(length, both, parallax_limit), both),
         "parallax_limit": f"{parallax_limit:g}",
         "parallax_width": str(PARALLAX_WIDTH),
-        "ramp": _encoded(visualize.heat_map(ramp, everywhere, 1.0), None, FIELD_SIDE),
+        "ramp": data_uri(visualize.heat_map(ramp, everywhere, 1.0), None, FIELD_SIDE),
         "weight": picture(visualize.weight_colours(stitched.blend.weight), valid),
-        "weight_ramp": _encoded(visualize.weight_colours(ramp), None, FIELD_SIDE),
+        "weight_ramp": data_uri(visualize.weight_colours(ramp), None, FIELD_SIDE),
         "coverage": picture(coverage, valid | stitched.holes),
     }
 
@@ -190,40 +195,18 @@ def _verdict(warnings: int, holes: bool) -> str:
     return "Stitched without warnings; a few holes remain." if holes else "Stitched without warnings or holes."
 
 
-def _warnings(warnings: list[str]) -> str:
-    if not warnings:
-        return ""
-    items = "".join(f"<li><b>Warning</b> {escape(warning)}</li>" for warning in warnings)
-    return f'<ul class="warnings" role="list">{items}</ul>'
-
-
 def _tiles(stitched: Stitched) -> str:
     """The few numbers that people look for first."""
     summary = stitched.summary
     tiles = [
-        ("Panorama", _value(summary.panorama_size), f"px, {summary.projection}"),
+        ("Panorama", shown_value(summary.panorama_size), f"px, {summary.projection}"),
         ("Overlap", f"{summary.overlap:.0%}", "of the target"),
         ("Time", f"{sum(summary.seconds.values()):.1f} s", summary.device),
     ]
     if summary.parallax_median is not None:  # the residual of a loaded warp is not known
         note = f"90th percentile {summary.parallax_p90:.3g} px"
         tiles.insert(2, ("Parallax", f"{summary.parallax_median:.3g} px", note))
-    return "".join(
-        f"<div><dt>{name}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
-        for name, value, note in tiles
-    )
-
-
-def _seconds(seconds: Mapping[str, float]) -> str:
-    """Seconds per stage as bars: how long beside the slowest."""
-    longest = max(seconds.values(), default=0.0)
-    rows = "".join(
-        f'<tr><th scope="row">{_label(stage)}</th>'
-        f'<td class="length"><span style="width: {100 * value / max(longest, 1e-9):.1f}%"></span></td>'
-        f"<td>{value:.2f}</td></tr>"
-        for stage, value in seconds.items()
-    )
-    return f"<table><caption>Seconds per stage</caption>{rows}</table>"
+    return tile_list(tiles)
 
 
 def _verdict_table(summary: Summary) -> str:
@@ -232,60 +215,13 @@ def _verdict_table(summary: Summary) -> str:
     for name, value in summary.evidence.items():
         if name != "overlap":  # another table has it
             facts[name] = value if value is None or name == "textured_windows" else f"{value:.1%}"
-    return _table("Verdict", facts)
+    return facts_table("Verdict", facts, FORMATS)
 
 
 def _tables(facts: Mapping[str, object]) -> str:
     """The summary, a table for each group."""
     known = SHOWN_ELSEWHERE.union(*GROUPS.values())
     groups = GROUPS | {"More": tuple(name for name in facts if name not in known)}
-    return "".join(_table(title, {name: facts[name] for name in names}) for title, names in groups.items() if names)
-
-
-def _table(title: str, facts: Mapping[str, object]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{_label(name)}</th><td>{escape(_value(value, FORMATS.get(name)))}</td></tr>'
-        for name, value in facts.items()
+    return "".join(
+        facts_table(title, {name: facts[name] for name in names}, FORMATS) for title, names in groups.items() if names
     )
-    return f"<table><caption>{title}</caption>{rows}</table>"
-
-
-def _label(name: str) -> str:
-    """A summary's key as people write it: `work_scale` as "Work scale"."""
-    words = name.replace("_", " ")
-    return escape(words[:1].upper() + words[1:])
-
-
-def _value(value: object, form: str | None = None) -> str:
-    """A summary's value as people write it; a tuple is a size, or a position that can be negative."""
-    if value is None:
-        return "not known"
-    if form:
-        return form.format(value)
-    if isinstance(value, tuple):
-        return (" \N{MULTIPLICATION SIGN} " if min(value) > 0 else ", ").join(map(str, value))
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _encoded(pixels: visualize.Colours, valid: npt.NDArray[np.generic] | None, longest_side: int) -> str:
-    """A picture (h, w, 3) as a data URI, shrunk to fit; clear where `valid` (h, w) is 0."""
-    size = _shrunk_size(pixels, longest_side)
-    if valid is None:
-        data = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    else:  # invalid pixels must not bleed in: blank, shrink, divide by the valid share
-        mask = (valid != 0).astype(np.uint8) * np.uint8(255)
-        share = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)[..., None]
-        blanked = cv2.bitwise_and(pixels, pixels, mask=mask)
-        colours = cv2.resize(blanked, size, interpolation=cv2.INTER_AREA) * (255 / np.maximum(share, 1))
-        alpha = np.minimum(share[..., 0], cv2.blur(share, (3, 3)))  # smooths the stairs of a mask
-        data = np.dstack([colours, alpha])
-    shown = np.clip(np.rint(data), 0, 255).astype(np.uint8)
-    encoded = cv2.imencode(".webp", shown, [cv2.IMWRITE_WEBP_QUALITY, 82])[1]
-    return "data:image/webp;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
-
-
-def _shrunk_size(picture: npt.NDArray[np.generic], longest_side: int) -> Size:
-    """(w, h) px of `picture` (h, w, ...) shrunk to fit `longest_side`; never enlarged."""
-    height, width = picture.shape[:2]
-    factor = min(1.0, longest_side / max(height, width))
-    return max(1, round(width * factor)), max(1, round(height * factor))
