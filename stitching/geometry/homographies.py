@@ -17,9 +17,18 @@ _FIT_STEP = 16  # px between the points that a homography is fitted to
 
 def project(homography: NDArray[np.floating], points: Points) -> Points:
     """Map (..., 2) points; those on or behind the horizon become NaN."""
-    mapped = points @ homography[:, :2].T + homography[:, 2]  # (..., 3)
-    depth = np.where(mapped[..., 2:] > 1e-9, mapped[..., 2:], np.nan)
-    result: Points = mapped[..., :2] / depth
+    return from_homogeneous(points @ homography[:, :2].T + homography[:, 2])
+
+
+def to_homogeneous(points: Points) -> Points:
+    """(..., 2) -> (..., 3): a third coordinate of 1."""
+    return np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
+
+
+def from_homogeneous(points: Points) -> Points:
+    """(..., 3) -> (..., 2), divided by the third coordinate; NaN where that is not positive: behind the horizon."""
+    depth = np.where(points[..., 2:] > 1e-9, points[..., 2:], np.nan)
+    result: Points = points[..., :2] / depth
     return result
 
 
@@ -84,13 +93,17 @@ def size_variation(homography: Matrix, size: Size) -> float:
     return float(np.sqrt(high / max(low, 1e-12)))
 
 
+def usual_focal_length(size: Size) -> float:
+    """Focal length of a usual lens, px of a picture of `size` (w, h)."""
+    return float(max(size) / (2 * np.tan(np.deg2rad(USUAL_FIELD_OF_VIEW / 2))))
+
+
 def focal_length(homography: Matrix, reference_size: Size, target_size: Size) -> float:
     """Focal length of the reference camera, px, if the camera only turned; that of a usual lens where this fails.
 
     Szeliski & Shum 1997, section 4: the rows of R = K^-1 H K are orthogonal and of equal length.
     """
-    longer_side = max(reference_size)
-    usual = longer_side / (2 * np.tan(np.deg2rad(USUAL_FIELD_OF_VIEW / 2)))
+    longer_side, usual = max(reference_size), usual_focal_length(reference_size)
     (rw, rh), (tw, th) = reference_size, target_size
     to_centre = np.array([[1, 0, -(rw - 1) / 2], [0, 1, -(rh - 1) / 2], [0, 0, 1]])
     from_centre = np.array([[1, 0, (tw - 1) / 2], [0, 1, (th - 1) / 2], [0, 0, 1]])
