@@ -5,7 +5,7 @@ pictures, a sphere where they also reach far up or down.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Literal, get_args
 
@@ -16,16 +16,19 @@ from stitching.adjustment.arrangement import Arrangement
 from stitching.adjustment.picture_view import PictureView
 from stitching.errors import InputError, require
 from stitching.geometry.canvas import Canvas, Surface
-from stitching.geometry.homographies import project, to_homogeneous, usual_focal_length
+from stitching.geometry.homographies import Matrix, project, to_homogeneous, usual_focal_length
 from stitching.geometry.pixel_maps import Points, Size, even_grid
 from stitching.geometry.rectangles import Rectangle
 
 Projection = Literal["auto", "plane", "cylinder", "sphere"]
 PROJECTIONS = get_args(Projection)
 
+_Views = Sequence[tuple[Matrix, Size]]  # of each picture: frame px -> picture px, and its size
+
 MAX_VARIATION = 2.0  # of sizes across all pictures, on the plane and on a cylinder that "auto" takes; as for pairs
 MAX_PLANE_FIELD = 90.0  # degrees from one side of the pictures to the other, on the plane that "auto" takes
 MAX_ANGLE = 80.0  # degrees from the plane's centre or a cylinder's equator, where lengths are 14 times as large
+MAX_TILT = 150.0  # degrees up or down from the frame's centre, on a lying cylinder
 MAX_REACH = 1.5  # diagonals that a picture may reach from its centre on a plane: it may run off to its horizon
 MAX_CANVAS_RATIO = 50  # px of the canvas, of all pictures together; a diagonal strip of n pictures needs about n
 
@@ -45,14 +48,11 @@ def choose_canvas(arrangement: Arrangement, sizes: Mapping[int, Size], projectio
     Raises:
         InputError: the projection cannot show these pictures, or the canvas would be larger than `MAX_CANVAS_RATIO`.
     """
-    views = {number: (matrix, sizes[number]) for number, matrix in sorted(arrangement.to_picture.items())}
+    views = [(matrix, sizes[number]) for number, matrix in arrangement.to_picture.items()]
     surface = _choose_surface(arrangement, views, projection)
     canvas = _plane_canvas(surface, views) if surface.focal is None else _canvas_all_around(surface, views)
-    _check_area(canvas, sum(math.prod(size) for _, size in views.values()))
+    _check_area(canvas, sum(math.prod(size) for _, size in views))
     return canvas
-
-
-_Views = Mapping[int, tuple[NDArray[np.float64], Size]]  # number of a picture -> (frame px -> picture px, its size)
 
 
 def _choose_surface(arrangement: Arrangement, views: _Views, projection: Projection) -> Surface:
@@ -81,7 +81,7 @@ def _choose_surface(arrangement: Arrangement, views: _Views, projection: Project
 def _directions(focal: float, centre: tuple[float, float], views: _Views) -> Points:
     """(n, 3) unit vectors from the frame's camera to points spread over all pictures: right, down, ahead."""
     grids = []
-    for matrix, size in views.values():
+    for matrix, size in views:
         grid = to_homogeneous(even_grid((-0.5, -0.5), (size[0] - 0.5, size[1] - 0.5)).reshape(-1, 2))  # (n, 2)
         grids.append(grid @ np.linalg.inv(matrix).T)
     frame = np.concatenate(grids)
@@ -91,9 +91,12 @@ def _directions(focal: float, centre: tuple[float, float], views: _Views) -> Poi
 
 def _from_axis(surface: Surface, directions: Points) -> NDArray[np.float64]:
     """(n,): cosine of the angle to the plane's centre or the cylinder's equator."""
+    x, y, z = directions.T
     if surface.focal is None:
-        return directions[:, 2]
-    return np.asarray(np.hypot(directions[:, 1 if surface.horizontal_axis else 0], directions[:, 2]))
+        return z
+    if surface.horizontal_axis:  # its ends, behind the camera, are not joined
+        return np.where(z > math.cos(math.radians(MAX_TILT)), np.hypot(y, z), 0.0)
+    return np.asarray(np.hypot(x, z))
 
 
 def _variation(from_axis: NDArray[np.float64]) -> float:
@@ -125,14 +128,14 @@ def _check_reach(surface: Surface, projection: Projection, directions: Points) -
 def _plane_canvas(surface: Surface, views: _Views) -> Canvas:
     """The part of the plane that holds all pictures, each as far as `_reachable` says."""
     shown = []
-    for matrix, size in views.values():
+    for matrix, size in views:
         reachable = _reachable(surface, matrix, size)
         shown.append(PictureView(reachable, matrix, size).window().translated(*reachable.origin))
     together = reduce(Rectangle.joined, shown)
     return Canvas(surface, together.origin, together.size)
 
 
-def _reachable(surface: Surface, matrix: NDArray[np.float64], size: Size) -> Canvas:
+def _reachable(surface: Surface, matrix: Matrix, size: Size) -> Canvas:
     """The part of the plane within `MAX_REACH` of a picture's centre, by the picture's diagonal as large as there."""
     centre = np.subtract(size, 1) / 2
     right, left, down, up = project(
@@ -150,7 +153,7 @@ def _reachable(surface: Surface, matrix: NDArray[np.float64], size: Size) -> Can
 def _canvas_all_around(surface: Surface, views: _Views) -> Canvas:
     """The part of a cylinder or sphere that holds all pictures; as wide as a whole turn where they leave no gap."""
     everywhere = _whole_surface(surface)
-    windows = [PictureView(everywhere, matrix, size).window() for matrix, size in views.values()]
+    windows = [PictureView(everywhere, matrix, size).window() for matrix, size in views]
     rows = min(window.top for window in windows), max(window.bottom for window in windows)
     if surface.turn is None:
         columns = min(window.left for window in windows), max(window.right for window in windows)
@@ -174,7 +177,7 @@ def _whole_surface(surface: Surface) -> Canvas:
 def _columns_around(windows: list[Rectangle], turn: int) -> tuple[int, int]:
     """First and last + 1 column that hold all windows: all around but for the widest gap; 0, turn where there is none.
 
-    The first column is that nearest to 0 of those that are whole turns apart, or before the frame's centre.
+    The first column is within half a turn of column 0, left or right of it.
     """
     shown = np.zeros(turn, np.bool_)
     for window in windows:

@@ -132,8 +132,12 @@ class Canvas:
         return turn is not None and abs(self.size[0] - turn) < 1e-6
 
     def scale_for(self, megapix: float) -> float:
-        """Px per canvas px, at most 1, of a grid that shows the canvas with at most `megapix` million pixels."""
-        return min(1.0, float(np.sqrt(megapix * 1e6 / (self.size[0] * self.size[1]))))
+        """Px per canvas px, at most 1, of a grid that shows the canvas with at most `megapix` million pixels.
+
+        Where the canvas wraps, a whole turn is a whole number of px of the grid, so that its ends meet.
+        """
+        scale = min(1.0, float(np.sqrt(megapix * 1e6 / (self.size[0] * self.size[1]))))
+        return max(1, int(scale * self.size[0])) / self.size[0] if self.wraps else scale
 
     def to_reference(self, points: Points) -> Points:
         """(..., 2) canvas px -> reference px."""

@@ -37,6 +37,7 @@ def assert_holds_all(canvas, arrangement):
         ([(0, 0), (35, 0), (70, 0)], "cylinder"),
         ([(0, 0), (0, 35), (0, 70)], "horizontal cylinder"),
         ([(0, 0), (40, 0), (80, 0), (0, 40), (40, 45), (80, 75)], "sphere"),
+        ([(0, pitch) for pitch in range(0, 161, 40)], "sphere"),  # over the zenith to behind the camera
         (RING, "cylinder"),
         ([*RING, *[(yaw, 45) for yaw, _ in RING], (0, 90)], "sphere"),
     ],

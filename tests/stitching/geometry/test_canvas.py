@@ -80,3 +80,10 @@ def test_a_canvas_wraps_where_it_is_one_turn_wide():
     columns = np.array([[3.0, 5.0], [1003.0, 5.0]])
     assert np.allclose(*whole.to_frame(columns))
     assert not Canvas(Surface(None, (0.0, 0.0)), (0, 0), (1000, 50)).wraps
+
+
+def test_the_ends_of_a_smaller_copy_of_a_canvas_that_wraps_meet():
+    canvas = Canvas(Surface(10007 / (2 * np.pi), (0.0, 0.0)), (0, 0), (10007, 1500))
+    columns = canvas.size[0] * canvas.scale_for(1.0)
+    assert columns == pytest.approx(round(columns), abs=1e-9)
+    assert columns == pytest.approx(np.sqrt(1e6 * 10007 / 1500), abs=1)
