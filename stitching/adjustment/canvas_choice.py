@@ -93,7 +93,7 @@ def _from_axis(surface: Surface, directions: Points) -> NDArray[np.float64]:
     """(n,): cosine of the angle to the plane's centre or the cylinder's equator."""
     x, y, z = directions.T
     if surface.focal is None:
-        return z
+        return np.asarray(z)
     if surface.horizontal_axis:  # its ends, behind the camera, are not joined
         return np.where(z > math.cos(math.radians(MAX_TILT)), np.hypot(y, z), 0.0)
     return np.asarray(np.hypot(x, z))
