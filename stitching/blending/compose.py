@@ -5,17 +5,20 @@ to four rectangles beside it, most of which show one picture alone.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stitching.blending.blend import Blend
+from stitching.blending.field_grid import FieldGrid
 from stitching.blending.multiband import COARSEST_PIXEL, SEAM_REACH, blend_pictures, opencv_depth
 from stitching.blending.panorama_pictures import PanoramaPictures
 from stitching.blending.tiles import split_in_tiles
-from stitching.geometry.pixel_maps import GRID_STEP, Mask, Pixels, inside
+from stitching.geometry.pixel_maps import GRID_STEP, Field, Mask, Pixels, Size, inside
 from stitching.geometry.rectangles import Rectangle, bounding_rectangle
+from stitching.io.picture import Picture
 
 
 def compose(
@@ -34,17 +37,54 @@ def compose(
     w, h = pictures.size
     panorama = np.zeros((h, w, 3), pictures.reference.pixels.dtype)
     alpha = np.zeros((h, w), np.uint8)
-    seams = _seams(pictures, blend.weight)
-    tiles = list(split_in_tiles(w, h))
-    for index, tile in enumerate(tiles):
-        for part, pixels, valid in _compose_tile(pictures, blend, seams, tile):
-            cv2.copyTo(pixels, valid.view(np.uint8), panorama[part.slices])
-            alpha[part.slices] = valid * np.uint8(255)
-        report((index + 1) / len(tiles))
+    for part, pixels, valid in draw_parts(pictures, blend, report):
+        cv2.copyTo(pixels, valid.view(np.uint8), panorama[part.slices])
+        alpha[part.slices] = valid * np.uint8(255)
     return panorama, alpha
 
 
-def _seams(pictures: PanoramaPictures, weight: NDArray[np.float32]) -> Mask:
+class Layers(Protocol):
+    """What is drawn: a target over a reference, which is a picture or what other pictures gave. `part` is px of it."""
+
+    @property
+    def target(self) -> Picture:
+        """The picture on top."""
+
+    @property
+    def map_xy(self) -> Field:
+        """(h, w, 2): working grid -> px of the full-size target."""
+
+    @property
+    def size(self) -> Size:
+        """(w, h) of what is drawn."""
+
+    @property
+    def grid(self) -> FieldGrid:
+        """Where fields of the working grid lie on it."""
+
+    def draw_reference(self, part: Rectangle) -> tuple[Pixels, Mask]:
+        """(h, w, 3) pixels of the reference, and (h, w) where it has any."""
+
+    def draw_target(self, part: Rectangle) -> tuple[Pixels, Mask]:
+        """(h, w, 3) pixels of the warped target, and (h, w) where it has any."""
+
+
+def draw_parts(
+    pictures: Layers, blend: Blend, report: Callable[[float], None] = lambda share: None
+) -> Iterator[tuple[Rectangle, Pixels, Mask]]:
+    """Rectangles that cover what is drawn, each with its pixels (h, w, 3) and (h, w) where there are any.
+
+    Args:
+        pictures, blend, report: as for `compose`.
+    """
+    seams = _seams(pictures, blend.weight)
+    tiles = list(split_in_tiles(*pictures.size))
+    for index, tile in enumerate(tiles):
+        yield from _compose_tile(pictures, blend, seams, tile)
+        report((index + 1) / len(tiles))
+
+
+def _seams(pictures: Layers, weight: NDArray[np.float32]) -> Mask:
     """(h, w), working grid: where the blend weight changes, and the target is near."""
     kernel = np.ones((3, 3), np.uint8)
     changes = cv2.dilate(weight, kernel) > cv2.erode(weight, kernel)
@@ -53,7 +93,7 @@ def _seams(pictures: PanoramaPictures, weight: NDArray[np.float32]) -> Mask:
 
 
 def _compose_tile(
-    pictures: PanoramaPictures, blend: Blend, seams: Mask, tile: Rectangle
+    pictures: Layers, blend: Blend, seams: Mask, tile: Rectangle
 ) -> Iterator[tuple[Rectangle, Pixels, Mask]]:
     """The part of a tile that a seam changes and those beside it, each with its pixels and where there are any."""
     area = _area_to_blend(pictures, seams, tile)
@@ -68,27 +108,27 @@ def _compose_tile(
         yield beside, *_draw_without_seam(pictures, blend, beside)
 
 
-def _area_to_blend(pictures: PanoramaPictures, seams: Mask, tile: Rectangle) -> Rectangle | None:
+def _area_to_blend(pictures: Layers, seams: Mask, tile: Rectangle) -> Rectangle | None:
     """What the pyramid needs to see for the seams in and around a tile, output px; None = no seam changes the tile.
 
     It may reach out of the tile. Its left and top are whole pixels of the coarsest band, so that the pyramids of all
     tiles have the same phase.
     """
-    scale = pictures.working_per_output
-    reach = SEAM_REACH + int(3 / scale)  # a working pixel is interpolated with its neighbours
+    grid = pictures.grid
+    reach = SEAM_REACH + int(3 / grid.scale)  # a working pixel is interpolated with its neighbours
     surroundings = tile.grown(reach).intersect(Rectangle(0, 0, *pictures.size))
-    window = surroundings.scaled(scale)
-    near = seams[window.top : window.bottom + 1, window.left : window.right + 1]
-    if not near.any():
+    window = grid.to_fields(surroundings)
+    window = Rectangle(max(window.left, 0), max(window.top, 0), window.right + 1, window.bottom + 1)
+    if window.is_empty or not seams[window.slices].any():
         return None
-    seam = bounding_rectangle(near).translated(*window.origin)
-    area = seam.scaled(1 / scale).grown(reach).intersect(surroundings)
+    seam = bounding_rectangle(seams[window.slices]).translated(*window.origin)
+    area = grid.to_output(seam).grown(reach).intersect(surroundings)
     return None if area.intersect(tile).is_empty else area.aligned_to(COARSEST_PIXEL)
 
 
-def _draw_without_seam(pictures: PanoramaPictures, blend: Blend, part: Rectangle) -> tuple[Pixels, Mask]:
+def _draw_without_seam(pictures: Layers, blend: Blend, part: Rectangle) -> tuple[Pixels, Mask]:
     """A part that no seam changes: of the reference or the target alone where that can be told, else of both."""
-    weight = pictures.working_part(blend.weight, part)
+    weight = pictures.grid.pixels_read(blend.weight, part)
     if weight.min() == 1 or not _may_show_target(pictures, part):
         return pictures.draw_reference(part)
     if weight.max() == 0:
@@ -96,21 +136,21 @@ def _draw_without_seam(pictures: PanoramaPictures, blend: Blend, part: Rectangle
     return _draw_blended(pictures, blend, part)
 
 
-def _may_show_target(pictures: PanoramaPictures, part: Rectangle) -> bool:
+def _may_show_target(pictures: Layers, part: Rectangle) -> bool:
     """False where all positions that a part of the output shows lie on one side of the target."""
-    x, y = np.moveaxis(pictures.target.to_own_px(pictures.working_part(pictures.map_xy, part)), -1, 0)
+    x, y = np.moveaxis(pictures.target.to_own_px(pictures.grid.pixels_read(pictures.map_xy, part)), -1, 0)
     w, h = pictures.target.size
     return not (x.max() < -1 or y.max() < -1 or x.min() > w or y.min() > h)
 
 
-def _draw_blended(pictures: PanoramaPictures, blend: Blend, part: Rectangle) -> tuple[Pixels, Mask]:
+def _draw_blended(pictures: Layers, blend: Blend, part: Rectangle) -> tuple[Pixels, Mask]:
     reference, target = pictures.draw_reference(part), _draw_target_with_gain(pictures, blend, part)
-    return blend_pictures(*reference, *target, pictures.enlarge(blend.weight, part))
+    return blend_pictures(*reference, *target, pictures.grid.enlarge(blend.weight, part))
 
 
-def _draw_target_with_gain(pictures: PanoramaPictures, blend: Blend, part: Rectangle) -> tuple[Pixels, Mask]:
+def _draw_target_with_gain(pictures: Layers, blend: Blend, part: Rectangle) -> tuple[Pixels, Mask]:
     pixels, valid = pictures.draw_target(part)
-    gain = pictures.enlarge(blend.gain, part, GRID_STEP)  # the gain is smooth: interpolation on a lattice will do
+    gain = pictures.grid.enlarge(blend.gain, part, GRID_STEP)  # the gain is smooth: interpolation on a lattice will do
     black, depth = pictures.target.levels[0] if pictures.target.levels else 0, opencv_depth(pixels)
     scaled = pixels.astype(np.float32)  # OpenCV is 25 times as slow where it multiplies different types
     scaled *= gain

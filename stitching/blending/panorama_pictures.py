@@ -4,15 +4,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from stitching.blending.field_grid import FieldGrid
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import (
     Field,
     Mask,
     Pixels,
     Size,
-    crop_and_resize,
     evaluate_on_grid,
 )
 from stitching.geometry.rectangles import Rectangle
@@ -46,9 +45,9 @@ class PanoramaPictures:
         return max(1, round(w * self.output_scale)), max(1, round(h * self.output_scale))
 
     @property
-    def working_per_output(self) -> float:
-        """Working px per output px."""
-        return self.working_scale / self.output_scale
+    def grid(self) -> FieldGrid:
+        """Where fields of the working grid lie on the output."""
+        return FieldGrid(self.working_scale / self.output_scale)
 
     def draw_reference(self, part: Rectangle) -> tuple[Pixels, Mask]:
         """(h, w, 3) pixels of the reference in a part of the output, and (h, w) where it has any."""
@@ -59,16 +58,7 @@ class PanoramaPictures:
 
     def draw_target(self, part: Rectangle) -> tuple[Pixels, Mask]:
         """(h, w, 3) pixels of the warped target in a part of the output, and (h, w) where it has any."""
-        return sample(self.target, self.enlarge(self.map_xy, part), cv2.INTER_CUBIC)
-
-    def enlarge(self, field: NDArray[np.float32], part: Rectangle, lattice: int | None = None) -> NDArray[np.float32]:
-        """A field (h, w[, c]) of the working grid on a part of the output; `lattice`: see `crop_and_resize`."""
-        return crop_and_resize(field, self.working_per_output, part.size, part.origin, lattice)
-
-    def working_part(self, field: NDArray[np.float32], part: Rectangle) -> NDArray[np.float32]:
-        """Those pixels of a field (h, w[, c]) of the working grid that `enlarge` to a part of the output reads."""
-        rows, columns = part.scaled(self.working_per_output).grown(2).slices
-        return field[max(rows.start, 0) : rows.stop + 1, max(columns.start, 0) : columns.stop + 1]
+        return sample(self.target, self.grid.enlarge(self.map_xy, part), cv2.INTER_CUBIC)
 
 
 def _cut_out(picture: Picture, part: Rectangle) -> tuple[Pixels, Mask]:

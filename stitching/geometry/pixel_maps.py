@@ -72,7 +72,12 @@ def evaluate_on_grid(function: Callable[[Points], Points], size: Size, scale: fl
 
 
 def crop_and_resize(
-    field: NDArray[np.float32], scale: float, size: Size, offset: Size = (0, 0), lattice: int | None = None
+    field: NDArray[np.float32],
+    scale: float,
+    size: Size,
+    offset: Size = (0, 0),
+    lattice: int | None = None,
+    field_offset: Size = (0, 0),
 ) -> NDArray[np.float32]:
     """A part of a field, enlarged. Positions are exact, while `cv2.remap` rounds them to 1/32 px of the field.
 
@@ -81,13 +86,14 @@ def crop_and_resize(
         scale: field px per result px.
         size, offset: (w, h) and (x, y) of the part, result px.
         lattice: result px between sampled values, linear in between; None = about as dense as the field.
+        field_offset: (x, y) of the field's first pixel, where it is a part, too.
 
     Returns:
         (h', w'[, c]) float32 of `size`.
     """
     lattice = lattice or max(1, round(1 / scale))
     x, y = (_nodes(start, length, lattice) for start, length in zip(offset, size, strict=True))
-    x, y = rescale(x, scale), rescale(y, scale)
+    x, y = rescale(x, scale) - field_offset[0], rescale(y, scale) - field_offset[1]
     first = min(max(int(x[0]), 0), field.shape[1] - 1)
     rows = _interpolated(field[:, first : int(max(x[-1], 0)) + 2], y, 0)
     return _between_nodes(_interpolated(rows, x - first, 1), lattice, size, offset)
