@@ -1,15 +1,13 @@
 """Where all pictures of a set lie, as the joint adjustment found it."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
-from stitching.geometry.homographies import Matrix
+from stitching.geometry.homographies import MOTIONS, Matrix, Motion
 from stitching.geometry.pixel_maps import Size
 
-Motion = Literal["perspective", "affine", "translation"]
-MOTIONS = get_args(Motion)
+__all__ = ["MOTIONS", "Arrangement", "Motion"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,13 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.alignment.features import Matches, agree_with_neighbours, epipolar_inliers, match_features
+from stitching.alignment.features import Features, Matches, agree_with_neighbours, epipolar_inliers, match_features
 from stitching.alignment.image_circles import check_image_circles
 from stitching.alignment.learned_matches import match_pictures
 from stitching.alignment.local_fit import fit_locally
 from stitching.alignment.translation import find_translation
 from stitching.errors import InputError
-from stitching.geometry.homographies import Matrix, is_plausible, project, scaling_homography
+from stitching.geometry.homographies import Matrix, Motion, is_plausible, project, scaling_homography
 from stitching.geometry.pixel_maps import Grey, rescale
 from stitching.io.picture import Picture, shrink, to_8_bit, to_grey
 from stitching.network.interface import MATCHING, Device, Runtime
@@ -101,7 +101,7 @@ def align_pictures(reference: Picture, target: Picture, device: Device = "auto")
             break
     # a translation was verified by the pictures themselves, which show too little for the network, too
     if found is None or (found.method != "translation" and len(found.matches) < MIN_CERTAIN_MATCHES):
-        found = _align_by_network(reference, target, load_runtime(MATCHING, device=device)) or found
+        found = align_by_network(reference, target, load_runtime(MATCHING, device=device)) or found
     if found is None:
         raise refusal
     smaller = min((reference, target), key=lambda picture: math.prod(picture.size))
@@ -116,10 +116,18 @@ def align_pictures(reference: Picture, target: Picture, device: Device = "auto")
     return found
 
 
-def _align_by_network(reference: Picture, target: Picture, matching: Runtime) -> Alignment | None:
-    """The alignment of the network's matches.
+def align_by_network(
+    reference: Picture, target: Picture, matching: Runtime, motion: Motion = "perspective"
+) -> Alignment | None:
+    """The alignment of the network's matches, in px of the full-size pictures.
 
-    None where most of these matches fit no epipolar geometry, as those of unrelated pictures do.
+    Args:
+        reference, target: the pictures.
+        matching: the network.
+        motion: what may move the target.
+
+    Returns:
+        None where most of these matches fit no epipolar geometry, as those of unrelated pictures do.
     """
     small = _small_copy(target, AREA), _small_copy(reference, AREA)
     shapes = small[0].pixels.shape, small[1].pixels.shape
@@ -131,7 +139,7 @@ def _align_by_network(reference: Picture, target: Picture, matching: Runtime) ->
     if fits is None or fits.sum() < MIN_FITTING_SHARE * len(alike):
         return None
     alignment = _best_fit(
-        matches.select(fits), len(alike), *shapes, CELL_TOLERANCE * diagonal, 2 * CELL_TOLERANCE * diagonal
+        matches.select(fits), len(alike), *shapes, CELL_TOLERANCE * diagonal, 2 * CELL_TOLERANCE * diagonal, motion
     )
     return alignment and alignment.of_photographs(*small)
 
@@ -161,14 +169,30 @@ def align(
     Raises:
         InputError: no overlap was found.
     """
-    matches = match_features(target, reference, target_mask, reference_mask)
-    tolerance = max(1.0, EPIPOLAR_TOLERANCE * _diagonal(target.shape))
+    matches = match_features(Features(target, target_mask), Features(reference, reference_mask))
+    alignment = align_matches(matches, target.shape, reference.shape)
+    return alignment or _align_by_translation(target, reference, target_mask, reference_mask, len(matches))
+
+
+def align_matches(
+    matches: Matches,
+    target_shape: tuple[int, ...],
+    reference_shape: tuple[int, ...],
+    motion: Motion = "perspective",
+) -> Alignment | None:
+    """The plausible motion of the whole target that fits matches of features best; None where there is none.
+
+    Args:
+        matches: px of the two pictures.
+        target_shape, reference_shape: (h, w, ...) of the pictures.
+        motion: what may move the target; a "perspective" motion can be an affine one, too.
+    """
+    tolerance = max(1.0, EPIPOLAR_TOLERANCE * _diagonal(target_shape))
     fits = epipolar_inliers(matches.target, matches.reference, tolerance, 3000, MIN_INLIERS)
     trusted = matches if fits is None else matches.select(fits)
-    diagonal = _diagonal(reference.shape)
+    diagonal = _diagonal(reference_shape)
     tolerances = PLANE_TOLERANCE * diagonal, RELIEF_TOLERANCE * diagonal
-    alignment = _best_fit(trusted, len(matches), target.shape, reference.shape, *tolerances)
-    return alignment or _align_by_translation(target, reference, target_mask, reference_mask, len(matches))
+    return _best_fit(trusted, len(matches), target_shape, reference_shape, *tolerances, motion)
 
 
 def _best_fit(
@@ -178,6 +202,7 @@ def _best_fit(
     reference_shape: tuple[int, ...],
     plane_tolerance: float,
     relief_tolerance: float,
+    motion: Motion = "perspective",
 ) -> Alignment | None:
     """The plausible motion of the whole target with the smallest residual; None where there is none.
 
@@ -186,15 +211,17 @@ def _best_fit(
         n_matches: for the confidence.
         target_shape, reference_shape: (h, w, ...) of the pictures.
         plane_tolerance, relief_tolerance: px, largest inlier residual of a plane and of a fit to all matches.
+        motion: what may move the target.
     """
-    planes = list(_planes(trusted, plane_tolerance))
-    fits = [(plane, "homography") for plane in planes] + list(_fits_to_all(trusted, relief_tolerance))
+    planes = list(_planes(trusted, plane_tolerance)) if motion == "perspective" else []
+    fits = [(plane, "homography") for plane in planes] + list(_fits_to_all(trusted, relief_tolerance, motion))
     plausible = [fit for fit in fits if is_plausible(fit[0], target_shape, reference_shape)]
     if not plausible:
         return None
     weight, max_residual = _cell_weight(trusted, reference_shape), MAX_RESIDUAL * _diagonal(reference_shape)
-    local = [(fit_locally(fit, trusted, weight, max_residual), "homography") for fit, _ in plausible]
-    plausible += [fit for fit in local if is_plausible(fit[0], target_shape, reference_shape)]
+    if motion == "perspective":
+        local = [(fit_locally(fit, trusted, weight, max_residual), "homography") for fit, _ in plausible]
+        plausible += [fit for fit in local if is_plausible(fit[0], target_shape, reference_shape)]
     homography, method = min(plausible, key=lambda fit: _cost(fit[0], trusted, weight, max_residual))
     confidence = _confidence(homography, trusted, n_matches, _diagonal(reference_shape))
     return Alignment(homography, trusted, method, len(planes), confidence)
@@ -210,12 +237,16 @@ def _planes(matches: Matches, tolerance: float) -> Iterator[Matrix]:
         matches = matches.select(~inliers)
 
 
-def _fits_to_all(matches: Matches, tolerance: float) -> Iterator[tuple[Matrix, str]]:
-    """One motion of each kind fitted to all matches, and the name of the kind."""
-    homography, _ = _fit_homography(matches, tolerance)
-    if homography is not None:
-        yield homography, "homography"
+def _fits_to_all(matches: Matches, tolerance: float, motion: Motion) -> Iterator[tuple[Matrix, str]]:
+    """One motion of each allowed kind fitted to all matches, and the name of the kind."""
+    if motion == "perspective":
+        homography, _ = _fit_homography(matches, tolerance)
+        if homography is not None:
+            yield homography, "homography"
     if len(matches) < MIN_AFFINE_INLIERS:
+        return
+    if motion == "translation":
+        yield fit_translation(matches, tolerance), "translation"
         return
     for fit, method in ((cv2.estimateAffine2D, "affine"), (cv2.estimateAffinePartial2D, "similarity")):
         affine, inliers = fit(matches.target, matches.reference, method=cv2.RANSAC, ransacReprojThreshold=tolerance)
@@ -234,6 +265,14 @@ def _fit_homography(matches: Matches, tolerance: float) -> tuple[Matrix | None, 
     if homography is None or inliers.sum() < MIN_INLIERS:
         return nothing
     return np.asarray(homography, np.float64), inliers.ravel() > 0
+
+
+def fit_translation(matches: Matches, tolerance: float) -> Matrix:
+    """The mean of the largest group of moves that differ by at most `tolerance` px from one of them."""
+    moves = matches.reference - matches.target
+    alike = np.linalg.norm(moves[:, None] - moves[None], axis=2) <= tolerance  # (n, n)
+    x, y = moves[alike[alike.sum(axis=1).argmax()]].mean(axis=0)
+    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)
 
 
 def _residuals(homography: Matrix, matches: Matches) -> NDArray[np.float64]:

@@ -3,7 +3,9 @@
 Of SIFT features, and of AKAZE features where SIFT gives fewer than `MIN_SIFT_MATCHES` matches.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from stitching.geometry.pixel_maps import Grey, Points
 
-KeypointSet = tuple[NDArray[np.float64], NDArray[np.float32]]  # (n, 2) points, (n, d) unit descriptors
+Keypoints = tuple[NDArray[np.float64], NDArray[np.uint8]]  # (n, 2) points, (n, d) descriptors
 
 MAX_FEATURES = 1500
 RATIO = 0.8  # of the nearest to the second nearest descriptor distance (Lowe 2004, section 7.1)
@@ -40,23 +42,62 @@ class Matches:
         return Matches(self.target[keep], self.reference[keep])
 
 
-def match_features(
-    target: Grey, reference: Grey, target_mask: Grey | None = None, reference_mask: Grey | None = None
-) -> Matches:
-    """Match two grey pictures.
+@dataclass(frozen=True, eq=False)
+class Features:
+    """The features of a grey picture: each kind is found when it is first asked for, and kept to match many pictures.
 
-    Args:
-        target, reference: (h, w) uint8; their sizes may differ.
-        target_mask, reference_mask: (h, w) uint8, features only where 255; None = everywhere.
+    Attributes:
+        picture: (h, w) uint8.
+        mask: (h, w) uint8, features only where 255; None = everywhere.
+    """
+
+    picture: Grey
+    mask: Grey | None = None
+
+    @cached_property
+    def sift(self) -> Keypoints:
+        """The strongest `MAX_FEATURES`: (n, 2) points and (n, 128) descriptors, 0..255 as OpenCV rounds them."""
+        # Without the precise upscale points lie 0.25 px too far to the left and up, however the picture is turned.
+        detector = cv2.SIFT.create(MAX_FEATURES, contrastThreshold=0.02, enable_precise_upscale=True)
+        keypoints, descriptors = detector.detectAndCompute(self.picture, self.mask)
+        if descriptors is None:
+            return np.zeros((0, 2)), np.zeros((0, 128), np.uint8)
+        return np.array([k.pt for k in keypoints], np.float64), np.asarray(descriptors, np.uint8)
+
+    @cached_property
+    def akaze(self) -> Keypoints:
+        """AKAZE (Alcantarilla et al. 2013) on a contrast-equalised copy: corners, where SIFT finds few blobs.
+
+        (n, 2) points and (n, 61) descriptors of 486 bits, the strongest first.
+        """
+        equalised = cv2.createCLAHE(4.0, (8, 8)).apply(self.picture)
+        keypoints, bits = cv2.AKAZE.create(threshold=3e-4).detectAndCompute(equalised, self.mask)
+        if bits is None:
+            return np.zeros((0, 2)), np.zeros((0, 61), np.uint8)
+        strongest = np.argsort([-k.response for k in keypoints], kind="stable")[:MAX_FEATURES]
+        return np.array([keypoints[i].pt for i in strongest], np.float64), np.asarray(bits, np.uint8)[strongest]
+
+
+def match_features(target: Features, reference: Features) -> Matches:
+    """Match two pictures.
 
     Returns:
         Mutual nearest neighbours that pass the ratio test, one per target point.
     """
-    found = _match(_sift(target, target_mask), _sift(reference, reference_mask))
+    found = _match(target.sift, reference.sift, root_sift)
     if len(found) >= MIN_SIFT_MATCHES:
         return found
-    more = _match(_akaze(target, target_mask), _akaze(reference, reference_mask))
+    more = _match(target.akaze, reference.akaze, _signs)
     return Matches(np.vstack([found.target, more.target]), np.vstack([found.reference, more.reference]))
+
+
+def root_sift(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(n, 128) descriptors of SIFT as unit vectors of RootSIFT (Arandjelovic & Zisserman 2012).
+
+    Their Euclidean distance is the Hellinger distance of those of SIFT.
+    """
+    values = descriptors.astype(np.float32)
+    return np.asarray(np.sqrt(values / np.maximum(values.sum(axis=1, keepdims=True), 1e-6)), np.float32)
 
 
 def epipolar_inliers(
@@ -103,35 +144,20 @@ def agree_with_neighbours(points: Points, moves: Points, tolerance: float) -> ND
     return result
 
 
-def _sift(picture: Grey, mask: Grey | None) -> KeypointSet:
-    """RootSIFT (Arandjelovic & Zisserman 2012), whose Euclidean distance is the Hellinger distance of SIFT."""
-    # Without the precise upscale points lie 0.25 px too far to the left and up, however the picture is turned.
-    detector = cv2.SIFT.create(MAX_FEATURES, contrastThreshold=0.02, enable_precise_upscale=True)
-    keypoints, descriptors = detector.detectAndCompute(picture, mask)
-    if descriptors is None:
-        return np.zeros((0, 2)), np.zeros((0, 128), np.float32)
-    root = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6))
-    return np.array([k.pt for k in keypoints], np.float64), np.asarray(root, np.float32)
+def _signs(bits: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(n, d / 8) packed bits as (n, d) unit vectors of signs: their Euclidean order is that by Hamming distance."""
+    signs = np.unpackbits(bits, axis=1).astype(np.float32) * 2 - 1
+    return signs / np.float32(np.sqrt(signs.shape[1]))
 
 
-def _akaze(picture: Grey, mask: Grey | None) -> KeypointSet:
-    """AKAZE (Alcantarilla et al. 2013) on a contrast-equalised copy: corners, where SIFT finds few blobs."""
-    equalised = cv2.createCLAHE(4.0, (8, 8)).apply(picture)
-    keypoints, bits = cv2.AKAZE.create(threshold=3e-4).detectAndCompute(equalised, mask)
-    if bits is None:
-        return np.zeros((0, 2)), np.zeros((0, 486), np.float32)
-    strongest = np.argsort([-k.response for k in keypoints], kind="stable")[:MAX_FEATURES]
-    signs = np.unpackbits(np.asarray(bits, np.uint8)[strongest], axis=1).astype(np.float32) * 2 - 1
-    # As unit vectors of signs, so that the order by Euclidean distance is that by Hamming distance.
-    points = np.array([keypoints[i].pt for i in strongest], np.float64)
-    return points, signs / np.float32(np.sqrt(signs.shape[1]))
-
-
-def _match(target: KeypointSet, reference: KeypointSet) -> Matches:
-    (target_points, target_vectors), (reference_points, reference_vectors) = target, reference
+def _match(
+    target: Keypoints, reference: Keypoints, unit_vectors: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+) -> Matches:
+    (target_points, target_descriptors), (reference_points, reference_descriptors) = target, reference
     if len(target_points) < 2 or len(reference_points) < 2:
         return Matches(np.zeros((0, 2)), np.zeros((0, 2)))
-    similarity = target_vectors @ reference_vectors.T  # (n_target, n_reference), cosine of unit vectors
+    # (n_target, n_reference), cosine of unit vectors
+    similarity = unit_vectors(target_descriptors) @ unit_vectors(reference_descriptors).T
     best = similarity.argmax(axis=1)
     rows = np.arange(len(best))
     # cv2.reduceArgMax is six times as fast as numpy's argmax along the first axis.

@@ -1,5 +1,7 @@
 """Homographies: (3, 3) float64 matrices that map points of one plane to another."""
 
+from typing import Literal, get_args
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -7,6 +9,8 @@ from numpy.typing import NDArray
 from stitching.geometry.pixel_maps import Field, Mask, Points, Size, even_grid, pixel_grid
 
 Matrix = NDArray[np.float64]
+Motion = Literal["perspective", "affine", "translation"]  # kinds of homographies, the most general first
+MOTIONS = get_args(Motion)
 
 MIN_DEPTH_RATIO = 0.1  # of the smallest to the largest depth of a target's corner; at 0 the horizon goes through it
 MIN_OVERLAP = 0.01  # of the reference's area

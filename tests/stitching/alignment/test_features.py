@@ -4,14 +4,14 @@ import pytest
 from synthetic import two_planes
 
 from stitching.alignment import features
-from stitching.alignment.features import epipolar_inliers, match_features
+from stitching.alignment.features import Features, epipolar_inliers, match_features
 from stitching.io.picture import to_grey
 
 
 @pytest.fixture(scope="module")
 def pair():
     scene = two_planes()
-    return to_grey(scene.target), to_grey(scene.reference)
+    return Features(to_grey(scene.target)), Features(to_grey(scene.reference))
 
 
 def blobs(seed=0, shape=(200, 260)):
@@ -47,18 +47,18 @@ def test_matching_twice_gives_the_same(pair):
 
 
 def test_points_of_a_turned_picture_are_turned(pair):
-    picture = pair[0]
-    matches = match_features(np.ascontiguousarray(np.rot90(picture, 2)), picture)
+    picture = pair[0].picture
+    matches = match_features(Features(np.ascontiguousarray(np.rot90(picture, 2))), pair[0])
     offset = matches.target + matches.reference - (picture.shape[1] - 1, picture.shape[0] - 1)
     assert np.abs(np.median(offset, axis=0)).max() < 0.02
     assert (np.abs(offset) < 0.1).all(axis=1).mean() > 0.9
 
 
 def test_masked_regions_are_not_matched(pair):
-    target_mask, reference_mask = (np.full(p.shape, 255, np.uint8) for p in pair)
+    target_mask, reference_mask = (np.full(p.picture.shape, 255, np.uint8) for p in pair)
     target_mask[:, :200] = 0
     reference_mask[150:] = 0
-    matches = match_features(*pair, target_mask, reference_mask)
+    matches = match_features(Features(pair[0].picture, target_mask), Features(pair[1].picture, reference_mask))
     assert len(matches) > 50
     assert matches.target[:, 0].min() > 198
     assert matches.reference[:, 1].max() < 152
@@ -68,7 +68,7 @@ def test_a_second_detector_finds_more_in_soft_pictures(monkeypatch):
     large = blobs()
 
     def count_of_correct_matches():
-        matches = match_features(large[:, :220], large[:, 40:])
+        matches = match_features(Features(large[:, :220]), Features(large[:, 40:]))
         return (np.linalg.norm(matches.reference - matches.target - [-40, 0], axis=1) < 2).sum()
 
     with_both = count_of_correct_matches()
@@ -78,8 +78,8 @@ def test_a_second_detector_finds_more_in_soft_pictures(monkeypatch):
 
 
 def test_a_picture_of_one_colour_has_no_matches(pair):
-    assert len(match_features(np.full((100, 120), 128, np.uint8), pair[1])) == 0
-    assert len(match_features(pair[0], np.zeros((100, 120), np.uint8))) == 0
+    assert len(match_features(Features(np.full((100, 120), 128, np.uint8)), pair[1])) == 0
+    assert len(match_features(pair[0], Features(np.zeros((100, 120), np.uint8)))) == 0
 
 
 def test_selecting_keeps_pairs_together(pair):
