@@ -30,7 +30,7 @@ MAX_ALL_PIXELS = 100_000_000  # of all maps together, which take 9 bytes each
 _NUMBER, _PAIR, _FLAG = ArrayForm("iuf", ()), ArrayForm("iu", (2,)), ArrayForm("b", ())
 _NUMBERS = {
     "version": _NUMBER, PICTURE_COUNT: ArrayForm("iu", ()), "scale": _NUMBER, "canvas_size": _PAIR, "origin": _PAIR,
-    "surface_focal": _NUMBER, "horizontal_axis": _FLAG, "motion": ArrayForm("iu", ()),
+    "surface_focal": _NUMBER, "horizontal_axis": _FLAG, "spherical": _FLAG, "motion": ArrayForm("iu", ()),
     "focal": _NUMBER, "frame_size": _PAIR, "residual": _NUMBER,
 }  # fmt: skip
 _TABLES = {
@@ -154,7 +154,8 @@ def save_mosaic_warps(path: Path, warps: MosaicWarps) -> None:
     parts: dict[str, Any] = {
         "version": VERSION, PICTURE_COUNT: warps.picture_count, "scale": warps.scale,
         "canvas_size": warps.canvas.size, "origin": warps.canvas.origin, "surface_focal": surface.focal or 0.0,
-        "horizontal_axis": surface.horizontal_axis, "motion": MOTIONS.index(warps.motion),
+        "horizontal_axis": surface.horizontal_axis, "spherical": surface.spherical,
+        "motion": MOTIONS.index(warps.motion),
         "focal": warps.focal or 0.0, "frame_size": warps.frame_size, "residual": warps.residual,
         "positions": [picture.position for picture in pictures], "sizes": [picture.size for picture in pictures],
         "windows": [(*picture.window.origin, picture.window.right, picture.window.bottom) for picture in pictures],
@@ -221,7 +222,8 @@ def _read_warps(path: Path) -> MosaicWarps:
     )  # fmt: skip
     frame_size = _pair(numbers["frame_size"])
     centre = (frame_size[0] - 1) / 2, (frame_size[1] - 1) / 2
-    surface = Surface(float(numbers["surface_focal"]) or None, centre, bool(numbers["horizontal_axis"]))
+    focal, lying, spherical = (numbers[name].item() for name in ("surface_focal", "horizontal_axis", "spherical"))
+    surface = Surface(focal or None, centre, lying, spherical)
     return MosaicWarps(
         count, Canvas(surface, _pair(numbers["origin"]), _pair(numbers["canvas_size"])), float(numbers["scale"]),
         MOTIONS[motion], float(numbers["focal"]) or None, frame_size, float(numbers["residual"]),

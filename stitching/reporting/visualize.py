@@ -122,6 +122,22 @@ def seam_line(weight: Values, reference: Mask, target: Mask, thickness: int = 1)
     return np.asarray(near_reference & near_target & reference & target)
 
 
+def label_borders(labels: npt.NDArray[np.int16], thickness: int = 1) -> Mask:
+    """(h, w): within `thickness` px of a place where two labels (h, w) of 0 and above meet."""
+    brush = np.ones((2 * thickness + 1, 2 * thickness + 1), np.uint8)
+    highest = cv2.dilate(labels, brush)
+    lowest = cv2.erode(np.where(labels < 0, np.int16(np.iinfo(np.int16).max), labels), brush)
+    return np.asarray((labels >= 0) & (highest > lowest))
+
+
+def palette(count: int) -> list[tuple[int, int, int]]:
+    """BGR colours that differ, neighbours in the list most: hues a golden angle apart."""
+    hues = (np.arange(count) * 0.381966 + 0.09) % 1 * 180  # OpenCV's hues end at 180
+    bright = np.stack([hues, np.full(count, 165), np.full(count, 235)], axis=-1)  # (count, 3)
+    colours = cv2.cvtColor(_bytes(bright)[None], cv2.COLOR_HSV2BGR)[0]  # (1, count, 3) -> (count, 3)
+    return [(int(blue), int(green), int(red)) for blue, green, red in colours]
+
+
 def stripes(holes: Mask, period: int = 12) -> Mask:
     """Diagonal stripes inside `holes` (h, w): marks an area and leaves the picture readable."""
     rows, columns = np.indices(holes.shape)

@@ -48,8 +48,9 @@ def test_saved_warps_are_loaded_as_they_were(warps, path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_cylinder_comes_back(tmp_path, warps):
-    canvas = Canvas(Surface(300.0, warps.canvas.surface.centre, True), (-3, 5), (440, 160))
+@pytest.mark.parametrize(("lying", "spherical"), [(False, False), (True, False), (False, True)])
+def test_a_curved_canvas_comes_back(tmp_path, warps, lying, spherical):
+    canvas = Canvas(Surface(300.0, warps.canvas.surface.centre, lying, spherical), (-3, 5), (440, 160))
     save_mosaic_warps(tmp_path / "rig.npz", replace(warps, canvas=canvas, focal=300.0, motion="affine"))
     loaded = load_mosaic_warps(tmp_path / "rig.npz")
     assert (loaded.canvas, loaded.focal, loaded.motion) == (canvas, 300.0, "affine")
