@@ -1,4 +1,4 @@
-"""OpenCV's own Stitcher as one process: python -m apps.evaluation.programs.opencv MODE REFERENCE TARGET OUTPUT."""
+"""OpenCV's own Stitcher as one process: python -m apps.evaluation.programs.opencv MODE PICTURE PICTURE ... OUTPUT."""
 
 import sys
 
@@ -10,14 +10,16 @@ _REASONS = {
 }
 
 
-def main(mode: str, reference: str, target: str, output: str) -> int:
-    """Stitch with mode "panorama" or "scans" at OpenCV's defaults. Returns the exit code."""
+def main(mode: str, *paths: str) -> int:
+    """Stitch with mode "panorama" or "scans" at its defaults; the last path is the output. Returns the exit code."""
     stitcher = cv2.Stitcher.create(cv2.STITCHER_PANORAMA if mode == "panorama" else cv2.STITCHER_SCANS)
-    pictures = [picture for path in (reference, target) if (picture := cv2.imread(path)) is not None]
+    *inputs, output = paths
+    pictures = [picture for path in inputs if (picture := cv2.imread(path)) is not None]
     status, panorama = stitcher.stitch(pictures)
     if status != cv2.STITCHER_OK:
         print(_REASONS.get(status, "cameras not adjusted (ERR_CAMERA_PARAMS_ADJUST_FAIL)"))
         return 1
+    print(f"pictures used: {len(stitcher.component())}")
     cv2.imwrite(output, panorama)
     return 0
 
