@@ -6,13 +6,14 @@ SETS holds a folder of pictures for each set. Each method runs once on each set,
 thread, and leaves its panorama and its log in OUT/SET/. Columns: pictures that the method says it used, CPU seconds,
 peak memory of its largest process, size of the panorama, and `rim`, the mean step of brightness in grey levels where a
 picture ends inside the panorama (docs/evaluate.md), over all pairs of pictures that are found in it; "-" where none can
-be measured. Linux.
+be measured. A process may take 8 GiB of address space: some build endless panoramas. Linux.
 """
 
 import argparse
 import json
 import os
 import re
+import resource
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from apps.evaluation.timed_process import ProcessCost, run_timed
 from apps.pair_folders import SUFFIXES
 
 TIMEOUT = 900.0  # s
+MAX_MEMORY = 8 << 30  # bytes, of a process
 THREADS = dict.fromkeys(("OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 OPENSTITCHING = """
 import sys, cv2, stitching
@@ -63,6 +65,7 @@ def main() -> None:
     parser.add_argument("--openstitching-python", help="of an environment with the package `stitching`")
     parser.add_argument("--least", type=int, default=3, help="pictures that a set must have")
     options = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))  # of this process and those that it starts
     commands = commands_of(options.openstitching_python)
     print(describe_environment("onnxruntime"))
     print(f"{'set':22} {'pictures':>8} {'method':20} {'used':>4} {'CPU s':>7} {'MiB':>6} {'panorama':>13} {'rim':>6}")
