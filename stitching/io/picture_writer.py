@@ -102,7 +102,9 @@ def _with_alpha(
 
 def _blended(colour: PixelArray, alpha: NDArray[np.uint8], background: tuple[int, int, int]) -> PixelArray:
     blended = colour.copy()
-    soft = alpha < 255
-    share = alpha[soft, None] / np.float32(255)
-    blended[soft] = (colour[soft] * share + np.asarray(background, np.float32) * (1 - share)).round()
+    blocks = -(-len(alpha) // 64)  # so that few floats exist at once
+    for pixels, opacity in zip(np.array_split(blended, blocks), np.array_split(alpha, blocks), strict=True):
+        soft = opacity < 255
+        share = opacity[soft, None] / np.float32(255)
+        pixels[soft] = (pixels[soft] * share + np.asarray(background, np.float32) * (1 - share)).round()
     return blended
