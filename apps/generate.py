@@ -8,7 +8,8 @@ import tyro
 
 from apps.progress import sample_progress
 from datasets.options import SampleOptions
-from stitching.errors import InputError
+from datasets.view_sets.options import ViewOptions
+from stitching.errors import InputError, require
 
 if TYPE_CHECKING:
     from datasets.generate import Report
@@ -19,6 +20,8 @@ def generate_command(
     count: int | None = None,
     seed: int = 0,
     sample: tyro.conf.OmitArgPrefixes[SampleOptions] = SampleOptions(),  # noqa: B008 - frozen
+    views: int = 2,
+    ring: bool = False,
     index_range: tuple[int, int] | None = None,
     shards: bool = False,
     shard_size: int = 256,
@@ -32,6 +35,8 @@ def generate_command(
 ) -> int:
     """Generate pairs of pictures with large parallax and exact ground truth; or check such a data set, or show it.
 
+    With --views above 2, or --ring: sets of pictures instead of pairs.
+
     After an interruption the same command continues where it stopped. Sample i depends on the seed, i and the options
     alone. docs/datasets.md describes every file.
 
@@ -39,6 +44,9 @@ def generate_command(
         output: folder for the data set; created if it does not exist.
         count: samples of the whole data set.
         seed: of the random numbers; another one gives other samples.
+        views: pictures of a scene. Above 2, samples are sets: a row of cameras that also move, each with --overlap and
+            --parallax to the next.
+        ring: the cameras of a set look outwards all around, in even steps.
         index_range: only the samples FIRST to END - 1 of --count, to share the work among machines.
         shards: WebDataset tar files instead of single files.
         shard_size: samples in each tar file.
@@ -60,6 +68,14 @@ def generate_command(
         return 0
     if count is None:
         raise InputError("--count is missing: expected the number of samples of the whole data set")
+    if views != 2 or ring:
+        others = {
+            "--shards": shards, "--index-range": index_range, "--engine ray": engine == "ray", "--preview": preview,
+            "--keep-clean": sample.keep_clean, "--geometry": sample.geometry,
+        }  # fmt: skip
+        given = [name for name, value in others.items() if value]
+        require(not given, f"--views or --ring with {' '.join(given)}", "pairs (--views 2) for that")
+        return _generate_sets(chosen[0], count, seed, sample, ViewOptions(views, ring), jobs, device, quiet)
     from datasets.generate import GenerateJob, generate
 
     job = GenerateJob(chosen[0], count, seed, index_range, shards, shard_size, jobs, device, engine)
@@ -69,6 +85,27 @@ def generate_command(
         print(_summary(job.output, report), file=sys.stderr)
     if preview:
         _show(job.output)
+    return 0
+
+
+def _generate_sets(
+    output: Path,
+    count: int,
+    seed: int,
+    sample: SampleOptions,
+    views: ViewOptions,
+    jobs: int | None,
+    device: str,
+    quiet: bool,
+) -> int:
+    from datasets.view_sets.generate import SetsJob, generate_sets
+
+    with sample_progress(quiet) as progress:
+        report = generate_sets(sample, views, SetsJob(output, count, seed, jobs, device), progress)
+    if not quiet:
+        rate = report.written / report.seconds if report.seconds else 0.0
+        written = f"{report.written} sets written, {report.kept} were there already"
+        print(f"{output}: {written}; {report.bytes / 1e6:.1f} MB, {rate:.2f} sets/s", file=sys.stderr)
     return 0
 
 
@@ -85,9 +122,10 @@ def _summary(folder: Path, report: "Report") -> str:
 def _verify(folder: Path, quiet: bool) -> int:
     """Print the problems as they are found; returns the exit code, 1 where there are any."""
     from datasets.storage.verify import verify
+    from datasets.view_sets.storage import holds_sets, verify_sets
 
     problems = 0
-    for problem in verify(folder):
+    for problem in verify_sets(folder) if holds_sets(folder) else verify(folder):
         print(problem, flush=True)
         problems += 1
     if not quiet:

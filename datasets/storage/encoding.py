@@ -61,7 +61,7 @@ def encode(sample: Sample, options: SampleOptions) -> dict[str, bytes]:
         "input1.jpg": _encode_image(".jpg", reference.picture, _JPEG),
         "input2.jpg": _encode_image(".jpg", target.picture, _JPEG),
         "stitched.png": _encode_image(".png", sample.stitched, _PICTURE),
-        "warp.npz": _encode_npz({name: _encode_warp(view.warp, sample.index, name) for name, view in views.items()}),
+        "warp.npz": encode_npz({name: _encode_warp(view.warp, sample.index, name) for name, view in views.items()}),
         "mask.png": _encode_image(".png", target.mask, _MASK),
         "mask.reference.png": _encode_image(".png", reference.mask, _MASK),
         "mask.stitched.png": _encode_image(".png", sample.stitched_mask, _MASK),
@@ -72,7 +72,7 @@ def encode(sample: Sample, options: SampleOptions) -> dict[str, bytes]:
         members["clean_stitched.png"] = _encode_image(".png", sample.clean_stitched, _PICTURE)
     if options.geometry:
         geometries = {name: view.geometry for name, view in views.items() if view.geometry is not None}
-        members["geometry.npz"] = _encode_npz(
+        members["geometry.npz"] = encode_npz(
             {f"{name}_{key}": array for name, part in geometries.items() for key, array in _to_arrays(part).items()}
         )
     return members
@@ -137,13 +137,13 @@ def _encode_image(extension: str, pixels: Pixels, settings: list[int]) -> bytes:
     return encoded.tobytes()
 
 
-def _encode_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def encode_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """As np.savez_compressed, in a quarter of its time; without dates, so that the same arrays give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w") as file:
-                np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+                np.lib.format.write_array(file, np.asarray(array, order="C"), allow_pickle=False)
     return buffer.getvalue()
 
 

@@ -24,7 +24,7 @@ _COARSE_STEPS = 7  # baselines, and as many turns, of the first grid; then:
 _FINE_STEPS = 5
 _CLEARANCE = 0.2  # m that must be free beyond the target
 MAX_MISFIT = 1.0  # no further attempt below it: an error of 5 % of overlap, or of a fifth of parallax
-_REJECTED = 100.0  # added to the misfit of targets that are blocked, see nothing or are behind a wall
+REJECTED = 100.0  # added to the misfit of targets that are blocked, see nothing or are behind a wall
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Viewpoints:
 
 
 @dataclass(frozen=True, eq=False)
-class _Goal:
+class Goal:
     """One attempt at b requests, on the device."""
 
     reference: Cameras
@@ -64,7 +64,7 @@ class _Goal:
         """(b, k) how far targets are from the request: 1 is 5 % of overlap or a fifth of parallax."""
         overlap = (measures.overlap - self.overlap[:, None]).abs() / 0.05
         parallax = torch.log((measures.parallax + 0.5) / (self.parallax[:, None].clamp_min(0) + 0.5)).abs() / 0.2
-        return overlap + parallax + _REJECTED * (measures.blocked | (measures.overlap < 0.05)).double()
+        return overlap + parallax + REJECTED * (measures.blocked | (measures.overlap < 0.05)).double()
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ def choose_viewpoints(
         goal = _make_goal([requests[i] for i in unsolved], attempt, size, batch.device)
         searched = torch.tensor([scenes[i] for i in unsolved], device=batch.device)
         cloud = cast_cloud(batch, goal.reference, searched, size)
-        target, misfit = _search(batch, goal, cloud, searched, max_misfit)
+        target, misfit = search_targets(batch, goal, cloud, searched, max_misfit)
         for k, i in enumerate(unsolved):
             if i not in best or misfit[k] < best[i][0]:
                 best[i] = float(misfit[k]), goal.reference[[k]], target[[k]], near_points(cloud.points[k])
@@ -112,7 +112,7 @@ def choose_viewpoints(
     )
 
 
-def _make_goal(requests: list[CameraRequest], attempt: int, size: tuple[int, int], device: torch.device) -> _Goal:
+def _make_goal(requests: list[CameraRequest], attempt: int, size: tuple[int, int], device: torch.device) -> Goal:
     def column(values: list[float] | list[Doubles]) -> Tensor:
         return torch.from_numpy(np.array(values, np.float64)).to(device)
 
@@ -123,7 +123,7 @@ def _make_goal(requests: list[CameraRequest], attempt: int, size: tuple[int, int
     turn = column([float(r.turns[attempt]) for r in requests])
     # Turning to the right is a turn about the axis that points down (y); to turn downwards, about the left (-x).
     axis = torch.stack([-torch.sin(turn) * size[1] / size[0], torch.cos(turn), torch.zeros_like(turn)], 1)
-    return _Goal(
+    return Goal(
         reference,
         column([r.overlap for r in requests]),
         column([r.parallax for r in requests]),
@@ -141,10 +141,10 @@ def _rotation(axis: Tensor, angle: Tensor) -> Tensor:
     return torch.eye(3, dtype=axis.dtype, device=axis.device) + sine * skew + versine * (skew @ skew)
 
 
-def _search(
-    batch: SceneBatch, goal: _Goal, cloud: PointCloud, scenes: Tensor, max_misfit: float
+def search_targets(
+    batch: SceneBatch, goal: Goal, cloud: PointCloud, scenes: Tensor, max_misfit: float
 ) -> tuple[Cameras, Tensor]:
-    """The best target for each reference and its misfit (b,)."""
+    """The best target for each reference of the goal, whose cloud is cast in scenes (b,), and its misfit (b,)."""
     baseline, turn = torch.log10(cloud.distance)[:, None] - 1.2, 0.3 * goal.fov[:, None]
     baseline, turn, predicted = _refine(goal, cloud, baseline, turn, (1.0, 0.25, 0.06))
     first = _try(batch, goal, cloud, scenes, baseline, turn)
@@ -165,12 +165,12 @@ def _search(
     return concatenate(first.target, second.target)[which], torch.where(better, second.misfit, first.misfit)
 
 
-def _try(batch: SceneBatch, goal: _Goal, cloud: PointCloud, scenes: Tensor, baseline: Tensor, turn: Tensor) -> _Trial:
+def _try(batch: SceneBatch, goal: Goal, cloud: PointCloud, scenes: Tensor, baseline: Tensor, turn: Tensor) -> _Trial:
     """Targets of decimal logarithms of baselines and turns (b, 1), measured by rays of their own."""
     target = goal.targets(10**baseline, turn)
     measures = measure_by_casting(batch, cloud, target, scenes)
     crossed = path_crosses_surface(batch, scenes, goal.reference.centre, target.centre)
-    return _Trial(target, measures, goal.misfit(measures)[:, 0] + _REJECTED * crossed.double())
+    return _Trial(target, measures, goal.misfit(measures)[:, 0] + REJECTED * crossed.double())
 
 
 def path_crosses_surface(batch: SceneBatch, scenes: Tensor, start: Tensor, end: Tensor) -> Tensor:
@@ -193,7 +193,7 @@ def path_crosses_surface(batch: SceneBatch, scenes: Tensor, start: Tensor, end: 
 
 
 def _refine(
-    goal: _Goal, cloud: PointCloud, baseline: Tensor, turn: Tensor, spreads: tuple[float, ...]
+    goal: Goal, cloud: PointCloud, baseline: Tensor, turn: Tensor, spreads: tuple[float, ...]
 ) -> tuple[Tensor, Tensor, Measures]:
     """Search finer and finer grids around decimal logarithms of baselines (b, 1) and turns (b, 1)."""
     for spread in spreads:

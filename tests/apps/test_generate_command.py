@@ -92,3 +92,23 @@ def test_help_imports_no_large_library() -> None:
     assert "--index-range" in done.stdout
     assert "apps.generate" in modules
     assert not modules & {"torch", "cv2", "numpy", "scipy", "skimage", "albumentations", "ray"}
+
+
+def test_sets_of_pictures_are_generated_and_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from worlds import CPU, gentle_bank
+
+    from datasets.sample_renderer import SampleRenderer
+    from datasets.view_sets import renderer
+
+    monkeypatch.setattr(
+        renderer, "open_renderer", lambda options, seed, device: SampleRenderer(options, seed, CPU, gentle_bank())
+    )
+    out, options = tmp_path / "out", ["--count", "1", "--scenes", "room", "--supersampling", "1", "--jobs", "1"]
+    assert main(["generate", str(out), "--views", "3", *SIZE, *options]) == 0
+    assert "1 sets written, 0 were there already" in capsys.readouterr().err
+    assert {path.name for path in (out / "000000").iterdir()} == {"1.png", "2.png", "3.png", "truth.npz"}
+    assert main(["generate", "--verify", str(out)]) == 0
+    assert main(["generate", str(out), "--views", "3", *SIZE, *options, "--shards"]) == 2
+    assert "--views or --ring with --shards: expected pairs" in capsys.readouterr().err
