@@ -1,0 +1,147 @@
+"""The joint adjustment: where all pictures of a connected set lie, from the matches of all pairs at once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from stitching.adjustment.arrangement import Arrangement, Motion
+from stitching.adjustment.joint_fit import LIMITS, fit_jointly, residuals, robust_residual
+from stitching.adjustment.levelling import levelling
+from stitching.adjustment.links import LinkedPictures, link_pictures
+from stitching.adjustment.plane_motions import PlaneMotions, start_as_homographies, start_as_similarities
+from stitching.adjustment.turning_cameras import TurningCameras, likely_focal, start_as_cameras
+from stitching.geometry.homographies import MIN_DEPTH_RATIO, Matrix, from_homogeneous
+from stitching.geometry.pixel_maps import Size
+from stitching.io.picture_source import PictureSource
+from stitching.match_graph.match_graph import MatchGraph
+
+Fit = PlaneMotions | TurningCameras
+
+WORSE, NOISE = 1.15, 0.0015  # times the residual of a more complex motion, of half the diagonal: as good as that
+OWN_FOCALS_GAIN, HOMOGRAPHIES_GAIN = 0.85, 0.75  # of the residual: what more parameters have to leave of it at most
+MAX_CHANGE = 20.0  # of a picture's area by a homography, both ways
+FOCAL_STARTS = 1.0, 0.7, 1.4  # times the focal length that fits the pairs best; a ring tells it better than its pairs
+
+
+def adjust(
+    sources: Sequence[PictureSource],
+    graph: MatchGraph,
+    members: tuple[int, ...],
+    reference: int,
+    motion: Literal["auto"] | Motion,
+) -> Arrangement:
+    """Where the pictures of one connected component lie.
+
+    Args:
+        sources: all pictures of the set.
+        graph: its match graph.
+        members: numbers of the component's pictures, rising.
+        reference: the one whose view is kept.
+        motion: what moves one picture to another; "auto" takes the simplest one that explains the matches as well as
+            the others do.
+
+    Returns:
+        The arrangement of the members; the same for the same input, byte for byte.
+    """
+    pictures = link_pictures(graph, {number: sources[number].size for number in members}, reference)
+    chosen, fit = _simplest(pictures) if motion == "auto" else (motion, FITS[motion](pictures))
+    return _arrangement(pictures, chosen, fit)
+
+
+def fit_translations(pictures: LinkedPictures) -> PlaneMotions:
+    """Translations, as of rigid grids of tiles."""
+    start = PlaneMotions("translation", pictures.root, np.tile(np.eye(3), (pictures.count, 1, 1)))
+    return fit_jointly(start, pictures.links)
+
+
+def fit_affinities(pictures: LinkedPictures) -> PlaneMotions:
+    """Affinities, near similarities."""
+    return fit_jointly(start_as_similarities(pictures), pictures.links)
+
+
+def fit_perspective(pictures: LinkedPictures) -> Fit:
+    """Turning cameras, or homographies where a camera that only turned does not explain the matches."""
+    cameras, homographies = fit_cameras(pictures), fit_homographies(pictures)
+    gain = error_of(homographies, pictures) / max(error_of(cameras, pictures), NOISE)
+    return homographies if gain < HOMOGRAPHIES_GAIN and _are_plausible(homographies, pictures) else cameras
+
+
+FITS: dict[Motion, Callable[[LinkedPictures], Fit]] = {
+    "translation": fit_translations,
+    "affine": fit_affinities,
+    "perspective": fit_perspective,
+}
+
+
+def fit_homographies(pictures: LinkedPictures) -> PlaneMotions:
+    """Homographies of one plane, near similarities."""
+    return fit_jointly(start_as_homographies(pictures), pictures.links)
+
+
+def fit_cameras(pictures: LinkedPictures) -> TurningCameras:
+    """Turning cameras with one focal length, or one each where that fits much better."""
+    focal = likely_focal(pictures.links)
+    starts = [start_as_cameras(pictures, factor * focal) for factor in FOCAL_STARTS]
+    shared = min((fit_jointly(start, pictures.links) for start in starts), key=lambda fit: error_of(fit, pictures))
+    own = fit_jointly(replace(shared, own_from=float(shared.focals[0])), pictures.links)
+    gain = error_of(own, pictures) / max(error_of(shared, pictures), NOISE)
+    return own if gain < OWN_FOCALS_GAIN else shared
+
+
+def error_of(fit: Fit, pictures: LinkedPictures) -> float:
+    """Robust residual of a fit, of half the diagonal."""
+    return robust_residual(residuals(fit.matrices, pictures.links))
+
+
+def _simplest(pictures: LinkedPictures) -> tuple[Motion, Fit]:
+    """The simplest motion that leaves as small residuals as perspective does."""
+    perspective = fit_perspective(pictures)
+    enough = WORSE * error_of(perspective, pictures) + NOISE
+    for motion in ("translation", "affine"):
+        fit = FITS[motion](pictures)
+        if error_of(fit, pictures) < enough:
+            return motion, fit
+    return "perspective", perspective
+
+
+def _are_plausible(fit: PlaneMotions, pictures: LinkedPictures) -> bool:
+    """Whether the reference's plane can show each picture: no horizon in or near it, its area not changed much."""
+    for matrix, (w, h) in zip(fit.matrices, pictures.sizes.values(), strict=True):
+        x, y = w / (2 * pictures.unit), h / (2 * pictures.unit)
+        corners = np.array([[-x, -y, 1], [x, -y, 1], [x, y, 1], [-x, y, 1]]) @ np.linalg.inv(matrix).T
+        if not corners[:, 2].min() > MIN_DEPTH_RATIO * corners[:, 2].max():
+            return False
+        change = cv2.contourArea(from_homogeneous(corners).astype(np.float32)) / (4 * x * y)
+        if not 1 / MAX_CHANGE < change < MAX_CHANGE:
+            return False
+    return True
+
+
+def _arrangement(pictures: LinkedPictures, motion: Motion, fit: Fit) -> Arrangement:
+    """The fit in px."""
+    size = pictures.sizes[pictures.reference]
+    frame, focal = fit.matrices, None
+    if isinstance(fit, TurningCameras):
+        focal = float(fit.focals[pictures.root])
+        camera = np.diag([focal, focal, 1.0])
+        frame = frame @ levelling(fit.rotations) @ np.linalg.inv(camera)
+        focal *= pictures.unit
+    to_unit = pictures.normalisations[pictures.root]
+    found = {
+        number: np.asarray(np.linalg.inv(own) @ matrix @ to_unit)
+        for number, own, matrix in zip(pictures.sizes, pictures.normalisations, frame, strict=True)
+    }
+    if focal is None:
+        found = {number: _in_front(matrix, pictures.sizes[number]) for number, matrix in found.items()}
+    error = residuals(fit.matrices, pictures.links)
+    residual = float(np.sqrt(np.mean(error[error < LIMITS[-1]] ** 2))) * pictures.unit
+    return Arrangement(motion, pictures.reference, focal, size, found, residual)
+
+
+def _in_front(matrix: Matrix, size: Size) -> Matrix:
+    """The matrix, frame px -> picture px, with the sign that puts what the picture sees in front of the frame."""
+    centre = np.array([(size[0] - 1) / 2, (size[1] - 1) / 2, 1])
+    return np.asarray(matrix * np.sign(np.linalg.solve(matrix, centre)[2]))
