@@ -1,4 +1,7 @@
-"""Stitches two pictures taken from different places: `stitch(reference, target) -> Stitched`."""
+"""Stitches pictures taken from different places.
+
+`stitch(reference, target) -> Stitched`, and `stitch_many(pictures) -> Panorama`.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,14 +9,20 @@ from stitching.errors import InputError, JobError
 
 if TYPE_CHECKING:
     from stitching.io.warp_file import WarpField, load_warp, save_warp
+    from stitching.mosaic.panorama import Panorama
+    from stitching.mosaic.stitcher import stitch_many
     from stitching.options import Options
     from stitching.result import Stitched
     from stitching.stitcher import stitch
 
-__all__ = ["InputError", "JobError", "Options", "Stitched", "WarpField", "load_warp", "save_warp", "stitch"]
+__all__ = [
+    "InputError", "JobError", "Options", "Panorama", "Stitched", "WarpField", "load_warp", "save_warp", "stitch",
+    "stitch_many",
+]  # fmt: skip
 
 _HOME = {
     "Options": "options", "Stitched": "result", "stitch": "stitcher",
+    "Panorama": "mosaic.panorama", "stitch_many": "mosaic.stitcher",
     "WarpField": "io.warp_file", "load_warp": "io.warp_file", "save_warp": "io.warp_file",
 }  # fmt: skip
 

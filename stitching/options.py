@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, Optional, get_args
 
+from stitching.adjustment.arrangement import MOTIONS, Motion
+from stitching.adjustment.canvas_choice import PROJECTIONS, Projection
 from stitching.blending.gain import COMPENSATORS
 from stitching.blending.registry import find_generator
 from stitching.errors import InputError, require
@@ -14,6 +16,10 @@ from stitching.warping.estimators.registry import find_estimator
 AUTO_BLEND = "seam"  # that `auto` takes: it has looked better so far
 MEGAPIX_RANGE = (0.01, 10000.0)
 MAX_WORK_MEGAPIX = 4.0
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "compensator": COMPENSATORS, "device": get_args(Device),
+    "motion": ("auto", *MOTIONS), "projection": PROJECTIONS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,11 @@ class Options:
     gain (one factor a channel) or none."""
     work_megapix: float = 0.4
     """Size of the canvas on which warp and blend are estimated, Mpx."""
+    motion: Motion | Literal["auto"] = "auto"
+    """How pictures of a set move: perspective (a camera that turns or moves), affine (flat originals, turned or scaled)
+    or translation (flat originals on a stage); flat originals stay rigid. auto: what explains the matches."""
+    projection: Projection = "auto"
+    """What the panorama is painted on: plane, cylinder or sphere; auto: by the field of view."""
     final_megapix: Optional[float] = None  # noqa: UP045 - for `float | None` tyro imports typeguard: 0.1 s
     """Largest size of the panorama, Mpx; without it, as large as the pictures give."""
     max_megapix: float = DEFAULT_MAX_MEGAPIX
@@ -67,7 +78,7 @@ def check_options(options: Options, *, estimates_warp: bool) -> None:
         for name in options.possible_warps:
             find_estimator(name, options.device)
     find_generator(options.blend_to_use, options.device)
-    for name, known in (("compensator", COMPENSATORS), ("device", get_args(Device))):
+    for name, known in _CHOICES.items():
         if getattr(options, name) not in known:
             raise InputError(f"no {name} called {getattr(options, name)!r}; known: {', '.join(known)}")
     low, high = MEGAPIX_RANGE

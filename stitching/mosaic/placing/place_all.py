@@ -1,0 +1,118 @@
+"""Places all pictures of a layout: the reference, then every picture onto those placed before it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from stitching.adjustment.picture_view import PictureView
+from stitching.errors import InputError
+from stitching.geometry.canvas import Canvas
+from stitching.io.picture_source import LeftOut, PictureSource
+from stitching.mosaic.layout import Layout
+from stitching.mosaic.placed_picture import PlacedPicture
+from stitching.mosaic.placing.joining_points import joining_points
+from stitching.mosaic.placing.overall_gains import overall_gains
+from stitching.mosaic.placing.place_picture import Arrival, place_first, place_known, place_next, window_of
+from stitching.mosaic.placing.working_mosaic import WorkingMosaic, working_scale
+from stitching.options import Options
+from stitching.selection import dense_warp_for
+from stitching.verification.verdict import DOUBTFUL_SHARE
+
+
+@dataclass(frozen=True, eq=False)
+class Placing:
+    """All pictures in their places.
+
+    Attributes:
+        mosaic: what they give at the working size.
+        placed: in the order of placing.
+        left_out: those that do not fit.
+        warnings: one line for each that is doubtful.
+    """
+
+    mosaic: WorkingMosaic
+    placed: tuple[PlacedPicture, ...]
+    left_out: tuple[LeftOut, ...]
+    warnings: tuple[str, ...]
+
+
+def place_all(
+    sources: tuple[PictureSource, ...],
+    layout: Layout,
+    options: Options,
+    report: Callable[[float], None] = lambda share: None,
+) -> Placing:
+    """Place the pictures of a layout one after the other.
+
+    Args:
+        sources: all pictures.
+        layout: where they lie before any dense warp.
+        options: of the stitch.
+        report: called with the share of pictures that are done, 0..1.
+    """
+    views = layout.views(sources)
+    scale = next(iter(layout.known.values())).placement.scale if layout.known else None
+    mosaic = WorkingMosaic.empty(layout.canvas, scale or _scale_for(layout.canvas, views, options.work_megapix))
+    gains = overall_gains({one: sources[one] for one in views}, views, layout.order[0], options.compensator)
+    placed: dict[int, PlacedPicture] = {}
+    left_out = []
+    for done, picture in enumerate(layout.order):
+        joined = tuple(edge.other(picture) for edge in layout.graph.edges_of(picture) if edge.other(picture) in placed)
+        arrival = Arrival(picture, sources[picture], views[picture], gains[picture], joined)
+        try:
+            placed[picture] = _place(mosaic, arrival, layout, views, placed, options)
+        except InputError as error:
+            left_out.append(LeftOut(sources[picture].name, f"does not fit the others: {error}"))
+        report((done + 1) / len(layout.order))
+    warnings = tuple(warning for one in placed.values() for warning in _doubts(one, sources[one.picture].name))
+    return Placing(mosaic, tuple(placed.values()), tuple(left_out), warnings)
+
+
+def _place(
+    mosaic: WorkingMosaic,
+    arrival: Arrival,
+    layout: Layout,
+    views: dict[int, PictureView],
+    placed: dict[int, PlacedPicture],
+    options: Options,
+) -> PlacedPicture:
+    """Place one picture; InputError where it does not fit those before it."""
+    picture = arrival.picture
+    if not placed:
+        return place_first(mosaic, arrival)
+    if picture in layout.known:
+        known = layout.known[picture]
+        return place_known(mosaic, arrival, known.window, known.placement, options)
+    if not arrival.joined_to:
+        raise InputError("only pictures that were left out join it to them")
+    points = joining_points(layout.graph, picture, window_of(arrival.view, mosaic), views, placed, mosaic.scale)
+    return place_next(mosaic, arrival, points, _warp_name(options.warp, arrival, layout), options)
+
+
+def _scale_for(canvas: Canvas, views: dict[int, PictureView], megapix: float) -> float:
+    windows = [view.window().size for view in views.values()]
+    return working_scale(canvas, np.array([w * h for w, h in windows], np.float64), megapix)
+
+
+def _warp_name(wanted: str, arrival: Arrival, layout: Layout) -> str:
+    """The estimator for a picture: flat originals stay rigid, else by the best of the alignments that join it."""
+    if wanted != "auto":
+        return wanted
+    if layout.arrangement.motion != "perspective":
+        return "homography"
+    edges = [
+        edge for edge in layout.graph.edges_of(arrival.picture) if edge.other(arrival.picture) in arrival.joined_to
+    ]
+    return dense_warp_for(max(edges, key=lambda edge: edge.strength).alignment)
+
+
+def _doubts(placed: PlacedPicture, name: str) -> list[str]:
+    """Why a picture's place is doubtful."""
+    evidence = placed.evidence
+    if evidence is None or not evidence.tells_enough or evidence.verified >= DOUBTFUL_SHARE:
+        return []
+    return [
+        f"{name}: only {evidence.verified:.0%} of what it shares with the others is alike after the warp (usual: more"
+        f" than {DOUBTFUL_SHARE:.0%}); check the panorama"
+    ]
