@@ -1,34 +1,20 @@
-"""Chooses the canvas of many pictures: a plane, a cylinder or a sphere, and the part of it that holds them all.
-
-The first of these on which sizes vary little is taken: a plane for scans and narrow views, a cylinder for a row of
-pictures, a sphere where they also reach far up or down.
-"""
+"""Chooses the canvas of many pictures: the part of a plane, a cylinder or a sphere that holds them all."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import reduce
-from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stitching.adjustment.arrangement import Arrangement
 from stitching.adjustment.picture_view import PictureView
-from stitching.errors import InputError, require
+from stitching.adjustment.surface_choice import MAX_ANGLE, Projection, Views, choose_surface
+from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas, Surface
-from stitching.geometry.homographies import Matrix, project, to_homogeneous, usual_focal_length
-from stitching.geometry.pixel_maps import Points, Size, even_grid
+from stitching.geometry.homographies import Matrix, project
+from stitching.geometry.pixel_maps import Size
 from stitching.geometry.rectangles import Rectangle
 
-Projection = Literal["auto", "plane", "cylinder", "sphere"]
-PROJECTIONS = get_args(Projection)
-
-_Views = Sequence[tuple[Matrix, Size]]  # of each picture: frame px -> picture px, and its size
-
-MAX_VARIATION = 2.0  # of sizes across all pictures, on the plane and on a cylinder that "auto" takes; as for pairs
-MAX_PLANE_FIELD = 90.0  # degrees from one side of the pictures to the other, on the plane that "auto" takes
-MAX_ANGLE = 80.0  # degrees from the plane's centre or a cylinder's equator, where lengths are 14 times as large
-MAX_TILT = 150.0  # degrees up or down from the frame's centre, on a lying cylinder
 MAX_REACH = 1.5  # diagonals that a picture may reach from its centre on a plane: it may run off to its horizon
 MAX_CANVAS_RATIO = 50  # px of the canvas, of all pictures together; a diagonal strip of n pictures needs about n
 
@@ -39,7 +25,8 @@ def choose_canvas(arrangement: Arrangement, sizes: Mapping[int, Size], projectio
     Args:
         arrangement: where the pictures lie.
         sizes: number of a picture -> its (w, h), px; of all pictures of the arrangement.
-        projection: "auto" = the first of plane, cylinder and sphere that shows all without stretching much.
+        projection: "auto" = the first of plane, cylinder and sphere that shows all without stretching much; see
+            `choose_surface`.
 
     Returns:
         The canvas, as large as the pictures on it; its px are as large as the frame's in its centre. It wraps where
@@ -49,83 +36,13 @@ def choose_canvas(arrangement: Arrangement, sizes: Mapping[int, Size], projectio
         InputError: the projection cannot show these pictures, or the canvas would be larger than `MAX_CANVAS_RATIO`.
     """
     views = [(matrix, sizes[number]) for number, matrix in arrangement.to_picture.items()]
-    surface = _choose_surface(arrangement, views, projection)
+    surface = choose_surface(arrangement, views, projection)
     canvas = _plane_canvas(surface, views) if surface.focal is None else _canvas_all_around(surface, views)
     _check_area(canvas, sum(math.prod(size) for _, size in views))
     return canvas
 
 
-def _choose_surface(arrangement: Arrangement, views: _Views, projection: Projection) -> Surface:
-    plane = Surface(None, arrangement.centre)
-    if arrangement.focal is None and projection in ("auto", "plane"):
-        return plane
-    require(
-        arrangement.motion == "perspective",
-        f"projection {projection} of pictures whose motion is {arrangement.motion}",
-        "plane or auto, which do not bend flat originals",
-    )
-    focal = arrangement.focal or usual_focal_length(arrangement.frame_size)
-    focal = round(2 * np.pi * focal) / (2 * np.pi)  # a whole turn is a whole number of px
-    upright, lying = (Surface(focal, arrangement.centre, horizontal) for horizontal in (False, True))
-    directions = _directions(focal, arrangement.centre, views)
-    cylinder = min((upright, lying), key=lambda surface: _variation(_from_axis(surface, directions)))
-    sphere = Surface(focal, arrangement.centre, spherical=True)
-    if projection == "auto":
-        usable = (one for one in (plane, cylinder) if _stretches_little(one, directions))
-        return next(usable, sphere)
-    chosen = {"plane": plane, "cylinder": cylinder, "sphere": sphere}[projection]
-    _check_reach(chosen, projection, directions)
-    return chosen
-
-
-def _directions(focal: float, centre: tuple[float, float], views: _Views) -> Points:
-    """(n, 3) unit vectors from the frame's camera to points spread over all pictures: right, down, ahead."""
-    grids = []
-    for matrix, size in views:
-        grid = to_homogeneous(even_grid((-0.5, -0.5), (size[0] - 0.5, size[1] - 0.5)).reshape(-1, 2))  # (n, 2)
-        grids.append(grid @ np.linalg.inv(matrix).T)
-    frame = np.concatenate(grids)
-    vectors = np.column_stack([(frame[:, :2] - frame[:, 2:] * centre) / focal, frame[:, 2]])
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
-
-
-def _from_axis(surface: Surface, directions: Points) -> NDArray[np.float64]:
-    """(n,): cosine of the angle to the plane's centre or the cylinder's equator."""
-    x, y, z = directions.T
-    if surface.focal is None:
-        return np.asarray(z)
-    if surface.horizontal_axis:  # its ends, behind the camera, are not joined
-        return np.where(z > math.cos(math.radians(MAX_TILT)), np.hypot(y, z), 0.0)
-    return np.asarray(np.hypot(x, z))
-
-
-def _variation(from_axis: NDArray[np.float64]) -> float:
-    """Ratio of the largest to the smallest magnification of lengths (95th to 5th percentile), as for pairs."""
-    low, high = np.percentile(np.maximum(from_axis, 1e-9), [5, 95])
-    return float((high / low) ** 1.5)  # across the axis lengths grow by the inverse, along it by its square
-
-
-def _stretches_little(surface: Surface, directions: Points) -> bool:
-    from_axis = _from_axis(surface, directions)
-    if from_axis.min() < math.cos(math.radians(MAX_ANGLE)) or _variation(from_axis) > MAX_VARIATION:
-        return False
-    angles = np.arctan2(directions[:, :2], directions[:, 2:])
-    return surface.focal is not None or bool(np.rad2deg(np.ptp(angles, axis=0)).max() <= MAX_PLANE_FIELD)
-
-
-def _check_reach(surface: Surface, projection: Projection, directions: Points) -> None:
-    """Refuse a plane or cylinder that would have to reach infinitely far."""
-    angle = math.degrees(math.acos(min(1.0, float(_from_axis(surface, directions).min()))))
-    if surface.spherical or angle <= MAX_ANGLE:
-        return
-    others = "cylinder, sphere or auto" if projection == "plane" else "sphere or auto"
-    raise InputError(
-        f"projection {projection}: the pictures reach {angle:.0f} degrees from its centre, where it can show"
-        f" {MAX_ANGLE:.0f}; take {others}"
-    )
-
-
-def _plane_canvas(surface: Surface, views: _Views) -> Canvas:
+def _plane_canvas(surface: Surface, views: Views) -> Canvas:
     """The part of the plane that holds all pictures, each as far as `_reachable` says."""
     shown = []
     for matrix, size in views:
@@ -150,7 +67,7 @@ def _reachable(surface: Surface, matrix: Matrix, size: Size) -> Canvas:
     return Canvas(surface, (x - reach, y - reach), (2 * reach + 1, 2 * reach + 1))
 
 
-def _canvas_all_around(surface: Surface, views: _Views) -> Canvas:
+def _canvas_all_around(surface: Surface, views: Views) -> Canvas:
     """The part of a cylinder or sphere that holds all pictures; as wide as a whole turn where they leave no gap."""
     everywhere = _whole_surface(surface)
     windows = [PictureView(everywhere, matrix, size).window() for matrix, size in views]

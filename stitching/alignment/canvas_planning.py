@@ -37,7 +37,7 @@ def _choose_surface(homography: Matrix, reference_size: Size, target_size: Size)
     if plane_variation > MAX_PLANE_VARIATION:
         across, down = np.abs(project(homography, target_centre)[0] - centre)
         cylinder = Surface(focal_length(homography, reference_size, target_size), centre, horizontal_axis=down > across)
-        if _variation_on(cylinder, homography, target_size) < MAX_CYLINDER_VARIATION * plane_variation:
+        if variation_on(cylinder, homography, target_size) < MAX_CYLINDER_VARIATION * plane_variation:
             return cylinder
     return Surface(None, centre)
 
@@ -46,7 +46,7 @@ def _centre(size: Size) -> tuple[float, float]:
     return (size[0] - 1) / 2, (size[1] - 1) / 2
 
 
-def _variation_on(surface: Surface, homography: Matrix, target_size: Size) -> float:
+def variation_on(surface: Surface, homography: Matrix, target_size: Size) -> float:
     """As `size_variation`, on a surface; infinite where a part of the target is behind the reference camera."""
     places = surface.from_reference(project(homography, even_grid((0, 0), (target_size[0] - 1, target_size[1] - 1))))
     if not np.isfinite(places).all():

@@ -97,17 +97,13 @@ def size_variation(homography: Matrix, size: Size) -> float:
     return float(np.sqrt(high / max(low, 1e-12)))
 
 
-def usual_focal_length(size: Size) -> float:
-    """Focal length of a usual lens, px of a picture of `size` (w, h)."""
-    return float(max(size) / (2 * np.tan(np.deg2rad(USUAL_FIELD_OF_VIEW / 2))))
-
-
 def focal_length(homography: Matrix, reference_size: Size, target_size: Size) -> float:
     """Focal length of the reference camera, px, if the camera only turned; that of a usual lens where this fails.
 
     Szeliski & Shum 1997, section 4: the rows of R = K^-1 H K are orthogonal and of equal length.
     """
-    longer_side, usual = max(reference_size), usual_focal_length(reference_size)
+    longer_side = max(reference_size)
+    usual = longer_side / (2 * np.tan(np.deg2rad(USUAL_FIELD_OF_VIEW / 2)))
     (rw, rh), (tw, th) = reference_size, target_size
     to_centre = np.array([[1, 0, -(rw - 1) / 2], [0, 1, -(rh - 1) / 2], [0, 0, 1]])
     from_centre = np.array([[1, 0, (tw - 1) / 2], [0, 1, (th - 1) / 2], [0, 0, 1]])

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from homographies import camera_turned, translated
+from homographies import REALISTIC, camera_turned, translated
 from turned_pictures import FOCAL, SIZE, on_a_plane, picture_points, sizes_of, turned_pictures
 
 from stitching.adjustment.canvas_choice import choose_canvas
@@ -59,6 +59,14 @@ def test_pictures_of_one_plane_are_not_bent(motion):
     assert with_focal.projection == "cylinder"
 
 
+def test_a_row_is_on_a_cylinder_also_where_homographies_fit_it_better_than_a_turning_camera():
+    row = canvas_of(on_a_plane(np.eye(3), camera_turned(25), camera_turned(48)))
+    column = canvas_of(on_a_plane(np.eye(3), camera_turned(0, 25), camera_turned(0, 48)))
+    assert (row.projection, column.projection) == ("cylinder", "horizontal cylinder")
+    wall = canvas_of(on_a_plane(np.eye(3), REALISTIC["small wall"]))
+    assert wall.projection == "plane"
+
+
 @pytest.mark.parametrize("projection", ["cylinder", "sphere"])
 def test_scans_are_not_bent_even_if_asked_for(projection):
     with pytest.raises(InputError, match=f"projection {projection} .* affine: expected plane"):
@@ -103,7 +111,7 @@ def test_a_plane_that_would_be_endless_is_refused():
 
 def test_a_picture_that_runs_off_to_its_horizon_is_bounded():
     arrangement = on_a_plane(np.eye(3), camera_turned(58))  # its right side is 88 degrees away
-    canvas = canvas_of(arrangement)
+    canvas = canvas_of(arrangement, "plane")
     assert canvas.size[0] < 8 * SIZE[0]
     assert canvas.size[1] < 8 * SIZE[1]
 
