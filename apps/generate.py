@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from apps.progress import sample_progress
+from apps.progress import count_progress
 from datasets.options import SampleOptions
 from datasets.view_sets.options import ViewOptions
 from stitching.errors import InputError, require
@@ -79,7 +79,7 @@ def generate_command(
     from datasets.generate import GenerateJob, generate
 
     job = GenerateJob(chosen[0], count, seed, index_range, shards, shard_size, jobs, device, engine)
-    with sample_progress(quiet) as progress:
+    with count_progress(quiet) as progress:
         report = generate(sample, job, progress=progress)
     if not quiet:
         print(_summary(job.output, report), file=sys.stderr)
@@ -100,7 +100,7 @@ def _generate_sets(
 ) -> int:
     from datasets.view_sets.generate import SetsJob, generate_sets
 
-    with sample_progress(quiet) as progress:
+    with count_progress(quiet) as progress:
         report = generate_sets(sample, views, SetsJob(output, count, seed, jobs, device), progress)
     if not quiet:
         rate = report.written / report.seconds if report.seconds else 0.0

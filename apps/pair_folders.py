@@ -35,17 +35,13 @@ def find_pairs(folder: Path, limit: int | None = None) -> list[PairFiles]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: not a folder; expected one that holds picture pairs")
-    if (folder / "input1").is_dir() and (folder / "input2").is_dir():
-        layout = "input1/NAME.* with its input2/NAME.*"
-        names = sorted({path.stem for path in (folder / "input1").iterdir() if path.suffix.lower() in SUFFIXES})
-        candidates = {name: (folder / "input1" / name, folder / "input2" / name) for name in names}
-    else:
-        layout = "NAME/1.* with its NAME/2.*"
+    candidates = find_counterparts(folder)
+    layout = "input1/NAME.* with its input2/NAME.*" if candidates else "NAME/1.* with its NAME/2.*"
+    if not candidates:
         names = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        candidates = {name: (folder / name / "1", folder / name / "2") for name in names}
+        candidates = [(name, picture_at(folder / name / "1"), picture_at(folder / name / "2")) for name in names]
     pairs = []
-    for name, stems in candidates.items():
-        reference, target = map(_picture, stems)
+    for name, reference, target in candidates:
         if reference and target:
             truths = (folder / name / truth for truth in TRUTHS)
             pairs.append(PairFiles(name, reference, target, next(filter(Path.is_file, truths), None)))
@@ -56,7 +52,18 @@ def find_pairs(folder: Path, limit: int | None = None) -> list[PairFiles]:
     return pairs[:limit]
 
 
-def _picture(stem: Path) -> Path | None:
+def find_counterparts(folder: Path) -> list[tuple[str, Path | None, Path | None]]:
+    """Name, reference and target of UDIS-D's layout, `input1/NAME.*` and `input2/NAME.*`, in the order of the names.
+
+    The target is None where there is none; [] where the folder has another layout.
+    """
+    if not ((folder / "input1").is_dir() and (folder / "input2").is_dir()):
+        return []
+    names = sorted({path.stem for path in (folder / "input1").iterdir() if path.suffix.lower() in SUFFIXES})
+    return [(name, picture_at(folder / "input1" / name), picture_at(folder / "input2" / name)) for name in names]
+
+
+def picture_at(stem: Path) -> Path | None:
     """The picture whose path without suffix is `stem`; None where there is none."""
     paths = [Path(f"{stem}{suffix}") for suffix in (*SUFFIXES, *map(str.upper, SUFFIXES))]
     return next((path for path in paths if path.is_file()), None)

@@ -15,8 +15,8 @@ def stage_progress(quiet: bool) -> Iterator[Callable[[str, float], None]]:
 
 
 @contextmanager
-def sample_progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Yields the callback (done, total) that `datasets.generate.generate` calls."""
+def count_progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Yields the callback (done, total) of a job that makes many things."""
     with _progress_bar(quiet, time_left=True) as update:
         yield lambda done, total: update(f"{done}/{total}", done, total)
 

@@ -1,4 +1,4 @@
-"""Running a task for many indices, in processes of this machine or on a Ray cluster. Results come in order."""
+"""Running a task for many indices, in processes of this machine or on a Ray cluster."""
 
 import logging
 import multiprocessing
@@ -9,7 +9,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
@@ -24,8 +24,10 @@ from stitching.errors import InputError, JobError, is_out_of_memory, one_line
 Index = TypeVar("Index")  # int, or another key; str() of it names it in messages
 Result = TypeVar("Result")
 Task = Callable[[Index], Result]  # the task, indices and results are pickled
+Lost = Callable[[Index, str], Result]  # of an index, and in words how the process ended that computed it
 
 _ENDING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+MAX_JOBS = 1024  # processes
 PENDING_PER_WORKER = 4  # results that a worker may compute ahead of the one that is taken next
 
 
@@ -50,49 +52,50 @@ def job_error(subject: str, error: Exception) -> JobError:
     return JobError(f"{subject} cannot be made: {type(error).__name__}: {one_line(error)} ({line})")
 
 
-def run_local(task: Task[Index, Result], indices: Iterable[Index], processes: int) -> Generator[Result, None, None]:
-    """Yield task(i) of each index, in order, computed by worker processes.
+def run_local(
+    task: Task[Index, Result],
+    indices: Iterable[Index],
+    processes: int,
+    *,
+    in_order: bool = True,
+    lost: Lost[Index, Result] | None = None,
+) -> Generator[Result, None, None]:
+    """Yield task(i) of each index, computed by worker processes.
 
     Workers end when the generator is closed, and when this process ends, however it ends.
 
     Args:
-        task: called in a worker, with one torch thread; on a CPU, a process per core is faster than threads.
+        task: called in a worker, with one thread; on a CPU, a process per core is faster than threads.
         indices: read lazily; may be endless.
         processes: number of workers; 0: this process computes, with its own number of threads.
+        in_order: results come in the order of the indices, else as they are ready.
+        lost: gives the result of an index whose worker died; another worker takes its place.
 
     Raises:
         InputError, JobError: raised by the task. Any other exception of the task becomes a JobError that names the
-            index; so does the death of a worker.
+            index; so does the death of a worker, without `lost`.
     """
     attempt = partial(_attempt, task)
     if not processes:
-        yield from _in_order(attempt, lambda result: result, indices, 1)
+        yield from map(_result, map(attempt, indices))
         return
-    with _signals_ignored():  # workers inherit it: Ctrl-C, and often SIGTERM, reaches the whole process group
-        workers = [_Worker(attempt) for _ in range(processes)]
-    idle: SimpleQueue[_Worker] = SimpleQueue()
-    for worker in workers:
-        idle.put(worker)
-
-    def compute_on_idle_worker(index: Index) -> Any:
-        worker = idle.get()
-        try:
-            return worker.compute(index)
-        finally:
-            idle.put(worker)
-
+    workers = _Workers(attempt, processes)
     threads = ThreadPoolExecutor(processes)
+
+    def first_ready(futures: list[Any]) -> Any:
+        return next(iter(wait(futures, return_when=FIRST_COMPLETED).done))
+
     try:
-        pending = PENDING_PER_WORKER * processes
-        yield from _in_order(
-            lambda index: threads.submit(compute_on_idle_worker, index), Future.result, indices, pending
+        yield from _results(
+            lambda index: threads.submit(workers.compute, index, lost),
+            lambda index, future: future.result(),
+            indices,
+            PENDING_PER_WORKER * processes,
+            None if in_order else first_ready,
         )
     finally:
-        for worker in workers:
-            worker.process.kill()  # threads that wait for its result get an error, which nobody reads
+        workers.kill()  # threads that wait for a result get an error, which nobody reads
         threads.shutdown(cancel_futures=True)
-        for worker in workers:
-            worker.process.join(1)
 
 
 def check_ray() -> None:
@@ -101,28 +104,69 @@ def check_ray() -> None:
         raise InputError("--engine ray needs the package ray: pip install 'parastitch[cluster]'")
 
 
-def run_ray(task: Task[Index, Result], indices: Iterable[Index], device: str) -> Generator[Result, None, None]:
-    """Yield task(i) of each index, in order, computed by a Ray cluster: that of RAY_ADDRESS, else one started here.
+def run_ray(
+    task: Task[Index, Result],
+    indices: Iterable[Index],
+    device: str,
+    *,
+    address: str | None = None,
+    in_order: bool = True,
+    lost: Lost[Index, Result] | None = None,
+) -> Generator[Result, None, None]:
+    """Yield task(i) of each index, computed by a Ray cluster.
 
-    Each call of the task takes one core and, on a device other than "cpu", one GPU. Raises as `run_local`, and
-    JobError where the cluster fails.
+    Each call of the task takes one core and, on a device other than "cpu", one GPU.
+
+    Args:
+        task, indices, in_order: as for `run_local`.
+        device: where the task computes.
+        address: of the cluster; None: RAY_ADDRESS, else one is started here.
+        lost: gives the result of an index whose process died; without it Ray computes that elsewhere.
+
+    Raises:
+        InputError: Ray is missing, or there is no cluster at `address`.
+        JobError: the cluster fails.
+        Others as `run_local`.
     """
     check_ray()
     ray: Any = import_module("ray")
-    resource = "CPU" if device == "cpu" else "GPU"
-    starts_cluster = not ray.is_initialized()
+    deaths = ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.NodeDiedError
+
+    def result_of(index: Index, reference: Any) -> Any:
+        try:
+            return ray.get(reference)
+        except deaths as death:
+            if lost is None:
+                raise
+            return lost(index, one_line(death))
+
+    def first_ready(references: list[Any]) -> Any:
+        return ray.wait(references)[0][0]
+
+    starts = not ray.is_initialized()
     try:
-        if starts_cluster:
-            ray.init(logging_level=logging.ERROR, log_to_driver=False)
-        remote = ray.remote(num_cpus=1, num_gpus=0 if device == "cpu" else 1)(lambda index: _attempt(task, index))
-        slots = int(ray.cluster_resources().get(resource, 0)) or 1
-        yield from _in_order(remote.remote, ray.get, indices, PENDING_PER_WORKER * slots)
+        if starts:
+            _connect(ray, address)
+        wanted = {"num_cpus": 1, "num_gpus": 0 if device == "cpu" else 1} | ({"max_retries": 0} if lost else {})
+        remote = ray.remote(**wanted)(lambda index: _attempt(task, index))
+        slots = int(ray.cluster_resources().get("CPU" if device == "cpu" else "GPU", 0)) or 1
+        waiting = PENDING_PER_WORKER * slots
+        yield from _results(remote.remote, result_of, indices, waiting, None if in_order else first_ready)
     except (ray.exceptions.RayError, ConnectionError) as error:
         cause = str(error).strip().splitlines()[-1]  # the last line of a remote traceback names the error
         raise JobError(f"the Ray cluster failed: {cause}; run the same command again, it continues") from error
     finally:
-        if starts_cluster:
+        if starts:
             ray.shutdown()
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    try:
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        if address is None:
+            raise
+        raise InputError(f"--ray-address {address}: {one_line(error)}; expected HOST:PORT of a Ray cluster") from error
 
 
 def _attempt(task: Task[Index, Result], index: Index) -> Result | InputError | JobError:
@@ -135,17 +179,32 @@ def _attempt(task: Task[Index, Result], index: Index) -> Result | InputError | J
         return job_error(f"sample {index}", error)
 
 
-def _in_order(
-    submit: Callable[[Index], Any], wait: Callable[[Any], Any], indices: Iterable[Index], max_pending: int
+def _results(
+    submit: Callable[[Index], Any],
+    result_of: Callable[[Index, Any], Any],
+    indices: Iterable[Index],
+    max_pending: int,
+    first_ready: Callable[[list[Any]], Any] | None,
 ) -> Iterator[Any]:
-    """Results in the order of the indices, errors raised; at most `max_pending` are submitted and not yet taken."""
-    pending: deque[Any] = deque()
+    """Results, errors raised; at most `max_pending` are submitted and not yet taken.
+
+    first_ready: which of several that were submitted is ready first; None: they are taken in their order.
+    """
+    pending: deque[tuple[Index, Any]] = deque()
+
+    def take_one() -> Any:
+        submitted = [one for _, one in pending]
+        position = submitted.index(first_ready(submitted)) if first_ready else 0
+        index, one = pending[position]
+        del pending[position]
+        return _result(result_of(index, one))
+
     for index in indices:
-        pending.append(submit(index))
+        pending.append((index, submit(index)))
         if len(pending) == max_pending:
-            yield _result(wait(pending.popleft()))
+            yield take_one()
     while pending:
-        yield _result(wait(pending.popleft()))
+        yield take_one()
 
 
 def _result(result: Any) -> Any:
@@ -154,36 +213,84 @@ def _result(result: Any) -> Any:
     return result
 
 
-class _Worker:
-    """A process that computes results, and the pipe to it.
+class _Workers:
+    """Processes that compute results.
 
     Not concurrent.futures.ProcessPoolExecutor: its workers share one pipe, so that the pool waits forever when one is
     killed while it sends a result; they outlive a killed parent; and what they compute cannot be stopped.
     """
 
+    def __init__(self, task: Task[Any, Any], count: int) -> None:
+        self._task = task
+        with _signals_ignored():  # workers inherit it: Ctrl-C, and often SIGTERM, reaches the whole process group
+            self._all = [_Worker(task) for _ in range(count)]
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        for worker in self._all:
+            self._idle.put(worker)
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def compute(self, index: Any, lost: Lost[Any, Any] | None) -> Any:
+        """The result of an index, of the worker that is idle next. Raises JobError where it dies, without `lost`."""
+        worker = self._idle.get()
+        try:
+            return worker.compute(index)
+        except (EOFError, OSError):
+            how = worker.end()
+            if lost is None:
+                raise JobError(
+                    f"sample {index}: {how}; run the same command again, it continues where it stopped"
+                ) from None
+            worker = self._successor(worker)
+            return lost(index, how)
+        finally:
+            self._idle.put(worker)
+
+    def _successor(self, dead: "_Worker") -> "_Worker":
+        with self._lock:
+            if self._ended:
+                return dead
+            self._all[self._all.index(dead)] = worker = _Worker(self._task)
+        return worker
+
+    def kill(self) -> None:
+        """End all of them."""
+        with self._lock:
+            self._ended = True
+            for worker in self._all:
+                worker.process.kill()
+        for worker in self._all:
+            worker.process.join(1)
+
+
+class _Worker:
+    """A process that computes one result at a time, and the pipe to it."""
+
     def __init__(self, task: Task[Any, Any]) -> None:
         spawn = multiprocessing.get_context("spawn")  # CUDA and threads do not survive a fork
         self._pipe, worker_end = spawn.Pipe()
         self.process = spawn.Process(target=_serve, args=(worker_end, task), daemon=True)
-        self.process.start()
+        with _one_thread():
+            self.process.start()
         worker_end.close()
 
     def compute(self, index: Any) -> Any:
-        """The worker's result for an index. Raises JobError where the worker is dead."""
-        try:
-            self._pipe.send(index)
-            return self._pipe.recv()
-        except (EOFError, OSError):
-            self.process.join(1)
-            raise JobError(
-                f"sample {index}: its process ended with code {self.process.exitcode}; if memory ran out, "
-                "use fewer processes (--jobs); run the same command again, it continues where it stopped"
-            ) from None
+        """The worker's result for an index. Raises EOFError or OSError where the worker is dead."""
+        self._pipe.send(index)
+        return self._pipe.recv()
+
+    def end(self) -> str:
+        """How the dead worker ended, in words."""
+        self.process.join(1)
+        self._pipe.close()
+        code = self.process.exitcode
+        return f"its process ended with code {code}; if memory ran out, use fewer processes (--jobs)"
 
 
 def _serve(pipe: Connection, task: Task[Any, Any]) -> None:
     """Compute the results of received indices until the parent closes its end of the pipe, or dies."""
-    os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
+    for number in _ENDING:  # a successor of a dead worker did not inherit that
+        signal.signal(number, signal.SIG_IGN)
     if "torch" in sys.modules:  # imported by the script that started this process
         sys.modules["torch"].set_num_threads(1)
     try:
@@ -191,6 +298,20 @@ def _serve(pipe: Connection, task: Task[Any, Any]) -> None:
             pipe.send(task(pipe.recv()))
     except (EOFError, OSError):
         return
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Processes that are started inside compute with one thread: numpy's and torch's libraries read it when loaded."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, Protocol
 
-from datasets.engines import IndexBatch, check_ray, run_local, run_ray, usable_cores
+from datasets.engines import MAX_JOBS, IndexBatch, check_ray, run_local, run_ray, usable_cores
 from datasets.options import MAX_SEED, SampleOptions
 from datasets.sample import Sample
 from datasets.storage.description import Description, check_agreement, describe, update_count, write_description
@@ -29,7 +29,6 @@ from stitching.io.files import check_folder
 OpenRenderer = Callable[[SampleOptions, int, str], "Renderer"]  # of options, seed, device; is pickled
 SampleProgress = Callable[[int, int], None]  # samples done, samples in total
 
-MAX_JOBS = 1024  # processes
 GPU_BATCH = 16  # samples that a GPU renders together
 
 

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datasets.engines import run_local, usable_cores
-from datasets.generate import MAX_JOBS, SampleProgress
+from datasets.engines import MAX_JOBS, run_local, usable_cores
+from datasets.generate import SampleProgress
 from datasets.options import MAX_SEED, SampleOptions
 from datasets.storage.paths import MAX_COUNT
 from datasets.view_sets.options import ViewOptions

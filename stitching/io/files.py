@@ -8,6 +8,7 @@ from pathlib import Path
 from stitching.errors import InputError, JobError
 
 AnyPath = str | os.PathLike[str]
+TEMPORARY = ".parastitch-"  # begins the names of files that are being written
 
 
 def expand_home(path: str) -> Path:
@@ -83,7 +84,7 @@ def atomic_write(path: AnyPath) -> Iterator[Path]:
         JobError: an OSError inside, a full disk for example.
     """
     final = Path(os.path.realpath(path))
-    temporary = final.with_name(f".parastitch-{os.urandom(8).hex()}{final.suffix}")
+    temporary = final.with_name(f"{TEMPORARY}{os.urandom(8).hex()}{final.suffix}")
     try:
         yield temporary
         temporary.replace(final)

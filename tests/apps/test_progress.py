@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from apps.progress import sample_progress, stage_progress, step_progress
+from apps.progress import count_progress, stage_progress, step_progress
 
 
 @pytest.mark.parametrize(
     ("bar", "calls", "text"),
     [
         (stage_progress, [("read", 0.5), ("write", 0.5)], "write"),
-        (sample_progress, [(0, 9), (7, 9)], "7/9"),
+        (count_progress, [(0, 9), (7, 9)], "7/9"),
     ],
 )
 def test_only_a_terminal_shows_the_progress_and_not_where_it_is_to_be_quiet(monkeypatch, bar, calls, text):

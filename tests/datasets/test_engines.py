@@ -51,3 +51,9 @@ def test_errors_of_a_task_are_raised_after_the_results_before_it(processes: int)
 def test_the_death_of_a_worker_names_the_index_and_what_to_do() -> None:
     with pytest.raises(JobError, match=r"^sample 7: its process ended with code 3; .*--jobs.*continues"):
         next(run_local(double_or_fail, [7], 1))
+
+
+def test_results_may_come_as_they_are_ready_and_a_dead_worker_is_replaced() -> None:
+    results = run_local(double_or_fail, [7, 1, 7, 2, 3], 2, in_order=False, lost=lambda index, how: len(how) and -index)
+    assert sorted(results) == [-7, -7, 2, 4, 6]
+    assert not multiprocessing.active_children()
