@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, Optional, get_args
 
 from stitching.adjustment.arrangement import MOTIONS, Motion
-from stitching.adjustment.canvas_choice import PROJECTIONS, Projection
+from stitching.adjustment.surface_choice import PROJECTIONS, Projection
 from stitching.blending.gain import COMPENSATORS
 from stitching.blending.registry import find_generator
 from stitching.errors import InputError, require
