@@ -283,8 +283,9 @@ class _Worker:
         """How the dead worker ended, in words."""
         self.process.join(1)
         self._pipe.close()
-        code = self.process.exitcode
-        return f"its process ended with code {code}; if memory ran out, use fewer processes (--jobs)"
+        code = self.process.exitcode or 0
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        return f"its process {how}; if memory ran out, use fewer processes (--jobs)"
 
 
 def _serve(pipe: Connection, task: Task[Any, Any]) -> None:

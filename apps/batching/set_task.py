@@ -17,8 +17,10 @@ from datasets.engines import job_error
 from stitching.errors import InputError, JobError, is_out_of_memory
 from stitching.input_files import expand_inputs
 from stitching.io.file_conflicts import named_weights
-from stitching.io.files import check_readable, check_writable
+from stitching.io.files import check_readable
 from stitching.io.picture_writer import check_output, write_picture
+from stitching.mosaic.stitcher import stitch_many
+from stitching.mosaic.summary import summarize_mosaic
 from stitching.options import Options
 from stitching.stitcher import stitch
 
@@ -85,31 +87,56 @@ class SetTask:
         """Stitch and write; returns the record of that."""
         keep_freed_memory()
         cv2.setNumThreads(1)
-        panorama, *pages = self.files_of(record.name)
-        check_output(panorama)
-        if len(inputs) != 2:
-            raise InputError(f"{len(inputs)} pictures; expected two")
-        reference, target = inputs
-        stitched = stitch(reference, target, self.options)
-        alpha = None if stitched.alpha.all() else stitched.alpha
-        metadata, levels = stitched.reference.metadata, stitched.reference.levels
-        write_picture(panorama, stitched.panorama, alpha, metadata, levels=levels)
-        for page in pages:
-            from stitching.reporting.report import write_report
-
-            check_writable(page)
-            write_report(stitched, page)
-        height, width = stitched.alpha.shape
+        files = self.files_of(record.name)
+        check_output(files[0])
+        chosen = self.options.motion != "auto" or self.options.projection != "auto"
+        done = (_stitch_pair if len(inputs) == 2 and not chosen else _stitch_many)(inputs, self.options, *files)
+        width, height = done.size
         return replace(
             record,
-            status="ok" if stitched.summary.verdict == "right" else "doubtful",
-            used=2,
-            panorama=panorama.name,
-            report=pages[0].name if pages else "",
+            status="doubtful" if done.doubtful else "ok",
+            used=done.used,
+            panorama=files[0].name,
+            report=files[1].name if self.report else "",
             width=width,
             height=height,
-            warnings=tuple(stitched.summary.warnings),
+            warnings=tuple(done.warnings),
         )
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What was written: pictures used, (w, h) px of the panorama, warnings, and whether they are reasons for doubt."""
+
+    used: int
+    size: tuple[int, int]
+    warnings: Sequence[str]
+    doubtful: bool
+
+
+def _stitch_pair(inputs: Sequence[Path], options: Options, panorama: Path, page: Path | None = None) -> _Done:
+    reference, target = inputs
+    stitched = stitch(reference, target, options)
+    summary, kept = stitched.summary, stitched.reference
+    alpha = None if stitched.alpha.all() else stitched.alpha
+    write_picture(panorama, stitched.panorama, alpha, kept.metadata, levels=kept.levels)
+    if page:
+        from stitching.reporting.report import write_report
+
+        write_report(stitched, page)
+    return _Done(2, summary.panorama_size, summary.warnings, summary.verdict != "right")
+
+
+def _stitch_many(inputs: Sequence[Path], options: Options, panorama: Path, page: Path | None = None) -> _Done:
+    stitched = stitch_many(inputs, options)
+    summary, kept = summarize_mosaic(stitched), stitched.sources[stitched.arrangement.reference].copy
+    alpha = None if stitched.alpha.all() else stitched.alpha
+    write_picture(panorama, stitched.panorama, alpha, kept.metadata, levels=kept.levels)
+    if page:
+        from stitching.reporting.mosaic_report import write_mosaic_report
+
+        write_mosaic_report(stitched, summary, page)
+    return _Done(len(summary.pictures), summary.panorama_size, summary.warnings, bool(summary.warnings))
 
 
 def _ended_by(error: Exception, record: SetRecord) -> SetRecord:

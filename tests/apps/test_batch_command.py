@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from made_panoramas import make_panorama
 from synthetic import two_planes
 
 from apps.batching.set_record import RECORDS, TABLE, read_records
 from apps.cli import main
 from stitching.errors import InputError, JobError
+from stitching.mosaic.panorama import Panorama
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +53,12 @@ def stitches(monkeypatch: pytest.MonkeyPatch, make_stitched: Callable[..., Any])
     def in_process(task: Any, sets: Any, processes: int, **_: Any) -> Any:
         return (task(one) for one in sets)
 
+    def stitch_many(pictures: Sequence[Path], options: object) -> Panorama:
+        made.append(tuple(pictures))
+        return make_panorama(len(pictures), left_out=False, warnings=())
+
     monkeypatch.setattr("apps.batching.set_task.stitch", stitch)
+    monkeypatch.setattr("apps.batching.set_task.stitch_many", stitch_many)
     monkeypatch.setattr("apps.batch.run_local", in_process)
     return made
 
@@ -91,6 +98,19 @@ def test_each_set_has_a_panorama_or_a_reason(
     assert main(["batch", str(sets), "-o", str(output), "--format", "jpg", "--report"]) == 1
     assert {made[0].parent.name for made in stitches} == {"broken", "large"}  # what failed may end well another time
     assert "3 of them done before" in capsys.readouterr().err
+
+
+def test_three_pictures_are_stitched_as_one_set(tmp_path: Path, stitches: Stitches) -> None:
+    folder = write_sets(tmp_path / "sets", "a", "b") / "a"
+    (folder / "2.png").rename(folder / "10.png")
+    cv2.imwrite(str(folder / "2.png"), np.full((4, 4, 3), 10, np.uint8))
+    assert main(["batch", str(tmp_path / "sets"), "-o", str(tmp_path / "out"), "--report"]) == 0
+    assert [[path.name for path in made] for made in stitches] == [["1.png", "2.png", "10.png"], ["1.png", "2.png"]]
+    record = read_records(tmp_path / "out")["a"]
+    assert (record.status, record.pictures, record.used) == ("ok", 3, 3)
+    panorama = cv2.imread(str(tmp_path / "out" / record.panorama))
+    assert panorama.shape == (record.height, record.width, 3)
+    assert (tmp_path / "out" / record.report).exists()
 
 
 def test_changed_sets_are_stitched_again(tmp_path: Path, stitches: Stitches) -> None:
