@@ -22,8 +22,8 @@ class SetRecord:
 
     Attributes:
         name: of the set.
-        status: "ok"; "doubtful": stitched, `warnings` say what may be wrong or is left out; "refused": the pictures cannot be used, or
-            do not fit together; "failed": the work failed, disk or memory for example.
+        status: "ok"; "doubtful": stitched, `warnings` say what may be wrong or is left out; "refused": the pictures
+            cannot be used, or do not fit together; "failed": the work failed, disk or memory for example.
         pictures: how many were given.
         used: how many of them the panorama shows.
         seconds: wall-clock time.
