@@ -89,7 +89,7 @@ def _placed(number: int, middle: int, order: list[int]) -> PlacedPicture:
     joined_to = tuple(other for other in before if abs(other - number) == 1)
     first = number == middle
     return PlacedPicture(
-        number, Rectangle(left, 0, left + w, h), map_xy, placement, map_xy, np.zeros((h, w), np.float32),
+        number, Rectangle(left, 0, left + w, h), placement, map_xy, np.zeros((h, w), np.float32),
         np.ones((h, w, 3), np.float32), None if first else UsedWarp("classical", 0.9), None if first else EVIDENCE,
         joined_to,
     )  # fmt: skip

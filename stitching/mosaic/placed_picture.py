@@ -19,8 +19,7 @@ class PlacedPicture:
     Attributes:
         picture: its number.
         window: working px; where the canvas wraps, columns may reach beyond its right end: column c is c - width there.
-        coarse_map: (h, w, 2) window -> full-size picture px, by the joint adjustment alone.
-        placement: by the dense warp; what `--save-warp` keeps.
+        placement: by the dense warp; what `--save-warp` keeps. Its residual is not kept: NaN.
         shown_map: (h, w, 2) window -> full-size picture px, as the panorama shows the picture.
         weight: (h, w) float32, share 0..1 of the pictures before it; 1 where this one is not shown.
         gain: (h, w, 3) float32, what the picture's BGR values are multiplied with.
@@ -31,7 +30,6 @@ class PlacedPicture:
 
     picture: int
     window: Rectangle
-    coarse_map: Field
     placement: Placement
     shown_map: Field
     weight: NDArray[np.float32]

@@ -56,13 +56,12 @@ def _shown_at(view: PictureView, placed: PlacedPicture, points: Points, scale: f
 
     The shown map is the coarse one plus an offset, which hardly changes from a point to its neighbour.
     """
-    offset = placed.shown_map - placed.coarse_map
-    found = rescale(view.inverse(points), scale)
+    found = view.inverse(points)
     for _ in range(ROUNDS):
-        on_window = np.nan_to_num(found - np.asarray(placed.window.origin, np.float64), nan=-1)
-        there = remap(offset, on_window[None].astype(np.float32))[0].astype(np.float64)  # (1, n, 2) -> (n, 2)
-        found = rescale(view.inverse(points - there), scale)
-    return found
+        on_window = rescale(found, scale) - np.asarray(placed.window.origin, np.float64)
+        shown = remap(placed.shown_map, np.nan_to_num(on_window, nan=-1)[None].astype(np.float32))[0]  # (n, 2)
+        found = view.inverse(points + view(found) - shown)
+    return rescale(found, scale)
 
 
 def _on_window(points: Points, window: Rectangle, period: float | None) -> Points:

@@ -110,8 +110,10 @@ def _warp_name(wanted: str, arrival: Arrival, layout: Layout) -> str:
 def _doubts(placed: PlacedPicture, name: str) -> list[str]:
     """Why a picture's place is doubtful."""
     evidence = placed.evidence
-    if evidence is None or not evidence.tells_enough or evidence.verified >= DOUBTFUL_SHARE:
+    if evidence is None or (evidence.tells_enough and evidence.verified >= DOUBTFUL_SHARE):
         return []
+    if not evidence.tells_enough:
+        return [f"{name}: what it shares with the others shows too little texture to tell whether its place is right"]
     return [
         f"{name}: only {evidence.verified:.0%} of what it shares with the others is alike after the warp (usual: more"
         f" than {DOUBTFUL_SHARE:.0%}); check the panorama"

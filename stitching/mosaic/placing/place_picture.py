@@ -63,7 +63,7 @@ def place_first(mosaic: WorkingMosaic, arrival: Arrival) -> PlacedPicture:
     weight = np.zeros(valid.shape, np.float32)
     mosaic.draw(arrival.picture, window, pixels, valid, weight)
     gain = np.ones((*valid.shape, 3), np.float32)
-    return PlacedPicture(arrival.picture, window, coarse_map, placement, coarse_map, weight, gain, None, None, ())
+    return PlacedPicture(arrival.picture, window, placement, coarse_map, weight, gain, None, None, ())
 
 
 def place_next(
@@ -150,10 +150,10 @@ def _blend_in(
     gain = blend.gain * arrival.gain
     shown, shown_valid = draw_source(arrival.source, shown_map, mosaic.scale)
     mosaic.draw(arrival.picture, window, _with_gain(shown, gain), shown_valid, blend.weight)
+    kept = replace(placement, residual=np.broadcast_to(np.float32(np.nan), coarse_map.shape))  # takes no memory
     return PlacedPicture(
-        arrival.picture, window, coarse_map, placement, shown_map, blend.weight, gain, used, evidence,
-        arrival.joined_to,
-    )  # fmt: skip
+        arrival.picture, window, kept, shown_map, blend.weight, gain, used, evidence, arrival.joined_to
+    )
 
 
 def _with_gain(pixels: NDArray[np.uint8], gain: NDArray[np.float32]) -> NDArray[np.uint8]:

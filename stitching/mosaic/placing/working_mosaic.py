@@ -10,7 +10,7 @@ from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Mask, Size
 from stitching.geometry.rectangles import Rectangle
 
-MAX_AREA = 40e6  # px of the working canvas: about 100 pictures of the usual working size
+MAX_AREA, MAX_WINDOWS = 40e6, 24e6  # px of the working canvas, and of all windows, which take 34 bytes each
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ class WorkingMosaic:
 
 
 def working_scale(canvas: Canvas, window_areas: NDArray[np.float64], megapix: float) -> float:
-    """Working px per canvas px, so that the median window has `megapix`, and the canvas `MAX_AREA` at most.
+    """Working px per canvas px, so that the median window has `megapix`, or less where that would take much memory.
 
     Where the canvas wraps, a whole turn is a whole number of working px.
 
@@ -90,5 +90,6 @@ def working_scale(canvas: Canvas, window_areas: NDArray[np.float64], megapix: fl
         megapix: million working px of a window.
     """
     w, h = canvas.size
-    scale = min(1.0, float(np.sqrt(megapix * 1e6 / np.median(window_areas))), float(np.sqrt(MAX_AREA / (w * h))))
+    limits = megapix * 1e6 / np.median(window_areas), MAX_AREA / (w * h), MAX_WINDOWS / window_areas.sum()
+    scale = min(1.0, float(np.sqrt(min(limits))))
     return max(1, round(w * scale)) / w if canvas.wraps else scale
