@@ -1,4 +1,4 @@
-# make demo: stitch a pair and look at it; make test: every check. Both keep to .venv in this folder.
+# make demo: stitch two and three pictures and look at them; make test: every check. Both keep to .venv in this folder.
 .DELETE_ON_ERROR:
 .PHONY: demo test clean
 
@@ -9,11 +9,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-demo: .venv/base demo/out/target.png
+demo: .venv/base demo/out/row/3.png
 	$(BIN)/parastitch stitch demo/out/reference.png demo/out/target.png \
 		--output demo/out/panorama.png --report demo/out/report.html
-	@echo "panorama: $(CURDIR)/demo/out/panorama.png"
-	@echo "report:   $(CURDIR)/demo/out/report.html (open it in a browser)"
+	$(BIN)/parastitch stitch demo/out/row --output demo/out/row.png --report demo/out/row.html
+	@echo "two pictures:   $(CURDIR)/demo/out/panorama.png"
+	@echo "    report:     $(CURDIR)/demo/out/report.html (open it in a browser)"
+	@echo "three pictures: $(CURDIR)/demo/out/row.png"
+	@echo "    report:     $(CURDIR)/demo/out/row.html"
 
 test: .venv/dev
 	$(BIN)/ruff check .
@@ -24,8 +27,8 @@ test: .venv/dev
 clean:
 	rm -rf .venv demo/out build *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
-demo/out/target.png: demo/make_pair.py constraints.txt | .venv/base
-	$(BIN)/python demo/make_pair.py demo/out
+demo/out/row/3.png: demo/make_pictures.py constraints.txt | .venv/base
+	$(BIN)/python demo/make_pictures.py demo/out
 
 # The files .venv/base and .venv/dev say that these are installed.
 .venv/base: pyproject.toml constraints.txt | .venv/bin/pip

@@ -1,17 +1,18 @@
 """Progress bars on stderr: on a terminal, nothing elsewhere."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-STAGES = ("read", "align", "warp", "blend", "compose", "write")
+PAIR_STAGES = ("read", "align", "warp", "blend", "compose", "write")
+MANY_STAGES = ("read", "match", "adjust", "place", "compose", "write")
 
 
 @contextmanager
-def stage_progress(quiet: bool) -> Iterator[Callable[[str, float], None]]:
-    """Yields the callback (stage, share done 0..1) that `stitching.stitch` calls."""
+def stage_progress(quiet: bool, stages: Sequence[str]) -> Iterator[Callable[[str, float], None]]:
+    """Yields the callback (stage, share done 0..1) that `stitching.stitch` and `stitch_many` call, of these stages."""
     with _progress_bar(quiet, time_left=False) as update:
-        yield lambda stage, share: update(stage, STAGES.index(stage) + share, len(STAGES))
+        yield lambda stage, share: update(stage, stages.index(stage) + share, len(stages))
 
 
 @contextmanager

@@ -14,7 +14,8 @@ _ROOT = Path(__file__).parents[2]  # of the installed packages
 _HERE, _STITCHING = _ROOT / "apps" / "evaluation", _ROOT / "stitching"
 PROGRAMS = _HERE / "programs"
 STITCHER = (  # code of a stitch
-    *sorted(_ROOT.glob("apps/*.py")), _ROOT / "apps" / "command", PROGRAMS, _HERE / "warp_methods.py", _STITCHING,
+    *sorted(_ROOT.glob("apps/*.py")), _ROOT / "apps" / "command", _ROOT / "apps" / "stitching_command", PROGRAMS,
+    _HERE / "warp_methods.py", _STITCHING,
 )  # fmt: skip
 MEASURING = (
     _HERE / "measures", _HERE / "scoring.py", _HERE / "true_places.py", _STITCHING / "geometry", _STITCHING / "io",

@@ -71,7 +71,7 @@ class MosaicSummary:
         panorama_origin: (x, y) of the panorama's first pixel on the canvas reduced by `--final-megapix`, px.
         device: where it was computed, "cpu" or "cuda".
         seconds: by stage.
-        warnings: one line each.
+        warnings: one line each: of each picture that was left out, then of doubts.
     """
 
     reference: str
@@ -131,7 +131,7 @@ def summarize_mosaic(panorama: Panorama) -> MosaicSummary:
         panorama_origin=panorama.crop.origin,
         device="cuda" if "cuda" in computed else "cpu",
         seconds={stage: round(value, 3) for stage, value in panorama.seconds.items()},
-        warnings=panorama.warnings,
+        warnings=(*(f"{one.name} is left out: it {one.reason}" for one in panorama.left_out), *panorama.warnings),
     )
 
 

@@ -1,14 +1,14 @@
 """The warps of all pictures of a panorama as one file: a fixed rig is estimated once, then used again."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from stitching.adjustment.arrangement import MOTIONS, Arrangement, Motion
+from stitching.adjustment.arrangement import MOTIONS, Motion
 from stitching.errors import InputError, require
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.homographies import Matrix
@@ -80,12 +80,6 @@ class MosaicWarps:
     frame_size: Size
     residual: float
     pictures: tuple[PictureWarp, ...]
-
-    def arrangement(self, numbers: Mapping[int, int]) -> Arrangement:
-        """The arrangement, for a set in which `numbers` gives the number of each position."""
-        matrices = {numbers[picture.position]: picture.to_picture for picture in self.pictures}
-        reference = numbers[self.pictures[0].position]
-        return Arrangement(self.motion, reference, self.focal, self.frame_size, matrices, self.residual)
 
 
 class PicturePlacement(NamedTuple):

@@ -22,9 +22,9 @@ SHOWN_FILE = "shown.npz"
 ALIGNED_FILES = ("warp1.png", "mask1.png", "warp2.png", "mask2.png", "blend.png", SHOWN_FILE)
 
 
-def save_mask(stitched: Stitched, path: Path) -> None:
-    """Write the panorama's alpha as a grey picture: 255 where the panorama is not empty."""
-    write_picture(path, _as_bgr(stitched.alpha))
+def save_mask(alpha: NDArray[np.uint8], path: Path) -> None:
+    """Write a panorama's alpha (h, w) as a grey picture: 255 where the panorama is not empty."""
+    write_picture(path, _as_bgr(alpha))
 
 
 def save_aligned(stitched: Stitched, folder: Path) -> None:

@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from apps.progress import count_progress, stage_progress, step_progress
+from apps.progress import PAIR_STAGES, count_progress, stage_progress, step_progress
 
 
 @pytest.mark.parametrize(
     ("bar", "calls", "text"),
     [
-        (stage_progress, [("read", 0.5), ("write", 0.5)], "write"),
+        (lambda quiet: stage_progress(quiet, PAIR_STAGES), [("read", 0.5), ("write", 0.5)], "write"),
         (count_progress, [(0, 9), (7, 9)], "7/9"),
     ],
 )

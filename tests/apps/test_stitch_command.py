@@ -346,7 +346,7 @@ def test_too_little_memory_is_told_in_one_line(stitch_in, tmp_path, monkeypatch)
     def starve(*arguments, **options):
         raise MemoryError
 
-    monkeypatch.setattr("apps.stitch.stitch", starve)
+    monkeypatch.setattr("apps.stitching_command.pair.stitch", starve)
     refused(stitch_in("left.jpg", "right.jpg"), tmp_path, "memory", code=1)
 
 
@@ -354,7 +354,7 @@ def test_ctrl_c_is_told_in_one_line(stitch_in, tmp_path, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("apps.stitch.write_picture", interrupt)
+    monkeypatch.setattr("apps.stitching_command.pair.write_picture", interrupt)
     refused(stitch_in("left.jpg", "right.jpg"), tmp_path, "interrupted", code=130)
 
 

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,6 +82,7 @@ def test_what_was_left_out_is_named_with_the_reason():
     summary = summarize_mosaic(make_panorama())
     (left_out,) = summary.as_dict()["left_out"]
     assert left_out == {"name": "trip/cat.jpg", "reason": "shares too little with the others"}
+    assert summary.warnings == ("trip/cat.jpg is left out: it shares too little with the others",)
     assert "3 of 4 pictures" in summary.in_words()
     assert "3 pictures in the view of row_1.jpg" in summarize_mosaic(make_panorama(left_out=False)).in_words()
 
@@ -102,3 +104,10 @@ def test_loaded_warps_have_no_matches_to_tell_of():
     summary = summarize_mosaic(make_panorama(graph=MatchGraph(3, ())))
     assert summary.joined == ()
     assert "matches" not in summary.in_words()
+
+
+def test_the_documents_name_all_of_it():
+    formats = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
+    found = summarize_mosaic(make_panorama()).as_dict()
+    names = {*found, *found["pictures"][0], *found["joined"][0], *found["left_out"][0]}
+    assert not {name for name in names if f"`{name}`" not in formats}

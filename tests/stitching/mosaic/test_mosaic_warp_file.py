@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_panoramas import SIZE, make_panorama
+from made_panoramas import make_panorama
 from picture_files import refused
 
 from stitching.geometry.canvas import Canvas, Surface
@@ -74,14 +74,6 @@ def test_what_is_not_covered_is_guessed_smoothly_and_not_trusted(warps):
     assert not first.covered[20:30, 20:30].any()
     assert not first.trusted[20:30, 20:30].any()
     assert np.abs(first.map_xy - warps.pictures[0].map).max() < 8
-
-
-def test_the_arrangement_has_the_numbers_of_the_new_set(warps):
-    numbers = {picture.position: 10 + picture.position for picture in warps.pictures}
-    arrangement = warps.arrangement(numbers)
-    assert arrangement.reference == 10 + warps.pictures[0].position
-    assert set(arrangement.to_picture) == set(numbers.values())
-    assert (arrangement.motion, arrangement.frame_size) == ("perspective", SIZE)
 
 
 def test_warps_fit_as_many_pictures_of_the_same_sizes(warps):
