@@ -8,10 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, combinations
 from typing import Literal
 
+import numpy as np
+
 from stitching.alignment.coarse_alignment import LARGE_AREA, SMALL_AREA, align_by_network
-from stitching.geometry.homographies import Motion
-from stitching.geometry.pixel_maps import Size
+from stitching.alignment.image_circles import check_image_circles
+from stitching.errors import InputError
+from stitching.geometry.homographies import Motion, scaling_homography
+from stitching.io.picture import Picture
 from stitching.io.picture_source import PictureSource
+from stitching.match_graph.candidates import candidate_pairs, neighbours_of_neighbours
 from stitching.match_graph.loops import drop_contradicting
 from stitching.match_graph.match_graph import Edge, MatchGraph
 from stitching.match_graph.matched_picture import MIN_CONFIDENCE, Attempt, MatchedPicture, align_features
@@ -19,6 +24,7 @@ from stitching.network.interface import MATCHING, Device
 from stitching.network.runtime.network_files import load_runtime
 
 ALL_PAIRS = 30  # pictures, up to which every pair is tried
+ROUNDS = 2  # in which pictures are matched that overlap by their alignments with a third one
 MAX_RETRIES = 40  # pairs of pictures apart, of those with the most matches
 
 Pair = tuple[int, int]
@@ -41,31 +47,57 @@ def build_graph(
     allowed: Motion = "perspective" if motion == "auto" else motion
     sizes = tuple(source.size for source in sources)
     pictures = [MatchedPicture.of(source.copy, SMALL_AREA) for source in sources]
-    pairs = list(combinations(range(len(sources)), 2))
-    tried: dict[Pair, Attempt] = {}
-    for first, second in pairs:
-        report(len(tried) / len(pairs))
-        tried[first, second] = align_features(pictures[second], pictures[first], allowed)
-    edges = _believed(tried, sizes)
+    pairs = list(combinations(range(len(sources)), 2)) if len(sources) <= ALL_PAIRS else candidate_pairs(pictures)
+    tried = _match(pictures, pairs, allowed, report)
+    edges = _believed(tried, sources)
+    for _ in range(ROUNDS):
+        more = [pair for pair in neighbours_of_neighbours(MatchGraph(len(sources), edges), sizes) if pair not in tried]
+        tried |= _match(pictures, more, allowed)
+        edges = _believed(tried, sources)
     for retry in (_by_larger_copies, _by_network):
         apart = _pairs_apart(MatchGraph(len(sources), edges), tried)
         if not apart:
             break
         again = retry(sources, apart, allowed, device)
         tried |= {pair: attempt for pair, attempt in again if attempt.confidence > tried[pair].confidence}
-        edges = _believed(tried, sizes)
+        edges = _believed(tried, sources)
     report(1.0)
     return MatchGraph(len(sources), edges)
 
 
-def _believed(tried: dict[Pair, Attempt], sizes: tuple[Size, ...]) -> tuple[Edge, ...]:
-    """Edges that have enough matches and do not contradict each other."""
-    edges = tuple(
+def _match(
+    pictures: Sequence[MatchedPicture],
+    pairs: Sequence[Pair],
+    motion: Motion,
+    report: Callable[[float], None] = lambda share: None,
+) -> dict[Pair, Attempt]:
+    """Align pairs of pictures by their features."""
+    tried: dict[Pair, Attempt] = {}
+    for first, second in pairs:
+        tried[first, second] = align_features(pictures[second], pictures[first], motion)
+        report(len(tried) / len(pairs))
+    return tried
+
+
+def _believed(tried: dict[Pair, Attempt], sources: Sequence[PictureSource]) -> tuple[Edge, ...]:
+    """Edges that have enough matches, are no fisheye pictures askew and do not contradict each other."""
+    edges = [
         Edge(*pair, attempt.alignment)
         for pair, attempt in sorted(tried.items())
         if attempt.alignment and attempt.confidence > MIN_CONFIDENCE
-    )
-    return drop_contradicting(edges, sizes)
+    ]
+    upright = tuple(edge for edge in edges if not _is_askew(edge, sources[edge.first].copy, sources[edge.second].copy))
+    return drop_contradicting(upright, tuple(source.size for source in sources))
+
+
+def _is_askew(edge: Edge, reference: Picture, target: Picture) -> bool:
+    """Whether an edge joins circular fisheye pictures that it turns against each other."""
+    to_copy, from_copy = scaling_homography(*reference.scale), np.linalg.inv(scaling_homography(*target.scale))
+    try:
+        check_image_circles(reference, target, to_copy @ edge.alignment.homography @ from_copy)
+    except InputError:
+        return True
+    return False
 
 
 def _pairs_apart(graph: MatchGraph, tried: dict[Pair, Attempt]) -> list[Pair]:
