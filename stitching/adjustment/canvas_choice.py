@@ -16,7 +16,7 @@ from stitching.geometry.pixel_maps import Size
 from stitching.geometry.rectangles import Rectangle
 
 MAX_REACH = 1.5  # diagonals that a picture may reach from its centre on a plane: it may run off to its horizon
-MAX_CANVAS_RATIO = 50  # px of the canvas, of all pictures together; a diagonal strip of n pictures needs about n
+MAX_CANVAS_RATIO = 30  # px of the canvas, of all pictures together; a diagonal strip of n pictures needs n / 4
 
 
 def choose_canvas(arrangement: Arrangement, sizes: Mapping[int, Size], projection: Projection) -> Canvas:

@@ -119,5 +119,5 @@ def test_a_picture_that_runs_off_to_its_horizon_is_bounded():
 def test_a_canvas_far_larger_than_the_pictures_is_refused():
     near = translated(0, 0, 0.02)  # the reference shows a fiftieth of what the others show
     arrangement = on_a_plane(np.eye(3), *(np.linalg.inv(near) for _ in range(3)), motion="affine")
-    with pytest.raises(InputError, match=r"\d+ x \d+ px, \d+ times those .* at most 50 times"):
+    with pytest.raises(InputError, match=r"\d+ x \d+ px, \d+ times those .* at most 30 times"):
         canvas_of(arrangement)
