@@ -27,5 +27,5 @@ class Blend:
 class Generator(Protocol):
     """Generates blend weight and gain from an aligned pair."""
 
-    def __call__(self, pair: AlignedPair, compensator: str) -> Blend:
-        """The blend of `pair`; `compensator`: see `stitching.blending.gain.match_gain`."""
+    def __call__(self, pair: AlignedPair, compensator: str, overall: NDArray[np.float32] | None = None) -> Blend:
+        """The blend of `pair`; `compensator`, `overall`: see `stitching.blending.gain.match_gain`."""

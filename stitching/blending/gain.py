@@ -14,7 +14,9 @@ MIN_LEVEL, MAX_LEVEL = 8, 247  # grey levels: outside of them a pixel is too dar
 MIN_PIXELS = 100  # well exposed, valid in both and trusted; with fewer no gain is measured
 
 
-def match_gain(pair: AlignedPair, compensator: str, weight: NDArray[np.float32]) -> NDArray[np.float32]:
+def match_gain(
+    pair: AlignedPair, compensator: str, weight: NDArray[np.float32], overall: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Measure the gain of the target where both pictures show the same.
 
     Args:
@@ -22,11 +24,12 @@ def match_gain(pair: AlignedPair, compensator: str, weight: NDArray[np.float32])
         compensator: "none" (ones), "gain" (one factor a channel), or "field" (a factor that varies smoothly, so that
             both are equally bright at the seam, and comes back to the overall one far from it; see `gain_field`).
         weight: (h, w) share of the reference: the seam is where it changes.
+        overall: (3,) gain of all of the target where it is known; None = it is measured.
 
     Returns:
         (h, w, 3), factors of the target's BGR values; ones where too little can be compared.
     """
-    overall = overall_gain(pair, compensator)
+    overall = overall_gain(pair, compensator) if overall is None else overall
     if compensator == "field":
         return gain_field(pair, weight, overall, _well_exposed(pair), _burnt_out(pair))
     return np.broadcast_to(overall, (*weight.shape, 3)).astype(np.float32)

@@ -1,5 +1,8 @@
 """Generators by name. A generator is a function of an `AlignedPair`; see `stitching.blending.blend.Generator`."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stitching.blending.blend import Blend, Generator
 from stitching.blending.seam import seam
 from stitching.blending.sigmo import SigmoGenerator
@@ -24,7 +27,7 @@ def find_generator(name: str, device: Device = "auto") -> Generator:
         raise InputError(f"no blend called {name!r}; known: seam, network, network:WEIGHTS")
     graph_file(SIGMO, weights)  # missing weights are reported before any work is done
 
-    def generate(pair: AlignedPair, compensator: str) -> Blend:
-        return SigmoGenerator(load_runtime(SIGMO, weights, device))(pair, compensator)
+    def generate(pair: AlignedPair, compensator: str, overall: NDArray[np.float32] | None = None) -> Blend:
+        return SigmoGenerator(load_runtime(SIGMO, weights, device))(pair, compensator, overall)
 
     return generate

@@ -19,17 +19,18 @@ LENGTH_COST = 3.0  # grey levels that each px of a seam costs anywhere, so that 
 CENTRING = 5.0  # a seam at the rim of the overlap costs 1 + 5 times what it costs midway between the rims
 
 
-def seam(pair: AlignedPair, compensator: str) -> Blend:
+def seam(pair: AlignedPair, compensator: str, overall: NDArray[np.float32] | None = None) -> Blend:
     """Cut the overlap in two along the path of least `seam_cost`, away from the rims, and match the gain there.
 
     Args:
         pair: the aligned pair; what is hidden from the target is shown by the reference, but beside its rim.
-        compensator: see `match_gain`.
+        compensator, overall: see `match_gain`.
 
     Returns:
         The blend; its weight is 0 or 1, softened only by enlarging the cut to the working size.
     """
-    matched = np.clip(pair.target * overall_gain(pair, compensator), 0, 255).astype(np.float32)
+    overall = overall_gain(pair, compensator) if overall is None else overall
+    matched = np.clip(pair.target * overall, 0, 255).astype(np.float32)
     weight = np.where(pair.reference_valid, 1, 0).astype(np.float32)
     overlap = pair.overlap
     only_target = pair.target_valid & ~pair.reference_valid
@@ -40,7 +41,7 @@ def seam(pair: AlignedPair, compensator: str) -> Blend:
         reference_side, target_side = sides(pair)
         weight[box] = _cut(cost[box], reference_side[box], target_side[box])
         weight = without_islands(weight, pair)
-    return Blend(weight, match_gain(pair, compensator, weight))
+    return Blend(weight, match_gain(pair, compensator, weight, overall))
 
 
 def _distance_from_middle(pair: AlignedPair) -> NDArray[np.float32]:

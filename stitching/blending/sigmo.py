@@ -18,7 +18,7 @@ class SigmoGenerator:
 
     sigmo: Runtime  # of `stitching.network.interface.SIGMO`
 
-    def __call__(self, pair: AlignedPair, compensator: str) -> Blend:
+    def __call__(self, pair: AlignedPair, compensator: str, overall: NDArray[np.float32] | None = None) -> Blend:
         """The blend; with the compensator "gain" the gain is SIGMo's, too."""
         target_valid = pair.target_valid & ~pair.hidden
         found = self.sigmo({
@@ -32,7 +32,7 @@ class SigmoGenerator:
         if compensator == "gain":
             gain = np.ascontiguousarray(found["gain"][0, :, :h, :w].transpose(1, 2, 0))  # (1, 3, h', w') -> (h, w, 3)
         else:
-            gain = match_gain(pair, compensator, weight)
+            gain = match_gain(pair, compensator, weight, overall)
         return Blend(weight, gain, device=self.sigmo.device)
 
 

@@ -138,21 +138,19 @@ def _blend_in(
     """What follows once a picture's placement is known: verdict, seam, gain, the map that is shown."""
     before, before_valid = mosaic.cut_out(window)
     drawn, in_picture = draw_source(arrival.source, placement.map_xy, mosaic.scale)
-    pixels = _with_gain(drawn, arrival.gain)
-    pair = align_drawn(before, before_valid, pixels, in_picture, placement)
+    pair = align_drawn(before, before_valid, drawn, in_picture, placement)
     evidence = gather_evidence(_view_of_window(arrival.view, window, mosaic.scale), placement, pair)
     _check(evidence, used)
-    blend = find_generator(options.blend_to_use, options.device)(pair, options.compensator)
+    blend = find_generator(options.blend_to_use, options.device)(pair, options.compensator, arrival.gain)
     if used.name == "homography":
         shown_map = coarse_map
     else:
         shown_map = relax_map(placement, pair, blend.weight, _nearest_coarse(placement, coarse_map))
-    gain = blend.gain * arrival.gain
     shown, shown_valid = draw_source(arrival.source, shown_map, mosaic.scale)
-    mosaic.draw(arrival.picture, window, _with_gain(shown, gain), shown_valid, blend.weight)
+    mosaic.draw(arrival.picture, window, _with_gain(shown, blend.gain), shown_valid, blend.weight)
     kept = replace(placement, residual=np.broadcast_to(np.float32(np.nan), coarse_map.shape))  # takes no memory
     return PlacedPicture(
-        arrival.picture, window, kept, shown_map, blend.weight, gain, used, evidence, arrival.joined_to
+        arrival.picture, window, kept, shown_map, blend.weight, blend.gain, used, evidence, arrival.joined_to
     )
 
 
