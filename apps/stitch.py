@@ -56,17 +56,17 @@ def stitch_command(
     """
     keep_freed_memory()
     paths = expand_inputs(pictures)
+    for path in paths:  # a wrong name is no damaged picture, which would only be left out
+        check_readable(path, "a picture")
     require(len(paths) > 1, _words_of_too_few(paths), "two or more that overlap")
     kept = None if reference is None else _find(reference, paths)
     if _is_pair(paths, options, outputs):
-        first, second = paths if kept != 1 else reversed(paths)
+        first, second = paths if kept in (None, paths[0]) else reversed(paths)
         check_files([("reference", first), ("target", second)], output, options, outputs)
         stitched = stitch_pair(first, second, output, options, outputs)
         _tell(stitched.summary, pair_in_words(stitched), output, outputs)
     else:
         _refuse_options_of_pairs(paths, outputs)
-        for path in paths:  # a name that is wrong is no damaged picture, which would only be left out
-            check_readable(path, "a picture")
         check_files([("picture", path) for path in paths], output, options, outputs)
         summary = stitch_set(paths, output, options, outputs, kept, strict)
         _tell(summary, summary.in_words(), output, outputs)
@@ -83,12 +83,12 @@ def _words_of_too_few(paths: Sequence[Path]) -> str:
     return f"{paths[0]}: one picture alone" if paths else "no pictures"
 
 
-def _find(name: str, paths: Sequence[Path]) -> int:
-    """The position of the picture that the user calls the reference."""
-    for spelled in (lambda path: str(path), lambda path: path.name, lambda path: path.stem):
-        found = [position for position, path in enumerate(paths) if spelled(path) == name]
-        if len({paths[position] for position in found}) > 1:
-            raise InputError(f"--reference {name}: expected one picture, fits {paths[found[0]]} and {paths[found[1]]}")
+def _find(name: str, paths: Sequence[Path]) -> Path:
+    """The picture that the user calls the reference."""
+    for named in ([Path(name)], [path for path in paths if path.name == name], [p for p in paths if p.stem == name]):
+        found = list(dict.fromkeys(path for path in named if path in paths))
+        if len(found) > 1:
+            raise InputError(f"--reference {name}: expected one picture, fits {found[0]} and {found[1]}")
         if found:
             return found[0]
     names = ", ".join(path.name for path in paths[:10]) + (", ..." if len(paths) > 10 else "")

@@ -16,7 +16,7 @@ from stitching.reporting.outputs import save_mask
 
 
 def stitch_set(
-    pictures: Sequence[Path], output: Path, options: Options, outputs: Outputs, reference: int | None, strict: bool
+    pictures: Sequence[Path], output: Path, options: Options, outputs: Outputs, reference: Path | None, strict: bool
 ) -> MosaicSummary:
     """Stitch pictures and write what was asked for.
 
@@ -25,13 +25,14 @@ def stitch_set(
         output: panorama to write.
         options: see `Options`.
         outputs: what else to write.
-        reference: position of the picture whose view is kept; None = the best one.
+        reference: which of them keeps its view; None = the best one.
         strict: refuse where a picture would be left out.
     """
     with stage_progress(outputs.quiet, MANY_STAGES) as progress:
         panorama = stitch_many(
-            pictures, options, reference=reference, strict=strict, warps=outputs.load_warp, progress=progress
-        )
+            pictures, options, reference=str(reference) if reference else None, strict=strict,
+            warps=outputs.load_warp, progress=progress,
+        )  # fmt: skip
         progress("write", 0.0)
         summary = summarize_mosaic(panorama)
         write_all(_writers(panorama, summary, output, outputs))

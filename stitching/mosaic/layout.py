@@ -46,15 +46,20 @@ class Layout:
         return {one: PictureView(self.canvas, matrices[one], sources[one].size) for one in sorted(matrices)}
 
 
-def find_reference(reference: str | int, sources: tuple[PictureSource, ...]) -> int:
+def find_reference(reference: str | int, sources: tuple[PictureSource, ...], unusable: tuple[LeftOut, ...] = ()) -> int:
     """The number of the picture that the caller means: by its position in the list, its path, file name or stem.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or it is one of the unusable pictures.
     """
     for number, source in enumerate(sources):
-        path = Path(source.name)
-        if reference == source.position or reference in (source.name, path.name, path.stem):
+        if reference in (source.position, source.name):
+            return number
+    for one in unusable:
+        if reference == one.name:
+            raise InputError(f"--reference {reference}: it {one.reason}; choose another one")
+    for number, source in enumerate(sources):
+        if reference in (Path(source.name).name, Path(source.name).stem):
             return number
     in_order = sorted(sources, key=lambda source: source.position)[:_MOST_NAMES]
     raise InputError(

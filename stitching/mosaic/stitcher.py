@@ -52,7 +52,7 @@ def stitch_many(
         )
     _refuse_if_strict(strict, unusable)
     if loaded is None:
-        wanted = None if reference is None else find_reference(reference, sources)
+        wanted = None if reference is None else find_reference(reference, sources, unusable)
         with clock.stage("match"):
             graph = build_graph(sources, options.motion, options.device, lambda share: clock.report("match", share))
         with clock.stage("adjust"):

@@ -131,7 +131,7 @@ def summarize_mosaic(panorama: Panorama) -> MosaicSummary:
         panorama_origin=panorama.crop.origin,
         device="cuda" if "cuda" in computed else "cpu",
         seconds={stage: round(value, 3) for stage, value in panorama.seconds.items()},
-        warnings=(*(f"{one.name} is left out: it {one.reason}" for one in panorama.left_out), *panorama.warnings),
+        warnings=panorama.warnings,
     )
 
 

@@ -29,6 +29,8 @@ def inputs(tmp_path_factory):
     for number, left in enumerate((0, 110, 220)):
         cv2.imwrite(str(folder / "views" / f"view_{number}.png"), scene[:, left : left + w])
     cv2.imwrite(str(folder / "cat.png"), chelsea()[..., ::-1])
+    (folder / "other").mkdir()
+    cv2.imwrite(str(folder / "other" / "view_0.png"), scene[:, :w])
     (folder / "text.jpg").write_text("this is no picture\n" * 100)
     (folder / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
     return folder
@@ -104,16 +106,15 @@ def test_two_pictures_go_the_way_of_pairs_and_one_of_them_may_be_called_the_refe
     assert (tmp_path / "1.png").read_bytes() == (tmp_path / "2.png").read_bytes()
 
 
-def test_what_was_done_is_told_and_each_picture_that_is_left_out(stitch, calls, tmp_path):
+def test_what_was_done_is_told_and_what_is_doubtful(stitch, calls, tmp_path):
     code, out, err = stitch("views")
     assert (code, out) == (0, "")
     assert err.splitlines() == [
-        "parastitch: warning: trip/cat.jpg is left out: it shares too little with the others",
         "parastitch: warning: something is doubtful",
         f"{tmp_path / 'out.png'}: 440 x 160 (plane), 3 of 4 pictures in the view of row_1.jpg; 2 pairs joined by 40 to"
         " 41 matches, 0.8 px apart after the adjustment (perspective); cpu, seconds: read 0.25, place 1.00",
     ]
-    assert stitch("views", "--quiet")[2].count("\n") == 2  # the warnings remain
+    assert stitch("views", "--quiet")[2].count("\n") == 1  # the warning remains
     assert json.loads(stitch("views", "--json")[1])["warnings"][-1] == "something is doubtful"
 
 
@@ -122,7 +123,7 @@ def test_options_reach_the_stitcher(stitch, calls):
     ((pictures, options, others),) = calls
     assert pictures == [f"views/view_{number}.png" for number in range(3)]
     assert (options.motion, options.projection, options.crop) == ("affine", "plane", True)
-    assert (others["reference"], others["strict"], others["warps"]) == (2, True, None)
+    assert (others["reference"], others["strict"], others["warps"]) == ("views/view_2.png", True, None)
 
 
 @pytest.mark.parametrize("option", [("--motion", "affine"), ("--projection", "plane")])
@@ -146,6 +147,8 @@ def test_one_picture_alone_is_refused(stitch, tmp_path):
         (("views", "missing.jpg"), ("missing.jpg", "no such file")),
         (("views", "nothing*.jpg"), ("nothing*.jpg",)),
         (("views", "--reference", "view_9"), ("--reference view_9", "view_0.png, view_1.png, view_2.png")),
+        (("missing.jpg",), ("missing.jpg", "no such file")),
+        (("views", "text.jpg", "--reference", "text"), ("--reference text.jpg", "text.jpg", "choose another")),
         (("views", "other/view_0.png", "--reference", "view_0.png"), ("views/view_0.png and other/view_0.png",)),
         (("views", "--mask-target", "cat.png"), ("--mask-target", "3 pictures")),
         (("views", "--save-aligned", "x", "--verbose-dir", "y"), ("--save-aligned, --verbose-dir", "two pictures")),
