@@ -87,7 +87,7 @@ def _place(
     if not arrival.joined_to:
         raise InputError("only pictures that were left out join it to them")
     points = joining_points(layout.graph, picture, window_of(arrival.view, mosaic), views, placed, mosaic.scale)
-    return place_next(mosaic, arrival, points, _warp_name(options.warp, arrival, layout), options)
+    return place_next(mosaic, arrival, points, _warps(arrival, layout, options), options)
 
 
 def _scale_for(canvas: Canvas, views: dict[int, PictureView], megapix: float) -> float:
@@ -95,16 +95,18 @@ def _scale_for(canvas: Canvas, views: dict[int, PictureView], megapix: float) ->
     return working_scale(canvas, np.array([w * h for w, h in windows], np.float64), megapix)
 
 
-def _warp_name(wanted: str, arrival: Arrival, layout: Layout) -> str:
-    """The estimator for a picture: flat originals stay rigid, else by the best of the alignments that join it."""
-    if wanted != "auto":
-        return wanted
-    if layout.arrangement.motion != "perspective":
-        return "homography"
+def _warps(arrival: Arrival, layout: Layout, options: Options) -> tuple[str, ...]:
+    """The estimators for a picture: flat originals stay rigid, else by the best of the alignments that join it."""
+    if options.warp != "auto":
+        return (options.warp,)
+    flat = layout.arrangement.motion != "perspective"
+    if flat and options.motion != "auto":
+        return ("homography",)
     edges = [
         edge for edge in layout.graph.edges_of(arrival.picture) if edge.other(arrival.picture) in arrival.joined_to
     ]
-    return dense_warp_for(max(edges, key=lambda edge: edge.strength).alignment)
+    dense = dense_warp_for(max(edges, key=lambda edge: edge.strength).alignment)
+    return ("homography", dense) if flat else (dense,)
 
 
 def _doubts(placed: PlacedPicture, name: str) -> list[str]:

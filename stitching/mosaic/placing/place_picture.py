@@ -9,7 +9,7 @@ from stitching.adjustment.picture_view import PictureView
 from stitching.blending.registry import find_generator
 from stitching.errors import InputError
 from stitching.geometry.homographies import nearest_homography, project
-from stitching.geometry.pixel_maps import Field, Points, evaluate_on_grid, inside
+from stitching.geometry.pixel_maps import Field, Mask, Points, evaluate_on_grid, inside
 from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture_source import PictureSource
 from stitching.mosaic.placed_picture import PlacedPicture
@@ -17,15 +17,17 @@ from stitching.mosaic.placing.drawing import draw_source
 from stitching.mosaic.placing.working_mosaic import WorkingMosaic
 from stitching.options import Options
 from stitching.selection import UsedWarp, consistent_share
-from stitching.verification.evidence import Evidence, ToView, gather_evidence
-from stitching.verification.verdict import MIN_SHARE, MIN_SHARE_OF_HOMOGRAPHY
+from stitching.verification.evidence import Evidence, gather_evidence
+from stitching.verification.verdict import MIN_AGREEMENT, MIN_SHARE, MIN_SHARE_OF_HOMOGRAPHY
 from stitching.warping.canvas_pictures import align_drawn
 from stitching.warping.estimators.registry import find_estimator
 from stitching.warping.placement import Placement, place_target
 from stitching.warping.relax import relax_map
-from stitching.warping.warp import CanvasPair
+from stitching.warping.warp import AlignedPair, CanvasPair
 
 MARGIN = 0.06  # of a picture's diagonal, around its coarse place: the warp moves near things out of it
+LOOKS_ALIKE = 0.75  # verified share with which a flat original needs no dense warp
+RIGID_TOLERANCE = 1e-3  # px of the picture
 FIT_STEP = 16  # px between the points to which the nearest homography is fitted
 MIN_POINTS = 16
 
@@ -57,17 +59,20 @@ def window_of(view: PictureView, mosaic: WorkingMosaic) -> Rectangle:
 def place_first(mosaic: WorkingMosaic, arrival: Arrival) -> PlacedPicture:
     """Place the reference where the joint adjustment has it, and draw it."""
     window = window_of(arrival.view, mosaic)
-    coarse_map = _coarse_map(arrival.view, window, mosaic.scale)
-    placement = coarse_placement(coarse_map, arrival.view, mosaic.scale)
-    pixels, valid = draw_source(arrival.source, coarse_map, mosaic.scale)
+    placement = _coarse_placement(mosaic, arrival, window)
+    pixels, valid = draw_source(arrival.source, placement.map_xy, mosaic.scale)
     weight = np.zeros(valid.shape, np.float32)
     mosaic.draw(arrival.picture, window, pixels, valid, weight)
     gain = np.ones((*valid.shape, 3), np.float32)
-    return PlacedPicture(arrival.picture, window, placement, coarse_map, weight, gain, None, None, ())
+    return PlacedPicture(arrival.picture, window, placement, placement.map_xy, weight, gain, None, None, ())
 
 
 def place_next(
-    mosaic: WorkingMosaic, arrival: Arrival, points: tuple[Points, Points], warp_name: str, options: Options
+    mosaic: WorkingMosaic,
+    arrival: Arrival,
+    points: tuple[Points, Points],
+    warps: tuple[str, ...],
+    options: Options,
 ) -> PlacedPicture:
     """Warp a picture onto the mosaic, cut the seam, match its brightness, and draw it.
 
@@ -75,19 +80,22 @@ def place_next(
         mosaic: the pictures placed so far.
         arrival: the picture.
         points: matched points of the mosaic and of the coarsely placed picture, see `joining_points`.
-        warp_name: of the estimator.
+        warps: names of estimators; the first after which the picture looks like the mosaic is taken, else the last.
         options: of the stitch.
 
     Raises:
         InputError: after the warp the picture does not fit those before it.
     """
-    window = window_of(arrival.view, mosaic)
-    coarse_map = _coarse_map(arrival.view, window, mosaic.scale)
-    before, before_valid = mosaic.cut_out(window)
-    pixels, valid = draw_source(arrival.source, coarse_map, mosaic.scale)
-    pair = CanvasPair(before, pixels, before_valid, valid, *points)
-    placement, used = _estimate(warp_name, pair, coarse_map, arrival, mosaic.scale, options)
-    return _blend_in(mosaic, arrival, window, coarse_map, placement, used, options)
+    place = _Place.of(mosaic, arrival, window_of(arrival.view, mosaic))
+    for name in warps[:-1]:
+        fit = _fit(place, *_estimate(name, place, points, options))
+        if fit.evidence.tells_enough and fit.evidence.verified >= LOOKS_ALIKE:
+            break
+    else:
+        fit = _fit(place, *_estimate(warps[-1], place, points, options))
+        if fit.used.is_unusable and options.warp == "auto":
+            fit = _fit(place, place.coarse, replace(fit.used, name="homography"))
+    return _blend_in(place, fit, options)
 
 
 def place_known(
@@ -98,83 +106,105 @@ def place_known(
     Raises:
         InputError: it does not fit those before it.
     """
-    coarse_map = _coarse_map(arrival.view, window, mosaic.scale)
-    return _blend_in(mosaic, arrival, window, coarse_map, placement, UsedWarp("loaded"), options)
+    place = _Place.of(mosaic, arrival, window)
+    return _blend_in(place, _fit(place, placement, UsedWarp("loaded")), options)
 
 
-def coarse_placement(coarse_map: Field, view: PictureView, scale: float) -> Placement:
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Where a picture comes to lie: `before` and `before_valid` are the mosaic on its window."""
+
+    mosaic: WorkingMosaic
+    arrival: Arrival
+    window: Rectangle
+    coarse: Placement
+    before: NDArray[np.uint8]
+    before_valid: Mask
+
+    @staticmethod
+    def of(mosaic: WorkingMosaic, arrival: Arrival, window: Rectangle) -> "_Place":
+        return _Place(mosaic, arrival, window, _coarse_placement(mosaic, arrival, window), *mosaic.cut_out(window))
+
+    def to_view(self, points: Points) -> Points:
+        """Canvas px of the window -> px of the picture by its coarse place: a camera in which lines stay straight."""
+        return self.arrival.view(points + np.asarray(self.window.origin, np.float64) / self.mosaic.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A picture after one warp, beside the mosaic."""
+
+    placement: Placement
+    used: UsedWarp
+    pair: AlignedPair
+    evidence: Evidence
+
+
+def _coarse_placement(mosaic: WorkingMosaic, arrival: Arrival, window: Rectangle) -> Placement:
     """The placement of a picture that no dense warp has moved."""
-    covered = inside(coarse_map, view.size)
-    return Placement(coarse_map, covered, covered, np.zeros_like(coarse_map), scale)
+    coarse_map = evaluate_on_grid(arrival.view, window.size, mosaic.scale, window.origin)
+    covered = inside(coarse_map, arrival.view.size)
+    return Placement(coarse_map, covered, covered, np.zeros_like(coarse_map), mosaic.scale)
 
 
-def _coarse_map(view: PictureView, window: Rectangle, scale: float) -> Field:
-    return evaluate_on_grid(view, window.size, scale, window.origin)
-
-
-def _estimate(
-    name: str, pair: CanvasPair, coarse_map: Field, arrival: Arrival, scale: float, options: Options
-) -> tuple[Placement, UsedWarp]:
-    """Where the warp `name` puts a picture; where next to nothing of it is consistent, its coarse place."""
+def _estimate(name: str, place: _Place, points: tuple[Points, Points], options: Options) -> tuple[Placement, UsedWarp]:
+    """Where the warp `name` puts a picture."""
     if name == "homography":
-        return coarse_placement(coarse_map, arrival.view, scale), UsedWarp(name)
+        return place.coarse, UsedWarp(name)
+    source, coarse_map, scale = place.arrival.source, place.coarse.map_xy, place.mosaic.scale
+    pixels, valid = draw_source(source, coarse_map, scale)
+    pair = CanvasPair(place.before, pixels, place.before_valid, valid, *points)
     warp = find_estimator(name, options.device)(pair)
-    placement = place_target(warp, pair, coarse_map, arrival.source.size, scale)
-    used = UsedWarp(name, consistent_share(placement, pair.reference_valid), warp.device)
-    if used.is_unusable and options.warp == "auto":
-        return coarse_placement(coarse_map, arrival.view, scale), replace(used, name="homography")
-    return placement, used
+    placement = place_target(warp, pair, coarse_map, source.size, scale)
+    return placement, UsedWarp(name, consistent_share(placement, pair.reference_valid), warp.device)
 
 
-def _blend_in(
-    mosaic: WorkingMosaic,
-    arrival: Arrival,
-    window: Rectangle,
-    coarse_map: Field,
-    placement: Placement,
-    used: UsedWarp,
-    options: Options,
-) -> PlacedPicture:
+def _fit(place: _Place, placement: Placement, used: UsedWarp) -> _Fit:
+    drawn = draw_source(place.arrival.source, placement.map_xy, placement.scale)
+    pair = align_drawn(place.before, place.before_valid, *drawn, placement)
+    return _Fit(placement, used, pair, gather_evidence(place.to_view, placement, pair))
+
+
+def _blend_in(place: _Place, fit: _Fit, options: Options) -> PlacedPicture:
     """What follows once a picture's placement is known: verdict, seam, gain, the map that is shown."""
-    before, before_valid = mosaic.cut_out(window)
-    drawn, in_picture = draw_source(arrival.source, placement.map_xy, mosaic.scale)
-    pair = align_drawn(before, before_valid, drawn, in_picture, placement)
-    evidence = gather_evidence(_view_of_window(arrival.view, window, mosaic.scale), placement, pair)
-    _check(evidence, used)
-    blend = find_generator(options.blend_to_use, options.device)(pair, options.compensator, arrival.gain)
-    if used.name == "homography":
-        shown_map = coarse_map
+    _check(fit)
+    arrival, placement, mosaic = place.arrival, fit.placement, place.mosaic
+    blend = find_generator(options.blend_to_use, options.device)(fit.pair, options.compensator, arrival.gain)
+    if _is_rigid(placement, place.coarse):
+        shown_map = place.coarse.map_xy
     else:
-        shown_map = relax_map(placement, pair, blend.weight, _nearest_coarse(placement, coarse_map))
+        shown_map = relax_map(placement, fit.pair, blend.weight, _nearest_coarse(placement, place.coarse.map_xy))
     shown, shown_valid = draw_source(arrival.source, shown_map, mosaic.scale)
-    mosaic.draw(arrival.picture, window, _with_gain(shown, blend.gain), shown_valid, blend.weight)
-    kept = replace(placement, residual=np.broadcast_to(np.float32(np.nan), coarse_map.shape))  # takes no memory
+    mosaic.draw(arrival.picture, place.window, _with_gain(shown, blend.gain), shown_valid, blend.weight)
+    kept = replace(placement, residual=np.broadcast_to(np.float32(np.nan), shown_map.shape))  # takes no memory
     return PlacedPicture(
-        arrival.picture, window, kept, shown_map, blend.weight, blend.gain, used, evidence, arrival.joined_to
-    )
+        arrival.picture, place.window, kept, shown_map, blend.weight, blend.gain, fit.used, fit.evidence,
+        arrival.joined_to,
+    )  # fmt: skip
+
+
+def _is_rigid(placement: Placement, coarse: Placement) -> bool:
+    """Whether a placement is the coarse one, also after it was written to a file and read again."""
+    moved = np.abs(placement.map_xy - coarse.map_xy)[placement.covered]
+    return moved.size == 0 or float(moved.max()) < RIGID_TOLERANCE
+
+
+def _check(fit: _Fit) -> None:
+    """Raise InputError where a picture is not like the mosaic."""
+    evidence = fit.evidence
+    if fit.used.name == "loaded":
+        share, least = evidence.agreement, MIN_AGREEMENT
+    else:
+        share = evidence.verified if evidence.tells_enough else None
+        least = MIN_SHARE_OF_HOMOGRAPHY if fit.used.name == "homography" else MIN_SHARE
+    if share is not None and share < least:
+        raise InputError(
+            f"after the warp only {share:.1%} of what it shares with the others is alike, expected {least:.0%} or more"
+        )
 
 
 def _with_gain(pixels: NDArray[np.uint8], gain: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(np.clip(pixels * gain + 0.5, 0, 255), np.uint8)
-
-
-def _view_of_window(view: PictureView, window: Rectangle, scale: float) -> ToView:
-    """Canvas px of a window -> px of the picture by its coarse place: a camera in which lines stay straight."""
-    origin = np.asarray(window.origin, np.float64) / scale
-
-    def to_view(points: Points) -> Points:
-        return view(points + origin)
-
-    return to_view
-
-
-def _check(evidence: Evidence, used: UsedWarp) -> None:
-    least = MIN_SHARE_OF_HOMOGRAPHY if used.name == "homography" else MIN_SHARE
-    if used.name != "loaded" and evidence.tells_enough and evidence.verified < least:
-        raise InputError(
-            f"after the warp only {evidence.verified:.1%} of what it shares with the others is alike, expected"
-            f" {least:.0%} or more"
-        )
 
 
 def _nearest_coarse(placement: Placement, coarse_map: Field) -> Field:
