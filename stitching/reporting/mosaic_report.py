@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from stitching.geometry.pixel_maps import Size
 from stitching.io.picture import to_8_bit
@@ -29,11 +30,13 @@ from stitching.reporting.page_parts import (
 PANORAMA_SIDE = 1600  # longest sides of the page's pictures, px
 FIELD_SIDE = 900
 MAX_COUNTS = 60  # lines of the graph whose numbers can be read beside each other
+NEAR, BEND = 0.12, 0.3  # of a line's length: how near another picture's centre is on it, how far it is bent then
+COUNT_AT = 0.4  # of the way along a line: in the middle, numbers of lines that cross would meet
 GROUPS = {
     "Joint adjustment": ("motion", "residual", "focal"),
-    "Canvas": ("projection", "canvas_size", "origin", "panorama_size", "panorama_origin"),
+    "Canvas": ("projection", "canvas_size", "panorama_size"),
 }
-FORMATS = {"residual": "{:.2f} px"}
+FORMATS = {"residual": "{:.2f} px", "focal": "{:.0f} px"}
 
 _Colours = dict[int, tuple[int, int, int]]  # number of a picture -> BGR
 _Place = tuple[float, float]
@@ -149,11 +152,13 @@ def _graph(summary: MosaicSummary, colours: _Colours, wraps: bool) -> dict[str, 
     for pair in summary.joined:
         if pair.first in centres and pair.second in centres:
             width = 1 + 4 * math.sqrt(pair.matches / strongest)
-            lines = _lines(centres[pair.first], centres[pair.second], size[0] if wraps else None)
-            path = "".join(f"M{x:.1f} {y:.1f}L{u:.1f} {v:.1f}" for (x, y), (u, v) in lines)
+            others = [place for number, place in centres.items() if number not in (pair.first, pair.second)]
+            ends = _ends(centres[pair.first], centres[pair.second], size[0] if wraps else None)
+            curves = [_curve(start, end, others) for start, end in ends]
+            path = "".join(f"M{_words(curve[0])}Q{_words(curve[1])} {_words(curve[2])}" for curve in curves)
             edges.append(f'<path d="{path}" stroke-width="{width:.1f}"/>')
-            (x, y), (u, v) = lines[0]
-            place = min(max((x + u) / 2, 0.0), size[0] - 1.0), (y + v) / 2
+            x, y = _point_of(curves[0], COUNT_AT)
+            place = min(max(x, 0.0), size[0] - 1.0), y
             counts.append(f'<span class="count" style="{_position(place, size)}">{pair.matches}</span>')
     badges = "".join(_badge(number, place, size, colours) for number, place in centres.items())
     return {
@@ -168,12 +173,33 @@ def _graph(summary: MosaicSummary, colours: _Colours, wraps: bool) -> dict[str, 
     }
 
 
-def _lines(first: _Place, second: _Place, turn: float | None) -> list[tuple[_Place, _Place]]:
-    """The line between two places; where it is shorter over the ends of a whole turn, px, its two parts."""
+def _ends(first: _Place, second: _Place, turn: float | None) -> list[tuple[_Place, _Place]]:
+    """Where the line between two places begins and ends; two lines where it leads over the ends of a whole turn, px."""
     if turn is None or abs(first[0] - second[0]) <= turn / 2:
         return [(first, second)]
     shift = math.copysign(turn, first[0] - second[0])
     return [(first, (second[0] + shift, second[1])), ((first[0] - shift, first[1]), second)]
+
+
+def _curve(start: _Place, end: _Place, others: list[_Place]) -> NDArray[np.float64]:
+    """(3, 2): the corners of a quadratic Bezier curve; straight, but bent where it would run over another place."""
+    first, last = np.array(start), np.array(end)
+    along = last - first
+    length = max(float(np.linalg.norm(along)), 1.0)
+    across = np.array([-along[1], along[0]]) / length
+    offsets = np.array(others).reshape(-1, 2) - first  # (n, 2)
+    on_it = (np.abs(offsets @ across) < NEAR * length) & (offsets @ along > 0) & (offsets @ along < length**2)
+    return np.stack([first, (first + last) / 2 + across * (BEND * length if on_it.any() else 0.0), last])
+
+
+def _point_of(curve: NDArray[np.float64], at: float) -> _Place:
+    """Point of a quadratic Bezier curve, 0 = its start, 1 = its end."""
+    x, y = np.array([(1 - at) ** 2, 2 * at * (1 - at), at**2]) @ curve
+    return float(x), float(y)
+
+
+def _words(place: NDArray[np.float64]) -> str:
+    return f"{place[0]:.1f} {place[1]:.1f}"
 
 
 def _centre(picture: PictureSummary) -> _Place:

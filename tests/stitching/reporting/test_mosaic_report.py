@@ -7,6 +7,7 @@ import pytest
 from html_pages import NASTY, Page
 from made_panoramas import COLOURS, SIZE, STEP, make_panorama
 
+from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.rectangles import Rectangle
 from stitching.match_graph.match_graph import MatchGraph
 from stitching.mosaic.panorama import Panorama
@@ -50,14 +51,37 @@ def test_every_image_has_an_alternative_text_of_its_own() -> None:
     assert len(set(texts)) == len(texts)
 
 
+def lines_of(panorama: Panorama) -> list[list[float]]:
+    """Start, control point and end of each line of the graph."""
+    lines = [path["d"] for path in Page(rendered(panorama)).all("path") if "stroke-width" in path]
+    return [[float(value) for value in re.findall(r"-?[\d.]+", line)] for line in lines]
+
+
 def test_lines_of_the_graph_join_the_centres() -> None:
-    page = Page(rendered(make_panorama()))
-    lines = [path["d"] for path in page.all("path") if "stroke-width" in path]
-    ends = [tuple(float(value) for value in re.findall(r"[\d.]+", line)) for line in lines]
     w, h = SIZE
+    y = (h - 1) / 2
     first, middle, last = ((w - 1) / 2 + n * STEP for n in range(3))
-    assert ends[0] == pytest.approx((last, (h - 1) / 2, middle, (h - 1) / 2), abs=2)
-    assert ends[1] == pytest.approx((middle, (h - 1) / 2, first, (h - 1) / 2), abs=2)
+    right, left = lines_of(make_panorama())
+    assert right == pytest.approx((last, y, (last + middle) / 2, y, middle, y), abs=2)
+    assert left == pytest.approx((middle, y, (middle + first) / 2, y, first, y), abs=2)
+
+
+def test_a_line_does_not_run_over_the_centre_of_a_third_picture() -> None:
+    panorama = make_panorama()
+    far = replace(panorama.graph.edges[0], second=2)
+    (line,) = lines_of(replace(panorama, graph=MatchGraph(3, (far,))))
+    assert abs(line[3] - line[1]) > 40  # the control point lies beside the middle picture
+
+
+def test_a_line_over_the_ends_of_a_whole_turn_leaves_at_one_and_comes_in_at_the_other() -> None:
+    panorama = make_panorama()
+    w, h = panorama.canvas.size
+    turn = Canvas(Surface(w / (2 * np.pi), (w / 2, h / 2)), (0, 0), (w, h))
+    far = replace(panorama.graph.edges[0], second=2)
+    (line,) = lines_of(replace(panorama, canvas=turn, graph=MatchGraph(3, (far,))))
+    assert len(line) == 12
+    assert max(line[4], line[0]) > w
+    assert min(line[6], line[10]) < 0
 
 
 def test_a_layer_lies_where_the_picture_is() -> None:
