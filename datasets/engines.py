@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -28,6 +29,7 @@ Lost = Callable[[Index, str], Result]  # of an index, and in words how the proce
 
 _ENDING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 MAX_JOBS = 1024  # processes
+CONNECTION_TIME = 10.0  # s
 PENDING_PER_WORKER = 4  # results that a worker may compute ahead of the one that is taken next
 
 
@@ -161,9 +163,13 @@ def run_ray(
 
 
 def _connect(ray: Any, address: str | None) -> None:
+    """Connect to a cluster, or start one. Raises InputError where there is none at `address`."""
     try:
+        if address and ":" in address:  # Ray tries for minutes
+            host, _, port = address.removeprefix("ray://").rpartition(":")
+            socket.create_connection((host, int(port)), CONNECTION_TIME).close()
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, OverflowError, RuntimeError) as error:
         if address is None:
             raise
         raise InputError(f"--ray-address {address}: {one_line(error)}; expected HOST:PORT of a Ray cluster") from error

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from datasets.engines import run_local
+from datasets.engines import run_local, run_ray
 from stitching.errors import InputError, JobError
 
 
@@ -57,3 +57,10 @@ def test_results_may_come_as_they_are_ready_and_a_dead_worker_is_replaced() -> N
     results = run_local(double_or_fail, [7, 1, 7, 2, 3], 2, in_order=False, lost=lambda index, how: len(how) and -index)
     assert sorted(results) == [-7, -7, 2, 4, 6]
     assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:port", "ray://127.0.0.1:1", "127.0.0.1:99999"])
+def test_a_cluster_that_is_not_there_is_told_at_once(address: str) -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(InputError, match=rf"^--ray-address {address}: .*; expected HOST:PORT of a Ray cluster$"):
+        next(run_ray(double_or_fail, [1], "cpu", address=address))
