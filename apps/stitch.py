@@ -11,12 +11,11 @@ import tyro
 from apps.command.freed_memory import keep_freed_memory
 from apps.stitching_command.many import stitch_set
 from apps.stitching_command.outputs import Outputs, check_files
-from apps.stitching_command.pair import pair_in_words, stitch_pair
+from apps.stitching_command.pair import is_pair, pair_in_words, stitch_pair
 from stitching.errors import InputError, printable, require
 from stitching.input_files import expand_inputs
 from stitching.io.files import check_readable
 from stitching.mosaic.summary import MosaicSummary
-from stitching.mosaic.warp_file import holds_mosaic_warps
 from stitching.options import Options
 from stitching.summary import Summary
 
@@ -60,7 +59,7 @@ def stitch_command(
         check_readable(path, "a picture")
     require(len(paths) > 1, _words_of_too_few(paths), "two or more that overlap")
     kept = None if reference is None else _find(reference, paths)
-    if _is_pair(paths, options, outputs):
+    if is_pair(paths, options, outputs):
         first, second = paths if kept in (None, paths[0]) else reversed(paths)
         check_files([("reference", first), ("target", second)], output, options, outputs)
         stitched = stitch_pair(first, second, output, options, outputs)
@@ -70,13 +69,6 @@ def stitch_command(
         check_files([("picture", path) for path in paths], output, options, outputs)
         summary = stitch_set(paths, output, options, outputs, kept, strict)
         _tell(summary, summary.in_words(), output, outputs)
-
-
-def _is_pair(paths: Sequence[Path], options: Options, outputs: Outputs) -> bool:
-    """Whether two pictures are stitched as a pair, and not as a set whose motion or projection was asked for."""
-    chosen = options.motion != "auto" or options.projection != "auto"
-    loaded = outputs.load_warp is not None and holds_mosaic_warps(outputs.load_warp)
-    return len(paths) == 2 and not chosen and not loaded
 
 
 def _words_of_too_few(paths: Sequence[Path]) -> str:

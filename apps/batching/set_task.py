@@ -12,17 +12,19 @@ import cv2
 from apps.batching.picture_sets import PictureSet
 from apps.batching.set_record import SetRecord
 from apps.command.freed_memory import keep_freed_memory
+from apps.stitching_command.many import stitch_set
+from apps.stitching_command.outputs import Outputs
+from apps.stitching_command.pair import is_pair, stitch_pair
 from datasets.digests import digest, file_digest
 from datasets.engines import job_error
 from stitching.errors import InputError, JobError, is_out_of_memory
 from stitching.input_files import expand_inputs
 from stitching.io.file_conflicts import named_weights
 from stitching.io.files import check_readable
-from stitching.io.picture_writer import check_output, write_picture
-from stitching.mosaic.stitcher import stitch_many
-from stitching.mosaic.summary import summarize_mosaic
+from stitching.io.picture_writer import check_output
+from stitching.mosaic.summary import MosaicSummary
 from stitching.options import Options
-from stitching.stitcher import stitch
+from stitching.summary import Summary
 
 _DISK_FULL = errno.ENOSPC, errno.EDQUOT
 
@@ -64,7 +66,7 @@ class SetTask:
                 before.remove_files(self.output)
             record = self._stitched(record, inputs)
         except Exception as error:
-            if isinstance(error, JobError) and _is_disk_full(error):
+            if _is_disk_full(error):
                 raise
             record = _ended_by(error, record)
         return replace(record, seconds=round(time.perf_counter() - start, 3))
@@ -87,56 +89,27 @@ class SetTask:
         """Stitch and write; returns the record of that."""
         keep_freed_memory()
         cv2.setNumThreads(1)
-        files = self.files_of(record.name)
-        check_output(files[0])
-        chosen = self.options.motion != "auto" or self.options.projection != "auto"
-        done = (_stitch_pair if len(inputs) == 2 and not chosen else _stitch_many)(inputs, self.options, *files)
-        width, height = done.size
+        panorama, *pages = self.files_of(record.name)
+        check_output(panorama)
+        outputs = Outputs(report=pages[0] if pages else None, quiet=True)
+        if is_pair(inputs, self.options, outputs):
+            reference, target = inputs
+            pair = stitch_pair(reference, target, panorama, self.options, outputs).summary
+            done: Summary | MosaicSummary = pair
+            used, doubtful = 2, pair.verdict != "right"
+        else:
+            done = many = stitch_set(inputs, panorama, self.options, outputs, reference=None, strict=False)
+            used, doubtful = len(many.pictures), bool(many.warnings)
         return replace(
             record,
-            status="doubtful" if done.doubtful else "ok",
-            used=done.used,
-            panorama=files[0].name,
-            report=files[1].name if self.report else "",
-            width=width,
-            height=height,
+            status="doubtful" if doubtful else "ok",
+            used=used,
+            panorama=panorama.name,
+            report=pages[0].name if pages else "",
+            width=done.panorama_size[0],
+            height=done.panorama_size[1],
             warnings=tuple(done.warnings),
         )
-
-
-@dataclass(frozen=True)
-class _Done:
-    """What was written: pictures used, (w, h) px of the panorama, warnings, and whether they are reasons for doubt."""
-
-    used: int
-    size: tuple[int, int]
-    warnings: Sequence[str]
-    doubtful: bool
-
-
-def _stitch_pair(inputs: Sequence[Path], options: Options, panorama: Path, page: Path | None = None) -> _Done:
-    reference, target = inputs
-    stitched = stitch(reference, target, options)
-    summary, kept = stitched.summary, stitched.reference
-    alpha = None if stitched.alpha.all() else stitched.alpha
-    write_picture(panorama, stitched.panorama, alpha, kept.metadata, levels=kept.levels)
-    if page:
-        from stitching.reporting.report import write_report
-
-        write_report(stitched, page)
-    return _Done(2, summary.panorama_size, summary.warnings, summary.verdict != "right")
-
-
-def _stitch_many(inputs: Sequence[Path], options: Options, panorama: Path, page: Path | None = None) -> _Done:
-    stitched = stitch_many(inputs, options)
-    summary, kept = summarize_mosaic(stitched), stitched.sources[stitched.arrangement.reference].copy
-    alpha = None if stitched.alpha.all() else stitched.alpha
-    write_picture(panorama, stitched.panorama, alpha, kept.metadata, levels=kept.levels)
-    if page:
-        from stitching.reporting.mosaic_report import write_mosaic_report
-
-        write_mosaic_report(stitched, summary, page)
-    return _Done(len(summary.pictures), summary.panorama_size, summary.warnings, bool(summary.warnings))
 
 
 def _ended_by(error: Exception, record: SetRecord) -> SetRecord:
@@ -147,5 +120,5 @@ def _ended_by(error: Exception, record: SetRecord) -> SetRecord:
     return replace(record, digest="", error=str(error) if known else str(job_error("the panorama", error)))
 
 
-def _is_disk_full(error: JobError) -> bool:
-    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _DISK_FULL
+def _is_disk_full(error: BaseException | None) -> bool:
+    return error is not None and (getattr(error, "errno", None) in _DISK_FULL or _is_disk_full(error.__cause__))

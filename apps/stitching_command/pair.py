@@ -1,6 +1,6 @@
 """`parastitch stitch` of two pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -8,10 +8,18 @@ from apps.progress import PAIR_STAGES, stage_progress
 from apps.stitching_command.outputs import Outputs, Writer, write_all
 from stitching.io.picture_writer import write_picture
 from stitching.io.warp_file import save_warp
+from stitching.mosaic.warp_file import holds_mosaic_warps
 from stitching.options import Options
 from stitching.reporting.outputs import save_aligned, save_intermediates, save_mask
 from stitching.result import Stitched
 from stitching.stitcher import stitch
+
+
+def is_pair(paths: Sequence[Path], options: Options, outputs: Outputs) -> bool:
+    """Whether two pictures are stitched as a pair, and not as a set whose motion or projection was asked for."""
+    chosen = options.motion != "auto" or options.projection != "auto"
+    loaded = outputs.load_warp is not None and holds_mosaic_warps(outputs.load_warp)
+    return len(paths) == 2 and not chosen and not loaded
 
 
 def stitch_pair(reference: Path, target: Path, output: Path, options: Options, outputs: Outputs) -> Stitched:

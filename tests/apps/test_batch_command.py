@@ -36,7 +36,7 @@ def stitches(monkeypatch: pytest.MonkeyPatch, make_stitched: Callable[..., Any])
     made: Stitches = []
     doubtful = replace(make_stitched().summary, verdict="doubtful", warnings=["nothing fits"])
 
-    def stitch(reference: Path, target: Path, options: object) -> Any:
+    def stitch(reference: Path, target: Path, options: object, **_: object) -> Any:
         made.append((reference, target))
         if reference.parent.name == "bad":
             raise InputError("no overlap was found")
@@ -53,12 +53,12 @@ def stitches(monkeypatch: pytest.MonkeyPatch, make_stitched: Callable[..., Any])
     def in_process(task: Any, sets: Any, processes: int, **_: Any) -> Any:
         return (task(one) for one in sets)
 
-    def stitch_many(pictures: Sequence[Path], options: object) -> Panorama:
+    def stitch_many(pictures: Sequence[Path], options: object, **_: object) -> Panorama:
         made.append(tuple(pictures))
         return make_panorama(len(pictures), left_out=False, warnings=())
 
-    monkeypatch.setattr("apps.batching.set_task.stitch", stitch)
-    monkeypatch.setattr("apps.batching.set_task.stitch_many", stitch_many)
+    monkeypatch.setattr("apps.stitching_command.pair.stitch", stitch)
+    monkeypatch.setattr("apps.stitching_command.many.stitch_many", stitch_many)
     monkeypatch.setattr("apps.batch.run_local", in_process)
     return made
 
