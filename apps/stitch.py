@@ -66,6 +66,8 @@ def stitch_command(
         _tell(stitched.summary, pair_in_words(stitched), output, outputs)
     else:
         _refuse_options_of_pairs(paths, outputs)
+        named = f"--reference {reference} with --load-warp"
+        require(kept is None or outputs.load_warp is None, named, "one of them: the warps keep the reference they had")
         check_files([("picture", path) for path in paths], output, options, outputs)
         summary = stitch_set(paths, output, options, outputs, kept, strict)
         _tell(summary, summary.in_words(), output, outputs)

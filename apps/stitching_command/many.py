@@ -25,9 +25,11 @@ def stitch_set(
         output: panorama to write.
         options: see `Options`.
         outputs: what else to write.
-        reference: which of them keeps its view; None = the best one.
+        reference: which of them keeps its view; None = of two the first, of more the best one.
         strict: refuse where a picture would be left out.
     """
+    if reference is None and len(pictures) == 2:
+        reference = pictures[0]
     with stage_progress(outputs.quiet, MANY_STAGES) as progress:
         panorama = stitch_many(
             pictures, options, reference=str(reference) if reference else None, strict=strict,

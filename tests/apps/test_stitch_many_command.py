@@ -128,8 +128,9 @@ def test_options_reach_the_stitcher(stitch, calls):
 
 @pytest.mark.parametrize("option", [("--motion", "affine"), ("--projection", "plane")])
 def test_two_pictures_with_a_motion_or_a_projection_are_a_set(stitch, calls, option):
-    assert stitch("views/view_0.png", "views/view_1.png", *option)[0] == 0
-    assert len(calls) == 1
+    assert stitch("views/view_1.png", "views/view_0.png", *option)[0] == 0
+    ((_, _, others),) = calls
+    assert others["reference"] == "views/view_1.png"  # the first of two, as of a pair
 
 
 # --- what users get wrong ---
@@ -156,6 +157,7 @@ def test_one_picture_alone_is_refused(stitch, tmp_path):
         (("views", "text.jpg", "--strict"), ("--strict", "text.jpg")),
         (("views", "--motion", "magic"), ("magic", "affine")),
         (("views", "--projection", "magic"), ("magic", "cylinder")),
+        (("views", "--load-warp", "rig.npz", "--reference", "view_1"), ("--reference view_1", "--load-warp")),
         (("views", "--load-warp", "text.jpg"), ("text.jpg", "--save-warp")),
         (("views", "--load-warp", "pair.npz"), ("pair.npz", "warp of a pair")),
     ],
