@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -112,5 +113,6 @@ def _refuse_video(path: Path) -> None:
     named = bool(head) and path.suffix.lower() in VIDEO_SUFFIXES and not _is_picture(head)
     if film or named:
         raise InputError(
-            f"{path} is a video; expected pictures, take frames of it: ffmpeg -i {path.name} -vf fps=2 frames/%04d.png"
+            f"{path} is a video; expected pictures, take frames of it: "
+            f"ffmpeg -i {shlex.quote(str(path))} -vf fps=2 frames/%04d.png"
         )

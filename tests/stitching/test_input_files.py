@@ -58,6 +58,12 @@ def test_a_video_is_refused_with_the_way_to_take_frames(tmp_path, name, content)
         expand_inputs([saved(tmp_path / name, content)])
 
 
+def test_the_command_for_frames_can_be_copied(tmp_path):
+    path = saved(tmp_path / "my film.mp4", MP4)
+    with refused(f"ffmpeg -i '{path}' -vf"):
+        expand_inputs([path])
+
+
 @pytest.mark.parametrize(("name", "content"), [("a.mp4", PNG), ("a.heic", HEIC), ("a.mp4", b"")])
 def test_what_is_no_video_is_left_to_the_reader(tmp_path, name, content):
     path = saved(tmp_path / name, content)
