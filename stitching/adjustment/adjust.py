@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from stitching.adjustment.arrangement import Arrangement, Motion
-from stitching.adjustment.joint_fit import LIMITS, fit_jointly, residuals, robust_residual
+from stitching.adjustment.joint_fit import LIMITS, NOISE, fit_jointly, residuals, typical_residual
 from stitching.adjustment.levelling import levelling
 from stitching.adjustment.links import LinkedPictures, link_pictures
 from stitching.adjustment.plane_motions import PlaneMotions, start_as_homographies, start_as_similarities
@@ -20,7 +20,8 @@ from stitching.match_graph.match_graph import MatchGraph
 
 Fit = PlaneMotions | TurningCameras
 
-WORSE, NOISE = 1.15, 0.0015  # times the residual of a more complex motion, of half the diagonal: as good as that
+WORSE = 1.15  # times the residual of a more complex motion: as good as that
+MAX_FLAT = {"translation": 0.010, "affine": 0.004}  # of half the diagonal: larger residuals come from parallax
 OWN_FOCALS_GAIN, HOMOGRAPHIES_GAIN = 0.85, 0.75  # of the residual: what more parameters have to leave of it at most
 MAX_CHANGE = 20.0  # of a picture's area by a homography, both ways
 FOCAL_STARTS = 1.0, 0.7, 1.4  # times the focal length that fits the pairs best; a ring tells it better than its pairs
@@ -64,16 +65,13 @@ def fit_affinities(pictures: LinkedPictures) -> PlaneMotions:
 
 def fit_perspective(pictures: LinkedPictures) -> Fit:
     """Turning cameras, or homographies where a camera that only turned does not explain the matches."""
-    cameras, homographies = fit_cameras(pictures), fit_homographies(pictures)
-    gain = error_of(homographies, pictures) / max(error_of(cameras, pictures), NOISE)
+    return _perspective_beside(fit_homographies(pictures), pictures)
+
+
+def _perspective_beside(homographies: PlaneMotions, pictures: LinkedPictures) -> Fit:
+    cameras = fit_cameras(pictures)
+    gain = error_of(homographies, pictures) / error_of(cameras, pictures)
     return homographies if gain < HOMOGRAPHIES_GAIN and _are_plausible(homographies, pictures) else cameras
-
-
-FITS: dict[Motion, Callable[[LinkedPictures], Fit]] = {
-    "translation": fit_translations,
-    "affine": fit_affinities,
-    "perspective": fit_perspective,
-}
 
 
 def fit_homographies(pictures: LinkedPictures) -> PlaneMotions:
@@ -84,27 +82,34 @@ def fit_homographies(pictures: LinkedPictures) -> PlaneMotions:
 def fit_cameras(pictures: LinkedPictures) -> TurningCameras:
     """Turning cameras with one focal length, or one each where that fits much better."""
     focal = likely_focal(pictures.links)
-    starts = [start_as_cameras(pictures, factor * focal) for factor in FOCAL_STARTS]
-    shared = min((fit_jointly(start, pictures.links) for start in starts), key=lambda fit: error_of(fit, pictures))
-    own = fit_jointly(replace(shared, own_from=float(shared.focals[0])), pictures.links)
-    gain = error_of(own, pictures) / max(error_of(shared, pictures), NOISE)
-    return own if gain < OWN_FOCALS_GAIN else shared
+    starts = (start_as_cameras(pictures, factor * focal) for factor in FOCAL_STARTS)
+    first = [fit_jointly(start, pictures.links, LIMITS[:1]) for start in starts]
+    shared = fit_jointly(min(first, key=lambda fit: error_of(fit, pictures)), pictures.links, LIMITS[1:])
+    own = fit_jointly(replace(shared, own_from=float(shared.focals[0])), pictures.links, LIMITS[-1:])
+    return own if error_of(own, pictures) < OWN_FOCALS_GAIN * error_of(shared, pictures) else shared
+
+
+FITS: dict[Motion, Callable[[LinkedPictures], Fit]] = {
+    "translation": fit_translations,
+    "affine": fit_affinities,
+    "perspective": fit_perspective,
+}
 
 
 def error_of(fit: Fit, pictures: LinkedPictures) -> float:
     """Robust residual of a fit, of half the diagonal."""
-    return robust_residual(residuals(fit.matrices, pictures.links))
+    return typical_residual(residuals(fit.matrices, pictures.links))
 
 
 def _simplest(pictures: LinkedPictures) -> tuple[Motion, Fit]:
-    """The simplest motion that leaves as small residuals as perspective does."""
-    perspective = fit_perspective(pictures)
-    enough = WORSE * error_of(perspective, pictures) + NOISE
+    """The simplest motion that leaves as small residuals as homographies do."""
+    homographies = fit_homographies(pictures)
+    enough = WORSE * error_of(homographies, pictures)
     for motion in ("translation", "affine"):
         fit = FITS[motion](pictures)
-        if error_of(fit, pictures) < enough:
+        if error_of(fit, pictures) < min(enough, MAX_FLAT[motion] + NOISE):
             return motion, fit
-    return "perspective", perspective
+    return "perspective", _perspective_beside(homographies, pictures)
 
 
 def _are_plausible(fit: PlaneMotions, pictures: LinkedPictures) -> bool:

@@ -17,9 +17,10 @@ Vector = NDArray[np.float64]
 
 QUADRATIC = 0.006  # of half the diagonal: residuals above count linearly (Huber 1964); parallax has no normal errors
 LIMITS = 2.0, 0.5, 0.1  # of half the diagonal, one fit after the other: what is larger is an outlier
-MAX_STEPS, MAX_TRIALS = 30, 8
+MAX_STEPS, MAX_TRIALS = 15, 6  # of a fit; of the damping of a step
 MIN_DEPTH = 0.05  # of a place's third coordinate; lower ones are behind the camera, or far to its side
-MIN_DECREASE = 1e-10  # of the cost, by a step after which more are tried
+MIN_DECREASE = 1e-4  # of the cost, by a step after which more are tried
+NOISE = 0.0015  # of half the diagonal: residuals of exact matches
 MIN_NOISE = 1e-9  # of half the diagonal
 
 
@@ -48,9 +49,9 @@ class Motions(Protocol):
 AnyMotions = TypeVar("AnyMotions", bound=Motions)
 
 
-def fit_jointly(motions: AnyMotions, links: Links) -> AnyMotions:
-    """The motions near these that fit the links best."""
-    for limit in LIMITS:
+def fit_jointly(motions: AnyMotions, links: Links, limits: tuple[float, ...] = LIMITS) -> AnyMotions:
+    """The motions near these that fit the links best; `limits` as `LIMITS`."""
+    for limit in limits:
         noise = max(float(np.median(np.minimum(residuals(motions.matrices, links), limit))), MIN_NOISE)
         motions = _fit(motions, links, limit, noise)
     return motions
@@ -63,9 +64,12 @@ def residuals(matrices: NDArray[np.float64], links: Links) -> Vector:
     return np.where(found[:, 2] > MIN_DEPTH, error, np.inf)
 
 
-def robust_residual(residual: Vector) -> float:
-    """The root of the mean square of residuals (m,), where large ones count as `joint_fit` counts them."""
-    return float(np.sqrt(_losses(residual, LIMITS[-1]).mean()))
+def typical_residual(residual: Vector) -> float:
+    """The geometric mean of residuals (m,), of half the diagonal.
+
+    Outliers multiply it by the same factor whatever is fitted, so that ratios of it tell which motion is right.
+    """
+    return float(np.exp(np.mean(np.log(np.minimum(residual, LIMITS[-1]) + NOISE))))
 
 
 def _fit(motions: AnyMotions, links: Links, limit: float, noise: float) -> AnyMotions:

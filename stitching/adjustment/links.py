@@ -14,8 +14,8 @@ from stitching.geometry.homographies import Matrix, project, to_homogeneous
 from stitching.geometry.pixel_maps import Points, Size, even_grid, inside
 from stitching.match_graph.match_graph import Edge, MatchGraph
 
-MAX_MATCHES = 15_000  # of all edges together
-EDGE_MATCHES = 30, 150  # at least and at most of an edge
+MAX_MATCHES = 8_000  # of all edges together
+EDGE_MATCHES = 20, 150  # at least and at most of an edge
 CELLS = 24  # along the longer side of a picture, of the finest grid that matches are spread over
 OVERLAP_POINTS = 12  # along a side, that stand for the matches of an alignment without any
 

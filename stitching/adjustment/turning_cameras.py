@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.adjustment.joint_fit import QUADRATIC, Vector, residuals, robust_residual
+from stitching.adjustment.joint_fit import QUADRATIC, Vector, residuals, typical_residual
 from stitching.adjustment.links import LinkedPictures, Links, as_directions
 
 FOCALS = np.geomspace(0.45, 12, 16)  # of half the diagonal, that are tried for all pairs
@@ -96,7 +96,7 @@ def likely_focal(links: Links) -> float:
     def cost(focal: float) -> float:
         camera = np.diag([focal, focal, 1.0])
         between = camera @ _rotations_of_pairs(links, focal) @ np.linalg.inv(camera)
-        return robust_residual(_residuals_of_pairs(between, links))
+        return typical_residual(_residuals_of_pairs(between, links))
 
     return float(min(FOCALS, key=cost))
 
