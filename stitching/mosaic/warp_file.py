@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stitching.adjustment.arrangement import MOTIONS, Motion
+from stitching.adjustment.canvas_choice import MAX_CANVAS_RATIO
 from stitching.errors import InputError, require
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.homographies import Matrix
@@ -18,14 +19,15 @@ from stitching.io.files import atomic_write, check_readable
 from stitching.io.npz_file import ArrayForm, Arrays, read_arrays
 from stitching.io.picture import MAX_SIDE
 from stitching.io.picture_source import PictureSource
-from stitching.io.warp_file import MAX_BEYOND_TARGET, MAX_CANVAS_SIDE, MAX_MAP_PIXELS, PICTURE_COUNT
+from stitching.io.warp_file import MAX_BEYOND_TARGET, MAX_CANVAS_SIDE, PICTURE_COUNT
 from stitching.mosaic.panorama import Panorama
 from stitching.warping.placement import Placement
 
 VERSION = 1
 MAX_PICTURES = 1000  # that were given
 FOCAL_RANGE = 0.2, 100.0  # of the frame's longer side
-MAX_ALL_PIXELS = 100_000_000  # of all maps together, which take 9 bytes each
+MAX_WORKING_PIXELS = 44_000_000  # of the working canvas; a stitch makes 40 million at most
+MAX_ALL_PIXELS = 30_000_000  # of all maps together, 9 bytes each; a stitch makes 24 million at most, sides are rounded
 
 _NUMBER, _PAIR, _FLAG = ArrayForm("iuf", ()), ArrayForm("iu", (2,)), ArrayForm("b", ())
 _NUMBERS = {
@@ -232,8 +234,7 @@ def _windows(tables: Arrays, count: int) -> list[Rectangle]:
     windows = [Rectangle(*(int(edge) for edge in row)) for row in tables["windows"]]
     empty = any(window.is_empty for window in windows)
     areas = [math.prod(window.size) for window in windows]
-    usable = not empty and max(areas) <= MAX_MAP_PIXELS and sum(areas) <= MAX_ALL_PIXELS
-    require(usable, f"windows of {sum(areas)} px", f"at most {MAX_MAP_PIXELS} px each, {MAX_ALL_PIXELS} px in all")
+    require(not empty and sum(areas) <= MAX_ALL_PIXELS, f"windows of {sum(areas)} px", f"1 to {MAX_ALL_PIXELS} px")
     return windows
 
 
@@ -266,6 +267,9 @@ def _check_canvas(warps: MosaicWarps) -> None:
     for name, (size, longest) in named.items():
         require(min(size) >= 1 and max(size) <= longest, f"{name} {size}", f"1 to {longest} px a side")
     require(0 < warps.scale <= 1, f"scale {warps.scale:g}", "above 0, at most 1")
+    (w, h), shown = warps.canvas.size, sum(math.prod(picture.size) for picture in warps.pictures)
+    most = min(MAX_CANVAS_RATIO * shown, round(MAX_WORKING_PIXELS / warps.scale**2))
+    require(w * h <= most, f"canvas_size {w} x {h} at scale {warps.scale:g}", f"at most {most} px")
     low, high = (limit * max(warps.frame_size) for limit in FOCAL_RANGE)
     for focal in (warps.focal, warps.canvas.surface.focal):
         require(focal is None or low <= focal <= high, f"focal {focal}", f"0, or {low:g} to {high:g} px")
@@ -275,10 +279,13 @@ def _check_canvas(warps: MosaicWarps) -> None:
 def _check_picture(picture: PictureWarp) -> None:
     w, h = picture.size
     require(min(w, h) >= 1 and max(w, h) <= MAX_SIDE, f"size {picture.size}", f"1 to {MAX_SIDE} px a side")
-    matrix = picture.to_picture
-    lengths = np.linalg.norm(matrix, axis=1)  # no volume is larger than their product (Hadamard)
-    usable = np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 1e-15 * np.prod(lengths)
-    require(bool(usable), "a matrix that cannot be inverted", "one that leads from the frame to a picture")
+    largest = float(np.abs(picture.to_picture).max())
+    usable = 0 < largest < math.inf  # false for NaN, too
+    if usable:
+        matrix = picture.to_picture / largest
+        lengths = np.linalg.norm(matrix, axis=1)  # no determinant is larger than their product (Hadamard)
+        usable = abs(float(np.linalg.det(matrix))) > 1e-15 * float(np.prod(lengths))
+    require(usable, "a matrix that cannot be inverted", "one that leads from the frame to a picture")
     shape = picture.window.size[::-1]
     require(picture.map.shape == (*shape, 2), f"map of {picture.map.shape}", f"{(*shape, 2)}")
     require(picture.trusted.shape == shape, f"trusted of {picture.trusted.shape}", f"{shape}")

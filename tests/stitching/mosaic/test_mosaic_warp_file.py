@@ -125,6 +125,7 @@ DAMAGED = {
     "scale": ({"scale": 3.0}, "scale 3"),
     "nan": ({"scale": np.nan}, "scale nan"),
     "canvas": ({"canvas_size": [0, 10]}, "canvas_size"),
+    "huge canvas": ({"canvas_size": [2**20, 2**20]}, "canvas_size 1048576 x 1048576"),
     "focal": ({"focal": 1e-3}, "focal"),
     "residual": ({"residual": np.inf}, "residual"),
     "same position": ({"positions": [1, 1, 0]}, "positions"),
