@@ -8,6 +8,7 @@ from stitching.adjustment.adjust import adjust
 from stitching.adjustment.arrangement import Arrangement
 from stitching.adjustment.canvas_choice import choose_canvas
 from stitching.adjustment.picture_view import PictureView
+from stitching.adjustment.tile_registration import register_tiles
 from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas
 from stitching.io.picture_source import LeftOut, PictureSource
@@ -95,6 +96,8 @@ def estimate_layout(
     apart = tuple(LeftOut(sources[one].name, reason) for other in components if other != members for one in other)
     kept = best_reference(graph, members) if wanted is None else wanted
     arrangement = adjust(sources, graph, members, kept, options.motion)
+    if arrangement.motion == "translation":
+        arrangement = register_tiles(sources, arrangement)
     canvas = choose_canvas(arrangement, {one: sources[one].size for one in members}, options.projection)
     return Layout(graph, arrangement, canvas, placing_order(graph, members, kept), {}, apart)
 
