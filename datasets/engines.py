@@ -168,7 +168,8 @@ def _connect(ray: Any, address: str | None) -> None:
         if address and ":" in address:  # Ray tries for minutes
             host, _, port = address.removeprefix("ray://").rpartition(":")
             socket.create_connection((host, int(port)), CONNECTION_TIME).close()
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+        with _handlers_kept():  # Ray sets one for SIGTERM
+            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except (OSError, ValueError, OverflowError, RuntimeError) as error:
         if address is None:
             raise
@@ -324,12 +325,20 @@ def _one_thread() -> Iterator[None]:
 @contextmanager
 def _signals_ignored() -> Iterator[None]:
     """Ignore what ends a command, in processes started inside too."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+    with _handlers_kept():
+        if threading.current_thread() is threading.main_thread():
+            for number in _ENDING:
+                signal.signal(number, signal.SIG_IGN)
         yield
-        return
-    previous = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDING}
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Set again, in the end, what is done now at the signals that end a command."""
+    previous = {number: signal.getsignal(number) for number in _ENDING}
     try:
         yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        if threading.current_thread() is threading.main_thread():  # no other may
+            for number, handler in previous.items():
+                signal.signal(number, handler)

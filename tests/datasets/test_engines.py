@@ -2,7 +2,10 @@
 
 import multiprocessing
 import os
+import signal
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +22,19 @@ def double_or_fail(index: int) -> int:
     if index == 7:
         os._exit(3)
     return 2 * index
+
+
+def meet_or_die(index: str) -> str:
+    """Wait until two nodes of a Ray cluster compute, which leave a file each in the folder that the index names."""
+    import ray
+
+    folder = Path(index)
+    if folder.name == "dies":
+        os._exit(3)
+    (folder / str(ray.get_runtime_context().get_node_id())).touch()
+    while len(list(folder.iterdir())) < 2:
+        time.sleep(0.05)
+    return index
 
 
 def test_results_come_in_order_and_few_wait() -> None:
@@ -64,3 +80,32 @@ def test_a_cluster_that_is_not_there_is_told_at_once(address: str) -> None:
     pytest.importorskip("ray")
     with pytest.raises(InputError, match=rf"^--ray-address {address}: .*; expected HOST:PORT of a Ray cluster$"):
         next(run_ray(double_or_fail, [1], "cpu", address=address))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_all_nodes_of_a_ray_cluster_compute_and_a_dead_process_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    def lost(index: str, how: str) -> str:
+        return f"{Path(index).name}: {how}"
+
+    here, both = Path(__file__).parent, str(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (here, here.parent.parent))))
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        cluster.add_node(num_cpus=1)
+        indices = [both, both, f"{both}/dies", both]
+        before = signal.getsignal(signal.SIGTERM)
+        running = run_ray(meet_or_die, indices, "cpu", address=cluster.address, in_order=False, lost=lost)
+        results = [next(running)]
+        assert signal.getsignal(signal.SIGTERM) is before
+        results += running
+    finally:
+        cluster.shutdown()
+    dead = [result for result in results if result != both]
+    assert (len(results), len(dead)) == (4, 1)
+    assert dead[0].startswith("dies: ")
