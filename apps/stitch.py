@@ -50,7 +50,7 @@ def stitch_command(
         pictures: files, folders with pictures, or patterns. Of two, the first is the reference.
         output: panorama to write: .png, .tif, .webp (transparent where it is empty) or .jpg.
         reference: the picture whose view is kept: its path, file name, or file name without extension. Default: of two
-            pictures the first, of more the one that is joined best to the others.
+            pictures the first, of more the most central one.
         strict: refuse where a picture would be left out of the panorama: a damaged one, or one that fits no other.
     """
     keep_freed_memory()

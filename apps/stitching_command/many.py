@@ -25,7 +25,7 @@ def stitch_set(
         output: panorama to write.
         options: see `Options`.
         outputs: what else to write.
-        reference: which of them keeps its view; None = of two the first, of more the best one.
+        reference: which of them keeps its view; None = of two the first, of more the most central one.
         strict: refuse where a picture would be left out.
     """
     if reference is None and len(pictures) == 2:
