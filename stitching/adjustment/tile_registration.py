@@ -21,8 +21,8 @@ REACH = 0.015  # of the diagonal of a tile's copy: how far from its place a tile
 MIN_SHARED = 16  # px of a side of what two copies share, beside the reach
 NOISE_SIGMA, LIGHT_SIGMA = 1.0, 8.0  # px: finer differences are noise, coarser ones come from uneven light
 MIN_CORRELATION = 0.3  # with less, the two show too little
-PLACE_WEIGHT = 1e-3  # of the place found before, against a correlation of 1
-HUBER, ROUNDS = 1.0, 10  # px of a misfit that counts less and less; iterations of reweighting
+PLACE_WEIGHT = 1e-4  # of the place found before, against two equal tiles that lie on each other
+TOLERANCES, ROUNDS = (8.0, 0.5), 12  # px of a misfit with which an offset counts a quarter, in the first and last round
 
 
 def register_tiles(sources: Sequence[PictureSource], arrangement: Arrangement) -> Arrangement:
@@ -33,8 +33,8 @@ def register_tiles(sources: Sequence[PictureSource], arrangement: Arrangement) -
         arrangement: whose motion is "translation".
 
     Returns:
-        The arrangement with the places that correlations of all overlapping pairs agree on best; its residual is that
-        of these. Unchanged where no pair can be correlated.
+        The arrangement with the places that correlations of all overlapping pairs agree on best; its residual is the
+        median that they leave. Unchanged where no pair can be correlated.
     """
     numbers = sorted(arrangement.to_picture)
     places = np.array([-arrangement.to_picture[number][:2, 2] for number in numbers])  # (n, 2) frame px
@@ -45,17 +45,17 @@ def register_tiles(sources: Sequence[PictureSource], arrangement: Arrangement) -
     places = _solve(places, offsets, root)
     matrices = {number: _translation(-place) for number, place in zip(numbers, places, strict=True)}
     errors = [np.linalg.norm(places[one.second] - places[one.first] - one.offset) for one in offsets]
-    return replace(arrangement, to_picture=matrices, residual=float(np.sqrt(np.mean(np.square(errors)))))
+    return replace(arrangement, to_picture=matrices, residual=float(np.median(errors)))
 
 
 @dataclass(frozen=True)
 class _Offset:
-    """Place of the second tile minus that of the first, (2,) px, and how sure that is, 0..1."""
+    """Place of the second tile minus that of the first, (2,) px, and how much that counts, about 0..1."""
 
     first: int
     second: int
     offset: NDArray[np.float64]
-    correlation: float
+    weight: float
 
 
 def _measure(sources: Sequence[PictureSource], numbers: Sequence[int], places: Points) -> Iterator[_Offset]:
@@ -84,12 +84,16 @@ def _correlate(
     second_scale: NDArray[np.float64],
     offset: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], float] | None:
-    """The offset (2,) full-size px near the given one at which two tiles are most alike, and their correlation there.
+    """The offset (2,) full-size px near the given one at which two tiles are most alike.
 
     Args:
         first, second: (h, w) detail of the copies.
         first_scale, second_scale: (2,) px of the copies per full-size px.
         offset: (2,) full-size px.
+
+    Returns:
+        The offset, and its weight: the correlation there times the share of the first tile that was correlated; None
+        where they share too little.
     """
     h, w = first.shape
     reach = max(2, round(REACH * float(np.hypot(h, w))))
@@ -113,7 +117,7 @@ def _correlate(
     if not MIN_CORRELATION <= best < 1.01 or min(x, y) == 0 or max(x, y) == 2 * reach:
         return None
     moved = np.array([x + _peak(likeness[y, x - 1 : x + 2]), y + _peak(likeness[y - 1 : y + 2, x])]) - reach
-    return offset + moved / first_scale, float(best)
+    return offset + moved / first_scale, float(best) * template.size / first.size
 
 
 def _peak(values: NDArray[np.float32]) -> float:
@@ -130,10 +134,10 @@ def _solve(places: Points, offsets: Sequence[_Offset], root: int) -> Points:
     for row, one in zip(rows, offsets, strict=True):
         row[one.first], row[one.second] = -1, 1
     wanted = np.array([one.offset for one in offsets])
-    certain = np.array([one.correlation for one in offsets])
-    for _ in range(ROUNDS):
+    certain = np.array([one.weight for one in offsets])
+    for tolerance in np.geomspace(*TOLERANCES, ROUNDS):
         misfit = np.linalg.norm(rows @ found - wanted, axis=1)
-        weight = certain * np.minimum(1, HUBER / np.maximum(misfit, 1e-9))
+        weight = certain / np.square(1 + np.square(misfit / tolerance))  # Geman & McClure 1985
         normal = rows.T @ (weight[:, None] * rows) + PLACE_WEIGHT * np.eye(count)
         found = np.linalg.solve(normal, rows.T @ (weight[:, None] * wanted) + PLACE_WEIGHT * places)
     return np.asarray(found - found[root] + places[root])
