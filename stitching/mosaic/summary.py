@@ -65,7 +65,8 @@ class MosaicSummary:
         left_out: the others, and why.
         joined: pairs of pictures that show the same; empty where the warps were loaded.
         motion: "perspective", "affine" or "translation".
-        residual: root mean square distance of the matches after the joint adjustment, px of the reference.
+        residual: root mean square of what the joint adjustment leaves, px of the reference: distances of the matches;
+            with the motion "translation", of where the correlations of overlaps put pictures.
         focal: of the camera that turns, px; None where the pictures are joined by motions of one plane.
         projection, origin: of the canvas: `Canvas.projection`, and canvas pixel (0, 0) on that surface, px.
         panorama_origin: (x, y) of the panorama's first pixel on the canvas reduced by `--final-megapix`, px.
@@ -104,7 +105,7 @@ class MosaicSummary:
         if self.joined:
             matches = [pair.matches for pair in self.joined]
             pairs = f"{len(matches)} pair{'s' * (len(matches) > 1)} joined by {min(matches)} to {max(matches)} matches"
-            words.append(f"{pairs}, {self.residual:.1f} px apart after the adjustment ({self.motion})")
+            words.append(f"{pairs}, {self.residual:.1f} px left after the adjustment ({self.motion})")
         words.append(f"{self.device}, seconds: " + ", ".join(f"{k} {v:.2f}" for k, v in self.seconds.items()))
         return "; ".join(words)
 

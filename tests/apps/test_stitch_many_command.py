@@ -112,7 +112,7 @@ def test_what_was_done_is_told_and_what_is_doubtful(stitch, calls, tmp_path):
     assert err.splitlines() == [
         "parastitch: warning: something is doubtful",
         f"{tmp_path / 'out.png'}: 440 x 160 (plane), 3 of 4 pictures in the view of row_1.jpg; 2 pairs joined by 40 to"
-        " 41 matches, 0.8 px apart after the adjustment (perspective); cpu, seconds: read 0.25, place 1.00",
+        " 41 matches, 0.8 px left after the adjustment (perspective); cpu, seconds: read 0.25, place 1.00",
     ]
     assert stitch("views", "--quiet")[2].count("\n") == 1  # the warning remains
     assert json.loads(stitch("views", "--json")[1])["warnings"][-1] == "something is doubtful"
