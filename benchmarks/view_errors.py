@@ -118,7 +118,8 @@ def place_errors(truth: ViewSet, placement: Placement, maps: Maps, fit_all: bool
 
     A panorama's frame may be turned against the reference's camera, and its focal length is estimated. The rotation is
     fitted: to the reference's own pixels, so that errors grow with the distance from it where the panorama bends; with
-    `fit_all` to all pictures, and a factor of lengths with it. On a plane that is a similarity.
+    `fit_all` to all pictures, and a factor of lengths with it. On a plane that is a similarity; points behind it are not
+    counted.
     """
     points, directions = {}, {}
     for view, field in maps.items():
@@ -134,7 +135,8 @@ def place_errors(truth: ViewSet, placement: Placement, maps: Maps, fit_all: bool
         np.concatenate([_thinned(directions[view], len(fitted)) for view in fitted]),
         fit_all,
     )
-    return {view: _distance(expected(directions[view]), points[view], placement.canvas) for view in points}
+    errors = {view: _distance(expected(directions[view]), points[view], placement.canvas) for view in points}
+    return {view: error[np.isfinite(error)] for view, error in errors.items()}
 
 
 def _fit(
