@@ -13,7 +13,6 @@ from datasets.view_sets.view_set import ViewSet
 from stitching.adjustment.arrangement import Arrangement
 from stitching.adjustment.picture_view import PictureView
 from stitching.geometry.canvas import Canvas
-from stitching.geometry.homographies import from_homogeneous
 from stitching.geometry.pixel_maps import OUTSIDE_ALL, Field, inside, pixel_grid, rescale
 from stitching.mosaic.panorama import Panorama
 from stitching.mosaic.placed_picture import PlacedPicture
@@ -118,7 +117,8 @@ def place_errors(truth: ViewSet, placement: Placement, maps: Maps, fit_all: bool
 
     A panorama's frame may be turned against the reference's camera, and its focal length is estimated. The rotation is
     fitted: to the reference's own pixels, so that errors grow with the distance from it where the panorama bends; with
-    `fit_all` to all pictures, and a factor of lengths with it. On a plane that is a similarity; points behind it are not
+    `fit_all` to all pictures, and a factor of lengths with it. Where homographies
+    join the pictures that is a similarity, and the frame is the reference's camera; points that it cannot show are not
     counted.
     """
     points, directions = {}, {}
@@ -145,9 +145,10 @@ def _fit(
     """The function from directions (n, 3) in the reference's camera to canvas px (n, 2) that meets `points` best."""
     focal, canvas = placement.arrangement.focal, placement.canvas
     if focal is None:  # the frame is the reference's picture
-        moved = _similarity(directions @ intrinsics.T, points) if with_scale else np.eye(2, 3)
-        origin = 0 if with_scale else np.asarray(canvas.origin)
-        return lambda some: from_homogeneous(some @ intrinsics.T) @ moved[:, :2].T + moved[:, 2] - origin
+        change = np.eye(2, 3)
+        if with_scale:
+            change = _similarity(canvas.from_frame(directions @ intrinsics.T), points)
+        return lambda moved: canvas.from_frame(moved @ intrinsics.T) @ change[:, :2].T + change[:, 2]
     x, y = placement.arrangement.centre
     frame = np.array([[focal, 0, x], [0, focal, y], [0, 0, 1.0]])
     centre = np.array([x, y]) - canvas.origin
@@ -166,10 +167,9 @@ def _fit(
 
 
 def _similarity(places: Doubles, points: Doubles) -> Doubles:
-    """(2, 3) the similarity that takes homogeneous places (n, 3) to points (n, 2) best."""
-    flat = from_homogeneous(places)
-    known = np.isfinite(flat).all(axis=-1)
-    found, _ = cv2.estimateAffinePartial2D(flat[known], points[known], method=cv2.LMEDS)
+    """(2, 3) the similarity that takes places (n, 2), of which some may be NaN, to points (n, 2) best."""
+    known = np.isfinite(places).all(axis=-1)
+    found, _ = cv2.estimateAffinePartial2D(places[known], points[known], method=cv2.LMEDS)
     return np.asarray(found, np.float64)
 
 
