@@ -140,4 +140,4 @@ def _in_words(output: Path, records: Sequence[SetRecord], earlier: Mapping[str, 
     words = ", ".join(f"{counts[status]} {status}" for status in get_args(Status) if counts[status])
     kept = sum(bool(record.digest) and record == earlier.get(record.name) for record in records)
     were_done = f"; {kept} of them done before" if kept else ""
-    return f"{output}: {len(records)} sets: {words}{were_done}; {seconds:.1f} s; see {TABLE}"
+    return f"{output}: {len(records)} set{'s' * (len(records) > 1)}: {words}{were_done}; {seconds:.1f} s; see {TABLE}"
