@@ -11,18 +11,22 @@ if TYPE_CHECKING:
     from stitching.io.warp_file import WarpField, load_warp, save_warp
     from stitching.mosaic.panorama import Panorama
     from stitching.mosaic.stitcher import stitch_many
+    from stitching.mosaic.summary import summarize_mosaic
+    from stitching.mosaic.warp_file import MosaicWarps, load_mosaic_warps, save_mosaic_warps, to_mosaic_warps
     from stitching.options import Options
     from stitching.result import Stitched
     from stitching.stitcher import stitch
 
 __all__ = [
-    "InputError", "JobError", "Options", "Panorama", "Stitched", "WarpField", "load_warp", "save_warp", "stitch",
-    "stitch_many",
+    "InputError", "JobError", "MosaicWarps", "Options", "Panorama", "Stitched", "WarpField", "load_mosaic_warps",
+    "load_warp", "save_mosaic_warps", "save_warp", "stitch", "stitch_many", "summarize_mosaic", "to_mosaic_warps",
 ]  # fmt: skip
 
 _HOME = {
     "Options": "options", "Stitched": "result", "stitch": "stitcher",
-    "Panorama": "mosaic.panorama", "stitch_many": "mosaic.stitcher",
+    "Panorama": "mosaic.panorama", "stitch_many": "mosaic.stitcher", "summarize_mosaic": "mosaic.summary",
+    "MosaicWarps": "mosaic.warp_file", "load_mosaic_warps": "mosaic.warp_file",
+    "save_mosaic_warps": "mosaic.warp_file", "to_mosaic_warps": "mosaic.warp_file",
     "WarpField": "io.warp_file", "load_warp": "io.warp_file", "save_warp": "io.warp_file",
 }  # fmt: skip
 
