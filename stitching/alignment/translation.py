@@ -47,20 +47,20 @@ def find_translation(
         target_mask, reference_mask: (h, w) uint8, 255 = use; None = all of the picture.
     """
     scale = min(1.0, MAX_SIDE / max(*target.shape, *reference.shape))
-    details = _details(target, target_mask, scale), _details(reference, reference_mask, scale)
-    surface = _correlation(*details[0], *details[1])
+    small = details(target, target_mask, scale), details(reference, reference_mask, scale)
+    surface = correlation(*small[0], *small[1])
     rows, columns = surface.shape
     row, column = divmod(int(surface.argmax()), columns)
     peak = float(surface[row, column])
-    x = _parabola_vertex(surface[row, column - 1], peak, surface[row, (column + 1) % columns])
-    y = _parabola_vertex(surface[row - 1, column], peak, surface[(row + 1) % rows, column])
+    x = parabola_vertex(surface[row, column - 1], peak, surface[row, (column + 1) % columns])
+    y = parabola_vertex(surface[row - 1, column], peak, surface[(row + 1) % rows, column])
     # The surface is periodic: its second half holds the negative translations.
-    height, width = details[1][0].shape
+    height, width = small[1][0].shape
     across, down = column if column < width else column - columns, row if row < height else row - rows
-    return Translation(((across + x) / scale, (down + y) / scale), peak, _independent_details(*details, across, down))
+    return Translation(((across + x) / scale, (down + y) / scale), peak, independent_details(*small, across, down))
 
 
-def _details(picture: Grey, mask: Grey | None, scale: float) -> tuple[Grid, Grid]:
+def details(picture: Grey, mask: Grey | None, scale: float) -> tuple[Grid, Grid]:
     """The details of a small copy (h, w), 0 where masked, and its validity (h, w), 1 or 0.
 
     Details are what a quadratic surface and then a Gaussian mean leave.
@@ -80,15 +80,20 @@ def _details(picture: Grey, mask: Grey | None, scale: float) -> tuple[Grid, Grid
     return (rest - blurred / np.maximum(share, 1e-6)) * valid, valid
 
 
-def _correlation(target: Grid, target_valid: Grid, reference: Grid, reference_valid: Grid) -> Grid:
-    """(H, W): correlation of the overlap at every translation, periodic, by FFT (Padfield 2012, eq. 8-16)."""
+def correlation(
+    target: Grid, target_valid: Grid, reference: Grid, reference_valid: Grid, min_overlap: float = MIN_OVERLAP
+) -> Grid:
+    """(H, W): correlation of the overlap at every translation, periodic, by FFT (Padfield 2012, eq. 8-16).
+
+    It is -1 where less than `min_overlap` of the smaller picture overlaps.
+    """
     size = target.shape[0] + reference.shape[0], target.shape[1] + reference.shape[1]
     t, t2, m = (np.conj(np.fft.rfft2(p, size)) for p in (target, target**2, target_valid))
     r, r2, n = (np.fft.rfft2(p, size) for p in (reference, reference**2, reference_valid))
     count, mean_t, mean_r, square_t, square_r, product = (
         np.fft.irfft2(p, size) for p in (m * n, t * n, m * r, t2 * n, m * r2, t * r)
     )  # sums over the overlap
-    overlaps = count > max(MIN_OVERLAP * min(target_valid.sum(), reference_valid.sum()), 1)
+    overlaps = count > max(min_overlap * min(target_valid.sum(), reference_valid.sum()), 1)
     count = np.maximum(count, 1)
     variances = (
         np.maximum(square - mean**2 / count, MIN_DEVIATION**2 * count)
@@ -98,7 +103,7 @@ def _correlation(target: Grid, target_valid: Grid, reference: Grid, reference_va
     return np.where(overlaps, covariance / np.sqrt(np.prod(list(variances), axis=0)), -1.0)
 
 
-def _independent_details(target: tuple[Grid, Grid], reference: tuple[Grid, Grid], across: int, down: int) -> float:
+def independent_details(target: tuple[Grid, Grid], reference: tuple[Grid, Grid], across: int, down: int) -> float:
     """The effective sample size of the correlation after a translation of whole px; 0 where nothing overlaps.
 
     Args:
@@ -124,7 +129,7 @@ def _autocorrelation(details: Grid, valid: Grid) -> Grid:
     return np.asarray(products / max(products[0, 0], 1e-9))
 
 
-def _parabola_vertex(before: float, at: float, after: float) -> float:
+def parabola_vertex(before: float, at: float, after: float) -> float:
     """Position of the maximum of the parabola through three neighbours, px from the middle one."""
     curvature = before - 2 * at + after
     return float(np.clip(0.5 * (before - after) / curvature, -0.5, 0.5)) if curvature < 0 else 0.0

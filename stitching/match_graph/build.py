@@ -1,7 +1,8 @@
 """Build the match graph of a set of pictures.
 
 All pairs of features are matched; beyond `ALL_PAIRS` pictures only those of likely neighbours. Pictures that this
-leaves apart are tried once more as a single pair is: with larger copies, then with the trained network's matches.
+leaves apart are tried once more: where they can be tiles of a flat original, by the correlation of their overlaps, then
+as a single pair is, with larger copies and with the trained network's matches.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,8 @@ from stitching.match_graph.candidates import candidate_pairs, neighbours_of_neig
 from stitching.match_graph.loops import drop_contradicting
 from stitching.match_graph.match_graph import Edge, MatchGraph
 from stitching.match_graph.matched_picture import MIN_CONFIDENCE, Attempt, MatchedPicture, align_features
+from stitching.match_graph.tiles import tile_edges
+from stitching.match_graph.translations import as_translations, only_moved
 from stitching.network.interface import MATCHING, Device
 from stitching.network.runtime.network_files import load_runtime
 
@@ -54,6 +57,10 @@ def build_graph(
         more = [pair for pair in neighbours_of_neighbours(MatchGraph(len(sources), edges), sizes) if pair not in tried]
         tried |= _match(pictures, more, allowed)
         edges = _believed(tried, sources)
+    if motion != "perspective" and len(sources) <= ALL_PAIRS and _may_be_tiles(edges, sources):
+        of_tiles = {(edge.first, edge.second): Attempt(0, edge.alignment) for edge in tile_edges(sources, edges)}
+        tried |= {pair: found for pair, found in of_tiles.items() if tried[pair].confidence <= MIN_CONFIDENCE}
+        edges = _believed(tried, sources)
     for retry in (_by_larger_copies, _by_network):
         apart = _pairs_apart(MatchGraph(len(sources), edges), tried)
         if not apart:
@@ -62,7 +69,8 @@ def build_graph(
         tried |= {pair: attempt for pair, attempt in again if attempt.confidence > tried[pair].confidence}
         edges = _believed(tried, sources)
     report(1.0)
-    return MatchGraph(len(sources), edges)
+    graph = MatchGraph(len(sources), edges)
+    return as_translations(graph, sizes) if motion == "auto" else graph
 
 
 def _match(
@@ -98,6 +106,13 @@ def _is_askew(edge: Edge, reference: Picture, target: Picture) -> bool:
     except InputError:
         return True
     return False
+
+
+def _may_be_tiles(edges: tuple[Edge, ...], sources: Sequence[PictureSource]) -> bool:
+    """Whether pictures of one size are not all joined yet, and those that are were only moved."""
+    sizes = {source.size for source in sources}
+    apart = len(MatchGraph(len(sources), edges).components()) > 1
+    return apart and len(sizes) == 1 and all(only_moved(edge, sources[edge.first].size) for edge in edges)
 
 
 def _pairs_apart(graph: MatchGraph, tried: dict[Pair, Attempt]) -> list[Pair]:
