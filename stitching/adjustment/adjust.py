@@ -22,7 +22,7 @@ Fit = PlaneMotions | TurningCameras
 
 WORSE = 1.15  # times the residual of a more complex motion: as good as that
 MAX_FLAT = {"translation": 0.010, "affine": 0.004}  # of half the diagonal: larger residuals come from parallax
-OWN_FOCALS_GAIN, HOMOGRAPHIES_GAIN = 0.85, 0.75  # of the residual: what more parameters have to leave of it at most
+HOMOGRAPHIES_GAIN = 0.6  # of the cameras' residual: what homographies, which have more parameters, may leave of it
 MAX_CHANGE = 20.0  # of a picture's area by a homography, both ways
 FOCAL_STARTS = 1.0, 0.7, 1.4  # times the focal length that fits the pairs best; a ring tells it better than its pairs
 
@@ -80,13 +80,12 @@ def fit_homographies(pictures: LinkedPictures) -> PlaneMotions:
 
 
 def fit_cameras(pictures: LinkedPictures) -> TurningCameras:
-    """Turning cameras with one focal length, or one each where that fits much better."""
+    """Turning cameras: with one focal length, then each with its own near that, which takes up some of the parallax."""
     focal = likely_focal(pictures.links)
     starts = (start_as_cameras(pictures, factor * focal) for factor in FOCAL_STARTS)
     first = [fit_jointly(start, pictures.links, LIMITS[:1]) for start in starts]
     shared = fit_jointly(min(first, key=lambda fit: error_of(fit, pictures)), pictures.links, LIMITS[1:])
-    own = fit_jointly(replace(shared, own_from=float(shared.focals[0])), pictures.links, LIMITS[-1:])
-    return own if error_of(own, pictures) < OWN_FOCALS_GAIN * error_of(shared, pictures) else shared
+    return fit_jointly(replace(shared, own_from=float(shared.focals[0])), pictures.links, LIMITS[-1:])
 
 
 FITS: dict[Motion, Callable[[LinkedPictures], Fit]] = {

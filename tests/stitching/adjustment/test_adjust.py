@@ -1,5 +1,6 @@
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from turned_pictures import FOCAL, SIZE, picture_points, rotation
@@ -32,6 +33,27 @@ def graph_of(matrices, noise=0.0, outliers=0.0, seed=0):
             reference[wrong] = random.uniform((0, 0), SIZE, (wrong.sum(), 2))
             edges.append(Edge(first, second, Alignment(homography, Matches(target, reference), "homography", 1, 1.0)))
     return MatchGraph(len(matrices), tuple(edges))
+
+
+def graph_of_cameras(turns, places, points):
+    """The match graph of cameras that see points (n, 3) from their places; a tenth of the matches are wrong."""
+    random, views, edges = np.random.default_rng(0), [], []
+    for turn, place in zip(turns, places, strict=True):
+        seen = (points - place) @ (CAMERA @ turn).T
+        views.append(
+            np.where(seen[:, 2:] > 0, seen[:, :2] / seen[:, 2:], np.nan) + random.normal(0, 0.5, (len(seen), 2))
+        )
+    for first in range(len(turns)):
+        for second in range(first + 1, len(turns)):
+            both = np.flatnonzero(inside(views[first], SIZE) & inside(views[second], SIZE))[:300]
+            if len(both) < MIN_SHARED:
+                continue
+            target, reference = views[second][both], views[first][both]
+            homography, _ = cv2.findHomography(target, reference, cv2.RANSAC, 8)
+            wrong = random.random(len(both)) < 0.1
+            reference[wrong] = random.uniform((0, 0), SIZE, (wrong.sum(), 2))
+            edges.append(Edge(first, second, Alignment(homography, Matches(target, reference), "homography", 1, 1.0)))
+    return MatchGraph(len(turns), tuple(edges))
 
 
 def adjusted(graph, motion="auto", reference=0):
@@ -111,3 +133,67 @@ def test_equal_input_gives_equal_output():
     ring = turned(*((yaw, 0) for yaw in range(0, 120, 30)))
     first, second = (adjusted(graph_of(ring, noise=0.7)) for _ in range(2))
     assert all((first.to_picture[i] == second.to_picture[i]).all() for i in range(4))
+
+
+def test_cameras_held_on_their_side_do_not_turn_the_panorama_over():
+    """Landscape and portrait pictures mixed: the frame's down is that of the reference, to a few degrees."""
+    angles = [(yaw, 0, roll) for yaw, roll in zip(range(-60, 61, 20), (0, 90, 0, 0, -90, 90, 0), strict=True)]
+    upright = rotation_of(adjusted(graph_of(turned(*angles)), reference=3), 3)
+    np.testing.assert_allclose(upright, np.eye(3), atol=0.03)
+
+
+def test_a_pan_up_and_down_stays_in_the_view_of_the_reference():
+    arrangement = adjusted(graph_of(turned(*((0, pitch, 1) for pitch in (-40, -20, 0, 20, 40)))), reference=1)
+    np.testing.assert_allclose(rotation_of(arrangement, 1), np.eye(3), atol=1e-9)
+
+
+def test_parallax_does_not_open_a_ring():
+    """Cameras beside each other: the errors of a row that goes all around do not add up."""
+    random = np.random.default_rng(0)
+    turns = [rotation(yaw) for yaw in range(0, 360, 30)]
+    points = random.normal(size=(5000, 3)) * (1, 0.5, 1)
+    points *= random.uniform(8, 40, (5000, 1)) / np.linalg.norm(points, axis=1, keepdims=True)
+    graph = graph_of_cameras(turns, 0.1 * random.normal(size=(12, 3)), points)
+    arrangement = adjusted(graph)
+    assert arrangement.focal == pytest.approx(FOCAL, rel=0.05)
+    assert errors(arrangement, [CAMERA @ turn @ np.linalg.inv(CAMERA) for turn in turns]).max() < 20
+
+
+def test_a_camera_that_moves_over_a_plane_gives_homographies():
+    """A row of oblique pictures of the ground: the camera moves, and leans each time in another direction."""
+    random = np.random.default_rng(1)
+    turns = [rotation(*random.normal(0, 8, 3)) for _ in range(5)]
+    places = np.column_stack([np.arange(5) * 2.0, np.zeros(5), np.zeros(5)])
+    points = np.column_stack([random.uniform(-6, 14, 4000), random.uniform(-6, 6, 4000), np.full(4000, 6.0)])
+    graph = graph_of_cameras(turns, places, points)
+    arrangement = adjusted(graph, reference=2)
+    assert (arrangement.motion, arrangement.focal) == ("perspective", None)
+    normal = np.array([0, 0, 1 / 6])
+    truth = [
+        CAMERA @ (turn - np.outer(turn @ place, normal)) @ np.linalg.inv(CAMERA)
+        for turn, place in zip(turns, places, strict=True)
+    ]
+    assert errors(arrangement, truth, 2).max() < 3
+
+
+def test_a_pair_that_contradicts_all_others_has_no_influence():
+    row = turned(*((yaw, 0) for yaw in range(0, 101, 20)))
+    graph = graph_of(row, noise=0.5)
+    wrong = next(edge for edge in graph.edges if (edge.first, edge.second) == (0, 2))
+    moved = Matches(wrong.alignment.matches.target, wrong.alignment.matches.reference + np.array([-150, 60]))
+    bad = Edge(0, 2, Alignment(wrong.alignment.homography, moved.select(np.arange(30)), "homography", 1, 0.6))
+    arrangement = adjusted(MatchGraph(graph.count, tuple(bad if edge is wrong else edge for edge in graph.edges)))
+    assert errors(arrangement, row).max() < 2
+
+
+def test_pairs_without_matches_count_by_their_alignment():
+    """Pairs that correlation found have no matches."""
+    tiles = [np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1.0]]) for x in (0, 480) for y in (0, 360)]
+    nothing = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
+    edges = tuple(
+        Edge(edge.first, edge.second, Alignment(edge.alignment.homography, nothing, "translation", 0, 0.3))
+        for edge in graph_of(tiles).edges
+    )
+    arrangement = adjusted(MatchGraph(4, edges))
+    assert arrangement.motion == "translation"
+    assert errors(arrangement, tiles).max() < 1e-6
