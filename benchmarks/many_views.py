@@ -20,14 +20,16 @@ For each number of pictures away from the reference, on both sides:
     drift     `places` of the last picture, divided by that of the first
     gone      pictures that the panorama does not show
 
-For rings also the two neighbours that are farthest from the reference, where the ends meet, and the worst two
-neighbours. OUT/many_views.csv has a row for each picture. The curve cuts as many pictures from one texture, in a grid,
-and gives CPU seconds, and seconds that passed in each stage.
+For rings, `ends` are the two neighbours that are farthest from the reference, where its sides meet. `worst` is the
+picture with the largest median. OUT/many_views.csv has a row for each picture.
+
+The curve cuts as many pictures from one texture, in a grid, and gives CPU seconds, and seconds that passed in each
+stage.
 """
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -66,6 +68,7 @@ class Outcome:
     view: int
     away: int  # pictures between it and the reference, and one
     gone: bool = False
+    ends: bool = False  # instead: where the ends of a ring meet, this picture and the next one
     places: float | None = None
     places_p90: float | None = None
     fitted: float | None = None
@@ -147,12 +150,21 @@ def measure(kind: str, method: str, truth: ViewSet) -> list[Outcome]:
         figures = {"places": places[view], "fitted": fitted[view]}
         if away:
             figures |= joins(truth, placement, view, (view - int(np.sign(away))) % count)
-        measured: dict[str, Any] = {}
-        for name, errors in figures.items():
-            if len(errors) >= LEAST_POINTS:
-                measured |= {name: float(np.median(errors)), f"{name}_p90": float(np.percentile(errors, 90))}
-        outcomes.append(Outcome(kind, method, truth.index, view, abs(away), **measured))
+        outcomes.append(Outcome(kind, method, truth.index, view, abs(away), **measured(figures)))
+    if kind == "ring":
+        last = (placement.reference + (count - 1) // 2) % count
+        figures = joins(truth, placement, last, (last + 1) % count)
+        outcomes.append(Outcome(kind, method, truth.index, last, count // 2, ends=True, **measured(figures)))
     return outcomes
+
+
+def measured(figures: Mapping[str, Doubles]) -> dict[str, Any]:
+    """Median and 90th percentile of those figures that enough points give."""
+    found: dict[str, Any] = {}
+    for name, errors in figures.items():
+        if len(errors) >= LEAST_POINTS:
+            found |= {name: float(np.median(errors)), f"{name}_p90": float(np.percentile(errors, 90))}
+    return found
 
 
 def steps_away(view: int, reference: int, count: int, kind: str) -> int:
@@ -163,7 +175,7 @@ def steps_away(view: int, reference: int, count: int, kind: str) -> int:
 
 def joins(truth: ViewSet, placement: Placement, view: int, neighbour: int) -> dict[str, Doubles]:
     """Misregistration of a picture against its neighbour, all that are (n,) px."""
-    if neighbour not in placement.dense:
+    if view not in placement.dense or neighbour not in placement.dense:
         return {}
     found = {
         name: misregistration(truth, maps, view, neighbour)
@@ -177,7 +189,8 @@ def table(outcomes: Sequence[Outcome]) -> list[list[str]]:
     """A line for each method and number of pictures away from the reference, and what follows from them."""
     rows = [["method", "away", "pictures", "gone", *(f"{name} (p90)" for name in FIGURES)]]
     for method in dict.fromkeys(one.method for one in outcomes):
-        of_method = [one for one in outcomes if one.method == method]
+        of_method = [one for one in outcomes if one.method == method and not one.ends]
+        ends = [one for one in outcomes if one.method == method and one.ends]
         last = max(one.away for one in of_method)
         for away in range(last + 1):
             group = [one for one in of_method if one.away == away]
@@ -185,7 +198,9 @@ def table(outcomes: Sequence[Outcome]) -> list[list[str]]:
         first_last = [value for away in (1, last) if (value := middle(of_method, "places", away)) is not None]
         if len(first_last) == 2:
             rows.append([method, "drift", "", "", f"{first_last[1] / max(first_last[0], 1e-9):.2f}", "", "", "", ""])
-        rows.append([method, "worst", "", "", *(shown(worst(of_method, name)) for name in FIGURES)])
+        if ends:
+            rows.append([method, "ends", str(len(ends)), "", *figures(ends)])
+        rows.append([method, "worst", "", "", *(shown(worst(of_method + ends, name)) for name in FIGURES)])
     return rows
 
 
