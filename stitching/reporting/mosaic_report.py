@@ -31,6 +31,7 @@ PANORAMA_SIDE = 1600  # longest sides of the page's pictures, px
 FIELD_SIDE = 900
 MAX_COUNTS = 60  # lines of the graph whose numbers can be read beside each other
 NEAR, BEND = 0.12, 0.3  # of a line's length: how near another picture's centre is on it, how far it is bent then
+APART = 0.13  # of the root of the panorama's area: least distance of the numbers of pictures
 COUNT_AT = 0.4  # of the way along a line: in the middle, numbers of lines that cross would meet
 GROUPS = {
     "Joint adjustment": ("motion", "residual", "focal"),
@@ -146,7 +147,7 @@ def _layer(number: int, layer: PageLayer | None, size: Size) -> str:
 def _graph(summary: MosaicSummary, colours: _Colours, wraps: bool) -> dict[str, str]:
     """Outlines, the pictures' centres, and the lines between pictures that show the same; also the cards below."""
     size, pictures = summary.panorama_size, summary.pictures
-    centres = {one.number: _centre(one) for one in pictures if one.outline}
+    centres = _apart({one.number: _centre(one) for one in pictures if one.outline}, size)
     strongest = max((pair.matches for pair in summary.joined), default=1)
     edges, counts = [], []
     for pair in summary.joined:
@@ -207,6 +208,21 @@ def _centre(picture: PictureSummary) -> _Place:
     polygons = [np.array(polygon, np.float32) for polygon in picture.outline]
     x, y, w, h = cv2.boundingRect(max(polygons, key=cv2.contourArea))
     return x + (w - 1) / 2, y + (h - 1) / 2
+
+
+def _apart(places: dict[int, _Place], size: Size) -> dict[int, _Place]:
+    """Places moved as little as makes them distinct: pictures of one view have nearly the same centre."""
+    points = np.array(list(places.values())).reshape(-1, 2)  # (n, 2)
+    least = min(APART, 0.6 / math.sqrt(max(len(points), 1))) * math.sqrt(size[0] * size[1])
+    direction = np.arange(len(points)) * 2.4  # radians, all different: of points in the same place
+    points += 1e-3 * least * np.stack([np.cos(direction), np.sin(direction)], axis=-1)
+    for _ in range(60):
+        between = points[:, None] - points[None]  # (n, n, 2)
+        lengths = np.linalg.norm(between, axis=-1) + np.eye(len(points)) * 2 * least
+        push = np.maximum(least - lengths, 0) / lengths
+        points += 0.4 * (between * push[..., None]).sum(axis=1)
+    points = np.clip(points, 0, np.subtract(size, 1))
+    return {number: (float(x), float(y)) for number, (x, y) in zip(places, points, strict=True)}
 
 
 def _outline(picture: PictureSummary, colours: _Colours) -> str:

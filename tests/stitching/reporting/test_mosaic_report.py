@@ -73,6 +73,16 @@ def test_a_line_does_not_run_over_the_centre_of_a_third_picture() -> None:
     assert abs(line[3] - line[1]) > 40  # the control point lies beside the middle picture
 
 
+def test_numbers_of_pictures_of_one_view_stand_apart() -> None:
+    panorama = make_panorama()
+    window = panorama.placed[0].window
+    same = replace(panorama, placed=tuple(replace(placed, window=window) for placed in panorama.placed))
+    badges = [span["style"] for span in Page(rendered(same)).all("span") if "left" in span.get("style", "")][:3]
+    places = np.array([[float(value) for value in re.findall(r"([\d.]+)%", style)] for style in badges])
+    apart = np.linalg.norm((places[:, None] - places[None]) * [4.4, 1.6], axis=-1)  # px
+    assert apart[~np.eye(3, dtype=bool)].min() > 20
+
+
 def test_a_line_over_the_ends_of_a_whole_turn_leaves_at_one_and_comes_in_at_the_other() -> None:
     panorama = make_panorama()
     w, h = panorama.canvas.size
