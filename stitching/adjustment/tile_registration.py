@@ -22,6 +22,7 @@ MIN_SHARED = 16  # px of a side of what two copies share, beside the reach
 NOISE_SIGMA, LIGHT_SIGMA = 1.0, 8.0  # px: finer differences are noise, coarser ones come from uneven light
 MIN_CORRELATION = 0.3  # with less, the two show too little
 PLACE_WEIGHT = 1e-4  # of the place found before, against two equal tiles that lie on each other
+WHOLE = 0.2  # px: where all places are as near to whole pixels, as of screenshots, they are these: nothing is resampled
 TOLERANCES, ROUNDS = (8.0, 0.5), 12  # px of a misfit with which an offset counts a quarter, in the first and last round
 
 
@@ -42,7 +43,7 @@ def register_tiles(sources: Sequence[PictureSource], arrangement: Arrangement) -
     if not offsets:
         return arrangement
     root = numbers.index(arrangement.reference)
-    places = _solve(places, offsets, root)
+    places = _whole(_solve(places, offsets, root))
     matrices = {number: _translation(-place) for number, place in zip(numbers, places, strict=True)}
     errors = [np.linalg.norm(places[one.second] - places[one.first] - one.offset) for one in offsets]
     return replace(arrangement, to_picture=matrices, residual=float(np.median(errors)))
@@ -141,6 +142,12 @@ def _solve(places: Points, offsets: Sequence[_Offset], root: int) -> Points:
         normal = rows.T @ (weight[:, None] * rows) + PLACE_WEIGHT * np.eye(count)
         found = np.linalg.solve(normal, rows.T @ (weight[:, None] * wanted) + PLACE_WEIGHT * places)
     return np.asarray(found - found[root] + places[root])
+
+
+def _whole(places: Points) -> Points:
+    """Whole px where all places are near to them."""
+    whole = np.round(places)
+    return whole if np.abs(places - whole).max() < WHOLE else places
 
 
 def _translation(offset: NDArray[np.float64]) -> NDArray[np.float64]:

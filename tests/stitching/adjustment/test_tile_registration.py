@@ -51,6 +51,17 @@ def test_places_that_are_off_by_two_pixels_come_out_right_to_a_fraction_of_one()
     assert found.residual < 0.2
 
 
+def test_parts_of_one_picture_come_to_lie_at_whole_pixels():
+    corners = [(0, 0), (140, 2), (-1, 98)]
+    tiles = [np.ascontiguousarray(coffee()[20 + y : 170 + y, 20 + x : 220 + x]) for x, y in corners]
+    sources, _ = open_pictures(tiles)
+
+    found = register_tiles(sources, placed(sources, np.array(corners), np.array([(0, 0), (0.6, -0.4), (-0.8, 0.3)])))
+
+    for number, source in enumerate(sources):
+        assert np.array_equal(-found.to_picture[number][:2, 2], corners[source.position])
+
+
 def test_the_reference_stays_where_it_is():
     sources = opened(TRUE)
     before = placed(sources, TRUE, np.ones((4, 2)) * 0.5)
