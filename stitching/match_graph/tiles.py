@@ -129,7 +129,7 @@ def _peaks(tiles: _Tiles, first: int, second: int) -> list[Shift]:
     x, y = np.where(x < w, x, x - columns), np.where(y < h, y, y - rows)  # the second half holds negative shifts
     area = np.maximum(0, w - np.abs(x))[None] * np.maximum(0, h - np.abs(y))[:, None]
     chance = DEVIATIONS * np.sqrt(DETAIL_AREA / np.maximum(area, 1))  # small overlaps are alike by chance more often
-    weight = np.where(surface > MIN_CORRELATION, np.arctanh(np.clip(surface, 0, 0.999)) - chance, 0)
+    weight = np.where(surface > JOINING_CORRELATION, np.arctanh(np.clip(surface, 0, 0.999)) - chance, 0)
     found: list[Shift] = []
     for _ in range(PEAKS):
         row, column = divmod(int(weight.argmax()), columns)
