@@ -111,8 +111,9 @@ def _cost(motions: Motions, links: Links, limit: float, noise: float) -> float:
 def _normal_equations(motions: Motions, links: Links, limit: float, noise: float) -> tuple[Vector, Vector]:
     """(u, u) and (u,) of the unknowns: Gauss and Newton's approximation, with weights of the residuals."""
     generators, columns = motions.generators, motions.columns
-    n, p = columns.shape
-    normal, gradient = np.zeros((n, p, n, p)), np.zeros((n, p))
+    p, unknowns = columns.shape[1], int(columns.max()) + 1
+    # What has no column, -1, lands in a last row and column that are cut off in the end.
+    normal, gradient = np.zeros((unknowns + 1, unknowns + 1)), np.zeros(unknowns + 1)
     found, between = _transferred(motions.matrices, links)
     places = found[:, :2] / found[:, 2:]
     error = places - links.end_places
@@ -130,25 +131,14 @@ def _normal_equations(motions: Motions, links: Links, limit: float, noise: float
         block = jacobian @ jacobian.T
         slope = jacobian @ (error[rows] * root[rows, None]).ravel()
         for i, one in enumerate((end, start)):
-            gradient[one] += slope[i * p : (i + 1) * p]
+            gradient[columns[one]] += slope[i * p : (i + 1) * p]
             for j, other in enumerate((end, start)):
-                normal[one, :, other] += block[i * p : (i + 1) * p, j * p : (j + 1) * p]
+                normal[columns[one][:, None], columns[other]] += block[i * p : (i + 1) * p, j * p : (j + 1) * p]
     wrong, change = motions.prior()
-    for one in range(n):
-        normal[one, :, one] += noise**2 * change[one].T @ change[one]
-        gradient[one] += noise**2 * change[one].T @ wrong[one]
-    return _gathered(columns, normal.reshape(n * p, n * p), gradient.ravel())  # (n, p, n, p) -> (n p, n p)
-
-
-def _gathered(columns: NDArray[np.intp], normal: Vector, gradient: Vector) -> tuple[Vector, Vector]:
-    """The equations of the unknowns from those of all parameters."""
-    flat = columns.ravel()
-    kept = np.flatnonzero(flat >= 0)
-    unknowns = int(flat.max()) + 1
-    small, slope = np.zeros((unknowns, unknowns)), np.zeros(unknowns)
-    np.add.at(small, (flat[kept][:, None], flat[kept]), normal[np.ix_(kept, kept)])
-    np.add.at(slope, flat[kept], gradient[kept])
-    return small, slope
+    for own, off, slopes in zip(columns, wrong, change, strict=True):
+        normal[own[:, None], own] += noise**2 * slopes.T @ slopes
+        gradient[own] += noise**2 * slopes.T @ off
+    return normal[:-1, :-1], gradient[:-1]
 
 
 def _spread(columns: NDArray[np.intp], unknowns: Vector) -> Vector:
