@@ -7,6 +7,7 @@ from pathlib import Path
 from stitching.adjustment.adjust import adjust
 from stitching.adjustment.arrangement import Arrangement
 from stitching.adjustment.canvas_choice import choose_canvas
+from stitching.adjustment.central_picture import central_picture
 from stitching.adjustment.picture_view import PictureView
 from stitching.adjustment.tile_registration import register_tiles
 from stitching.errors import InputError
@@ -94,12 +95,22 @@ def estimate_layout(
         )
     reason = "shares nothing with the pictures in the panorama"
     apart = tuple(LeftOut(sources[one].name, reason) for other in components if other != members for one in other)
-    kept = best_reference(graph, members) if wanted is None else wanted
-    arrangement = adjust(sources, graph, members, kept, options.motion)
-    if arrangement.motion == "translation":
-        arrangement = register_tiles(sources, arrangement)
-    canvas = choose_canvas(arrangement, {one: sources[one].size for one in members}, options.projection)
-    return Layout(graph, arrangement, canvas, placing_order(graph, members, kept), {}, apart)
+    arrangement = _adjust(
+        sources, graph, members, best_reference(graph, members) if wanted is None else wanted, options
+    )
+    sizes = {one: sources[one].size for one in members}
+    if wanted is None and (middle := central_picture(arrangement, sizes)) != arrangement.reference:
+        arrangement = _adjust(sources, graph, members, middle, options)
+    canvas = choose_canvas(arrangement, sizes, options.projection)
+    order = placing_order(graph, members, arrangement.reference)
+    return Layout(graph, arrangement, canvas, order, {}, apart)
+
+
+def _adjust(
+    sources: tuple[PictureSource, ...], graph: MatchGraph, members: tuple[int, ...], reference: int, options: Options
+) -> Arrangement:
+    arrangement = adjust(sources, graph, members, reference, options.motion)
+    return register_tiles(sources, arrangement) if arrangement.motion == "translation" else arrangement
 
 
 def known_layout(sources: tuple[PictureSource, ...], warps: MosaicWarps, picture_count: int) -> Layout:

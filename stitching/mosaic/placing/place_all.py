@@ -13,7 +13,7 @@ from stitching.mosaic.layout import Layout
 from stitching.mosaic.placed_picture import PlacedPicture
 from stitching.mosaic.placing.joining_points import joining_points
 from stitching.mosaic.placing.overall_gains import overall_gains
-from stitching.mosaic.placing.place_picture import Arrival, place_first, place_known, place_next, window_of
+from stitching.mosaic.placing.place_picture import Arrival, place_first, place_known, place_next
 from stitching.mosaic.placing.working_mosaic import WorkingMosaic, working_scale
 from stitching.options import Options
 from stitching.selection import dense_warp_for
@@ -86,7 +86,7 @@ def _place(
         return place_known(mosaic, arrival, known.window, known.placement, options)
     if not arrival.joined_to:
         raise InputError("only pictures that were left out join it to them")
-    points = joining_points(layout.graph, picture, window_of(arrival.view, mosaic), views, placed, mosaic.scale)
+    points = joining_points(layout.graph, picture, views, placed, mosaic.scale)
     return place_next(mosaic, arrival, points, _warps(arrival, layout, options), options)
 
 
@@ -100,7 +100,7 @@ def _warps(arrival: Arrival, layout: Layout, options: Options) -> tuple[str, ...
     if options.warp != "auto":
         return (options.warp,)
     flat = layout.arrangement.motion != "perspective"
-    if flat and options.motion != "auto":
+    if layout.arrangement.motion == "translation" or (flat and options.motion != "auto"):
         return ("homography",)
     edges = [
         edge for edge in layout.graph.edges_of(arrival.picture) if edge.other(arrival.picture) in arrival.joined_to

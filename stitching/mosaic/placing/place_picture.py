@@ -14,6 +14,7 @@ from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture_source import PictureSource
 from stitching.mosaic.placed_picture import PlacedPicture
 from stitching.mosaic.placing.drawing import draw_source
+from stitching.mosaic.placing.joining_points import on_window
 from stitching.mosaic.placing.working_mosaic import WorkingMosaic
 from stitching.options import Options
 from stitching.selection import UsedWarp, consistent_share
@@ -79,7 +80,7 @@ def place_next(
     Args:
         mosaic: the pictures placed so far.
         arrival: the picture.
-        points: matched points of the mosaic and of the coarsely placed picture, see `joining_points`.
+        points: where the mosaic and the picture have the same points, see `joining_points`.
         warps: names of estimators; the first after which the picture looks like the mosaic is taken, else the last.
         options: of the stitch.
 
@@ -153,7 +154,10 @@ def _estimate(name: str, place: _Place, points: tuple[Points, Points], options: 
         return place.coarse, UsedWarp(name)
     source, coarse_map, scale = place.arrival.source, place.coarse.map_xy, place.mosaic.scale
     pixels, valid = draw_source(source, coarse_map, scale)
-    pair = CanvasPair(place.before, pixels, place.before_valid, valid, *points)
+    before, own = points
+    canvas, window = place.mosaic.canvas, place.window
+    ends = (on_window(one, window, scale, canvas) for one in (before, place.arrival.view.inverse(own)))
+    pair = CanvasPair(place.before, pixels, place.before_valid, valid, *ends)
     warp = find_estimator(name, options.device)(pair)
     placement = place_target(warp, pair, coarse_map, source.size, scale)
     return placement, UsedWarp(name, consistent_share(placement, pair.reference_valid), warp.device)

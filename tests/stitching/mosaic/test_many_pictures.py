@@ -83,7 +83,7 @@ def test_tiles_come_out_rigid_where_they_were_cut():
     assert np.abs(found.panorama.astype(int) - picture[:300, :300]).mean() < 3
     for number, matrix in found.arrangement.to_picture.items():
         y, x = CORNERS[found.sources[number].position]
-        assert np.abs(matrix - [[1, 0, -x], [0, 1, -y], [0, 0, 1]]).max() < 0.2
+        assert np.abs(matrix - [[1, 0, -x], [0, 1, -y], [0, 0, 1]]).max() < 0.5
     assert {placed.warp.name for placed in found.placed[1:]} == {"homography"}
 
 
