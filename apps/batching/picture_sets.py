@@ -3,6 +3,7 @@
 import csv
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,10 @@ def _set_of_folder(folder: Path) -> PictureSet:
         pictures = expand_inputs([folder])
     except InputError:  # told of this set alone, when its turn comes
         return PictureSet(folder.name, (folder.absolute(),))
-    lossless = (path for path in pictures if picture_at(path.with_suffix("")) in (path, None))
-    return PictureSet(folder.name, tuple(path.absolute() for path in lossless))
+    stems = Counter(path.with_suffix("") for path in pictures)
+    twice = {stem: picture_at(stem) for stem, count in stems.items() if count > 1}
+    kept = (path for path in pictures if twice.get(path.with_suffix("")) in (path, None))
+    return PictureSet(folder.name, tuple(path.absolute() for path in kept))
 
 
 def _paired(pairs: Iterable[tuple[str, Path | None, Path | None]]) -> Iterator[PictureSet]:
