@@ -30,7 +30,7 @@ stage.
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -52,7 +52,8 @@ from stitching.errors import InputError
 from stitching.mosaic.stitcher import stitch_many
 from stitching.options import Options
 
-OVERLAP, PARALLAX = (0.4, 0.65), (1.0, 8.0)  # of neighbours
+OVERLAP = (0.4, 0.65)  # of neighbours
+PARALLAX = {"row": (1.0, 8.0), "ring": (0.5, 3.0)}  # of neighbours; a ring is taken from nearly one place
 TILE, TILE_OVERLAP = (240, 180), 0.35  # px, and share of a side: pictures of the curve
 LEAST_POINTS = 30  # of a measure
 FIGURES = ("places", "fitted", "coarse", "dense", "seam")
@@ -96,14 +97,16 @@ def main() -> None:
     chosen = parser.parse_args()
     cv2.setNumThreads(1)
     print(f"{describe_environment('torch', 'onnxruntime')}, one thread", flush=True)
-    samples = SampleOptions(size=tuple(chosen.size), textures=chosen.textures, overlap=OVERLAP, parallax=PARALLAX)
+    samples = SampleOptions(size=tuple(chosen.size), textures=chosen.textures, overlap=OVERLAP)
     kinds = {"row": ViewOptions(chosen.views), "ring": ViewOptions(chosen.ring_views, ring=True)}
     outcomes: list[Outcome] = []
     for kind, views in kinds.items():
         if not (chosen.sets and views.views):
             continue
         folder = chosen.output / f"{kind}{views.views}"
-        generate_sets(samples, views, SetsJob(folder, chosen.sets, chosen.seed, jobs=1))
+        generate_sets(
+            replace(samples, parallax=PARALLAX[kind]), views, SetsJob(folder, chosen.sets, chosen.seed, jobs=1)
+        )
         found = measure_sets(kind, folder, chosen.methods)
         outcomes += found
         write_csv(chosen.output / "many_views.csv", [asdict(outcome) for outcome in outcomes])
