@@ -11,6 +11,7 @@ from stitching.adjustment.arrangement import Arrangement, Motion
 from stitching.adjustment.joint_fit import LIMITS, NOISE, fit_jointly, residuals, typical_residual
 from stitching.adjustment.levelling import levelling
 from stitching.adjustment.links import LinkedPictures, link_pictures
+from stitching.adjustment.match_distance import match_distance
 from stitching.adjustment.plane_motions import PlaneMotions, start_as_homographies, start_as_similarities
 from stitching.adjustment.turning_cameras import TurningCameras, likely_focal, start_as_cameras
 from stitching.geometry.homographies import MIN_DEPTH_RATIO, Matrix, from_homogeneous
@@ -140,9 +141,7 @@ def _arrangement(pictures: LinkedPictures, motion: Motion, fit: Fit) -> Arrangem
     }
     if focal is None:
         found = {number: _in_front(matrix, pictures.sizes[number]) for number, matrix in found.items()}
-    error = residuals(fit.matrices, pictures.links)
-    residual = float(np.sqrt(np.mean(error[error < LIMITS[-1]] ** 2))) * pictures.unit
-    return Arrangement(motion, pictures.reference, focal, size, found, residual)
+    return Arrangement(motion, pictures.reference, focal, size, found, match_distance(pictures, found))
 
 
 def _in_front(matrix: Matrix, size: Size) -> Matrix:

@@ -1,5 +1,7 @@
 """The overlap of two tiles: their translation to parts of a pixel, and where they look alike after it."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -8,31 +10,55 @@ from stitching.alignment.features import Matches
 from stitching.alignment.translation import parabola_vertex
 from stitching.geometry.pixel_maps import Grey
 
-REACH = 6  # px around the translation that is improved
 STEP = 12  # px, distance of the matches
 BLOCK = 25  # px, side of what is compared around a match
 MIN_DEVIATION = 1.0  # grey levels in a block that shows something
 MIN_CORRELATION = 0.4  # of two blocks that look alike
 
 
-def improve_shift(target: Grey, reference: Grey, shift: tuple[int, int]) -> tuple[float, float]:
-    """The translation with the largest normalised correlation of the overlap, within `REACH` px of another.
+@dataclass(frozen=True)
+class Shift:
+    """A translation, and how much speaks for it.
+
+    Attributes:
+        place: (x, y), target px -> reference px.
+        correlation: of the two pictures where they overlap after it, -1..1.
+        area: px that were correlated.
+    """
+
+    place: tuple[float, float]
+    correlation: float
+    area: int
+
+
+def improve_shift(
+    target: NDArray[np.generic], reference: NDArray[np.generic], shift: tuple[int, int], reach: int, min_side: int
+) -> Shift | None:
+    """The translation near another one after which the overlap is most alike, to parts of a pixel.
 
     Args:
-        target, reference: (h, w) uint8.
+        target, reference: (h, w) real numbers.
         shift: (x, y), target px -> reference px.
+        reach: px around it that are looked at, and that are left out at the sides of the overlap.
+        min_side: px, least side of what is left.
+
+    Returns:
+        None where the overlap is smaller, or where it may be more alike out of reach.
     """
     left, top, right, bottom = _overlap(target, reference, shift)
-    template = target[top + REACH : bottom - REACH, left + REACH : right - REACH]
-    if not template.size:
-        return float(shift[0]), float(shift[1])
-    ahead = reference[top + shift[1] : bottom + shift[1], left + shift[0] : right + shift[0]]
-    score = cv2.matchTemplate(ahead, template, cv2.TM_CCOEFF_NORMED)  # (2 REACH + 1, 2 REACH + 1)
-    row, column = divmod(int(score.argmax()), score.shape[1])
-    padded = np.pad(score, 1, mode="edge").astype(np.float64)  # the place (row, column) is at (row + 1, column + 1)
-    x = parabola_vertex(*padded[row + 1, column : column + 3].tolist())
-    y = parabola_vertex(*padded[row : row + 3, column + 1].tolist())
-    return shift[0] + column - REACH + x, shift[1] + row - REACH + y
+    if min(right - left, bottom - top) < 2 * reach + min_side:
+        return None
+    template = target[top + reach : bottom - reach, left + reach : right - reach].astype(np.float32)
+    around = reference[top + shift[1] : bottom + shift[1], left + shift[0] : right + shift[0]].astype(np.float32)
+    likeness = cv2.matchTemplate(around, template, cv2.TM_CCOEFF_NORMED)  # (2 reach + 1, 2 reach + 1)
+    row, column = divmod(int(likeness.argmax()), likeness.shape[1])
+    best = float(likeness[row, column])
+    # OpenCV's correlation of pictures of one colour is infinite or 1.
+    if not (0 < row < 2 * reach and 0 < column < 2 * reach and best < 1.01):
+        return None
+    x = parabola_vertex(*likeness[row, column - 1 : column + 2].tolist())
+    y = parabola_vertex(*likeness[row - 1 : row + 2, column].tolist())
+    return Shift((shift[0] + column - reach + x, shift[1] + row - reach + y), best, template.size)
 
 
 def matches_of_overlap(target: Grey, reference: Grey, shift: tuple[float, float]) -> Matches:
@@ -63,7 +89,9 @@ def _mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(cv2.blur(values, (BLOCK, BLOCK), borderType=cv2.BORDER_REFLECT), np.float32)
 
 
-def _overlap(target: Grey, reference: Grey, shift: tuple[int, int]) -> tuple[int, int, int, int]:
+def _overlap(
+    target: NDArray[np.generic], reference: NDArray[np.generic], shift: tuple[int, int]
+) -> tuple[int, int, int, int]:
     """(left, top, right, bottom) of the target that the reference shows, px."""
     (h, w), (height, width), (x, y) = target.shape, reference.shape, shift
     return max(0, -x), max(0, -y), min(w, width - x), min(h, height - y)

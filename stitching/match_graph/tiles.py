@@ -30,6 +30,7 @@ ENOUGH = 6.0  # sum of these with which two groups are joined
 JOINING_CORRELATION = 0.6  # of the overlap of two tiles that join two groups
 DEVIATIONS, DETAIL_AREA = 2.0, 150.0  # a peak less so many standard deviations is compared; px of one detail
 CONTRADICTION = 6.0  # standard deviations, that an overlap which looks different counts against a place
+IMPROVEMENT = 6  # px of the copies that features are found in, around the place that the smaller copies tell
 TRIED = 24  # peaks that are looked at before two groups are joined
 
 Shift = tuple[int, int]  # (x, y) px of the copies, second tile -> first tile
@@ -197,7 +198,9 @@ def _edge(
     sources: Sequence[PictureSource],
 ) -> Edge | None:
     """The edge of two tiles after a shift, px of the copies in `grey`; None where they show nothing alike."""
-    x, y = improve_shift(grey[second], grey[first], _rounded(shift))
+    near = _rounded(shift)
+    improved = improve_shift(grey[second], grey[first], near, IMPROVEMENT, 1)
+    x, y = improved.place if improved else near
     matches = matches_of_overlap(grey[second], grey[first], (x, y))
     if not len(matches):
         return None

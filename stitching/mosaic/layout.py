@@ -110,7 +110,7 @@ def _adjust(
     sources: tuple[PictureSource, ...], graph: MatchGraph, members: tuple[int, ...], reference: int, options: Options
 ) -> Arrangement:
     arrangement = adjust(sources, graph, members, reference, options.motion)
-    return register_tiles(sources, arrangement) if arrangement.motion == "translation" else arrangement
+    return register_tiles(sources, graph, arrangement) if arrangement.motion == "translation" else arrangement
 
 
 def known_layout(sources: tuple[PictureSource, ...], warps: MosaicWarps, picture_count: int) -> Layout:
