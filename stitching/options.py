@@ -1,4 +1,4 @@
-"""How a pair is stitched: the options that Python users pass and the command line offers."""
+"""How pictures are stitched: the options that Python users pass and the command line offers."""
 
 from dataclasses import dataclass
 from typing import Literal, Optional, get_args
@@ -24,7 +24,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Options:
-    """How a pair is stitched; the command line has the same options."""
+    """How pictures are stitched; the command line has the same options."""
 
     warp: str = "auto"
     """Estimator of the warp: classical (a dense warp for every pixel), matches (the same with the trained network's
@@ -39,7 +39,7 @@ class Options:
     """Exposure matching: field (a gain that varies smoothly, so that both pictures are equally bright at the seam),
     gain (one factor a channel) or none."""
     work_megapix: float = 0.4
-    """Size of the canvas on which warp and blend are estimated, Mpx."""
+    """Size at which warp and blend are estimated, Mpx: of a pair, the canvas; of more, what one picture takes."""
     motion: Motion | Literal["auto"] = "auto"
     """How pictures of a set move: perspective (a camera that turns or moves), affine (flat originals, turned or scaled)
     or translation (flat originals on a stage); flat originals stay rigid. auto: what explains the matches."""
@@ -48,7 +48,7 @@ class Options:
     final_megapix: Optional[float] = None  # noqa: UP045 - for `float | None` tyro imports typeguard: 0.1 s
     """Largest size of the panorama, Mpx; without it, as large as the pictures give."""
     max_megapix: float = DEFAULT_MAX_MEGAPIX
-    """Largest picture that is read, Mpx. Reading both may take 6 MB of memory for each Mpx of this limit; 16 bits,
+    """Largest picture that is read, Mpx. Reading a pair may take 6 MB of memory for each Mpx of this limit; 16 bits,
     alpha and progressive JPEG take more than other pictures of their size."""
     crop: bool = False
     """Cut the panorama to the largest rectangle without empty pixels."""

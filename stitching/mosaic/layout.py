@@ -78,7 +78,7 @@ def estimate_layout(
         sources: the pictures.
         graph: which of them show the same.
         options: of the stitch.
-        wanted: number of the reference; None = the best connected and most central picture.
+        wanted: number of the reference; None = the picture in the middle.
 
     Raises:
         InputError: no two pictures overlap, or none overlaps the wanted reference.

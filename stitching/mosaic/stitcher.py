@@ -34,7 +34,7 @@ def stitch_many(
         pictures: paths, or arrays (h, w[, 3 or 4]) uint8 or uint16 in BGR(A) order.
         options: see `Options`.
         reference: the picture whose view and brightness are kept: its position in the list, its path, file name or
-            stem; None = the best connected and most central one.
+            stem; None = the one in the middle.
         strict: refuse where a picture would be left out.
         warps: of an earlier panorama of the same cameras in the same order, or their file: nothing is estimated.
         progress: called with (stage, share done 0..1).

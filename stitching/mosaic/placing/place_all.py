@@ -13,11 +13,14 @@ from stitching.mosaic.layout import Layout
 from stitching.mosaic.placed_picture import PlacedPicture
 from stitching.mosaic.placing.joining_points import joining_points
 from stitching.mosaic.placing.overall_gains import overall_gains
-from stitching.mosaic.placing.place_picture import Arrival, place_first, place_known, place_next
+from stitching.mosaic.placing.picture_fit import Arrival
+from stitching.mosaic.placing.place_picture import place_first, place_known, place_next
 from stitching.mosaic.placing.working_mosaic import WorkingMosaic, working_scale
 from stitching.options import Options
 from stitching.selection import dense_warp_for
 from stitching.verification.verdict import DOUBTFUL_SHARE
+
+_MOST_REASONS = 3  # that an error names
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,9 @@ def place_all(
         layout: where they lie before any dense warp.
         options: of the stitch.
         report: called with the share of pictures that are done, 0..1.
+
+    Raises:
+        InputError: fewer than two fit each other.
     """
     views = layout.views(sources)
     scale = next(iter(layout.known.values())).placement.scale if layout.known else None
@@ -65,6 +71,10 @@ def place_all(
         except InputError as error:
             left_out.append(LeftOut(sources[picture].name, f"does not fit the others: {error}"))
         report((done + 1) / len(layout.order))
+    if len(placed) < 2:
+        reasons = "; ".join(f"{one.name} {one.reason}" for one in left_out[:_MOST_REASONS])
+        advice = "load warps of the same cameras in the same order" if layout.known else "try more overlap"
+        raise InputError(f"no two of the pictures fit together: {reasons}; {advice}")
     warnings = tuple(warning for one in placed.values() for warning in _doubts(one, sources[one.picture].name))
     return Placing(mosaic, tuple(placed.values()), tuple(left_out), warnings)
 
