@@ -71,10 +71,17 @@ def _pictures_of(folder: Path) -> list[Path]:
 
 def _matching(pattern: str) -> list[Path]:
     found = glob.iglob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-    pictures = sorted(_only_pictures(map(Path, found)), key=natural_key)
+    pictures = _once(sorted(_only_pictures(map(Path, found)), key=natural_key))
     if not pictures:
         raise InputError(f"{pattern}: fits no picture file; expected one that fits JPEG, PNG, TIFF or WebP files")
     return pictures
+
+
+def _once(paths: Sequence[Path]) -> list[Path]:
+    """Each file by its shortest path: a link to a folder leads `**` to the same files again and again."""
+    shortest = sorted(paths, key=lambda path: len(path.parts))
+    kept = set({path.resolve(): path for path in reversed(shortest)}.values())
+    return [path for path in paths if path in kept]
 
 
 def _only_pictures(paths: Iterator[Path]) -> Iterator[Path]:

@@ -25,7 +25,5 @@ class ViewOptions:
         require(2 <= self.views <= MAX_VIEWS, f"--views {self.views}", f"2 to {MAX_VIEWS}")
         needed = 360 / (1 - min(options.overlap[0], 0.95)) / options.fov[1]
         given = f"--ring --views {self.views}"
-        possible = (
-            f"{math.ceil(needed)} or more with this --overlap and --fov; one below, or a larger --fov, or --views"
-        )
+        possible = f"{math.ceil(needed)} or more with this --overlap and --fov; else lower --overlap or widen --fov"
         require(not self.ring or self.views >= needed, given, possible)

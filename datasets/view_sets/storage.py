@@ -111,9 +111,11 @@ def check_sets_folder(folder: Path, wanted: SetsDescription) -> None:
     found, new = asdict(read_sets_description(folder)), asdict(wanted)
     if found.pop("count") > new.pop("count"):
         raise InputError(f"{folder} holds more sets than {wanted.count}: ask for as many, or choose another folder")
-    if different := [key for key, value in new.items() if found[key] != value]:
+    found |= found.pop("options")
+    new |= new.pop("options")
+    if different := [key for key, value in new.items() if found.get(key) != value]:
         raise InputError(
-            f"{folder} holds sets with another {different[0]}: {found[different[0]]}, now asked for "
+            f"{folder} holds sets made with other options: {different[0]} was {found.get(different[0])}, now asked for "
             f"{new[different[0]]}; choose another folder, or delete this one"
         )
 

@@ -44,6 +44,12 @@ def test_a_pattern_that_the_shell_has_left_stands_for_the_files_that_fit(tmp_pat
         expand_inputs([f"{tmp_path}/x*.png"])
 
 
+def test_a_pattern_gives_a_file_once_where_links_lead_to_it_again(tmp_path):
+    first, second = (saved(tmp_path / name, PNG) for name in ("a.png", "b.png"))
+    (tmp_path / "again").symlink_to(tmp_path)
+    assert expand_inputs([f"{tmp_path}/**/*.png"]) == [first, second]
+
+
 def test_a_folder_without_pictures_is_refused(tmp_path):
     saved(tmp_path / "notes.txt", b"words")
     with refused(str(tmp_path), "no picture in this folder"):

@@ -93,7 +93,7 @@ def test_truth_that_cannot_be_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     make(tmp_path / "sets", 1)
-    with pytest.raises(InputError, match="another options"):
+    with pytest.raises(InputError, match=r"other options: size was \[48, 40\], now asked for \[56, 40\]"):
         make(tmp_path / "sets", 1, SampleOptions(size=(56, 40)))
     (tmp_path / "mine" / "000000").mkdir(parents=True)
     with pytest.raises(InputError, match=r"holds 000000, but no dataset\.json"):
