@@ -12,6 +12,7 @@ from stitching.adjustment.joint_fit import LIMITS, NOISE, fit_jointly, residuals
 from stitching.adjustment.levelling import levelling
 from stitching.adjustment.links import LinkedPictures, link_pictures
 from stitching.adjustment.match_distance import match_distance
+from stitching.adjustment.moving_cameras import fit_moving_cameras
 from stitching.adjustment.plane_motions import PlaneMotions, start_as_homographies, start_as_similarities
 from stitching.adjustment.turning_cameras import TurningCameras, likely_focal, start_as_cameras
 from stitching.geometry.homographies import MIN_DEPTH_RATIO, Matrix, from_homogeneous
@@ -24,6 +25,7 @@ Fit = PlaneMotions | TurningCameras
 WORSE = 1.15  # times the residual of a more complex motion: as good as that
 MAX_FLAT = {"translation": 0.010, "affine": 0.004}  # of half the diagonal: larger residuals come from parallax
 HOMOGRAPHIES_GAIN = 0.6  # of the cameras' residual: what homographies, which have more parameters, may leave of it
+MIN_PARALLAX = 0.007, 0.005  # of half the diagonal: such residuals of cameras and homographies come from movement
 MAX_CHANGE = 20.0  # of a picture's area by a homography, both ways
 FOCAL_STARTS = 1.0, 0.7, 1.4  # times the focal length that fits the pairs best; a ring tells it better than its pairs
 
@@ -65,14 +67,20 @@ def fit_affinities(pictures: LinkedPictures) -> PlaneMotions:
 
 
 def fit_perspective(pictures: LinkedPictures) -> Fit:
-    """Turning cameras, or homographies where a camera that only turned does not explain the matches."""
+    """Turning cameras; with much parallax cameras that also move, or homographies where these explain the matches."""
     return _perspective_beside(fit_homographies(pictures), pictures)
 
 
 def _perspective_beside(homographies: PlaneMotions, pictures: LinkedPictures) -> Fit:
     cameras = fit_cameras(pictures)
-    gain = error_of(homographies, pictures) / error_of(cameras, pictures)
-    return homographies if gain < HOMOGRAPHIES_GAIN and _are_plausible(homographies, pictures) else cameras
+    errors = error_of(cameras, pictures), error_of(homographies, pictures)
+    if min(np.subtract(errors, MIN_PARALLAX)) > 0 and (moving := fit_moving_cameras(pictures)):
+        return moving
+    return (
+        homographies
+        if errors[1] < HOMOGRAPHIES_GAIN * errors[0] and _are_plausible(homographies, pictures)
+        else cameras
+    )
 
 
 def fit_homographies(pictures: LinkedPictures) -> PlaneMotions:

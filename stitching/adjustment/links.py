@@ -41,6 +41,11 @@ class Links:
         """(m,) the block of each row."""
         return np.repeat(np.arange(len(self.start)), np.diff(self.bounds))
 
+    def places(self, block: int) -> tuple[Points, Points]:
+        """(k, 2) normalised places of a block in both pictures."""
+        rows = slice(self.bounds[block], self.bounds[block + 1])
+        return self.start_places[rows], self.end_places[rows]
+
 
 @dataclass(frozen=True, eq=False)
 class LinkedPictures:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-def spanning_tree(ways: Sequence[tuple[int, int]], strengths: Sequence[int], root: int) -> list[int]:
+def spanning_tree(ways: Sequence[tuple[int, int]], strengths: Sequence[float], root: int) -> list[int]:
     """Indices of the ways that lead from the root to every picture that it is joined to, in this order.
 
     Prim 1957: each time the strongest way to a new picture; the first one of equally strong ones.

@@ -84,7 +84,7 @@ class TurningCameras:
 def start_as_cameras(pictures: LinkedPictures, focal: float) -> TurningCameras:
     """Cameras to start with: the rotations of the pairs along the tree."""
     links, rotations = pictures.links, np.tile(np.eye(3), (pictures.count, 1, 1))
-    between = _rotations_of_pairs(links, focal)
+    between = rotations_of_pairs(links, focal)
     for block in pictures.tree:
         rotations[links.end[block]] = between[block] @ rotations[links.start[block]]
     return TurningCameras(pictures.root, rotations, np.full(pictures.count, focal))
@@ -95,7 +95,7 @@ def likely_focal(links: Links) -> float:
 
     def cost(focal: float) -> float:
         camera = np.diag([focal, focal, 1.0])
-        between = camera @ _rotations_of_pairs(links, focal) @ np.linalg.inv(camera)
+        between = camera @ rotations_of_pairs(links, focal) @ np.linalg.inv(camera)
         return typical_residual(_residuals_of_pairs(between, links))
 
     return float(min(FOCALS, key=cost))
@@ -109,7 +109,7 @@ def _residuals_of_pairs(between: NDArray[np.float64], links: Links) -> Vector:
     return residuals(np.concatenate([np.broadcast_to(np.eye(3), between.shape), between]), alone)
 
 
-def _rotations_of_pairs(links: Links, focal: float) -> NDArray[np.float64]:
+def rotations_of_pairs(links: Links, focal: float) -> NDArray[np.float64]:
     """(b, 3, 3): the rotation of each block, start -> end, that brings the directions of its matches together.
 
     Kabsch 1976, iteratively reweighted.
