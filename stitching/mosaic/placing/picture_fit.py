@@ -13,6 +13,7 @@ from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture_source import PictureSource
 from stitching.mosaic.placing.drawing import draw_source
 from stitching.mosaic.placing.joining_points import on_window
+from stitching.mosaic.placing.nearer_view import nearer_view
 from stitching.mosaic.placing.working_mosaic import WorkingMosaic
 from stitching.network.interface import Device
 from stitching.selection import UsedWarp, consistent_share
@@ -140,13 +141,12 @@ def estimate_fit(name: str, place: Place, points: tuple[Points, Points], device:
     """
     if name == "homography":
         return Fit.of(place, place.coarse, UsedWarp(name))
-    source, coarse_map, scale = place.arrival.source, place.coarse.map_xy, place.mosaic.scale
-    pixels, valid = draw_source(source, coarse_map, scale)
-    before, own = points
-    ends = (
-        on_window(one, place.window, scale, place.mosaic.canvas) for one in (before, place.arrival.view.inverse(own))
-    )
+    (before, own), window, mosaic, source = points, place.window, place.mosaic, place.arrival.source
+    view = nearer_view(place.arrival.view, before, own)
+    map_xy = evaluate_on_grid(view, window.size, mosaic.scale, window.origin)
+    pixels, valid = draw_source(source, map_xy, mosaic.scale)
+    ends = (on_window(one, window, mosaic.scale, mosaic.canvas) for one in (before, view.inverse(own)))
     pair = CanvasPair(place.before, pixels, place.before_valid, valid, *ends)
     warp = find_estimator(name, device)(pair)
-    placement = place_target(warp, pair, coarse_map, source.size, scale)
+    placement = place_target(warp, pair, map_xy, source.size, mosaic.scale)
     return Fit.of(place, placement, UsedWarp(name, consistent_share(placement, pair.reference_valid), warp.device))

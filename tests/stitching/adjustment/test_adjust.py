@@ -197,3 +197,30 @@ def test_pairs_without_matches_count_by_their_alignment():
     arrangement = adjusted(MatchGraph(4, edges))
     assert arrangement.motion == "translation"
     assert errors(arrangement, tiles).max() < 1e-6
+
+
+def test_cameras_that_also_move_are_turned_as_they_were():
+    """A row of cameras that walk past near and far things: their movement is not taken for turns."""
+    random = np.random.default_rng(2)
+    turns = [rotation(yaw) for yaw in range(-50, 51, 25)]
+    places = np.column_stack([np.arange(-2, 3) * 1.2, np.zeros(5), np.zeros(5)])
+    points = random.normal(size=(6000, 3)) * (1, 0.5, 1)
+    points *= random.uniform(6, 60, (6000, 1)) / np.linalg.norm(points, axis=1, keepdims=True)
+    arrangement = adjusted(graph_of_cameras(turns, places, points), reference=2)
+    assert arrangement.focal == pytest.approx(FOCAL, rel=0.05)
+    for number, turn in enumerate(turns):
+        found = rotation_of(arrangement, number) @ rotation_of(arrangement, 2).T @ turns[2]
+        assert np.rad2deg(np.linalg.norm(cv2.Rodrigues(found @ turn.T)[0])) < 1
+
+
+def test_cameras_around_something_near_are_not_told_apart_by_turns():
+    """What a walk around a statue shows would lie far apart by the true turns: a panorama joins it all the same."""
+    random = np.random.default_rng(3)
+    yaws = np.deg2rad([-40, -20, 0, 20, 40])
+    turns = [rotation(-np.rad2deg(yaw)) for yaw in yaws]
+    places = np.column_stack([6 * np.sin(yaws), np.zeros(5), 6 - 6 * np.cos(yaws)])
+    points = random.normal(size=(3000, 3)) * (1, 1, 0.3) + (0, 0, 6)
+    arrangement = adjusted(graph_of_cameras(turns, places, points), reference=2)
+    centre = np.array([[(SIZE[0] - 1) / 2, (SIZE[1] - 1) / 2]])
+    for number in range(5):  # the statue is in the middle of each picture
+        assert np.linalg.norm(project(arrangement.homography(number, 2), centre) - centre) < 60
