@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 
 from stitching.adjustment.arrangement import Arrangement, Motion
+from stitching.adjustment.cameras.levelling import levelling
+from stitching.adjustment.cameras.moving_cameras import fit_moving_cameras
+from stitching.adjustment.cameras.turning_cameras import TurningCameras, likely_focal, start_as_cameras
 from stitching.adjustment.joint_fit import LIMITS, NOISE, fit_jointly, residuals, typical_residual
-from stitching.adjustment.levelling import levelling
 from stitching.adjustment.links import LinkedPictures, link_pictures
 from stitching.adjustment.match_distance import match_distance
-from stitching.adjustment.moving_cameras import fit_moving_cameras
 from stitching.adjustment.plane_motions import PlaneMotions, start_as_homographies, start_as_similarities
-from stitching.adjustment.turning_cameras import TurningCameras, likely_focal, start_as_cameras
 from stitching.geometry.homographies import MIN_DEPTH_RATIO, Matrix, from_homogeneous
 from stitching.geometry.pixel_maps import Size
 from stitching.io.picture_source import PictureSource
@@ -25,7 +25,8 @@ Fit = PlaneMotions | TurningCameras
 WORSE = 1.15  # times the residual of a more complex motion: as good as that
 MAX_FLAT = {"translation": 0.010, "affine": 0.004}  # of half the diagonal: larger residuals come from parallax
 HOMOGRAPHIES_GAIN = 0.6  # of the cameras' residual: what homographies, which have more parameters, may leave of it
-MIN_PARALLAX = 0.007, 0.005  # of half the diagonal: such residuals of cameras and homographies come from movement
+MIN_PARALLAX = 0.010  # of half the diagonal: so much of the residual of turning cameras comes from movement
+PLANE_GAIN = 0.33  # of that residual: with less the cameras moved over a plane, which homographies describe
 MAX_CHANGE = 20.0  # of a picture's area by a homography, both ways
 FOCAL_STARTS = 1.0, 0.7, 1.4  # times the focal length that fits the pairs best; a ring tells it better than its pairs
 
@@ -73,14 +74,11 @@ def fit_perspective(pictures: LinkedPictures) -> Fit:
 
 def _perspective_beside(homographies: PlaneMotions, pictures: LinkedPictures) -> Fit:
     cameras = fit_cameras(pictures)
-    errors = error_of(cameras, pictures), error_of(homographies, pictures)
-    if min(np.subtract(errors, MIN_PARALLAX)) > 0 and (moving := fit_moving_cameras(pictures)):
+    by_turns, by_planes = error_of(cameras, pictures), error_of(homographies, pictures)
+    if by_planes > PLANE_GAIN * by_turns > PLANE_GAIN * MIN_PARALLAX and (moving := fit_moving_cameras(pictures)):
         return moving
-    return (
-        homographies
-        if errors[1] < HOMOGRAPHIES_GAIN * errors[0] and _are_plausible(homographies, pictures)
-        else cameras
-    )
+    explains = by_planes < HOMOGRAPHIES_GAIN * by_turns
+    return homographies if explains and _are_plausible(homographies, pictures) else cameras
 
 
 def fit_homographies(pictures: LinkedPictures) -> PlaneMotions:

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stitching.adjustment.cameras.turning_cameras import USUAL_FOCAL, TurningCameras, rotations_of_pairs
 from stitching.adjustment.joint_fit import residuals
 from stitching.adjustment.links import LinkedPictures, Links
 from stitching.adjustment.spanning_tree import spanning_tree
-from stitching.adjustment.turning_cameras import USUAL_FOCAL, TurningCameras, rotations_of_pairs
 from stitching.geometry.homographies import Matrix
 from stitching.geometry.pixel_maps import Points
 
