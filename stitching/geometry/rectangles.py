@@ -1,5 +1,6 @@
 """Axis-parallel rectangles of whole pixels."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -60,8 +61,8 @@ class Rectangle:
         return Rectangle(self.left + dx, self.top + dy, self.right + dx, self.bottom + dy)
 
     def scaled(self, factor: float) -> "Rectangle":
-        """Edges times `factor`, rounded towards zero."""
-        return Rectangle(*(int(edge * factor) for edge in (self.left, self.top, self.right, self.bottom)))
+        """Edges times `factor`, rounded down."""
+        return Rectangle(*(math.floor(edge * factor) for edge in (self.left, self.top, self.right, self.bottom)))
 
     def aligned_to(self, step: int) -> "Rectangle":
         """Grown at the left and at the top until these edges are multiples of `step`."""

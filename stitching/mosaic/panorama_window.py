@@ -54,6 +54,7 @@ def window_around(area: Rectangle, margin: int, size: Size, *, wraps: bool) -> P
     grown = area.grown(margin)
     left, right = max(grown.left, 0), min(grown.right, w)
     if wraps:  # no column twice
-        spare = max(0, w - (area.right - area.left))
-        left, right = area.left - min(margin, spare // 2), area.right + min(margin, spare - spare // 2)
+        width = min(area.size[0], w)
+        spare = w - width
+        left, right = area.left - min(margin, spare // 2), area.left + width + min(margin, spare - spare // 2)
     return PanoramaWindow(Rectangle(left, max(grown.top, 0), right, min(grown.bottom, h)), w)

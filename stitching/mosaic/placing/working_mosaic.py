@@ -50,11 +50,13 @@ class WorkingMosaic:
         width, height = self.size
         left, top = int(np.floor(part.left * self.scale)), int(np.floor(part.top * self.scale))
         right, bottom = int(np.ceil(part.right * self.scale)), int(np.ceil(part.bottom * self.scale))
-        if self.canvas.wraps and right - left < width:
+        if not self.canvas.wraps:
+            left, right = max(left, 0), min(right, width)
+        elif right - left >= width:
+            left, right = 0, width
+        else:
             turns = left // width * width
             left, right = left - turns, right - turns
-        else:
-            left, right = max(left, 0), min(right, width)
         return Rectangle(left, max(top, 0), right, min(bottom, height))
 
     def cut_out(self, window: Rectangle) -> tuple[NDArray[np.uint8], Mask]:

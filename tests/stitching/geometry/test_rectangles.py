@@ -23,6 +23,7 @@ def test_growing_moving_scaling_and_aligning():
     assert OUTER.grown(2) == Rectangle(1, 3, 42, 32)
     assert OUTER.translated(-3, 1) == Rectangle(0, 6, 37, 31)
     assert OUTER.scaled(0.5) == Rectangle(1, 2, 20, 15)
+    assert OUTER.translated(-40, 0).scaled(0.5) == OUTER.scaled(0.5).translated(-20, 0)
     assert Rectangle(35, 64, 70, 99).aligned_to(32) == Rectangle(32, 64, 70, 99)
 
 

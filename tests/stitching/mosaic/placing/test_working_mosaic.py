@@ -39,6 +39,12 @@ def test_windows_of_a_round_canvas_begin_on_it():
     assert mosaic.window(Rectangle(-5, -3, 8, 50)) == Rectangle(95, 0, 108, 20)
 
 
+def test_a_window_of_nearly_a_whole_turn_shows_all_of_it():
+    mosaic = WorkingMosaic.empty(ROUND, 0.1)
+
+    assert mosaic.window(Rectangle(15, 0, 112, 20)) == Rectangle(0, 0, 10, 2)
+
+
 def test_windows_of_a_canvas_that_does_not_wrap_lie_on_it():
     mosaic = WorkingMosaic.empty(FLAT, 0.5)
 
