@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.adjustment.picture_view import PictureView
-from stitching.blending.gain import MAX_GAIN, MAX_LEVEL, MIN_LEVEL
+from stitching.blending.gain import MAX_GAIN, MAX_LEVEL, MIN_LEVEL, is_grey
 from stitching.geometry.pixel_maps import evaluate_on_grid
+from stitching.io.picture import to_grey
 from stitching.io.picture_source import PictureSource
 from stitching.mosaic.placing.drawing import draw_source
 
@@ -78,10 +79,13 @@ def _compare(
         map_xy = evaluate_on_grid(views[picture], size, scale, offset)
         drawn, valid = draw_source(sources[picture], map_xy, scale)
         low, high = np.full(3, MIN_LEVEL + 1.0), np.full(3, MAX_LEVEL - 1.0)
-        pixels.append(drawn.astype(np.float64))
+        pixels.append(drawn)
         usable.append(valid & (cv2.inRange(drawn, low, high) > 0))
     both = usable[0] & usable[1]
     if both.sum() < MIN_PIXELS:
         return None
-    ratio = np.median(np.log(pixels[0][both] / pixels[1][both]), axis=0)
+    one, other = (drawn[both] for drawn in pixels)  # (n, 3) each
+    if is_grey(one) != is_grey(other):  # no gain may take the colour out
+        one, other = (to_grey(picture[None])[0, :, None] for picture in (one, other))  # (n, 1) each
+    ratio = np.median(np.log(one.astype(np.float64) / other), axis=0) * np.ones(3)
     return float(both.sum()) / max(float(usable[0].sum()), 1.0), ratio

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -76,3 +78,14 @@ def test_without_trusted_pixels_the_gain_is_one(compensator):
     pair = pair_of()
     pair.trusted[:] = False
     assert (match_gain(pair, compensator, WEIGHT) == 1).all()
+
+
+@pytest.mark.parametrize("compensator", ["gain", "field"])
+@pytest.mark.parametrize("grey", ["reference", "target"])
+def test_a_grey_picture_beside_a_coloured_one_takes_no_colour_out(compensator: str, grey: str) -> None:
+    pair = pair_of()
+    plain = np.repeat(getattr(pair, grey).mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
+
+    gain = match_gain(replace(pair, **{grey: plain}), compensator, WEIGHT)
+
+    assert np.ptp(gain, axis=2).max() < 1e-6
