@@ -33,6 +33,7 @@ _INPUTS = tyro.constructors.PrimitiveConstructorSpec(
     is_instance=lambda value: isinstance(value, Inputs),
     str_from_instance=lambda inputs: list(map(str, inputs)),
 )
+_MOST_WARNINGS = 30  # that are printed
 _INPUTS_HELP = tyro.conf.arg(metavar="PICTURE [PICTURE ...]", help_behavior_hint="(two or more)")
 
 
@@ -96,8 +97,11 @@ def _refuse_options_of_pairs(paths: Sequence[Path], outputs: Outputs) -> None:
 
 
 def _tell(summary: Summary | MosaicSummary, in_words: str, output: Path, outputs: Outputs) -> None:
-    for warning in summary.warnings:
+    told = summary.warnings[:_MOST_WARNINGS]
+    for warning in told:
         print(f"parastitch: warning: {printable(warning)}", file=sys.stderr)
+    if more := len(summary.warnings) - len(told):
+        print(f"parastitch: warning: {more} more like these; --json lists all", file=sys.stderr)
     if outputs.json:
         print(json.dumps(summary.as_dict(), indent=1))
     elif not outputs.quiet:

@@ -63,10 +63,14 @@ def find_reference(reference: str | int, sources: tuple[PictureSource, ...], unu
     for number, source in enumerate(sources):
         if reference in (Path(source.name).name, Path(source.name).stem):
             return number
-    in_order = sorted(sources, key=lambda source: source.position)[:_MOST_NAMES]
+    in_order = sorted(sources, key=_position)[:_MOST_NAMES]
     raise InputError(
         f"--reference {reference}: expected one of the pictures: {', '.join(one.name for one in in_order)}"
     )
+
+
+def _position(source: PictureSource) -> int:
+    return source.position
 
 
 def estimate_layout(
@@ -94,7 +98,8 @@ def estimate_layout(
             " overlap, larger pictures or pictures taken closer together"
         )
     reason = "shares nothing with the pictures in the panorama"
-    apart = tuple(LeftOut(sources[one].name, reason) for other in components if other != members for one in other)
+    others = sorted((sources[one] for other in components if other != members for one in other), key=_position)
+    apart = tuple(LeftOut(one.name, reason) for one in others)
     arrangement = _adjust(
         sources, graph, members, best_reference(graph, members) if wanted is None else wanted, options
     )

@@ -104,7 +104,9 @@ class MosaicSummary:
         words = [f"{width} x {height} ({self.projection}), {pictures} in the view of {Path(self.reference).name}"]
         if self.joined:
             matches = [pair.matches for pair in self.joined]
-            pairs = f"{len(matches)} pair{'s' * (len(matches) > 1)} joined by {min(matches)} to {max(matches)} matches"
+            low, high = min(matches), max(matches)
+            counts = f"{low} to {high}" if low < high else f"{high}"
+            pairs = f"{len(matches)} pair{'s' * (len(matches) > 1)} joined by {counts} matches"
             words.append(f"{pairs}, {self.residual:.1f} px left after the adjustment ({self.motion})")
         words.append(f"{self.device}, seconds: " + ", ".join(f"{k} {v:.2f}" for k, v in self.seconds.items()))
         return "; ".join(words)

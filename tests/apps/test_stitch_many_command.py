@@ -74,6 +74,20 @@ def calls(monkeypatch):
 # --- what it writes ---
 
 
+def test_of_many_warnings_the_first_are_told_and_how_many_there_are(stitch, monkeypatch):
+    doubts = tuple(f"{number}.png is doubtful" for number in range(100))
+    monkeypatch.setattr(
+        "apps.stitching_command.many.stitch_many", lambda *given, **others: make_panorama(warnings=doubts)
+    )
+    code, out, err = stitch("views", "--json")
+    lines = err.splitlines()
+    assert code == 0
+    assert len(lines) == 31
+    assert lines[0].endswith("0.png is doubtful")
+    assert "70 more" in lines[-1]
+    assert json.loads(out)["warnings"] == list(doubts)
+
+
 def test_everything_asked_for_is_written_and_the_warps_give_the_same_panorama_again(stitch, tmp_path):
     code, out, err = stitch(
         "views", "--json", "--save-warp", tmp_path / "rig.npz", "--report", tmp_path / "report.html",
