@@ -10,7 +10,12 @@ import numpy as np
 from stitching.adjustment.arrangement import Arrangement, Motion
 from stitching.adjustment.cameras.levelling import levelling
 from stitching.adjustment.cameras.moving_cameras import fit_moving_cameras
-from stitching.adjustment.cameras.turning_cameras import TurningCameras, likely_focal, start_as_cameras
+from stitching.adjustment.cameras.turning_cameras import (
+    SHORTEST_FOCAL,
+    TurningCameras,
+    likely_focal,
+    start_as_cameras,
+)
 from stitching.adjustment.joint_fit import LIMITS, NOISE, fit_jointly, residuals, typical_residual
 from stitching.adjustment.links import LinkedPictures, link_pictures
 from stitching.adjustment.match_distance import match_distance
@@ -77,8 +82,8 @@ def _perspective_beside(homographies: PlaneMotions, pictures: LinkedPictures) ->
     by_turns, by_planes = error_of(cameras, pictures), error_of(homographies, pictures)
     if by_planes > PLANE_GAIN * by_turns > PLANE_GAIN * MIN_PARALLAX and (moving := fit_moving_cameras(pictures)):
         return moving
-    explains = by_planes < HOMOGRAPHIES_GAIN * by_turns
-    return homographies if explains and _are_plausible(homographies, pictures) else cameras
+    fails = by_planes < HOMOGRAPHIES_GAIN * by_turns or cameras.focals.min() <= SHORTEST_FOCAL
+    return homographies if fails and _are_plausible(homographies, pictures) else cameras
 
 
 def fit_homographies(pictures: LinkedPictures) -> PlaneMotions:

@@ -58,7 +58,9 @@ def choose_surface(arrangement: Arrangement, views: Views, projection: Projectio
     if arrangement.focal is None and projection == "auto":
         return _surface_of_one_plane(plane, cylinders, views)
     directions = [_directions(focal, arrangement.centre, matrix, size) for matrix, size in views]
-    cylinder = min(cylinders, key=lambda surface: _stretch(surface, directions))
+    # Upright ones keep what is vertical straight; lying ones bend it: they are for what reaches far up or down.
+    little = [surface for surface in cylinders if _stretches_little(surface, directions)]
+    cylinder = (little or [min(cylinders, key=lambda surface: _stretch(surface, directions))])[0]
     if projection == "auto":
         return next((one for one in (plane, cylinder) if _stretches_little(one, directions)), sphere)
     chosen = {"plane": plane, "cylinder": cylinder, "sphere": sphere}[projection]

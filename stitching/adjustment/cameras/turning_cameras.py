@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from stitching.adjustment.joint_fit import QUADRATIC, Vector, residuals, typical_residual
 from stitching.adjustment.links import LinkedPictures, Links, as_directions
 
-FOCALS = np.geomspace(0.45, 12, 16)  # of half the diagonal, that are tried for all pairs
+SHORTEST_FOCAL = 0.45  # of half the diagonal: 131 degrees across
+FOCALS = np.geomspace(SHORTEST_FOCAL, 12, 16)  # of half the diagonal, that are tried for all pairs
 ROUNDS = 4  # of the robust fit of a rotation to one pair
 USUAL_FOCAL, FOCAL_DEVIATION = 1.4, 1.0  # of half the diagonal (60 degrees across); of its logarithm
 OWN_DEVIATION = 0.1  # of the logarithm of a picture's own focal length from that of all, as Brown & Lowe (eq. 25)
@@ -62,7 +63,8 @@ class TurningCameras:
     def moved(self, step: Vector) -> Self:
         """The cameras after a step (n, 4)."""
         turns = np.stack([cv2.Rodrigues(turn)[0] for turn in step[:, :3]])
-        focals = self.focals * np.exp(np.clip(step[:, 3], -1, 1))
+        # Parallax, which no turn explains, may pull the focal length to zero, where every picture is one point.
+        focals = np.maximum(self.focals * np.exp(np.clip(step[:, 3], -1, 1)), SHORTEST_FOCAL)
         return replace(self, rotations=turns @ self.rotations, focals=focals)
 
     def prior(self) -> tuple[Vector, Vector]:

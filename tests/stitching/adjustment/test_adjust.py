@@ -176,6 +176,15 @@ def test_a_camera_that_moves_over_a_plane_gives_homographies():
     assert errors(arrangement, truth, 2).max() < 3
 
 
+def test_cameras_around_a_near_thing_do_not_become_fisheyes():
+    """No turn explains them, and turns with a focal length of a tenth explain their middle best."""
+    turns = [rotation(yaw) for yaw in (-40, -20, 0, 20, 40)]
+    places = np.array([[0, 0, 4] - turn.T @ [0, 0, 4] for turn in turns])
+    points = np.random.default_rng(1).uniform([-1, -1, 3.7], [1, 1, 4.3], (600, 3))
+    arrangement = adjusted(graph_of_cameras(turns, places, points), reference=2)
+    assert (arrangement.motion, arrangement.focal) == ("perspective", None)
+
+
 def test_a_pair_that_contradicts_all_others_has_no_influence():
     row = turned(*((yaw, 0) for yaw in range(0, 101, 20)))
     graph = graph_of(row, noise=0.5)

@@ -36,6 +36,7 @@ def assert_holds_all(canvas, arrangement):
         ([(0, 0), (14, 0), (-12, 5)], "plane"),
         ([(0, 0), (35, 0), (70, 0)], "cylinder"),
         ([(0, 0), (0, 35), (0, 70)], "horizontal cylinder"),
+        ([(yaw, pitch) for yaw in (0, 20) for pitch in (0, 15, 30)], "cylinder"),  # lying: less stretch, but bent
         ([(0, 0), (40, 0), (80, 0), (0, 40), (40, 45), (80, 75)], "sphere"),
         ([(0, pitch) for pitch in range(0, 161, 40)], "sphere"),  # over the zenith to behind the camera
         (RING, "cylinder"),
