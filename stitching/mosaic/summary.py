@@ -65,8 +65,7 @@ class MosaicSummary:
         left_out: the others, and why.
         joined: pairs of pictures that show the same; empty where the warps were loaded.
         motion: "perspective", "affine" or "translation".
-        residual: root mean square of what the joint adjustment leaves, px of the reference: distances of the matches;
-            with the motion "translation", of where the correlations of overlaps put pictures.
+        residual: root mean square distance of the matches after the joint adjustment, px of the reference.
         focal: of the camera that turns, px; None where the pictures are joined by motions of one plane.
         projection, origin: of the canvas: `Canvas.projection`, and canvas pixel (0, 0) on that surface, px.
         panorama_origin: (x, y) of the panorama's first pixel on the canvas reduced by `--final-megapix`, px.
