@@ -12,8 +12,11 @@ from stitching.geometry.pixel_maps import Grey
 
 STEP = 12  # px, distance of the matches
 BLOCK = 25  # px, side of what is compared around a match
+NOISE_SIGMA = 1.5  # px: finer differences are noise
 MIN_DEVIATION = 1.0  # grey levels in a block that shows something
 MIN_CORRELATION = 0.4  # of two blocks that look alike
+CLEAR, CLEAR_SHARE = 4.0, 0.25  # grey levels in a block that shows something clearly; at least so many blocks do
+MIN_ALIKE = 0.85  # of the clear blocks: one flat original gives 0.93 to 1, chance and parallax up to 0.76
 
 
 @dataclass(frozen=True)
@@ -67,22 +70,34 @@ def matches_of_overlap(target: Grey, reference: Grey, shift: tuple[float, float]
     Args:
         target, reference: (h, w) uint8.
         shift: (x, y), target px -> reference px.
+
+    Returns:
+        None of them where too much of the overlap differs: there are a few strong edges, as a horizon, that lie on each
+        other in pictures of different things, too.
     """
     near = round(shift[0]), round(shift[1])
     left, top, right, bottom = _overlap(target, reference, near)
-    there = target[top:bottom, left:right].astype(np.float32)
-    here = reference[top + near[1] : bottom + near[1], left + near[0] : right + near[0]].astype(np.float32)
+    there = _without_noise(target)[top:bottom, left:right]
+    here = _without_noise(reference)[top + near[1] : bottom + near[1], left + near[0] : right + near[0]]
     mean_there, mean_here = _mean(there), _mean(here)
     deviation = (
         np.sqrt(np.maximum(_mean(there**2) - mean_there**2, 0)),
         np.sqrt(np.maximum(_mean(here**2) - mean_here**2, 0)),
     )
     alike = _mean(there * here) - mean_there * mean_here > MIN_CORRELATION * deviation[0] * deviation[1]
+    contrast = np.maximum(*deviation)
+    clear = contrast >= min(CLEAR, float(np.quantile(contrast, 1 - CLEAR_SHARE)))
+    if alike[clear].mean() < MIN_ALIKE:
+        return Matches(np.zeros((0, 2)), np.zeros((0, 2)))
     shows = np.minimum(*deviation) > MIN_DEVIATION
     rows, columns = np.nonzero((alike & shows)[STEP // 2 :: STEP, STEP // 2 :: STEP])
     corner = np.array([left + STEP // 2, top + STEP // 2], np.float64)
     points = corner + STEP * np.stack([columns, rows], axis=-1).astype(np.float64)  # (n, 2)
     return Matches(points, points + np.array(shift, np.float64))
+
+
+def _without_noise(picture: Grey) -> NDArray[np.float32]:
+    return np.asarray(cv2.GaussianBlur(picture.astype(np.float32), (0, 0), NOISE_SIGMA), np.float32)
 
 
 def _mean(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -48,3 +48,16 @@ def test_narrow_overlaps_are_found_where_features_find_none(tiles):
 
 def test_tiles_of_other_specimens_are_not_joined():
     assert tile_edges([source(texture(seed, 200, 240)) for seed in range(4)], []) == ()
+
+
+def views_of_a_shore(shift):
+    """Two views of the same horizon between a bright sky and a dark sea, and of unlike waves."""
+    sky_and_sea = np.where(np.arange(240) < 130, 200.0, 60.0)[:, None, None]
+    waves = [texture(seed, 240, 320).astype(np.float64) - 128 for seed in (1, 2)]
+    pictures = [np.clip(sky_and_sea + 0.25 * wave, 0, 255).astype(np.uint8) for wave in waves]
+    return [source(pictures[0]), source(np.roll(pictures[1], shift, axis=0))]
+
+
+@pytest.mark.parametrize("shift", [0, 12])
+def test_a_horizon_alone_does_not_join_pictures(shift):
+    assert tile_edges(views_of_a_shore(shift), []) == ()
