@@ -5,7 +5,7 @@ from os import PathLike
 from pathlib import Path
 
 from stitching.blending.crop import largest_rectangle, shown_rectangle
-from stitching.errors import InputError
+from stitching.errors import InputError, require
 from stitching.input_pair import PictureInput
 from stitching.input_set import open_pictures
 from stitching.io.picture_source import LeftOut
@@ -44,6 +44,7 @@ def stitch_many(
             a picture would be left out.
     """
     check_options(options, estimates_warp=warps is None)
+    _refuse_choices_that_warps_hold(options, known=warps is not None)
     loaded = warps if warps is None or isinstance(warps, MosaicWarps) else load_mosaic_warps(Path(warps))
     clock = StageClock(progress)
     with clock.stage("read"):
@@ -82,3 +83,10 @@ def _refuse_if_strict(strict: bool, left_out: tuple[LeftOut, ...]) -> None:
     if strict and left_out:
         reasons = "; ".join(f"{one.name} {one.reason}" for one in left_out[:5])
         raise InputError(f"--strict: {len(left_out)} of the pictures would be left out: {reasons}")
+
+
+def _refuse_choices_that_warps_hold(options: Options, *, known: bool) -> None:
+    for name in ("motion", "projection"):
+        chosen = getattr(options, name)
+        usable = not known or chosen == "auto"
+        require(usable, f"--{name} {chosen} with loaded warps", "none: they hold the canvas and all places")

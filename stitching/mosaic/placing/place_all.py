@@ -71,10 +71,11 @@ def place_all(
         except InputError as error:
             left_out.append(LeftOut(sources[picture].name, f"does not fit the others: {error}"))
         report((done + 1) / len(layout.order))
-    if len(placed) < 2:
+    if len(placed) < 2 or (layout.known and len(left_out) > len(placed)):
         reasons = "; ".join(f"{one.name} {one.reason}" for one in left_out[:_MOST_REASONS])
         advice = "load warps of the same cameras in the same order" if layout.known else "try more overlap"
-        raise InputError(f"no two of the pictures fit together: {reasons}; {advice}")
+        who = f"{len(left_out)} of {len(layout.order)} pictures do not" if len(placed) > 1 else "no two of the pictures"
+        raise InputError(f"{who} fit together: {reasons}; {advice}")
     warnings = tuple(warning for one in placed.values() for warning in _doubts(one, sources[one.picture].name))
     return Placing(mosaic, tuple(placed.values()), tuple(left_out), warnings)
 

@@ -12,6 +12,7 @@ from turning_camera import turned_view
 from stitching import InputError, Options, stitch_many
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import pixel_grid, rescale
+from stitching.mosaic.warp_file import to_mosaic_warps
 
 YAWS = (-12.0, 0.0, 12.0)
 CORNERS = list(itertools.product((0, 130), (0, 130)))  # (y, x) of the tiles
@@ -107,3 +108,14 @@ def test_strict_refuses_where_a_picture_would_be_left_out():
 def test_an_unknown_reference_is_refused_with_the_names():
     with pytest.raises(InputError, match="picture 2"):
         stitch_many(row(), reference="sunset.jpg")
+
+
+def test_a_motion_is_refused_where_the_warps_are_loaded(panorama):
+    with pytest.raises(InputError, match="--motion affine with loaded warps"):
+        stitch_many(row(), Options(motion="affine"), warps=to_mosaic_warps(panorama))
+
+
+def test_loaded_warps_give_the_same_panorama(panorama):
+    again = stitch_many(row(), Options(warp="classical"), warps=to_mosaic_warps(panorama))
+
+    assert np.array_equal(again.panorama, panorama.panorama)
