@@ -24,7 +24,7 @@ from stitching.mosaic.panorama import Panorama
 from stitching.warping.placement import Placement
 
 VERSION = 1
-MAX_PICTURES = 1000  # that were given
+MAX_PICTURES = 10_000  # that were given
 FOCAL_RANGE = 0.2, 100.0  # of the frame's longer side
 MAX_WORKING_PIXELS = 44_000_000  # of the working canvas; a stitch makes 40 million at most
 MAX_ALL_PIXELS = 30_000_000  # of all maps together, 9 bytes each; a stitch makes 24 million at most, sides are rounded

@@ -47,9 +47,9 @@ class Arrival:
     joined_to: tuple[int, ...] = ()
 
 
-def window_of(view: PictureView, mosaic: WorkingMosaic) -> Rectangle:
-    """The window of the working canvas that shows a picture, with a margin."""
-    return mosaic.window(view.window(round(MARGIN * float(np.hypot(*view.size)))))
+def area_around(view: PictureView) -> Rectangle:
+    """The part of the canvas that a picture may take: its coarse place with a margin."""
+    return view.window(round(MARGIN * float(np.hypot(*view.size))))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,12 @@ import numpy as np
 
 from stitching.adjustment.picture_view import PictureView
 from stitching.errors import InputError
-from stitching.geometry.canvas import Canvas
 from stitching.io.picture_source import LeftOut, PictureSource
 from stitching.mosaic.layout import Layout
 from stitching.mosaic.placed_picture import PlacedPicture
 from stitching.mosaic.placing.joining_points import joining_points
 from stitching.mosaic.placing.overall_gains import overall_gains
-from stitching.mosaic.placing.picture_fit import Arrival
+from stitching.mosaic.placing.picture_fit import Arrival, area_around
 from stitching.mosaic.placing.place_picture import place_first, place_known, place_next
 from stitching.mosaic.placing.working_mosaic import WorkingMosaic, working_scale
 from stitching.options import Options
@@ -58,8 +57,7 @@ def place_all(
         InputError: fewer than two fit each other.
     """
     views = layout.views(sources)
-    scale = next(iter(layout.known.values())).placement.scale if layout.known else None
-    mosaic = WorkingMosaic.empty(layout.canvas, scale or _scale_for(layout.canvas, views, options.work_megapix))
+    mosaic = WorkingMosaic.empty(layout.canvas, _scale_for(layout, views, options.work_megapix))
     gains = overall_gains({one: sources[one] for one in views}, views, layout.order[0], options.compensator)
     placed: dict[int, PlacedPicture] = {}
     left_out = []
@@ -101,9 +99,13 @@ def _place(
     return place_next(mosaic, arrival, points, _warps(arrival, layout, options), options)
 
 
-def _scale_for(canvas: Canvas, views: dict[int, PictureView], megapix: float) -> float:
-    windows = [view.window().size for view in views.values()]
-    return working_scale(canvas, np.array([w * h for w, h in windows], np.float64), megapix)
+def _scale_for(layout: Layout, views: dict[int, PictureView], megapix: float) -> float:
+    """Working px per canvas px; that of the warps where they were loaded."""
+    if layout.known:
+        return next(iter(layout.known.values())).placement.scale
+    sizes = np.array([[view.window().size, area_around(view).size] for view in views.values()], np.float64)  # (n, 2, 2)
+    pictures, windows = sizes.prod(axis=2).T
+    return working_scale(layout.canvas, pictures, windows, megapix)
 
 
 def _warps(arrival: Arrival, layout: Layout, options: Options) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from stitching.geometry.pixel_maps import OUTSIDE_ALL, Field, Points
 from stitching.geometry.rectangles import Rectangle
 from stitching.mosaic.placed_picture import PlacedPicture
 from stitching.mosaic.placing.drawing import draw_source
-from stitching.mosaic.placing.picture_fit import Arrival, Fit, Place, estimate_fit, window_of
+from stitching.mosaic.placing.picture_fit import Arrival, Fit, Place, area_around, estimate_fit
 from stitching.mosaic.placing.working_mosaic import WorkingMosaic
 from stitching.options import Options
 from stitching.selection import UsedWarp
@@ -25,7 +25,7 @@ MIN_POINTS = 16
 
 def place_first(mosaic: WorkingMosaic, arrival: Arrival) -> PlacedPicture:
     """Place the reference where the joint adjustment has it, and draw it."""
-    place = Place.of(mosaic, arrival, window_of(arrival.view, mosaic))
+    place = Place.of(mosaic, arrival, mosaic.window(area_around(arrival.view)))
     map_xy = place.coarse.map_xy
     pixels, valid = draw_source(arrival.source, map_xy, mosaic.scale)
     weight = np.zeros(valid.shape, np.float32)
@@ -55,7 +55,7 @@ def place_next(
     Raises:
         InputError: after the warp the picture does not fit those before it.
     """
-    place = Place.of(mosaic, arrival, window_of(arrival.view, mosaic))
+    place = Place.of(mosaic, arrival, mosaic.window(area_around(arrival.view)))
     for name in warps[:-1]:
         fit = estimate_fit(name, place, points, options.device)
         if fit.evidence.tells_enough and fit.evidence.verified >= LOOKS_ALIKE:

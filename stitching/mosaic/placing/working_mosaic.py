@@ -81,17 +81,20 @@ class WorkingMosaic:
         return np.ix_(rows, columns)
 
 
-def working_scale(canvas: Canvas, window_areas: NDArray[np.float64], megapix: float) -> float:
-    """Working px per canvas px, so that the median window has `megapix`, or less where that would take much memory.
+def working_scale(
+    canvas: Canvas, picture_areas: NDArray[np.float64], window_areas: NDArray[np.float64], megapix: float
+) -> float:
+    """Working px per canvas px, so that the median picture has `megapix`, or less where that would take much memory.
 
     Where the canvas wraps, a whole turn is a whole number of working px.
 
     Args:
         canvas: for all pictures.
-        window_areas: (n,), canvas px of the windows that hold the pictures.
-        megapix: million working px of a window.
+        picture_areas: (n,), canvas px that the pictures take.
+        window_areas: (n,), canvas px of their windows.
+        megapix: million working px of a picture.
     """
     w, h = canvas.size
-    limits = megapix * 1e6 / np.median(window_areas), MAX_AREA / (w * h), MAX_WINDOWS / window_areas.sum()
+    limits = megapix * 1e6 / np.median(picture_areas), MAX_AREA / (w * h), MAX_WINDOWS / window_areas.sum()
     scale = min(1.0, float(np.sqrt(min(limits))))
     return max(1, round(w * scale)) / w if canvas.wraps else scale

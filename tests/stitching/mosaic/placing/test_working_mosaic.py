@@ -5,7 +5,8 @@ import pytest
 
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.rectangles import Rectangle
-from stitching.mosaic.placing.working_mosaic import MAX_AREA, WorkingMosaic, working_scale
+from stitching.mosaic.placing.working_mosaic import MAX_AREA, MAX_WINDOWS, WorkingMosaic, working_scale
+from stitching.mosaic.warp_file import MAX_ALL_PIXELS
 
 ROUND = Canvas(Surface(100 / (2 * np.pi), (10.0, 10.0)), (0, 0), (100, 20))
 FLAT = Canvas(Surface(None, (10.0, 10.0)), (0, 0), (100, 20))
@@ -66,7 +67,7 @@ def test_a_weight_mixes_only_where_both_have_pixels():
 
 @pytest.mark.parametrize("megapix", [0.0001, 0.4])
 def test_a_turn_is_a_whole_number_of_working_px(megapix):
-    scale = working_scale(ROUND, np.array([400.0]), megapix)
+    scale = working_scale(ROUND, np.array([400.0]), np.array([500.0]), megapix)
 
     assert 0 < scale <= 1
     assert (100 * scale) == pytest.approx(round(100 * scale))
@@ -75,6 +76,17 @@ def test_a_turn_is_a_whole_number_of_working_px(megapix):
 def test_many_pictures_do_not_make_the_working_canvas_huge():
     canvas = Canvas(Surface(None, (10.0, 10.0)), (0, 0), (300_000, 30_000))
 
-    scale = working_scale(canvas, np.array([4e6]), 0.4)
+    scale = working_scale(canvas, np.array([4e6]), np.array([5e6]), 0.4)
 
     assert scale**2 * 300_000 * 30_000 <= 1.01 * MAX_AREA
+
+
+def test_the_warps_of_many_pictures_can_be_loaded_again():
+    canvas = Canvas(Surface(None, (10.0, 10.0)), (0, 0), (3_000, 3_000))
+    pictures, windows = np.full(1000, 1e6), np.full(1000, 1.4e6)
+
+    scale = working_scale(canvas, pictures, windows, 0.4)
+
+    assert scale**2 * windows.sum() <= 1.01 * MAX_WINDOWS
+    sides = np.ceil(np.sqrt(windows) * scale) + 1  # whole px
+    assert (sides**2).sum() < MAX_ALL_PIXELS
