@@ -113,7 +113,11 @@ def error_of(fit: Fit, pictures: LinkedPictures) -> float:
 
 
 def _simplest(pictures: LinkedPictures) -> tuple[Motion, Fit]:
-    """The simplest motion that leaves as small residuals as homographies do."""
+    """The simplest motion that leaves as small residuals as homographies do, and ones of a flat original.
+
+    Where things are at many depths no motion of a plane is right, and homographies are hardly better than translations:
+    without limits the simplest motion would be taken.
+    """
     homographies = fit_homographies(pictures)
     enough = WORSE * error_of(homographies, pictures)
     for motion in ("translation", "affine"):
