@@ -188,7 +188,7 @@ def test_cameras_around_a_near_thing_do_not_become_fisheyes():
 @pytest.mark.parametrize(("farthest", "motion"), [(8.0, "translation"), (40.0, "perspective")])
 @pytest.mark.parametrize("count", [2, 3])
 def test_a_camera_that_moves_sideways_gives_translations_of_a_plane_only(count, farthest, motion):
-    """Things at 8 to 40 steps of the camera move by 69 to 14 px: no motion explains that, and none is as good as all."""
+    """Things at 8 to 40 steps of the camera move by 69 to 14 px: no motion of a plane explains that."""
     random = np.random.default_rng(2)
     depth = random.uniform(8, farthest, 6000)
     points = np.column_stack([random.uniform(-1, 1.5, 6000) * depth, random.uniform(-0.5, 0.5, 6000) * depth, depth])
