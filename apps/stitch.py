@@ -51,7 +51,7 @@ def stitch_command(
         pictures: files, folders with pictures, or patterns. Of two, the first is the reference.
         output: panorama to write: .png, .tif, .webp (transparent where it is empty) or .jpg.
         reference: the picture whose view is kept: its path, file name, or file name without extension. Default: of two
-            pictures the first, of more the most central one.
+            pictures the first, of more the one in the middle.
         strict: refuse where a picture would be left out of the panorama: a damaged one, or one that fits no other.
     """
     keep_freed_memory()
@@ -67,8 +67,6 @@ def stitch_command(
         _tell(stitched.summary, pair_in_words(stitched), output, outputs)
     else:
         _refuse_options_of_pairs(paths, outputs)
-        named = f"--reference {reference} with --load-warp"
-        require(kept is None or outputs.load_warp is None, named, "one of them: the warps keep the reference they had")
         check_files([("picture", path) for path in paths], output, options, outputs)
         summary = stitch_set(paths, output, options, outputs, kept, strict)
         _tell(summary, summary.in_words(), output, outputs)

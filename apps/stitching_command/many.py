@@ -25,10 +25,11 @@ def stitch_set(
         output: panorama to write.
         options: see `Options`.
         outputs: what else to write.
-        reference: which of them keeps its view; None = of two the first, of more the most central one.
+        reference: which of them keeps its view; None = of two the first, of more the one in the middle; with
+            loaded warps theirs.
         strict: refuse where a picture would be left out.
     """
-    if reference is None and len(pictures) == 2:
+    if reference is None and len(pictures) == 2 and outputs.load_warp is None:
         reference = pictures[0]
     with stage_progress(outputs.quiet, MANY_STAGES) as progress:
         panorama = stitch_many(

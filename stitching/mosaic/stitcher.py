@@ -34,7 +34,7 @@ def stitch_many(
         pictures: paths, or arrays (h, w[, 3 or 4]) uint8 or uint16 in BGR(A) order.
         options: see `Options`.
         reference: the picture whose view and brightness are kept: its position in the list, its path, file name or
-            stem; None = the one in the middle.
+            stem; None = the one in the middle, or that of the warps.
         strict: refuse where a picture would be left out.
         warps: of an earlier panorama of the same cameras in the same order, or their file: nothing is estimated.
         progress: called with (stage, share done 0..1).
@@ -44,7 +44,8 @@ def stitch_many(
             a picture would be left out.
     """
     check_options(options, estimates_warp=warps is None)
-    _refuse_choices_that_warps_hold(options, known=warps is not None)
+    if warps is not None:
+        _refuse_choices_that_warps_hold(options, reference)
     loaded = warps if warps is None or isinstance(warps, MosaicWarps) else load_mosaic_warps(Path(warps))
     clock = StageClock(progress)
     with clock.stage("read"):
@@ -85,8 +86,8 @@ def _refuse_if_strict(strict: bool, left_out: tuple[LeftOut, ...]) -> None:
         raise InputError(f"--strict: {len(left_out)} of the pictures would be left out: {reasons}")
 
 
-def _refuse_choices_that_warps_hold(options: Options, *, known: bool) -> None:
-    for name in ("motion", "projection"):
-        chosen = getattr(options, name)
-        usable = not known or chosen == "auto"
-        require(usable, f"--{name} {chosen} with loaded warps", "none: they hold the canvas and all places")
+def _refuse_choices_that_warps_hold(options: Options, reference: str | int | None) -> None:
+    choices = {"motion": options.motion, "projection": options.projection, "reference": reference}
+    for name, chosen in choices.items():
+        named = f"--{name} {chosen} with loaded warps"
+        require(chosen in (None, "auto"), named, "none: they hold the reference, the canvas and all places")

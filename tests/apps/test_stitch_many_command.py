@@ -171,7 +171,7 @@ def test_one_picture_alone_is_refused(stitch, tmp_path):
         (("views", "text.jpg", "--strict"), ("--strict", "text.jpg")),
         (("views", "--motion", "magic"), ("magic", "affine")),
         (("views", "--projection", "magic"), ("magic", "cylinder")),
-        (("views", "--load-warp", "rig.npz", "--reference", "view_1"), ("--reference view_1", "--load-warp")),
+        (("views", "--load-warp", "rig.npz", "--reference", "view_1"), ("--reference views/view_1", "loaded warps")),
         (("views", "--load-warp", "text.jpg"), ("text.jpg", "--save-warp")),
         (("views", "--load-warp", "pair.npz"), ("pair.npz", "warp of a pair")),
     ],

@@ -113,6 +113,8 @@ def test_an_unknown_reference_is_refused_with_the_names():
 def test_a_motion_is_refused_where_the_warps_are_loaded(panorama):
     with pytest.raises(InputError, match="--motion affine with loaded warps"):
         stitch_many(row(), Options(motion="affine"), warps=to_mosaic_warps(panorama))
+    with pytest.raises(InputError, match="--reference 0 with loaded warps"):
+        stitch_many(row(), reference=0, warps=to_mosaic_warps(panorama))
 
 
 def test_loaded_warps_give_the_same_panorama(panorama):
