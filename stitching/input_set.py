@@ -43,8 +43,10 @@ def open_pictures(
         one colour, the second of two equal ones.
 
     Raises:
-        InputError: fewer than two are left.
+        InputError: fewer than two are left, or one path is given in the place of a list.
     """
+    if isinstance(inputs, str):  # a sequence, too: of its letters
+        raise InputError(f"the pictures are one text, {inputs!r}; expected a list of paths or arrays")
     opened: dict[str, _Opened] = {}
     left_out: dict[int, LeftOut] = {}
     for position, given in enumerate(inputs):

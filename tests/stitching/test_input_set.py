@@ -121,6 +121,11 @@ def test_fewer_than_two_usable_pictures_are_refused_with_what_is_wrong(tmp_path)
         opened(FIRST, *missing)
 
 
+def test_one_path_in_the_place_of_a_list_is_refused():
+    with refused("'a.jpg'", "list of paths"):
+        open_pictures("a.jpg")
+
+
 def test_one_too_large_is_left_out(tmp_path):
     path = saved(tmp_path / "large.png", bytes_of(".png", photo(shape=(200, 300, 3))))
     _, left_out = open_pictures([path, FIRST, SECOND], max_megapix=0.05)
