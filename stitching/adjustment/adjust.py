@@ -19,7 +19,12 @@ from stitching.adjustment.cameras.turning_cameras import (
 from stitching.adjustment.joint_fit import LIMITS, NOISE, fit_jointly, residuals, typical_residual
 from stitching.adjustment.links import LinkedPictures, link_pictures
 from stitching.adjustment.match_distance import match_distance
-from stitching.adjustment.plane_motions import PlaneMotions, start_as_homographies, start_as_similarities
+from stitching.adjustment.plane_motions import (
+    PlaneMotions,
+    start_as_homographies,
+    start_as_similarities,
+    start_as_translations,
+)
 from stitching.geometry.homographies import MIN_DEPTH_RATIO, Matrix, from_homogeneous
 from stitching.geometry.pixel_maps import Size
 from stitching.io.picture_source import PictureSource
@@ -63,8 +68,7 @@ def adjust(
 
 def fit_translations(pictures: LinkedPictures) -> PlaneMotions:
     """Translations, as of rigid grids of tiles."""
-    start = PlaneMotions("translation", pictures.root, np.tile(np.eye(3), (pictures.count, 1, 1)))
-    return fit_jointly(start, pictures.links)
+    return fit_jointly(start_as_translations(pictures), pictures.links)
 
 
 def fit_affinities(pictures: LinkedPictures) -> PlaneMotions:

@@ -1,6 +1,6 @@
 """Links: the matches of all pairs of a set as the joint adjustment uses them, few and evenly spread over the pictures.
 
-Places are normalised: the centre of each picture is (0, 0), and half the diagonal of the reference is 1.
+Places are normalised: the centre of each picture is (0, 0), and half the median diagonal of the pictures is 1.
 """
 
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ class LinkedPictures:
     Attributes:
         reference: number of the picture whose view is kept.
         sizes: number of a picture -> its (w, h), px; pictures have indices from 0 in this order.
-        unit: px that become 1: half the diagonal of the reference.
+        unit: px that become 1: half the median diagonal of the pictures.
         links: their matches.
         between: (b, 3, 3) homographies of the blocks, normalised places of the start -> those of the end.
         tree: blocks that lead from the reference to all others, the strongest ones.
@@ -97,7 +97,7 @@ def link_pictures(graph: MatchGraph, sizes: Mapping[int, Size], reference: int) 
         sizes: (w, h) px of the component's pictures.
         reference: one of them.
     """
-    unit = float(np.hypot(*sizes[reference])) / 2
+    unit = float(np.median([np.hypot(*size) for size in sizes.values()])) / 2
     order = {number: index for index, number in enumerate(sizes)}
     edges = [edge for edge in graph.edges if edge.first in order and edge.second in order]
     limit = int(np.clip(MAX_MATCHES // max(1, len(edges)), *EDGE_MATCHES))

@@ -1,5 +1,6 @@
 """Motions of pictures of one plane: translations, affinities and homographies, all pairs fitted together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -8,10 +9,13 @@ from numpy.typing import NDArray
 
 from stitching.adjustment.joint_fit import QUADRATIC, Vector
 from stitching.adjustment.links import LinkedPictures
-from stitching.geometry.homographies import Matrix
+from stitching.geometry.homographies import Matrix, Motion
 
 ROUNDS = 10  # of the robust fit of one pair
-DEVIATIONS = {"affine": 0.02, "perspective": 0.1}  # usual change of shape, beyond that of a similarity
+DEVIATIONS: dict[Motion, float] = {
+    "affine": 0.02,
+    "perspective": 0.1,
+}  # usual change of shape, beyond that of a similarity
 
 
 def _single(*entries: tuple[int, int, float]) -> Matrix:
@@ -23,7 +27,7 @@ def _single(*entries: tuple[int, int, float]) -> Matrix:
 
 _TRANSLATION = [_single((0, 2, 1)), _single((1, 2, 1))]
 _AFFINE = [*_TRANSLATION, *(_single((row, column, 1)) for row in (0, 1) for column in (0, 1))]
-_GENERATORS = {
+_GENERATORS: dict[Motion, list[Matrix]] = {
     "translation": _TRANSLATION,
     "affine": _AFFINE,
     "perspective": [*_AFFINE, _single((2, 0, 1)), _single((2, 1, 1))],
@@ -44,7 +48,7 @@ class PlaneMotions:
         matrices: (n, 3, 3), frame -> picture, normalised.
     """
 
-    kind: str
+    kind: Motion
     reference: int
     matrices: NDArray[np.float64]
 
@@ -76,23 +80,34 @@ class PlaneMotions:
         return wrong / deviation, np.einsum("qij,npij->nqp", _NO_SIMILARITY, changes) / deviation
 
 
+def start_as_translations(pictures: LinkedPictures) -> PlaneMotions:
+    """Translations to start with: the median moves of the pairs along the tree."""
+
+    def between(block: int) -> Matrix:
+        start, end = pictures.links.places(block)
+        x, y = np.median(end - start, axis=0)
+        return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
+
+    return _along_tree(pictures, "translation", between)
+
+
 def start_as_similarities(pictures: LinkedPictures) -> PlaneMotions:
     """Affinities to start with: the similarities of the pairs along the tree."""
-    links, matrices = pictures.links, np.tile(np.eye(3), (pictures.count, 1, 1))
-    for block in pictures.tree:
-        rows = slice(links.bounds[block], links.bounds[block + 1])
-        between = fit_similarity(links.start_places[rows], links.end_places[rows])
-        matrices[links.end[block]] = between @ matrices[links.start[block]]
-    return PlaneMotions("affine", pictures.root, matrices)
+    return _along_tree(pictures, "affine", lambda block: fit_similarity(*pictures.links.places(block)))
 
 
 def start_as_homographies(pictures: LinkedPictures) -> PlaneMotions:
     """Homographies to start with: those of the pairs along the tree."""
+    return _along_tree(pictures, "perspective", lambda block: pictures.between[block])
+
+
+def _along_tree(pictures: LinkedPictures, kind: Motion, between: Callable[[int], Matrix]) -> PlaneMotions:
+    """The motions that follow from those between the pictures of each block of the tree, start -> end."""
     links, matrices = pictures.links, np.tile(np.eye(3), (pictures.count, 1, 1))
     for block in pictures.tree:
-        matrix = pictures.between[block] @ matrices[links.start[block]]
-        matrices[links.end[block]] = matrix / np.cbrt(np.linalg.det(matrix))
-    return PlaneMotions("perspective", pictures.root, matrices)
+        matrix = between(block) @ matrices[links.start[block]]
+        matrices[links.end[block]] = matrix / np.cbrt(np.linalg.det(matrix)) if kind == "perspective" else matrix
+    return PlaneMotions(kind, pictures.root, matrices)
 
 
 def fit_similarity(start: NDArray[np.float64], end: NDArray[np.float64]) -> Matrix:

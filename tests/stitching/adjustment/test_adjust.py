@@ -1,3 +1,4 @@
+from itertools import combinations
 from types import SimpleNamespace
 
 import cv2
@@ -90,6 +91,31 @@ def test_a_grid_of_tiles_is_found_exactly(motion):
     assert arrangement.residual < 1e-3
     if motion == "auto":
         assert arrangement.motion == "translation"
+
+
+@pytest.mark.parametrize("small", [[0], [0, 4, 5, 6, 7]])
+@pytest.mark.parametrize("motion", ["auto", "translation"])
+@pytest.mark.parametrize("reference", range(4))
+def test_tiles_of_unequal_sizes_are_found_exactly_from_each_of_them(small, motion, reference):
+    """Three large tiles in a row, and small ones, the first over two corners of large ones."""
+    corners = np.array([(1500, 1300), (0, 0), (1700, 100), (3400, 0), *((x, 100) for x in range(100, 1000, 250))])
+    used = [0, 1, 2, 3, *small[1:]]
+    sizes = {n: (300, 200) if used[n] in small else (2000, 1500) for n in range(len(used))}
+    corners, random, edges = corners[used], np.random.default_rng(0), []
+    for first, second in combinations(range(len(used)), 2):
+        move = corners[second] - corners[first]
+        low, high = np.maximum(0, -move), np.minimum(sizes[second], sizes[first] - move)
+        if (high - low > 30).all():
+            points = random.uniform(low, high, (100, 2))
+            homography = np.array([[1, 0, move[0]], [0, 1, move[1]], [0, 0, 1.0]])
+            edges.append(
+                Edge(first, second, Alignment(homography, Matches(points, points + move), "translation", 0, 1.0))
+            )
+    sources = [SimpleNamespace(size=size) for size in sizes.values()]
+    found = adjust(sources, MatchGraph(len(used), tuple(edges)), tuple(sizes), reference, motion)
+    assert found.motion == "translation"
+    places = [-found.to_picture[number][:2, 2] for number in sizes]
+    np.testing.assert_allclose(places, corners - corners[reference], atol=1e-3)
 
 
 @pytest.mark.parametrize("motion", ["auto", "affine"])
