@@ -14,7 +14,7 @@ from stitching.mosaic.compose_mosaic import compose_mosaic
 from stitching.mosaic.layout import estimate_layout, find_reference, known_layout
 from stitching.mosaic.panorama import Panorama
 from stitching.mosaic.placing.place_all import place_all
-from stitching.mosaic.warp_file import MosaicWarps, load_mosaic_warps
+from stitching.mosaic.warp_file import MosaicWarps, check_mosaic_warps, load_mosaic_warps
 from stitching.options import Options, check_options
 from stitching.stage_clock import Progress, StageClock
 
@@ -46,7 +46,7 @@ def stitch_many(
     check_options(options, estimates_warp=warps is None)
     if warps is not None:
         _refuse_choices_that_warps_hold(options, reference)
-    loaded = warps if warps is None or isinstance(warps, MosaicWarps) else load_mosaic_warps(Path(warps))
+    loaded = None if warps is None else _usable(warps)
     clock = StageClock(progress)
     with clock.stage("read"):
         sources, unusable = open_pictures(
@@ -91,3 +91,11 @@ def _refuse_choices_that_warps_hold(options: Options, reference: str | int | Non
     for name, chosen in choices.items():
         named = f"--{name} {chosen} with loaded warps"
         require(chosen in (None, "auto"), named, "none: they hold the reference, the canvas and all places")
+
+
+def _usable(warps: MosaicWarps | str | PathLike[str]) -> MosaicWarps:
+    """Warps that may have been made in Python, checked; or those of a file."""
+    if not isinstance(warps, MosaicWarps):
+        return load_mosaic_warps(Path(warps))
+    check_mosaic_warps(warps)
+    return warps

@@ -114,7 +114,7 @@ def placements(warps: MosaicWarps) -> list[PicturePlacement]:
     for picture in warps.pictures:
         covered = ~np.isnan(picture.map[..., 0])
         map_xy = push_pull(np.where(covered[..., None], picture.map, 0), covered.astype(np.float32))
-        unknown = np.full_like(map_xy, np.nan)
+        unknown = np.broadcast_to(np.float32(np.nan), map_xy.shape)  # takes no memory
         placement = Placement(map_xy, covered, picture.trusted & covered, unknown, warps.scale)
         found.append(PicturePlacement(picture.position, picture.window, picture.to_picture, placement))
     return found

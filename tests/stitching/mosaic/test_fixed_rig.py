@@ -1,5 +1,7 @@
 """Warps of an earlier panorama for the next pictures of the same cameras."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -58,3 +60,8 @@ def test_without_its_reference_a_rig_places_the_others(first, rig):
 
     assert sorted(positions(found)) == sorted({0, 1, 2} - {middle})
     assert [one.name for one in found.left_out] == [f"picture {middle + 1}"]
+
+
+def test_warps_that_were_changed_in_python_are_checked(rig):
+    with pytest.raises(InputError, match="scale 2"):
+        stitch_many(CAMERAS, FAST, warps=replace(rig, scale=2.0))
