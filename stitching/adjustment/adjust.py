@@ -84,7 +84,9 @@ def fit_perspective(pictures: LinkedPictures) -> Fit:
 def _perspective_beside(homographies: PlaneMotions, pictures: LinkedPictures) -> Fit:
     cameras = fit_cameras(pictures)
     by_turns, by_planes = error_of(cameras, pictures), error_of(homographies, pictures)
-    if by_planes > PLANE_GAIN * by_turns > PLANE_GAIN * MIN_PARALLAX and (moving := fit_moving_cameras(pictures)):
+    if by_planes > PLANE_GAIN * by_turns > PLANE_GAIN * MIN_PARALLAX and (
+        moving := fit_moving_cameras(pictures, cameras)
+    ):
         return moving
     fails = by_planes < HOMOGRAPHIES_GAIN * by_turns or cameras.focals.min() <= SHORTEST_FOCAL
     return homographies if fails and _are_plausible(homographies, pictures) else cameras

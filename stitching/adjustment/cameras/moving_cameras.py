@@ -27,7 +27,10 @@ FAR = 1e4  # times the movement: points up to there count as in front
 UNSURE = 1.0  # matches that a rotation counts which is that of a turning camera
 MIN_SURE = 0.5  # share of the pairs whose rotation their essential matrix tells
 TOLERANCE = 0.003  # of half the diagonal: distance to the epipolar line
-MAX_PARALLAX = 0.15  # of half the diagonal, in the median: with more, what the pictures share is too near to be joined
+MAX_PARALLAX = (
+    0.1  # of half the diagonal, in the median: with more, a dense warp does not bring the near things together
+)
+MAX_MISTAKEN = 0.35  # share of a turn: below 0.3 in rows and rings, above 0.7 around things
 ROUNDS, ANGLE = 30, 0.03  # of the averaging; radians off, with which a pair counts half
 
 
@@ -40,11 +43,16 @@ class _Pair(NamedTuple):
     strength: float
 
 
-def fit_moving_cameras(pictures: LinkedPictures) -> TurningCameras | None:
+def fit_moving_cameras(pictures: LinkedPictures, turning: TurningCameras) -> TurningCameras | None:
     """Cameras with one focal length and the rotations that the pairs' essential matrices agree on.
 
+    Args:
+        pictures: what joins them.
+        turning: the cameras that explain the matches without movement.
+
     Returns:
-        What places far things right; None where too few pairs tell, or what the pictures share is too near.
+        What places far things right; None where too few pairs tell, where what the pictures share is too near, or
+        where the camera moved more than it turned: around a statue, which true turns would show several times.
     """
     links = pictures.links
     blocks = [k for k in range(0, len(links.start), 2) if np.ptp(links.bounds[k : k + 2]) >= MIN_MATCHES]  # one way
@@ -60,7 +68,18 @@ def fit_moving_cameras(pictures: LinkedPictures) -> TurningCameras | None:
         sure.get(k, _Pair(int(links.start[k]), int(links.end[k]), turns[k], UNSURE)) for k in range(0, len(turns), 2)
     ]
     cameras = TurningCameras(pictures.root, _averaged(pairs, pictures), np.full(pictures.count, focal))
-    return cameras if np.median(residuals(cameras.matrices, links)) < MAX_PARALLAX else None
+    too_near = np.median(residuals(cameras.matrices, links)) > MAX_PARALLAX
+    return None if too_near or _mistaken(cameras, turning, links) > MAX_MISTAKEN else cameras
+
+
+def _mistaken(cameras: TurningCameras, turning: TurningCameras, links: Links) -> float:
+    """How much of a pair's turn turning cameras mistake, as a share of the turn, in the median."""
+    true, taken = (
+        one.rotations[links.end] @ one.rotations[links.start].transpose(0, 2, 1) for one in (cameras, turning)
+    )
+    turns = np.array([np.linalg.norm(cv2.Rodrigues(turn)[0]) for turn in true])
+    errors = np.array([np.linalg.norm(cv2.Rodrigues(a @ b.T)[0]) for a, b in zip(true, taken, strict=True)])
+    return float(np.median(errors / np.maximum(turns, 1e-9)))
 
 
 def _fundamental(starts: Points, ends: Points) -> Matrix | None:
