@@ -3,6 +3,9 @@
 People turn and tilt a camera, but hardly lean it: all cameras' horizontal axes lie in the plane of the horizon.
 """
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +13,7 @@ from stitching.geometry.homographies import Matrix
 
 MIN_SPREAD = 0.12  # root of the mean square of the axes across their mean: a pan of about 25 degrees
 LEAN, TILT = 0.03, 0.3  # usual angles of a camera's leaning, and of the reference's looking up or down, radians
+MAX_TILT = 1.0  # of a reference by which cameras on their sides cannot be told, radians
 
 _AHEAD, _DOWN = np.array([0.0, 0, 1]), np.array([0.0, 1, 0])
 
@@ -24,16 +28,33 @@ def levelling(rotations: NDArray[np.float64]) -> Matrix:
         (3, 3); the identity where the pictures span too little of a pan to tell. The frame looks where the reference
         looks, as seen on a compass; its horizon passes the centre.
     """
-    axes = _horizontal_axes(rotations)
-    if np.sqrt(max(0.0, np.linalg.eigvalsh(axes.T @ axes / len(axes))[1])) < MIN_SPREAD:
+    # A camera held on its side is told by the reference's upright, which one that looks up or down does not show.
+    upright, rows = _level(_horizontal_axes(rotations)), _level(rotations[:, 0])
+    chosen = rows if rows.cost < upright.cost and rows.down @ _DOWN > math.cos(MAX_TILT) else upright
+    if chosen.spread < MIN_SPREAD:
         return np.eye(3)
-    # Without a wide pan the tilt of the reference is uncertain: it is more likely small.
-    costs = axes.T @ axes / LEAN**2 + (np.eye(3) - np.outer(_DOWN, _DOWN)) / TILT**2
-    down = np.linalg.eigh(costs)[1][:, 0]
-    down = down * np.sign(down @ _DOWN)
+    down = chosen.down
     ahead = _AHEAD - (down @ _AHEAD) * down
     ahead /= np.linalg.norm(ahead)
     return np.column_stack([np.cross(down, ahead), down, ahead])
+
+
+class _Level(NamedTuple):
+    """What points down (3,), by horizontal axes, in the reference; squared usual angles that it costs; their spread."""
+
+    down: NDArray[np.float64]
+    cost: float
+    spread: float
+
+
+def _level(axes: NDArray[np.float64]) -> _Level:
+    """The level of horizontal axes (n, 3)."""
+    spread = math.sqrt(max(0.0, np.linalg.eigvalsh(axes.T @ axes / len(axes))[1]))
+    # Without a wide pan the tilt of the reference is uncertain: it is more likely small.
+    costs = axes.T @ axes / LEAN**2 + (np.eye(3) - np.outer(_DOWN, _DOWN)) / TILT**2
+    values, vectors = np.linalg.eigh(costs)
+    down = vectors[:, 0]
+    return _Level(down * np.sign(down @ _DOWN), float(values[0]), spread)
 
 
 def _horizontal_axes(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
