@@ -17,6 +17,7 @@ from stitching.match_graph.match_graph import Edge, MatchGraph
 MAX_MATCHES = 8_000  # of all edges together
 EDGE_MATCHES = 20, 150  # at least and at most of an edge
 CELLS = 24  # along the longer side of a picture, of the finest grid that matches are spread over
+CERTAINTY = 3  # power of the confidence by which an edge counts less in the tree from which the fit starts
 OVERLAP_POINTS = 12  # along a side, that stand for the matches of an alignment without any
 
 
@@ -117,7 +118,8 @@ def link_pictures(graph: MatchGraph, sizes: Mapping[int, Size], reference: int) 
         np.concatenate([pair[side] for pair in places] or [np.zeros((0, 2))]) for side in (0, 1)
     )
     bounds = np.cumsum([0, *(len(pair[0]) for pair in places)])
-    strengths = [edge.strength for edge in edges for _ in range(2)]
+    # What looks alike by chance, as windows do, has as many matches, but fewer of them agree.
+    strengths = [edge.strength * edge.alignment.confidence**CERTAINTY for edge in edges for _ in range(2)]
     return LinkedPictures(
         reference, sizes, unit, Links(start, end, bounds, start_places, end_places),
         np.array(between).reshape(-1, 3, 3),  # (b, 3, 3)

@@ -27,9 +27,7 @@ FAR = 1e4  # times the movement: points up to there count as in front
 UNSURE = 1.0  # matches that a rotation counts which is that of a turning camera
 MIN_SURE = 0.5  # share of the pairs whose rotation their essential matrix tells
 TOLERANCE = 0.003  # of half the diagonal: distance to the epipolar line
-MAX_PARALLAX = (
-    0.1  # of half the diagonal, in the median: with more, a dense warp does not bring the near things together
-)
+MAX_PARALLAX = 0.1  # of half the diagonal, in the median: with more, no dense warp brings near things together
 MAX_MISTAKEN = 0.35  # share of a turn: below 0.3 in rows and rings, above 0.7 around things
 ROUNDS, ANGLE = 30, 0.03  # of the averaging; radians off, with which a pair counts half
 
