@@ -54,7 +54,7 @@ def place_all(
         report: called with the share of pictures that are done, 0..1.
 
     Raises:
-        InputError: fewer than two fit each other.
+        InputError: fewer than two fit each other, or after loaded warps most do not.
     """
     views = layout.views(sources)
     mosaic = WorkingMosaic.empty(layout.canvas, _scale_for(layout, views, options.work_megapix))
