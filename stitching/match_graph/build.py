@@ -54,7 +54,9 @@ def build_graph(
     tried = _match(pictures, pairs, allowed, report)
     edges = _believed(tried, sources)
     for _ in range(ROUNDS):
-        more = [pair for pair in neighbours_of_neighbours(MatchGraph(len(sources), edges), sizes) if pair not in tried]
+        more = neighbours_of_neighbours(MatchGraph(len(sources), edges), sizes, tried)
+        if not more:
+            break
         tried |= _match(pictures, more, allowed)
         edges = _believed(tried, sources)
     if motion != "perspective" and len(sources) <= ALL_PAIRS and _may_be_tiles(edges, sources):

@@ -4,7 +4,7 @@ Every feature votes for the pictures with the features most like it. An inverted
 the cost of this proportional to the number of features: they are compared only inside cells around sampled features.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import combinations
 
 import cv2
@@ -43,28 +43,32 @@ def candidate_pairs(pictures: Sequence[MatchedPicture]) -> list[Pair]:
     return sorted(pairs)
 
 
-def neighbours_of_neighbours(graph: MatchGraph, sizes: Sequence[Size]) -> list[Pair]:
-    """Pairs without an edge that overlap by the edges that both have with a third picture, in rising order.
+def neighbours_of_neighbours(graph: MatchGraph, sizes: Sequence[Size], tried: Collection[Pair]) -> list[Pair]:
+    """Pairs not yet tried that overlap by the edges that both have with a third picture, in rising order.
+
+    Of each picture the `CANDIDATES` that share most, so that their number grows with that of the pictures only.
 
     Args:
         graph: the edges that are known.
         sizes: (w, h) px of the pictures.
+        tried: pairs that are left out.
     """
-    found = set[Pair]()
     around: dict[int, list[Edge]] = {}
     for edge in graph.edges:
         around.setdefault(edge.first, []).append(edge)
         around.setdefault(edge.second, []).append(edge)
-    joined = {(edge.first, edge.second) for edge in graph.edges}
+    shares: dict[Pair, float] = {}
     for middle, edges in around.items():
         for one, other in combinations(edges, 2):
             first, second = sorted((one.other(middle), other.other(middle)))
-            if (first, second) in joined or (first, second) in found:
-                continue
-            outlines = [_outline(edge, middle, sizes) for edge in (one, other)]
-            if _share(*outlines) > MIN_SHARED:
-                found.add((first, second))
-    return sorted(found)
+            if (first, second) not in tried and (first, second) not in shares:
+                shares[first, second] = _share(*(_outline(edge, middle, sizes) for edge in (one, other)))
+    others: dict[int, list[Pair]] = {}
+    for pair in sorted(shares, key=lambda pair: (-shares[pair], pair)):
+        if shares[pair] > MIN_SHARED:
+            for picture in pair:
+                others.setdefault(picture, []).append(pair)
+    return sorted({pair for pairs in others.values() for pair in pairs[:CANDIDATES]})
 
 
 def _outline(edge: Edge, middle: int, sizes: Sequence[Size]) -> Points:

@@ -46,5 +46,13 @@ def shifted(first, second, x, y):
 def test_pictures_that_both_overlap_a_third_are_neighbours_where_they_overlap_each_other():
     sizes = [(100, 80)] * 4
     edges = (shifted(0, 1, 60, 0), shifted(0, 2, 0, 50), shifted(0, 3, -80, 0))
-    assert neighbours_of_neighbours(MatchGraph(4, edges), sizes) == [(1, 2)]
-    assert neighbours_of_neighbours(MatchGraph(4, (*edges, shifted(1, 2, -60, 50))), sizes) == []
+    assert neighbours_of_neighbours(MatchGraph(4, edges), sizes, []) == [(1, 2)]
+    assert neighbours_of_neighbours(MatchGraph(4, edges), sizes, [(1, 2)]) == []
+
+
+def test_the_neighbours_of_neighbours_of_pictures_of_one_view_are_few():
+    count = 40
+    edges = tuple(shifted(0, other, other, 0) for other in range(1, count))
+    pairs = neighbours_of_neighbours(MatchGraph(count, edges), [(100, 80)] * count, [])
+    assert len(pairs) <= CANDIDATES * count
+    assert {(i, i + 1) for i in range(1, count - 1)} <= set(pairs)
