@@ -125,9 +125,9 @@ def measure_sets(kind: str, folder: Path, methods: Sequence[str]) -> list[Outcom
             start = time.perf_counter()
             found = measure(kind, method, truth)
             outcomes += found
-            worst = [f"{one.dense:.1f}" if one.dense is not None else MISSING for one in found]
+            dense = [f"{one.dense:.1f}" if one.dense is not None else MISSING for one in found]
             seconds = time.perf_counter() - start
-            print(f"{kind} {number} {method}: {seconds:.0f} s, dense {' '.join(worst)}", flush=True)
+            print(f"{kind} {number} {method}: {seconds:.0f} s, dense {' '.join(dense)}", flush=True)
     return outcomes
 
 

@@ -52,7 +52,7 @@ def find_reference(reference: str | int, sources: tuple[PictureSource, ...], unu
     """The number of the picture that the caller means: by its position in the list, its path, file name or stem.
 
     Raises:
-        InputError: there is none, or it is one of the unusable pictures.
+        InputError: there is none, there are several, or it is one of the unusable pictures.
     """
     for number, source in enumerate(sources):
         if reference in (source.position, source.name):
@@ -60,9 +60,13 @@ def find_reference(reference: str | int, sources: tuple[PictureSource, ...], unu
     for one in unusable:
         if reference == one.name:
             raise InputError(f"--reference {reference}: it {one.reason}; choose another one")
-    for number, source in enumerate(sources):
-        if reference in (Path(source.name).name, Path(source.name).stem):
-            return number
+    for names in ([Path(source.name).name for source in sources], [Path(source.name).stem for source in sources]):
+        found = [number for number, name in enumerate(names) if name == reference]
+        if len(found) > 1:
+            first, second = sorted(sources[number].name for number in found)[:2]
+            raise InputError(f"--reference {reference}: expected one picture, fits {first} and {second}")
+        if found:
+            return found[0]
     in_order = sorted(sources, key=_position)[:_MOST_NAMES]
     raise InputError(
         f"--reference {reference}: expected one of the pictures: {', '.join(one.name for one in in_order)}"
