@@ -122,7 +122,7 @@ class _Opened:
         copy = form.of(self.copy)
         check_contrast(copy)
         read = partial(_read_again, self.given, self.name, self.key, form)
-        return PictureSource(self.name, self.position, self.size, copy, self.key, read)
+        return PictureSource(self.name, self.position, self.size, copy, self.key, read, deep=self.range is not None)
 
 
 def _open(given: PictureInput, name: str, position: int, max_megapix: float) -> _Opened:

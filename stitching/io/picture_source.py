@@ -20,6 +20,7 @@ class PictureSource:
         key: hex digest of the picture's pixels, size and validity: sets are sorted by it, so that the order of the
             files has no influence.
         read: gives the full-size picture with the set's bit depth and levels; InputError where it cannot be read now.
+        deep: it has 16 bits a channel itself.
     """
 
     name: str
@@ -28,6 +29,7 @@ class PictureSource:
     copy: Picture
     key: str
     read: Callable[[], Picture]
+    deep: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from stitching.blending.crop import largest_rectangle, shown_rectangle
 from stitching.errors import InputError, require
 from stitching.input_pair import PictureInput
 from stitching.input_set import open_pictures
+from stitching.io.picture import to_8_bit
 from stitching.io.picture_source import LeftOut
 from stitching.match_graph.build import build_graph
 from stitching.mosaic.compose_mosaic import compose_mosaic
@@ -72,6 +73,8 @@ def stitch_many(
         panorama, alpha = compose_mosaic(
             sources, canvas, scale, placing.placed, output_scale, lambda share: clock.report("compose", share)
         )
+        if not any(sources[one.picture].deep for one in placing.placed):  # those of 16 bits are left out, if any
+            panorama = to_8_bit(panorama, sources[layout.arrangement.reference].copy.levels)
         crop = largest_rectangle(alpha) if options.crop else shown_rectangle(alpha)
     return Panorama(
         panorama[crop.slices], alpha[crop.slices], sources, left_out, layout.graph, layout.arrangement, canvas, scale,

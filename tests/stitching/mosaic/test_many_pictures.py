@@ -98,6 +98,18 @@ def test_a_picture_of_something_else_is_left_out_and_named():
     assert any("picture 4" in warning for warning in found.warnings)
 
 
+def test_pictures_of_16_bits_that_are_left_out_do_not_change_those_of_8_bits():
+    _, alike = tiles()
+    dark = astronaut()[:170, :170].astype(np.uint16) * 4
+
+    found = stitch_many([*alike, dark], FLAT)
+
+    assert len(found.left_out) == 1
+    assert found.panorama.dtype == np.uint8
+    change = np.abs(found.panorama.astype(int) - stitch_many(alike, FLAT).panorama)
+    assert change.max() <= 2
+
+
 def test_strict_refuses_where_a_picture_would_be_left_out():
     one_colour = np.full((300, 400, 3), 90, np.uint8)
 
