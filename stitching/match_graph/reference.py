@@ -19,7 +19,6 @@ def best_reference(graph: MatchGraph, members: tuple[int, ...]) -> int:
     Returns:
         A number of `members`; of equally central ones that with more matches, then the first.
     """
-
     around: dict[int, list[Edge]] = {picture: [] for picture in members}
     for edge in graph.edges:
         if edge.first in around:

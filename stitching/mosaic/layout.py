@@ -104,22 +104,16 @@ def estimate_layout(
     reason = "shares nothing with the pictures in the panorama"
     others = sorted((sources[one] for other in components if other != members for one in other), key=_position)
     apart = tuple(LeftOut(one.name, reason) for one in others)
-    arrangement = _adjust(
-        sources, graph, members, best_reference(graph, members) if wanted is None else wanted, options
-    )
+    reference = best_reference(graph, members) if wanted is None else wanted
+    arrangement = adjust(sources, graph, members, reference, options.motion)
     sizes = {one: sources[one].size for one in members}
     if wanted is None and (middle := central_picture(arrangement, sizes)) != arrangement.reference:
-        arrangement = _adjust(sources, graph, members, middle, options)
+        arrangement = adjust(sources, graph, members, middle, options.motion)
+    if arrangement.motion == "translation":
+        arrangement = register_tiles(sources, graph, arrangement)
     canvas = choose_canvas(arrangement, sizes, options.projection)
     order = placing_order(graph, members, arrangement.reference)
     return Layout(graph, arrangement, canvas, order, {}, apart)
-
-
-def _adjust(
-    sources: tuple[PictureSource, ...], graph: MatchGraph, members: tuple[int, ...], reference: int, options: Options
-) -> Arrangement:
-    arrangement = adjust(sources, graph, members, reference, options.motion)
-    return register_tiles(sources, graph, arrangement) if arrangement.motion == "translation" else arrangement
 
 
 def known_layout(sources: tuple[PictureSource, ...], warps: MosaicWarps, picture_count: int) -> Layout:
