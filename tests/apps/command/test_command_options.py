@@ -27,10 +27,12 @@ def test_a_wrong_option_is_one_clear_line(capsys, monkeypatch, arguments, words,
 
 
 def test_every_missing_argument_is_named(capsys):
-    assert main(["stitch", "left.jpg"]) == 2
+    assert main(["evaluate"]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert err.startswith("parastitch: missing: PATH (picture that is warped to it); -o PATH, --output PATH (panorama")
+    assert err.startswith("parastitch: missing: ")
+    assert "PATH (" in err
+    assert "; -o PATH, --output PATH (" in err
 
 
 def test_the_words_of_our_own_checks_stay(capsys):
