@@ -69,7 +69,8 @@ def place_all(
         except InputError as error:
             left_out.append(LeftOut(sources[picture].name, f"does not fit the others: {error}"))
         report((done + 1) / len(layout.order))
-    if len(placed) < 2 or (layout.known and len(left_out) > len(placed)):
+    verified = sum(one.evidence is None or one.evidence.overlap > 0 for one in placed.values())  # the first one, too
+    if len(placed) < 2 or (layout.known and len(left_out) > verified):
         reasons = "; ".join(f"{one.name} {one.reason}" for one in left_out[:_MOST_REASONS])
         advice = "load warps of the same cameras in the same order" if layout.known else "try more overlap"
         who = f"{len(left_out)} of {len(layout.order)} pictures do not" if len(placed) > 1 else "no two of the pictures"

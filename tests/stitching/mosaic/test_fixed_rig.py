@@ -43,6 +43,15 @@ def test_pictures_in_another_order_are_refused(rig, order):
         stitch_many([CAMERAS[number] for number in order], FAST, warps=rig)
 
 
+def test_pictures_that_touch_no_other_do_not_count_as_fitting():
+    """Of a row of four whose first is the reference, the two in the middle are wrong; the last touches only these."""
+    row = [turned_view(yaw).pixels for yaw in (-36.0, -12.0, 12.0, 36.0)]
+    rig = to_mosaic_warps(stitch_many(row, FAST, reference=0))
+
+    with pytest.raises(InputError, match="2 of 4 pictures do not fit together"):
+        stitch_many([row[0], row[2], row[1], row[3]], FAST, warps=rig)
+
+
 def test_a_camera_that_sees_something_else_is_left_out_and_named(rig):
     stranger = cv2.resize(astronaut()[..., ::-1], CAMERAS[0].shape[1::-1], interpolation=cv2.INTER_AREA)
 
