@@ -107,7 +107,7 @@ def estimate_layout(
     reference = best_reference(graph, members) if wanted is None else wanted
     arrangement = adjust(sources, graph, members, reference, options.motion)
     sizes = {one: sources[one].size for one in members}
-    if wanted is None and (middle := central_picture(arrangement, sizes)) != arrangement.reference:
+    if wanted is None and (middle := central_picture(arrangement, sources)) != arrangement.reference:
         arrangement = adjust(sources, graph, members, middle, options.motion)
     if arrangement.motion == "translation":
         arrangement = register_tiles(sources, graph, arrangement)
