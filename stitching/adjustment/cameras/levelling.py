@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stitching.geometry.homographies import Matrix
 
 MIN_SPREAD = 0.12  # root of the mean square of the axes across their mean: a pan of about 25 degrees
+SURE_SPREAD, MAX_NARROW_TILT = 0.4, 0.8  # a narrower pan cannot tell that the reference is tilted by more, radians
 LEAN, TILT = 0.03, 0.3  # usual angles of a camera's leaning, and of the reference's looking up or down, radians
 MAX_TILT = 1.0  # of a reference by which cameras on their sides cannot be told, radians
 
@@ -31,9 +32,11 @@ def levelling(rotations: NDArray[np.float64]) -> Matrix:
     # A camera held on its side is told by the reference's upright, which one that looks up or down does not show.
     upright, rows = _level(_horizontal_axes(rotations)), _level(rotations[:, 0])
     chosen = rows if rows.cost < upright.cost and rows.down @ _DOWN > math.cos(MAX_TILT) else upright
-    if chosen.spread < MIN_SPREAD:
-        return np.eye(3)
     down = chosen.down
+    # What seems a narrow pan that looks at the ground is a walk around a thing.
+    improbable = chosen.spread < SURE_SPREAD and down @ _DOWN < math.cos(MAX_NARROW_TILT)
+    if chosen.spread < MIN_SPREAD or improbable:
+        return np.eye(3)
     ahead = _AHEAD - (down @ _AHEAD) * down
     ahead /= np.linalg.norm(ahead)
     return np.column_stack([np.cross(down, ahead), down, ahead])

@@ -168,6 +168,12 @@ def test_cameras_held_on_their_side_do_not_turn_the_panorama_over():
     np.testing.assert_allclose(upright, np.eye(3), atol=0.03)
 
 
+def test_a_narrow_pan_that_seems_to_look_at_the_ground_stays_in_the_view_of_the_reference():
+    """So do turns come out that are a walk around a thing."""
+    arrangement = adjusted(graph_of(turned(*((0, 0, roll) for roll in (-20, 0, 20)))), "perspective", reference=1)
+    np.testing.assert_allclose(rotation_of(arrangement, 1), np.eye(3), atol=1e-9)
+
+
 def test_a_pan_up_and_down_stays_in_the_view_of_the_reference():
     arrangement = adjusted(graph_of(turned(*((0, pitch, 1) for pitch in (-40, -20, 0, 20, 40)))), reference=1)
     np.testing.assert_allclose(rotation_of(arrangement, 1), np.eye(3), atol=1e-9)
