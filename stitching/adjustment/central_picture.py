@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stitching.adjustment.arrangement import Arrangement
-from stitching.geometry.homographies import from_homogeneous, to_homogeneous
+from stitching.geometry.homographies import corners, from_homogeneous, to_homogeneous
 from stitching.geometry.pixel_maps import Points, Size
 from stitching.io.picture import to_8_bit, to_grey
 from stitching.io.picture_source import PictureSource
@@ -45,9 +45,8 @@ def _well_exposed_share(source: PictureSource) -> float:
 
 def _places(arrangement: Arrangement, number: int, size: Size) -> Points:
     """Corners and centre of a picture: (5, 3) directions from a turning camera, or (5, 2) px of the frame."""
-    w, h = size[0] - 1, size[1] - 1
-    points = np.array([[0, 0], [w, 0], [w, h], [0, h], [w / 2, h / 2]], np.float64)
-    frame = to_homogeneous(points) @ np.linalg.inv(arrangement.to_picture[number]).T
+    points = corners(size[::-1])
+    frame = to_homogeneous(np.vstack([points, points.mean(axis=0)])) @ np.linalg.inv(arrangement.to_picture[number]).T
     if arrangement.focal is None:
         return from_homogeneous(frame)
     side = (frame[:, :2] - frame[:, 2:] * arrangement.centre) / arrangement.focal

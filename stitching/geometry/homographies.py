@@ -53,13 +53,13 @@ def is_plausible(homography: Matrix, target_shape: tuple[int, ...], reference_sh
     """
     if not np.isfinite(homography).all() or _has_horizon(homography, target_shape):
         return False
-    outline = project(homography, _corners(target_shape))
+    outline = project(homography, corners(target_shape))
     return _is_convex(outline) and _overlaps_in_similar_size(homography, outline, reference_shape)
 
 
 def _has_horizon(homography: Matrix, shape: tuple[int, ...]) -> bool:
     """Whether points that the homography maps to infinity, or behind the camera, lie in or near the picture."""
-    depth = homography[2, :2] @ _corners(shape).T + homography[2, 2]  # (4,)
+    depth = homography[2, :2] @ corners(shape).T + homography[2, 2]  # (4,)
     return bool((depth <= MIN_DEPTH_RATIO * depth.max()).any())
 
 
@@ -72,7 +72,7 @@ def _is_convex(outline: Points) -> bool:
 
 def _overlaps_in_similar_size(homography: Matrix, outline: Points, reference_shape: tuple[int, ...]) -> bool:
     """Whether the target, of this outline (4, 2) in the reference, overlaps it, without a great change of area."""
-    frame = _corners(reference_shape).astype(np.float32)
+    frame = corners(reference_shape).astype(np.float32)
     area, overlap = cv2.intersectConvexConvex(outline.astype(np.float32), frame)
     if area < MIN_OVERLAP * reference_shape[1] * reference_shape[0]:
         return False
@@ -82,8 +82,8 @@ def _overlaps_in_similar_size(homography: Matrix, outline: Points, reference_sha
     return 1 / MAX_AREA_CHANGE < change < MAX_AREA_CHANGE
 
 
-def _corners(shape: tuple[int, ...]) -> Points:
-    """(4, 2): centres of the corner pixels, clockwise."""
+def corners(shape: tuple[int, ...]) -> Points:
+    """(4, 2): centres of the corner pixels of a picture (h, w[, c]), clockwise."""
     h, w = shape[:2]
     return np.array([[0, 0], [w - 1, 0], [w - 1, h - 1], [0, h - 1]], np.float64)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.alignment.features import root_sift
-from stitching.geometry.homographies import project
+from stitching.geometry.homographies import corners, project
 from stitching.geometry.pixel_maps import Points, Size
 from stitching.match_graph.match_graph import Edge, MatchGraph
 from stitching.match_graph.matched_picture import MatchedPicture
@@ -53,12 +53,8 @@ def neighbours_of_neighbours(graph: MatchGraph, sizes: Sequence[Size], tried: Co
         sizes: (w, h) px of the pictures.
         tried: pairs that are left out.
     """
-    around: dict[int, list[Edge]] = {}
-    for edge in graph.edges:
-        around.setdefault(edge.first, []).append(edge)
-        around.setdefault(edge.second, []).append(edge)
     shares: dict[Pair, float] = {}
-    for middle, edges in around.items():
+    for middle, edges in graph.around.items():
         for one, other in combinations(edges, 2):
             first, second = sorted((one.other(middle), other.other(middle)))
             if (first, second) not in tried and (first, second) not in shares:
@@ -74,11 +70,9 @@ def neighbours_of_neighbours(graph: MatchGraph, sizes: Sequence[Size], tried: Co
 def _outline(edge: Edge, middle: int, sizes: Sequence[Size]) -> Points:
     """(4, 2): where the corners of the other picture of an edge lie in the picture `middle`; NaN behind its camera."""
     other = edge.other(middle)
-    w, h = sizes[other]
     homography = edge.alignment.homography
     to_middle = homography if middle == edge.first else np.linalg.inv(homography)
-    corners = np.array([[0, 0], [w - 1, 0], [w - 1, h - 1], [0, h - 1]], np.float64)
-    return project(to_middle / to_middle[2, 2], corners)
+    return project(to_middle / to_middle[2, 2], corners(sizes[other][::-1]))
 
 
 def _share(one: Points, other: Points) -> float:

@@ -1,6 +1,8 @@
 """The match graph: pictures of a set, and the verified alignments of those pairs that show the same."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from stitching.alignment.coarse_alignment import Alignment
 
@@ -35,9 +37,18 @@ class MatchGraph:
     count: int
     edges: tuple[Edge, ...]
 
-    def edges_of(self, picture: int) -> tuple[Edge, ...]:
+    @cached_property
+    def around(self) -> Mapping[int, Sequence[Edge]]:
+        """Each picture that has edges -> these, in their order; pictures in the order in which the edges name them."""
+        around: dict[int, list[Edge]] = {}
+        for edge in self.edges:
+            around.setdefault(edge.first, []).append(edge)
+            around.setdefault(edge.second, []).append(edge)
+        return around
+
+    def edges_of(self, picture: int) -> Sequence[Edge]:
         """The edges that end in a picture."""
-        return tuple(edge for edge in self.edges if picture in (edge.first, edge.second))
+        return self.around.get(picture, ())
 
     def components(self) -> tuple[tuple[int, ...], ...]:
         """Connected components, each in rising order; those with more pictures first, then by their first number."""

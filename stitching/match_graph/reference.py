@@ -2,7 +2,7 @@
 
 import heapq
 
-from stitching.match_graph.match_graph import Edge, MatchGraph
+from stitching.match_graph.match_graph import MatchGraph
 
 UNCERTAINTY = 10.0  # an edge with so few matches counts as two
 
@@ -19,26 +19,21 @@ def best_reference(graph: MatchGraph, members: tuple[int, ...]) -> int:
     Returns:
         A number of `members`; of equally central ones that with more matches, then the first.
     """
-    around: dict[int, list[Edge]] = {picture: [] for picture in members}
-    for edge in graph.edges:
-        if edge.first in around:
-            around[edge.first].append(edge)
-            around[edge.second].append(edge)
-    farthest = {picture: max(_distances(around, picture, 0.0).values()) for picture in members}
+    farthest = {picture: max(_distances(graph, picture, 0.0).values()) for picture in members}
     central = [picture for picture in members if farthest[picture] == min(farthest.values())]
 
     def order(picture: int) -> tuple[float, int, int]:
-        lengths = _distances(around, picture, UNCERTAINTY)
-        return round(sum(lengths.values()), 6), -sum(edge.strength for edge in around[picture]), picture
+        lengths = _distances(graph, picture, UNCERTAINTY)
+        return round(sum(lengths.values()), 6), -sum(edge.strength for edge in graph.edges_of(picture)), picture
 
     return min(central, key=order)
 
 
-def _distances(around: dict[int, list[Edge]], start: int, uncertainty: float) -> dict[int, float]:
+def _distances(graph: MatchGraph, start: int, uncertainty: float) -> dict[int, float]:
     """Picture -> length of the shortest way to it (Dijkstra).
 
     Args:
-        around: the edges of each picture.
+        graph: whose edges are the ways.
         start: where the ways begin.
         uncertainty: number of matches with which an edge is twice as long as at best.
     """
@@ -49,7 +44,7 @@ def _distances(around: dict[int, list[Edge]], start: int, uncertainty: float) ->
         if picture in done:
             continue
         done[picture] = distance
-        for edge in around[picture]:
+        for edge in graph.edges_of(picture):
             if edge.other(picture) not in done:
                 heapq.heappush(ahead, (distance + 1 + uncertainty / max(edge.strength, 1), edge.other(picture)))
     return done
