@@ -13,7 +13,7 @@ from apps.stitching_command.many import stitch_set
 from apps.stitching_command.outputs import Outputs, check_files
 from apps.stitching_command.pair import is_pair, pair_in_words, stitch_pair
 from stitching.errors import InputError, printable, require
-from stitching.input_files import expand_inputs
+from stitching.input_files import expand_inputs, find_reference_by_name
 from stitching.io.files import check_readable
 from stitching.mosaic.summary import MosaicSummary
 from stitching.options import Options
@@ -78,12 +78,10 @@ def _words_of_too_few(paths: Sequence[Path]) -> str:
 
 def _find(name: str, paths: Sequence[Path]) -> Path:
     """The picture that the user calls the reference."""
-    for named in ([Path(name)], [path for path in paths if path.name == name], [p for p in paths if p.stem == name]):
-        found = list(dict.fromkeys(path for path in named if path in paths))
-        if len(found) > 1:
-            raise InputError(f"--reference {name}: expected one picture, fits {found[0]} and {found[1]}")
-        if found:
-            return found[0]
+    if Path(name) in paths:
+        return Path(name)
+    if found := find_reference_by_name(name, [str(path) for path in paths]):
+        return Path(found)
     names = ", ".join(path.name for path in paths[:10]) + (", ..." if len(paths) > 10 else "")
     raise InputError(f"--reference {name}: expected one of the pictures: {names}")
 

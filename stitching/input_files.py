@@ -1,4 +1,4 @@
-"""The picture files that folders and patterns on a command line stand for."""
+"""The picture files that folders, patterns and names on a command line stand for."""
 
 import glob
 import os
@@ -43,6 +43,21 @@ def expand_inputs(given: Sequence[AnyPath]) -> list[Path]:
     for path in found:
         _refuse_video(path)
     return found
+
+
+def find_reference_by_name(name: str, paths: Sequence[str]) -> str | None:
+    """The path whose file name, or else whose stem, a user calls the reference; None: there is none.
+
+    Raises:
+        InputError: there are several.
+    """
+    for part in ("name", "stem"):
+        found = list(dict.fromkeys(path for path in paths if getattr(Path(path), part) == name))
+        if len(found) > 1:
+            raise InputError(f"--reference {name}: expected one picture, fits {found[0]} and {found[1]}")
+        if found:
+            return found[0]
+    return None
 
 
 def natural_key(path: Path) -> tuple[tuple[int, int, str], ...]:

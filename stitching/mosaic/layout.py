@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from stitching.adjustment.adjust import adjust
 from stitching.adjustment.arrangement import Arrangement
@@ -12,6 +11,7 @@ from stitching.adjustment.picture_view import PictureView
 from stitching.adjustment.tile_registration import register_tiles
 from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas
+from stitching.input_files import find_reference_by_name
 from stitching.io.picture_source import LeftOut, PictureSource
 from stitching.match_graph.match_graph import MatchGraph
 from stitching.match_graph.reference import best_reference
@@ -60,13 +60,9 @@ def find_reference(reference: str | int, sources: tuple[PictureSource, ...], unu
     for one in unusable:
         if reference == one.name:
             raise InputError(f"--reference {reference}: it {one.reason}; choose another one")
-    for names in ([Path(source.name).name for source in sources], [Path(source.name).stem for source in sources]):
-        found = [number for number, name in enumerate(names) if name == reference]
-        if len(found) > 1:
-            first, second = sorted(sources[number].name for number in found)[:2]
-            raise InputError(f"--reference {reference}: expected one picture, fits {first} and {second}")
-        if found:
-            return found[0]
+    names = [source.name for source in sources]
+    if isinstance(reference, str) and (found := find_reference_by_name(reference, sorted(names))):
+        return names.index(found)
     in_order = sorted(sources, key=_position)[:_MOST_NAMES]
     raise InputError(
         f"--reference {reference}: expected one of the pictures: {', '.join(one.name for one in in_order)}"
