@@ -53,7 +53,7 @@ def make_panorama(count: int = 3, *, left_out: bool = True, **changes: Any) -> P
         "arrangement": Arrangement("perspective", middle, None, SIZE, matrices, 0.75),
         "canvas": canvas,
         "scale": SCALE,
-        "placed": tuple(_placed(number, middle, order) for number in order),
+        "placed": tuple(_placed(number, middle) for number in order),
         "labels": labels,
         "output_scale": 1.0,
         "crop": Rectangle(0, 0, *canvas.size),
@@ -79,19 +79,16 @@ def _edge(number: int) -> Edge:
     return Edge(number, number + 1, alignment)
 
 
-def _placed(number: int, middle: int, order: list[int]) -> PlacedPicture:
+def _placed(number: int, middle: int) -> PlacedPicture:
     w, h = (round(side * SCALE) for side in SIZE)
     left = round(STEP * number * SCALE)
     map_xy = rescale(pixel_grid(h, w), 1 / SCALE)
     whole = np.ones((h, w), bool)
     placement = Placement(map_xy, whole, whole, np.zeros_like(map_xy), SCALE)
-    before = order[: order.index(number)]
-    joined_to = tuple(other for other in before if abs(other - number) == 1)
     first = number == middle
     return PlacedPicture(
         number, Rectangle(left, 0, left + w, h), placement, map_xy, np.zeros((h, w), np.float32),
         np.ones((h, w, 3), np.float32), None if first else UsedWarp("classical", 0.9), None if first else EVIDENCE,
-        joined_to,
     )  # fmt: skip
 
 

@@ -25,7 +25,6 @@ class PlacedPicture:
         gain: (h, w, 3) float32, what the picture's BGR values are multiplied with.
         warp: the estimator that placed it; None for the first picture.
         evidence: that it fits those before it; None for the first picture.
-        joined_to: numbers of the pictures before it that the match graph joins it to.
     """
 
     picture: int
@@ -36,4 +35,3 @@ class PlacedPicture:
     gain: NDArray[np.float32]
     warp: UsedWarp | None
     evidence: Evidence | None
-    joined_to: tuple[int, ...]

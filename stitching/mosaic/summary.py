@@ -9,7 +9,6 @@ import numpy as np
 
 from stitching.geometry.pixel_maps import Mask, Points, Size, inside, rescale
 from stitching.io.picture_source import LeftOut
-from stitching.match_graph.match_graph import MatchGraph
 from stitching.mosaic.panorama import Panorama
 from stitching.mosaic.placed_picture import PlacedPicture
 
@@ -158,10 +157,9 @@ def _summarize(
 
 def _joined_pairs(panorama: Panorama) -> tuple[JoinedPair, ...]:
     """The edges between pictures of the panorama, with the caller's numbers."""
-    graph: MatchGraph = panorama.graph
     shown = {placed.picture for placed in panorama.placed}
     pairs = []
-    for edge in graph.edges:
+    for edge in panorama.graph.edges:
         if {edge.first, edge.second} <= shown:
             first, second = sorted(panorama.sources[end].position + 1 for end in (edge.first, edge.second))
             found = edge.alignment

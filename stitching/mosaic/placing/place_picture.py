@@ -32,7 +32,7 @@ def place_first(mosaic: WorkingMosaic, arrival: Arrival) -> PlacedPicture:
     mosaic.draw(arrival.picture, place.window, pixels, valid, weight)
     gain = np.ones((*valid.shape, 3), np.float32)
     return PlacedPicture(
-        arrival.picture, place.window, _without_residual(place.coarse), map_xy, weight, gain, None, None, ()
+        arrival.picture, place.window, _without_residual(place.coarse), map_xy, weight, gain, None, None
     )
 
 
@@ -92,7 +92,7 @@ def _blend_in(fit: Fit, options: Options) -> PlacedPicture:
     mosaic.draw(arrival.picture, place.window, _with_gain(shown, blend.gain), shown_valid, blend.weight)
     return PlacedPicture(
         arrival.picture, place.window, _without_residual(placement), shown_map, blend.weight, blend.gain, fit.used,
-        fit.evidence, arrival.joined_to,
+        fit.evidence,
     )  # fmt: skip
 
 

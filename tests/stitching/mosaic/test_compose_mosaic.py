@@ -51,7 +51,7 @@ def placed_at(number, area, share=None, gain=1.0, margin=2, size=(W, H), wraps=F
         weight = share(canvas[..., 0], canvas[..., 1]).astype(np.float32)
     gains = np.full((height, width, 3), gain, np.float32)
     map_xy = canvas - np.float32(area.origin)
-    return PlacedPicture(number, window, None, map_xy, weight, gains, None, None, ())
+    return PlacedPicture(number, window, None, map_xy, weight, gains, None, None)
 
 
 def canvas_of(size=(W, H), wraps=False):
@@ -92,7 +92,7 @@ def test_two_pictures_are_blended_as_a_pair_is():
     area = Rectangle(0, 0, W // 4, H // 4)
     placed = [
         placed_at(0, Rectangle(0, 0, 400, 400)),
-        PlacedPicture(1, area, None, map_xy, weight, gain, None, None, ()),
+        PlacedPicture(1, area, None, map_xy, weight, gain, None, None),
     ]
     sources = [source_of(first.pixels), source_of(second.pixels)]
     panorama, _ = compose_mosaic(sources, canvas_of(), SCALE, placed, 1.0)
