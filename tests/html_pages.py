@@ -11,6 +11,16 @@ VOID = {"meta", "link", "img", "input", "br"}
 NASTY = "\"><img src=x onerror=alert(1)>&'.jpg"
 
 
+def width_on_screen(page: Any, width: int) -> int:
+    """How wide a page in a browser is, px, on a screen of `width` px."""
+    screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    try:
+        return int(page.execute_script("return document.documentElement.scrollWidth"))
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 class Page(HTMLParser):
     """Elements as (tag, attributes), the texts, and whether every tag was closed in order."""
 

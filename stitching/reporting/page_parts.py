@@ -23,10 +23,14 @@ def write_page(page: str, path: str | PathLike[str]) -> None:
 
 
 def fill_template(name: str, texts: Mapping[str, str]) -> str:
-    """The page of a template beside this file, with the pages' style."""
+    """The page of a template beside this file, with the head, the header and the style that all pages have."""
     folder = files("stitching.reporting")
+
+    def filled(part: str, **more: str) -> str:
+        return Template((folder / part).read_text(encoding="utf-8")).substitute(texts, **more)
+
     style = (folder / "page.css").read_text(encoding="utf-8")
-    return Template((folder / name).read_text(encoding="utf-8")).substitute(texts, style=style)
+    return filled(name, style=style, head=filled("page_head.html"), header=filled("page_header.html"))
 
 
 def warning_list(warnings: Sequence[str]) -> str:

@@ -57,9 +57,12 @@ def render_report(stitched: Stitched) -> str:
 def _texts(stitched: Stitched) -> dict[str, str]:
     """Everything that is words and numbers, HTML-escaped."""
     summary, reference, target = stitched.summary, stitched.reference, stitched.target
+    reference_name, target_name = (escape(Path(picture.name).name) for picture in (reference, target))
     return {
-        "reference_name": escape(Path(reference.name).name),
-        "target_name": escape(Path(target.name).name),
+        "title": f"{reference_name} + {target_name}",
+        "heading": f'{reference_name} <span class="plus">+</span> {target_name}',
+        "reference_name": reference_name,
+        "target_name": target_name,
         "reference_path": escape(reference.name),
         "target_path": escape(target.name),
         "reference_size": shown_value(reference.size) + " px",

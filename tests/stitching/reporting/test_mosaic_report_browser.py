@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from html_pages import width_on_screen
 from made_panoramas import make_panorama
 
 from stitching.mosaic.summary import summarize_mosaic
@@ -71,9 +72,4 @@ def test_what_is_drawn_can_be_chosen(page: Any, choice: str, selector: str) -> N
 
 @pytest.mark.parametrize("width", [360, 420, 900])
 def test_page_fits_narrow_screens(page: Any, width: int) -> None:
-    screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-    try:
-        assert page.execute_script("return document.documentElement.scrollWidth") <= width
-    finally:
-        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert width_on_screen(page, width) <= width

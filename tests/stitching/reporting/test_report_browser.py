@@ -7,6 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from html_pages import width_on_screen
 
 from stitching.reporting.report import write_report
 
@@ -110,12 +111,7 @@ def test_layers_are_drawn_when_asked_for(page: Any, layer: str) -> None:
 
 @pytest.mark.parametrize("width", [360, 420, 900])
 def test_page_fits_narrow_screens(page: Any, width: int) -> None:
-    screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-    try:
-        assert page.execute_script("return document.documentElement.scrollWidth") <= width
-    finally:
-        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert width_on_screen(page, width) <= width
 
 
 def test_page_follows_the_dark_scheme(page: Any) -> None:
