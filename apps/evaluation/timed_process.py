@@ -50,7 +50,9 @@ def run_timed(command: Sequence[str], log: Path, timeout: float, environment: Ma
         JobError: the small process was killed.
     """
     starter = [sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(timeout), str(log), *command]
-    with subprocess.Popen(starter, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(environment)) as process:
+    # So that the log has the lines of Python programs in the order in which they were printed.
+    variables = {**environment, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(starter, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=variables) as process:
         assert process.stdout is not None
         output = process.stdout.read()
     if process.returncode != 0:
