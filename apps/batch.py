@@ -41,7 +41,7 @@ def batch_command(
     """Stitch many sets of pictures, each in one process. Exit code 1 where a set has no panorama.
 
     After an interruption the same command continues where it stopped; sets whose pictures and options have changed are
-    stitched again. docs/batch.md describes everything.
+    stitched again. docs/stitching/batch.md describes everything.
 
     Args:
         sets: a folder of folders with pictures, a set each; a folder with input1/ and input2/, pairs of equal names; or

@@ -38,7 +38,7 @@ def generate_command(
     With --views above 2, or --ring: sets of pictures instead of pairs.
 
     After an interruption the same command continues where it stopped. Sample i depends on the seed, i and the options
-    alone. docs/datasets.md describes every file.
+    alone. docs/training/datasets.md describes every file.
 
     Args:
         output: folder for the data set; created if it does not exist.

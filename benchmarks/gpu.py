@@ -6,7 +6,7 @@ FOLDER gets, in at most eight files of less than 16 MiB:
 
     figures.json    speeds and validations; written after each measurement, so that a crash leaves what came before
     log.txt         all that was printed
-    curve.csv       of the training, docs/training.md
+    curve.csv       of the training, docs/training/training.md
     state.pt.0 ...  pieces of the training's state, its optimizer's moments rounded to bfloat16
 
 `cat FOLDER/state.pt.* >RUN/state.pt` makes a run of it: `parastitch train joint RUN` with the options that log.txt

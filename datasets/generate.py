@@ -101,7 +101,7 @@ def generate(
     open_renderer: OpenRenderer | None = None,
     progress: SampleProgress = lambda done, total: None,
 ) -> Report:
-    """Make the samples that are not there yet and write them; docs/datasets.md describes the format.
+    """Make the samples that are not there yet and write them; docs/training/datasets.md describes the format.
 
     Args:
         options: what the samples are like.

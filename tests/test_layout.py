@@ -19,6 +19,7 @@ MAY_IMPORT = {
 STITCHING_ROOMS = (
     "stitching.errors",
     "stitching.geometry",
+    "stitching.lens",
     "stitching.io",
     "stitching.network",
     "stitching.alignment",

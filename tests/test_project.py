@@ -19,7 +19,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = {path.parent.name for path in ROOT.glob("*/__init__.py")}
 NOT_IN_BASE = {
     "torch", "torchvision", "lightning", "tensorboard", "safetensors", "ptlflow", "ray", "onnx", "scipy", "skimage",
-    "sklearn", "torchjd", "matplotlib",
+    "sklearn", "torchjd", "matplotlib", "pi_heif", "rawpy", "tifffile", "lensfunpy", "fastapi", "uvicorn", "starlette",
+    "pydantic",
 }  # fmt: skip
 
 
@@ -118,7 +119,7 @@ def test_constraints_pin_what_the_base_and_the_tests_need() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pinned = set(re.findall(r"^([\w-]+)==", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
     extras = project["optional-dependencies"]
-    chosen = [extras[name] for name in ("dev", "generate", "train", "mtl", "cluster")]
+    chosen = [extras[name] for name in ("dev", "generate", "train", "mtl", "cluster", "formats", "ui", "docs")]
     wanted = sum(chosen, project["dependencies"])
     names = {re.split(r"[<>=~!\[]", requirement)[0] for requirement in wanted}
     assert names - {"parastitch"} <= pinned
@@ -127,11 +128,11 @@ def test_constraints_pin_what_the_base_and_the_tests_need() -> None:
 @pytest.mark.parametrize(
     ("command", "document", "section"),
     [
-        ("stitch", "docs/stitch.md", "## Options"),
-        ("generate", "docs/datasets.md", "## Options"),
-        ("train", "docs/training.md", "## Options"),
-        ("export", "docs/training.md", "## Exporting"),
-        ("mtl-bench", "docs/multi-task.md", "## The benchmark"),
+        ("stitch", "docs/stitching/stitch.md", "## Options"),
+        ("generate", "docs/training/datasets.md", "## Options"),
+        ("train", "docs/training/training.md", "## Options"),
+        ("export", "docs/training/training.md", "## Exporting"),
+        ("mtl-bench", "docs/training/multi-task.md", "## The benchmark"),
     ],
 )
 def test_documents_name_every_option_and_no_other(tmp_path: Path, command: str, document: str, section: str) -> None:
@@ -154,14 +155,14 @@ def test_readme_example_runs(stitch: Stitch) -> None:
 
 
 def test_example_of_the_multi_task_optimizers_runs(tmp_path: Path) -> None:
-    printed = run(tmp_path, "-c", example_in("docs/multi-task.md"))
+    printed = run(tmp_path, "-c", example_in("docs/training/multi-task.md"))
     assert "'depth'" in printed
     assert "affinity/depth on edges" in printed
 
 
 def test_example_of_the_formats_warps_as_the_stitcher_does(stitch: Stitch) -> None:
     report = "\nnp.savez('example.npz', warped=warped, position=position, point=point)"
-    run(stitch.folder, "-c", example_in("docs/formats.md") + report)
+    run(stitch.folder, "-c", example_in("docs/stitching/formats.md") + report)
     made, warp = (dict(np.load(stitch.folder / name)) for name in ("example.npz", "warp.npz"))
     expected = cv2.imread(str(stitch.folder / "aligned" / "warp2.png"))
     mask = cv2.imread(str(stitch.folder / "aligned" / "mask2.png"), cv2.IMREAD_GRAYSCALE)
@@ -178,5 +179,5 @@ def test_formats_name_everything_that_is_written(stitch: Stitch) -> None:
     written = {*stitch.summary, *np.load(stitch.folder / "warp.npz")}
     written |= {path.name for path in (stitch.folder / "aligned").iterdir()}
     written |= {path.stem[3:] for path in (stitch.folder / "stages").iterdir()}
-    formats = (ROOT / "docs" / "formats.md").read_text()
+    formats = (ROOT / "docs" / "stitching" / "formats.md").read_text()
     assert not {name for name in written if f"`{name}`" not in formats}

@@ -21,7 +21,7 @@ class BenchOptions:
     data: str = SCENES
     """Data set: scenes (generated), nyud, pascal-context, cityscapes or surreal."""
     folder: Path | None = None
-    """Folder of a public data set, laid out as docs/public-datasets.md says."""
+    """Folder of a public data set, laid out as docs/training/public-datasets.md says."""
     tasks: tuple[str, ...] = ()
     """Tasks to learn, two or more; default: all that the data set has."""
     network: str = "small"

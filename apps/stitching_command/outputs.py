@@ -47,7 +47,7 @@ class Outputs:
     load_warp: _OptionalPath = None
     """Warps written by --save-warp for as many pictures of the same sizes in the same order: nothing is estimated."""
     save_warp: _OptionalPath = None
-    """Write the warps of all pictures: an npz file (docs/formats.md)."""
+    """Write the warps of all pictures: an npz file (docs/stitching/formats.md)."""
     save_aligned: _OptionalPath = None
     """Write both pictures on the canvas before blending, their masks and the blend into this folder. For two
     pictures."""

@@ -1,1 +1,1 @@
-"""Public multi-task data sets, read from the folders that their archives unpack to; see docs/public-datasets.md."""
+"""Public multi-task data sets, in the folders that their archives unpack to; see docs/training/public-datasets.md."""

@@ -21,7 +21,7 @@ def open_public(name: str, folder: Path, split: str, size: tuple[int, int]) -> M
 
     Args:
         name: nyud, pascal-context, cityscapes or surreal.
-        folder: with the files that docs/public-datasets.md lists for it.
+        folder: with the files that docs/training/public-datasets.md lists for it.
         split: train or val; cityscapes and surreal have a test too.
         size: (width, height) px that pictures and maps are resized to.
 
@@ -32,9 +32,13 @@ def open_public(name: str, folder: Path, split: str, size: tuple[int, int]) -> M
     require(name in LAYOUTS, f"data set {name}", f"one of {', '.join(LAYOUTS)}")
     require(min(size) >= 1, f"size {size[0]} {size[1]}", "a width and a height of 1 px or more")
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; expected that of {name}, see docs/public-datasets.md")
+        raise InputError(
+            f"{folder}: there is no such folder; expected that of {name}, see docs/training/public-datasets.md"
+        )
     for layout in LAYOUTS[name]:
         if (folder / layout.marker.format(split=split)).exists():
             return MultiTaskDataset(layout, folder, split, size)
     markers = " or ".join(layout.marker.format(split=split) for layout in LAYOUTS[name])
-    raise InputError(f"{folder}: not laid out like {name}; expected {markers} in it, see docs/public-datasets.md")
+    raise InputError(
+        f"{folder}: not laid out like {name}; expected {markers} in it, see docs/training/public-datasets.md"
+    )

@@ -15,7 +15,7 @@ from datasets.arrays import Floats, Pixels
 from datasets.options import SampleOptions
 from datasets.sample import Geometry, Sample
 from stitching.errors import InputError, JobError
-from stitching.io.codec import decode as decode_picture
+from stitching.io.codecs.codec import decode as decode_picture
 from stitching.io.metadata.formats import parse_picture
 from stitching.io.npz_file import ArrayForm, read_arrays
 

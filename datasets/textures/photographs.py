@@ -13,13 +13,13 @@ import numpy as np
 
 from datasets.arrays import Pixels
 from stitching.errors import InputError, one_line, require
+from stitching.io.codecs.jpeg_decoder import decode_jpeg
+from stitching.io.codecs.quiet import silent_stderr
+from stitching.io.codecs.tiff_check import check_tiff
 from stitching.io.files import check_readable
-from stitching.io.jpeg_decoder import decode_jpeg
 from stitching.io.metadata.formats import detect_format, parse_picture
 from stitching.io.picture import MIN_SIDE
 from stitching.io.picture_reader import upright
-from stitching.io.quiet import silent_stderr
-from stitching.io.tiff_check import check_tiff
 
 _EXTENSIONS = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 _LARGE_FILE = 1 << 20  # bytes; larger files are decoded at reduced size where that suffices

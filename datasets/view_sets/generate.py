@@ -62,7 +62,7 @@ def generate_sets(
     job: SetsJob,
     progress: SampleProgress = lambda done, total: None,
 ) -> SetsReport:
-    """Make the sets that are not there yet and write them; docs/datasets.md describes the files.
+    """Make the sets that are not there yet and write them; docs/training/datasets.md describes the files.
 
     Raises:
         InputError: the folder holds something else, is, holds or lies inside one of the inputs, or cannot be written;

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.errors import InputError
-from stitching.io.codec import decode
+from stitching.io.codecs.codec import decode
 from stitching.io.files import AnyPath, check_readable
 from stitching.io.metadata.contents import Contents
 from stitching.io.metadata.formats import detect_format, parse_picture

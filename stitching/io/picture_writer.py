@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.errors import InputError
-from stitching.io.codec import encode
+from stitching.io.codecs.codec import encode
 from stitching.io.files import AnyPath, atomic_write, check_writable
 from stitching.io.metadata.contents import Metadata
 from stitching.io.metadata.formats import Format, embed_metadata

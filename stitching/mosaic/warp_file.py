@@ -145,7 +145,7 @@ def check_fits(warps: MosaicWarps, picture_count: int, sources: Sequence[Picture
 
 
 def save_mosaic_warps(path: Path, warps: MosaicWarps) -> None:
-    """Write the warps as npz without pickle: docs/formats.md."""
+    """Write the warps as npz without pickle: docs/stitching/formats.md."""
     surface, pictures = warps.canvas.surface, warps.pictures
     parts: dict[str, Any] = {
         "version": VERSION, PICTURE_COUNT: warps.picture_count, "scale": warps.scale,

@@ -1,4 +1,4 @@
-"""docs/datasets.md: its examples run, and it names all that is written."""
+"""docs/training/datasets.md: its examples run, and it names all that is written."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from datasets.storage.folder import folder_path
 from datasets.view_sets.storage import encode_set, write_set
 from datasets.view_sets.view_set import ViewSet
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text()
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "training" / "datasets.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
 
 

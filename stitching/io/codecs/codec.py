@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 
 from stitching.errors import InputError, JobError, is_out_of_memory
-from stitching.io.jpeg_decoder import decode_jpeg
+from stitching.io.codecs.jpeg_decoder import decode_jpeg
+from stitching.io.codecs.quiet import silent_stderr
+from stitching.io.codecs.tiff_check import check_tiff
 from stitching.io.metadata.formats import Format
 from stitching.io.picture import PixelArray
-from stitching.io.quiet import silent_stderr
-from stitching.io.tiff_check import check_tiff
 
 # Full colour resolution in JPEG; PNG as small on photographs as zlib level 1 with all filters, in 2/3 of the time.
 _EXTENSIONS_AND_SETTINGS: dict[Format, tuple[str, list[int]]] = {

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from stitching.errors import InputError
-from stitching.io.jpeg_decoder import decode_jpeg
+from stitching.io.codecs.jpeg_decoder import decode_jpeg
+from stitching.io.codecs.quiet import heard_stderr, silent_stderr
 from stitching.io.metadata.contents import damaged
 from stitching.io.metadata.tiff_pixels import (
     DEFLATE,
@@ -27,7 +28,6 @@ from stitching.io.metadata.tiff_pixels import (
     pixels_of,
 )
 from stitching.io.metadata.tiff_tags import read_block, value_of
-from stitching.io.quiet import heard_stderr, silent_stderr
 
 _JPEG_TABLES = 347
 _UNKNOWN = 0  # size of a strip or tile

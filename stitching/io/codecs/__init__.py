@@ -1,0 +1,1 @@
+"""Decoders and encoders of picture files, and what keeps them quiet."""

@@ -1,0 +1,1 @@
+"""Lenses: how a photograph differs from the perspective picture that stitching takes it for."""
