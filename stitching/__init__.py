@@ -1,6 +1,7 @@
 """Stitches pictures taken from different places.
 
-`stitch(reference, target) -> Stitched`, and `stitch_many(pictures) -> Panorama`.
+`stitch(reference, target) -> Stitched`, and `stitch_many(pictures) -> Panorama`. The steps of a pair alone are
+`align`, `estimate_warp` and `apply_warp`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -15,15 +16,18 @@ if TYPE_CHECKING:
     from stitching.mosaic.warp_file import MosaicWarps, load_mosaic_warps, save_mosaic_warps, to_mosaic_warps
     from stitching.options import Options
     from stitching.result import Stitched
+    from stitching.single_steps import align, apply_warp, estimate_warp
     from stitching.stitcher import stitch
 
 __all__ = [
-    "InputError", "JobError", "MosaicWarps", "Options", "Panorama", "Stitched", "WarpField", "load_mosaic_warps",
-    "load_warp", "save_mosaic_warps", "save_warp", "stitch", "stitch_many", "summarize_mosaic", "to_mosaic_warps",
+    "InputError", "JobError", "MosaicWarps", "Options", "Panorama", "Stitched", "WarpField", "align", "apply_warp",
+    "estimate_warp", "load_mosaic_warps", "load_warp", "save_mosaic_warps", "save_warp", "stitch", "stitch_many",
+    "summarize_mosaic", "to_mosaic_warps",
 ]  # fmt: skip
 
 _HOME = {
     "Options": "options", "Stitched": "result", "stitch": "stitcher",
+    "align": "single_steps", "estimate_warp": "single_steps", "apply_warp": "single_steps",
     "Panorama": "mosaic.panorama", "stitch_many": "mosaic.stitcher", "summarize_mosaic": "mosaic.summary",
     "MosaicWarps": "mosaic.warp_file", "load_mosaic_warps": "mosaic.warp_file",
     "save_mosaic_warps": "mosaic.warp_file", "to_mosaic_warps": "mosaic.warp_file",

@@ -13,15 +13,16 @@ from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, Pixels
 from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture import Picture
+from stitching.io.screen_picture import screen_png
 from stitching.io.warp_file import WarpField
 from stitching.summary import Summary
 from stitching.warping.placement import Placement, to_warp_field
 from stitching.warping.warp import AlignedPair, CanvasPair
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Stitched:
-    """A stitched pair.
+    """A stitched pair; a notebook shows the panorama.
 
     Attributes:
         panorama: (H, W, 3) BGR uint8 or uint16, zero where neither picture is valid.
@@ -55,6 +56,13 @@ class Stitched:
     pictures: PanoramaPictures
     crop: Rectangle
     summary: Summary
+
+    def __repr__(self) -> str:
+        (w, h), s = self.summary.panorama_size, self.summary
+        return f"<Stitched {w} x {h}: {s.reference} + {s.target}, {s.warp} warp, {s.verdict}>"
+
+    def _repr_png_(self) -> bytes:
+        return screen_png(self.panorama, self.alpha, self.reference.levels)
 
     @property
     def residual(self) -> Field:

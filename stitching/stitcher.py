@@ -1,34 +1,27 @@
 """Stitch a pair: read -> coarse alignment -> canvas -> warp -> placement -> blend -> compose."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 
-from stitching.alignment.canvas_planning import plan_coarse_warp
-from stitching.alignment.coarse_alignment import Alignment, align_pictures
 from stitching.blending.compose import compose
 from stitching.blending.crop import largest_rectangle, shown_rectangle
 from stitching.blending.panorama_pictures import PanoramaPictures
 from stitching.blending.registry import find_generator
 from stitching.geometry.canvas import Canvas
-from stitching.geometry.pixel_maps import Field
 from stitching.input_pair import PictureInput, read_pair
 from stitching.io.picture import Picture, shrink
-from stitching.io.warp_file import WarpField, check_warp, load_warp
+from stitching.io.warp_file import WarpField, usable_warp
 from stitching.options import Options, check_options
+from stitching.pair_placement import estimate_placement, judge_placement, place_coarsely
 from stitching.result import Stitched
-from stitching.selection import UsedWarp, consistent_share, dense_warp_for
+from stitching.selection import UsedWarp
 from stitching.stage_clock import Progress, StageClock
 from stitching.summary import Methods, hole_mask, summarize
-from stitching.verification.evidence import gather_evidence
-from stitching.verification.verdict import judge_loaded_warp, judge_stitch
 from stitching.warping.base_warp import nearest_coarse_map
-from stitching.warping.canvas_pictures import draw_aligned_pair, draw_canvas_pair
-from stitching.warping.estimators.registry import find_estimator
+from stitching.warping.canvas_pictures import draw_aligned_pair
 from stitching.warping.picture_sampling import magnification
-from stitching.warping.placement import Placement, from_warp_field, place_target
+from stitching.warping.placement import Placement, check_sizes, from_warp_field
 from stitching.warping.relax import relax_map
-from stitching.warping.warp import CanvasPair
 
 
 def stitch(
@@ -62,21 +55,17 @@ def stitch(
     alignment, coarse_pair = None, None
     if warp is None:
         with clock.stage("align"):
-            coarse = _place_coarsely(*pictures, options)
+            coarse = place_coarsely(*pictures, options)
         canvas, alignment, coarse_pair = coarse.canvas, coarse.alignment, coarse.pair
         with clock.stage("warp"):
-            placement, used_warp = _estimate(options.warp, coarse, options)
+            placement, used_warp = estimate_placement(coarse, options)
     else:
-        canvas, placement = from_warp_field(_usable_warp(warp), *pictures)
-        used_warp = UsedWarp("loaded")
+        loaded = usable_warp(warp)
+        check_sizes(loaded, *pictures)
+        canvas, placement, used_warp = loaded.canvas, from_warp_field(loaded), UsedWarp("loaded")
     with clock.stage("blend"):
         aligned = draw_aligned_pair(*pictures, canvas, placement, coarse_pair)
-        evidence = gather_evidence(canvas.to_reference, placement, aligned)
-        if alignment:
-            dense = used_warp.consistent_share is not None
-            verdict = judge_stitch(alignment, evidence, dense=dense, homography=used_warp.name == "homography")
-        else:
-            verdict = judge_loaded_warp(evidence)
+        verdict = judge_placement(alignment, canvas, placement, aligned, used_warp)
         blend = find_generator(options.blend_to_use, options.device)(aligned, options.compensator)
     with clock.stage("compose"):
         output_pictures = _output_pictures(*pictures, canvas, placement, options.final_megapix)
@@ -93,63 +82,6 @@ def stitch(
         panorama[crop.slices], alpha[crop.slices], *pictures, canvas, alignment, coarse_pair,
         placement, aligned, holes, blend, shown_map, output_pictures, crop, summary,
     )  # fmt: skip
-
-
-def _usable_warp(warp: WarpField | str | PathLike[str]) -> WarpField:
-    """The warp that the caller passed, or that is in the file; InputError where it cannot be one."""
-    if not isinstance(warp, WarpField):
-        return load_warp(Path(warp))
-    check_warp(warp)
-    return warp
-
-
-@dataclass(frozen=True, eq=False)
-class _CoarsePlacement:
-    """A pair after coarse alignment.
-
-    Attributes:
-        alignment: full-size px.
-        canvas: holds both pictures.
-        scale: working px per canvas px.
-        pair: both pictures on the working canvas.
-        target_map_xy: (h, w, 2) working canvas -> full-size target px.
-        target_size: (w, h), full-size px.
-    """
-
-    alignment: Alignment
-    canvas: Canvas
-    scale: float
-    pair: CanvasPair
-    target_map_xy: Field
-    target_size: tuple[int, int]
-
-
-def _place_coarsely(reference: Picture, target: Picture, options: Options) -> _CoarsePlacement:
-    alignment = align_pictures(reference, target, options.device)
-    coarse_warp = plan_coarse_warp(alignment, reference.size, target.size)
-    scale = coarse_warp.canvas.scale_for(options.work_megapix)
-    pair, map_xy = draw_canvas_pair(reference, target, alignment, coarse_warp, scale)
-    return _CoarsePlacement(alignment, coarse_warp.canvas, scale, pair, map_xy, target.size)
-
-
-def _estimate(name: str, coarse: _CoarsePlacement, options: Options) -> tuple[Placement, UsedWarp]:
-    """Where the warp `name`, or the one that `auto` chooses, puts the target."""
-    if name != "auto":
-        return _place_by(name, coarse, options)
-    placement, dense = _place_by(dense_warp_for(coarse.alignment), coarse, options)
-    if not dense.is_unusable:
-        return placement, dense
-    placement, plain = _place_by("homography", coarse, options)
-    return placement, replace(plain, consistent_share=dense.consistent_share)
-
-
-def _place_by(name: str, coarse: _CoarsePlacement, options: Options) -> tuple[Placement, UsedWarp]:
-    """Where the estimator `name` puts the target."""
-    warp = find_estimator(name, options.device)(coarse.pair)
-    placement = place_target(warp, coarse.pair, coarse.target_map_xy, coarse.target_size, coarse.scale)
-    checked = name != "homography"  # which is not estimated in both directions
-    share = consistent_share(placement, coarse.pair.reference_valid) if checked else None
-    return placement, UsedWarp(name, share, warp.device)
 
 
 def _output_pictures(

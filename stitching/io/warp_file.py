@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stitching.errors import InputError, require
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.pixel_maps import Field, Mask, Size, box_outline, remap, rescale
-from stitching.io.files import atomic_write, check_readable
+from stitching.io.files import AnyPath, atomic_write, check_readable
 from stitching.io.npz_file import ArrayForm, read_arrays
 from stitching.io.picture import MAX_SIDE
 
@@ -99,6 +99,14 @@ def load_warp(path: Path) -> WarpField:
         raise InputError(
             f"{path} is not a warp that this version can use ({error}); write it again with --save-warp"
         ) from error
+    return warp
+
+
+def usable_warp(warp: WarpField | AnyPath) -> WarpField:
+    """A warp that may have been made in Python, checked; or that of a file; InputError where it cannot be used."""
+    if not isinstance(warp, WarpField):
+        return load_warp(Path(warp))
+    check_warp(warp)
     return warp
 
 

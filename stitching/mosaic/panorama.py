@@ -10,13 +10,14 @@ from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Pixels
 from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture_source import LeftOut, PictureSource
+from stitching.io.screen_picture import screen_png
 from stitching.match_graph.match_graph import MatchGraph
 from stitching.mosaic.placed_picture import PlacedPicture
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Panorama:
-    """A panorama of many pictures.
+    """A panorama of many pictures; a notebook shows it.
 
     Attributes:
         panorama: (H, W, 3) BGR uint8 or uint16, zero where no picture is valid.
@@ -49,3 +50,10 @@ class Panorama:
     crop: Rectangle
     seconds: dict[str, float]
     warnings: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        h, w = self.alpha.shape
+        return f"<Panorama {w} x {h} of {len(self.placed)} pictures, {len(self.left_out)} left out>"
+
+    def _repr_png_(self) -> bytes:
+        return screen_png(self.panorama, self.alpha, self.sources[self.arrangement.reference].copy.levels)

@@ -73,18 +73,18 @@ def to_warp_field(placement: Placement, canvas: Canvas, reference_size: Size, ta
     )  # fmt: skip
 
 
-def from_warp_field(warp: WarpField, reference: Picture, target: Picture) -> tuple[Canvas, Placement]:
-    """Canvas and placement of a warp from an earlier stitch, which passed `warp_file.check_warp`.
+def from_warp_field(warp: WarpField) -> Placement:
+    """The placement of a warp that passed `warp_file.check_warp`; it lies on `warp.canvas`."""
+    covered = np.isfinite(warp.map[..., 0])
+    map_xy = push_pull(np.where(covered[..., None], warp.map, 0), covered.astype(np.float32))
+    return Placement(map_xy, covered, warp.trusted & covered, np.full_like(map_xy, np.nan), warp.scale)
 
-    Raises:
-        InputError: it was made for pictures of other sizes.
-    """
+
+def check_sizes(warp: WarpField, reference: Picture, target: Picture) -> None:
+    """Raise InputError where a warp was made for pictures of other sizes."""
     for name, size, picture in (("reference", warp.reference_size, reference), ("target", warp.target_size, target)):
         if size != picture.size:
             raise InputError(
                 f"the loaded warp is for a {name} of {size[0]} x {size[1]}, {picture.name} has"
                 f" {picture.size[0]} x {picture.size[1]}; load a warp made from pictures of the same sizes"
             )
-    covered = np.isfinite(warp.map[..., 0])
-    map_xy = push_pull(np.where(covered[..., None], warp.map, 0), covered.astype(np.float32))
-    return warp.canvas, Placement(map_xy, covered, warp.trusted & covered, np.full_like(map_xy, np.nan), warp.scale)

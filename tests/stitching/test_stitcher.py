@@ -11,7 +11,7 @@ from skimage.data import coffee
 from synthetic import SIZE, two_planes
 
 import stitching
-from stitching import InputError, Options, load_warp, save_warp, stitcher
+from stitching import InputError, Options, load_warp, pair_placement, save_warp
 from stitching.alignment.coarse_alignment import Alignment
 from stitching.alignment.features import Matches
 from stitching.blending.multiband import SEAM_REACH
@@ -409,7 +409,7 @@ def test_pictures_that_share_nothing_are_refused_even_where_they_were_aligned(mo
     """As if features or the network had found something."""
     points = np.random.default_rng(0).uniform(50, 250, (40, 2))
     found = Alignment(np.eye(3), Matches(points, points), "homography", 1, 0.9)
-    monkeypatch.setattr(stitcher, "align_pictures", lambda *_: found)
+    monkeypatch.setattr(pair_placement, "align_pictures", lambda *_: found)
     scene = two_planes()
     with refused("do not fit together", ": try "):
         stitch(scene.reference, scene.target[::-1, ::-1].copy())

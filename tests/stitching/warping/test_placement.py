@@ -7,7 +7,7 @@ from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.pixel_maps import inside, pixel_grid, rescale
 from stitching.io.picture import as_picture
-from stitching.warping.placement import MAX_CLOSED_HOLE, from_warp_field, place_target, to_warp_field
+from stitching.warping.placement import MAX_CLOSED_HOLE, check_sizes, from_warp_field, place_target, to_warp_field
 from stitching.warping.warp import CanvasPair, Warp
 
 H, W = 80, 120
@@ -71,9 +71,9 @@ def test_occluded_pixels_are_not_trusted():
 
 def test_a_placement_comes_back_from_a_warp_field():
     placement = place(still() + np.float32([6, 0]))
-    pictures = [as_picture(np.zeros((120, 160, 3), np.uint8), name) for name in ("reference", "target")]
-    canvas, loaded = from_warp_field(to_warp_field(placement, CANVAS, (160, 120), TARGET_SIZE), *pictures)
-    assert canvas == CANVAS
+    field = to_warp_field(placement, CANVAS, (160, 120), TARGET_SIZE)
+    loaded = from_warp_field(field)
+    assert field.canvas == CANVAS
     assert loaded.scale == SCALE
     assert np.array_equal(loaded.covered, placement.covered)
     assert np.array_equal(loaded.trusted, placement.trusted)
@@ -88,4 +88,4 @@ def test_a_warp_field_of_pictures_of_other_sizes_is_refused():
     for part in ("reference", "target"):
         other = dataclasses.replace(field, **{f"{part}_size": (161, 120)})
         with pytest.raises(InputError, match=f"for a {part} of 161 x 120, photo has 160 x 120"):
-            from_warp_field(other, picture, picture)
+            check_sizes(other, picture, picture)
