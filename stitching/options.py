@@ -13,6 +13,9 @@ from stitching.network.interface import Device
 from stitching.selection import DENSE_WARPS
 from stitching.warping.estimators.registry import find_estimator
 
+# Editors offer the names; the other forms are told of below.
+WarpName = Literal["auto", "classical", "matches", "homography"] | str
+BlendName = Literal["auto", "seam", "network"] | str
 AUTO_BLEND = "seam"  # that `auto` takes: it has looked better so far
 MEGAPIX_RANGE = (0.01, 10000.0)
 MAX_WORK_MEGAPIX = 4.0
@@ -26,12 +29,12 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 class Options:
     """How pictures are stitched; the command line has the same options."""
 
-    warp: str = "auto"
+    warp: WarpName = "auto"
     """Estimator of the warp: classical (a dense warp for every pixel), matches (the same with the trained network's
     matches), homography (coarse alignment only), auto (the classical warp; matches where the coarse alignment is
     uncertain), matches:WEIGHTS (a .safetensors file of `parastitch train` or a folder of `parastitch export`) or
     ptlflow:MODEL[:FILE] (a flow network of the package ptlflow, the file of its weights)."""
-    blend: str = "auto"
+    blend: BlendName = "auto"
     """Generator of the blend: seam (graph cut and pyramid bands), network or network:WEIGHTS (SIGMo), auto (seam)."""
     device: Device = "auto"
     """Where networks compute: cpu, cuda, auto (a GPU where the installed packages can use one)."""

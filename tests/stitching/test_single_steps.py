@@ -106,7 +106,7 @@ def test_what_cannot_be_drawn_is_refused(warp, picture, choices, words):
 def test_pictures_that_do_not_fit_are_refused_and_aligned_without_confidence():
     first, second = np.random.default_rng(0).integers(0, 256, (2, 200, 200, 3), np.uint8)
     assert stitching.align(first, second).confidence < 0.3
-    with pytest.raises(InputError, match="do not fit|no overlap"):
+    with pytest.raises(InputError, match=r"do not fit|no overlap"):
         stitching.estimate_warp(first, second)
 
 
