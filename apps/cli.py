@@ -13,6 +13,7 @@ from stitching.errors import InputError
 # name -> (module, function, help); modules are imported only when asked for.
 COMMANDS = {
     "stitch": ("apps.stitch", "stitch_command", "Stitch two or more pictures taken from different places."),
+    "ui": ("apps.ui", "ui_command", "Open a local web page to stitch on."),
     "batch": ("apps.batch", "batch_command", "Stitch many sets of pictures, each in one process."),
     "evaluate": ("apps.evaluate", "evaluate_command", "Measure stitchers, ours and others, on a folder of pairs."),
     "train": ("apps.train", "train_command", "Train the networks on generated pairs."),

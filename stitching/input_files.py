@@ -35,7 +35,7 @@ def expand_inputs(given: Sequence[AnyPath]) -> list[Path]:
     for one in given:
         path = Path(one)
         if _holds(path.exists):
-            found += _pictures_of(path) if path.is_dir() else [path]
+            found += _some_pictures_of(path) if path.is_dir() else [path]
         elif glob.has_magic(os.fspath(one)):
             found += _matching(os.fspath(one))
         else:
@@ -74,11 +74,16 @@ def _holds(question: Callable[[], bool]) -> bool:
         return False
 
 
-def _pictures_of(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder in natural order, without those of the folders in it; InputError: it cannot be read."""
     try:
-        pictures = sorted(_only_pictures(folder.iterdir()), key=natural_key)
+        return sorted(_only_pictures(folder.iterdir()), key=natural_key)
     except OSError as error:
         raise InputError(f"cannot read the folder {folder}: {error.strerror}; expected one with pictures") from error
+
+
+def _some_pictures_of(folder: Path) -> list[Path]:
+    pictures = pictures_in(folder)
     if not pictures:
         raise InputError(f"{folder}: no picture in this folder; expected JPEG, PNG, TIFF or WebP files")
     return pictures

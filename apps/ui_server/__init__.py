@@ -1,0 +1,1 @@
+"""The server of `parastitch ui`: a local page to work on."""

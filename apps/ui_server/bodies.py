@@ -1,0 +1,24 @@
+"""Bodies of requests, read part by part up to a limit."""
+
+from collections.abc import AsyncIterator
+
+from fastapi import HTTPException, Request
+
+
+async def limited_parts(request: Request, limit: int, what: str) -> AsyncIterator[bytes]:
+    """The parts of a body as they come; HTTPException 413 where it has more than `limit` bytes."""
+    too_large = HTTPException(413, f"{what}: at most {limit / 1e6:.4g} MB are taken")
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise too_large
+    received = 0
+    async for part in request.stream():
+        received += len(part)
+        if received > limit:
+            raise too_large
+        yield part
+
+
+async def limited_body(request: Request, limit: int, what: str) -> bytes:
+    """A whole body; HTTPException 413 where it has more than `limit` bytes."""
+    return b"".join([part async for part in limited_parts(request, limit, what)])

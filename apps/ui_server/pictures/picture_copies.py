@@ -1,0 +1,41 @@
+"""Smaller copies of a picture, made once when it is first opened: for the screen, and for previews."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from apps.ui_server.limits import COPY_MEGAPIX, THUMBNAIL_SIDE, VIEW_SIDE
+from stitching.io.metadata.contents import Metadata
+from stitching.io.picture import Picture, shrink, to_8_bit
+from stitching.io.picture_reader import read_picture
+from stitching.io.picture_writer import write_picture
+
+Size = tuple[int, int]  # (w, h) px
+
+
+def make_copies(path: Path, folder: Path) -> tuple[Size, Size]:
+    """Read a picture and write its copies into a folder: `view.jpg`, `thumbnail.jpg`, `copy.png`.
+
+    The copy for previews keeps bit depth, alpha and metadata, so that it is stitched as the picture is.
+
+    Returns:
+        The sizes of the upright picture and of its copy for previews.
+
+    Raises:
+        InputError: the picture cannot be read, or is too large.
+    """
+    picture = read_picture(path)
+    w, h = picture.size
+    for name, side in (("view.jpg", VIEW_SIDE), ("thumbnail.jpg", THUMBNAIL_SIDE)):
+        _write_for_screen(shrink(picture, side / max(w, h)), folder / name)
+    copy = shrink(picture, math.sqrt(COPY_MEGAPIX * 1e6 / (w * h)))
+    write_picture(folder / "copy.png", copy.pixels, copy.valid, picture.metadata, levels=picture.levels)
+    return picture.size, copy.size
+
+
+def _write_for_screen(picture: Picture, path: Path) -> None:
+    pixels = to_8_bit(picture.pixels, picture.levels)
+    if picture.valid is not None:
+        pixels = np.where(picture.valid[..., None] > 127, pixels, np.uint8(0))
+    write_picture(path, pixels, metadata=Metadata(icc=picture.metadata.icc))

@@ -1,0 +1,107 @@
+"""Starts the page's server, and takes everything away when it ends."""
+
+import socket
+import threading
+import webbrowser
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import uvicorn
+
+from apps.ui_server.access import Door, Guard
+from apps.ui_server.limits import MAX_PICTURES
+from apps.ui_server.pictures.picture_store import PictureStore
+from apps.ui_server.server import Workplace, make_app
+from apps.ui_server.stitching_jobs.jobs import Jobs
+from stitching.errors import InputError, JobError, require
+from stitching.input_files import pictures_in
+from stitching.io.files import check_folder
+
+
+def serve_page(folder: Path | None, port: int, browser: bool) -> None:
+    """Serve the page until a signal ends the command.
+
+    Args:
+        folder: of the user's pictures; None: there is none.
+        port: of 127.0.0.1; 0: any that is free.
+        browser: open the page in the web browser.
+
+    Raises:
+        InputError: the folder or the port cannot be used.
+        JobError: the server ended by itself.
+    """
+    with running_page(folder, port) as page:
+        print(page.door.address, flush=True)
+        if browser:
+            threading.Thread(target=webbrowser.open, args=(page.door.address,), daemon=True).start()
+        page.thread.join()
+    raise JobError("the page's server ended unexpectedly")
+
+
+@dataclass(frozen=True)
+class RunningPage:
+    """A server that answers."""
+
+    door: Door
+    jobs: Jobs
+    thread: threading.Thread
+
+
+@contextmanager
+def running_page(folder: Path | None = None, port: int = 0) -> Iterator[RunningPage]:
+    """A server that runs as long as the block; then its processes are killed and its temporary folder is removed."""
+    in_folder = _pictures_of(folder)
+    with ExitStack() as stack:
+        listening = stack.enter_context(closing(_listen(port)))
+        room = Path(stack.enter_context(TemporaryDirectory(prefix="parastitch-ui-", ignore_cleanup_errors=True)))
+        for name in ("pictures", "jobs"):
+            (room / name).mkdir()
+        jobs = stack.enter_context(closing(Jobs(room / "jobs")))
+        door = Door(listening.getsockname()[1])
+        app = make_app(Workplace(door, folder and folder.resolve(), PictureStore(room / "pictures", in_folder), jobs))
+        server = _server(Guard(app, door))
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        thread.start()
+        try:
+            yield RunningPage(door, jobs, thread)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _pictures_of(folder: Path | None) -> Sequence[Path]:
+    """The pictures in the user's folder; InputError where it is none, or holds too many."""
+    if folder is None:
+        return ()
+    require(folder.is_dir(), str(folder), "a folder with pictures, or for them")
+    check_folder(folder)
+    found = pictures_in(folder)
+    require(len(found) <= MAX_PICTURES, f"{folder}: {len(found)} pictures", f"at most {MAX_PICTURES}")
+    return found
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise InputError(f"--port {port}: {error.strerror}; expected one that is free, 0 takes any") from error
+
+
+def _server(app: Guard) -> uvicorn.Server:
+    """Quiet, without lifespan events and web sockets; it believes no header of a proxy."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
+            log_level="error",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+    )

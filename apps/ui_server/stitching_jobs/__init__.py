@@ -1,0 +1,1 @@
+"""Stitches that the page asks for, each in a process of its own."""

@@ -1,0 +1,188 @@
+"""The stitches that the page asks for: one at a time, each in a process that can be killed."""
+
+import shutil
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from fastapi import HTTPException
+
+from apps.ui_server.stitching_jobs.stitch_task import Outcome, StitchTask
+from apps.ui_server.stitching_jobs.stitching_process import ProcessEndedError, StitchingProcess
+from stitching.errors import InputError, JobError
+
+State = Literal["running", "done", "failed", "cancelled"]
+
+_KEPT = 2  # finished previews, and finished stitches at full size
+
+
+@dataclass(eq=False)
+class Job:
+    """A stitch that was asked for.
+
+    Attributes:
+        number: names it in requests.
+        preview: small, so that another one may take its place.
+        used: numbers of its pictures.
+        stage, share: what is being done, and how much of all is done, 0..1.
+        ended: seconds that it took; None while it runs.
+        process: that works on it.
+    """
+
+    number: int
+    task: StitchTask
+    preview: bool
+    used: frozenset[int]
+    state: State = "running"
+    stage: str = "start"
+    share: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    error: str | None = None
+    outcome: Outcome | None = None
+    process: StitchingProcess | None = None
+    writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """What the page is told."""
+        outcome = self.outcome
+        return {
+            "id": self.number, "state": self.state, "preview": self.preview, "stage": self.stage,
+            "share": round(self.share, 4), "seconds": round(self.ended or time.monotonic() - self.started, 2),
+            "error": self.error, "warnings": outcome.warnings if outcome else [],
+            "summary": outcome.summary if outcome else {}, "size": outcome.size if outcome else None,
+            "views": outcome.views if outcome else [],
+        }  # fmt: skip
+
+
+class Jobs:
+    """All stitches by their numbers, and the processes that stitch.
+
+    One process works, one more is ready, so that nobody waits for its imports after a stitch was cancelled.
+
+    Args:
+        room: an empty temporary folder.
+    """
+
+    def __init__(self, room: Path) -> None:
+        self._room = room
+        self._jobs: dict[int, Job] = {}
+        self._last_number = 0
+        self._lock, self._turn = threading.Lock(), threading.Lock()
+        self._process, self._spare = StitchingProcess(), StitchingProcess()
+        self._closed = False
+
+    def __getitem__(self, number: int) -> Job:
+        """The job with a number; HTTPException 404 where there is none, or no more."""
+        try:
+            return self._jobs[number]
+        except KeyError:
+            raise HTTPException(404, f"no job {number}") from None
+
+    def done(self, number: int) -> tuple[Job, Outcome]:
+        """A finished job and its result; HTTPException 404: none has this number, 409: it has no result."""
+        job = self[number]
+        if job.outcome is None:
+            raise HTTPException(409, f"job {number} is {job.state}: it has no panorama")
+        return job, job.outcome
+
+    def uses(self, picture: int) -> bool:
+        """Whether a stitch that runs needs a picture."""
+        return any(picture in job.used for job in self._jobs.values() if job.state == "running")
+
+    def new_folder(self) -> Path:
+        """An empty folder for the results of the next job."""
+        with self._lock:
+            self._last_number += 1
+            folder = self._room / str(self._last_number)
+        folder.mkdir()
+        return folder
+
+    def start(self, task: StitchTask, preview: bool, used: frozenset[int]) -> Job:
+        """Begin to stitch. A preview that runs is cancelled for it.
+
+        Raises:
+            HTTPException: a stitch at full size runs, 409.
+        """
+        job = Job(int(task.folder.name), task, preview, used)
+        with self._lock:
+            running = [other for other in self._jobs.values() if other.state == "running"]
+            if any(not other.preview for other in running):
+                raise HTTPException(409, "a stitch at full size runs; cancel it first")
+            for other in running:
+                self._cancel(other)
+            self._jobs[job.number] = job
+            self._forget_old()
+        threading.Thread(target=self._run, args=(job,), daemon=True).start()
+        return job
+
+    def cancel(self, number: int) -> None:
+        """End a job that runs, and its process; one that has ended stays as it is."""
+        with self._lock:
+            self._cancel(self[number])
+
+    def close(self) -> None:
+        """End everything."""
+        with self._lock:
+            self._closed = True
+            for process in (self._process, self._spare):
+                process.kill()
+
+    def _cancel(self, job: Job) -> None:
+        if job.state == "running":
+            if job.process is not None:
+                job.process.kill()
+                self._replace_process()
+            self._end(job, "cancelled")
+
+    def _replace_process(self) -> None:
+        self._process = self._spare
+        if not self._closed:
+            self._spare = StitchingProcess()
+
+    def _run(self, job: Job) -> None:
+        with self._turn:  # the job before it has ended
+            with self._lock:
+                if job.state != "running":
+                    return
+                job.process = process = self._process
+            try:
+                outcome = process.stitch(job.task, lambda stage, share: self._report(job, stage, share))
+            except (InputError, JobError) as error:
+                self._settle(job, error=str(error))
+            except ProcessEndedError as error:
+                with self._lock:
+                    if job.state == "running":  # nobody here has killed it
+                        self._end(job, "failed", str(error))
+                        self._replace_process()
+            else:
+                self._settle(job, outcome)
+            finally:
+                job.process = None
+
+    def _report(self, job: Job, stage: str, share: float) -> None:
+        stages = job.task.stages
+        job.stage, job.share = stage, (stages.index(stage) + share) / len(stages)
+
+    def _settle(self, job: Job, outcome: Outcome | None = None, error: str | None = None) -> None:
+        with self._lock:
+            if job.state == "running":
+                job.outcome = outcome
+                self._end(job, "failed" if outcome is None else "done", error)
+
+    def _end(self, job: Job, state: State, error: str | None = None) -> None:
+        job.ended, job.error, job.state = time.monotonic() - job.started, error, state
+        if state == "done":
+            job.share = 1.0
+        else:
+            shutil.rmtree(job.task.folder, ignore_errors=True)
+
+    def _forget_old(self) -> None:
+        """Remove all but the last results of each kind."""
+        for preview in (True, False):
+            done = [job for job in self._jobs.values() if job.preview == preview and job.state == "done"]
+            for job in done[:-_KEPT]:
+                del self._jobs[job.number]
+                shutil.rmtree(job.task.folder, ignore_errors=True)

@@ -1,0 +1,76 @@
+"""What the page's server gives to the process that stitches, and what comes back."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stitching.io.metadata.contents import Metadata
+from stitching.io.picture import Levels
+from stitching.options import Options
+
+
+@dataclass(frozen=True)
+class TaskPicture:
+    """A picture to stitch.
+
+    Attributes:
+        path: of its file.
+        name: for the user.
+        size: (w, h) px, upright.
+        leave_out, keep: painted masks, see `masks.py`; None: there is none.
+    """
+
+    path: Path
+    name: str
+    size: tuple[int, int]
+    leave_out: Path | None = None
+    keep: Path | None = None
+
+
+@dataclass(frozen=True)
+class StitchTask:
+    """What is to be stitched.
+
+    Attributes:
+        pictures: two or more.
+        reference: position of the picture whose view is kept; None: the one in the middle.
+        options: see `Options`.
+        folder: empty, for the results.
+    """
+
+    pictures: tuple[TaskPicture, ...]
+    reference: int | None
+    options: Options
+    folder: Path
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether two pictures are stitched as a pair, and not as a set whose projection was asked for."""
+        return len(self.pictures) == 2 and self.options.projection == "auto"
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the stages that are reported, in order."""
+        return ("read", "align", "warp", "blend", "compose", "write") if self.is_pair else (
+            "read", "match", "adjust", "place", "compose", "write"
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was stitched. In the task's folder are `pixels.npy` (H, W, 3), `alpha.npy` (H, W), and views as PNG.
+
+    Attributes:
+        size: (w, h) of the panorama, px.
+        summary: see `Summary` and `MosaicSummary`.
+        warnings: one line each.
+        views: names of the PNG files.
+        metadata, levels: of the reference, to write the panorama with.
+    """
+
+    size: tuple[int, int]
+    summary: dict[str, Any]
+    warnings: list[str]
+    views: list[str]
+    metadata: Metadata = field(repr=False)
+    levels: Levels | None = None
