@@ -1,0 +1,40 @@
+/** Starts the page: one state, and the parts that are drawn from it. */
+
+import { getState } from "./api.js";
+import { makeChoices } from "./choices.js";
+import { byId, say } from "./dom.js";
+import { makeFinish } from "./finish.js";
+import { makeJobs } from "./jobs.js";
+import { makeMessages } from "./messages.js";
+import { makePainter } from "./painter.js";
+import { makePictureList } from "./picture_list.js";
+import { makeStore, tell } from "./store.js";
+import { makeUploads } from "./uploads.js";
+import { makeViewer } from "./viewer.js";
+
+const USED_AT_ONCE = 8; // pictures of a folder; of more, the user says which
+
+const store = makeStore();
+makeMessages(store);
+makeUploads(store);
+makePictureList(store);
+makeChoices(store);
+makePainter(store);
+makeViewer(store);
+makeFinish(store, makeJobs(store));
+store.drawn(({ pictures, uploads, folder }) => {
+  byId("page").classList.toggle("empty", !pictures.length && !uploads.length);
+  byId("folder").textContent = folder ? `\u200e${folder}\u200e` : ""; // marks: the end is what is shown, see the style
+});
+
+history.replaceState(null, "", "/"); // the cookie holds the token now; the address needs it no more
+try {
+  const { folder, formats, limits, options, pictures } = await getState();
+  const used = pictures.length <= USED_AT_ONCE;
+  store.change({
+    folder, formats, limits, options,
+    pictures: pictures.map(picture => ({ masks: {}, ...picture, used })),
+  });
+} catch (error) {
+  tell(store, error.message);
+}

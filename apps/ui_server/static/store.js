@@ -1,0 +1,54 @@
+/** The state of the page. Actions change it, every part of the page is drawn from it; nothing else is remembered. */
+
+export const EMPTY = {
+  folder: null, // where panoramas can be saved, or null
+  formats: { read: [], write: [] }, // endings of files
+  options: {}, // name of a choice -> its values
+  limits: {},
+  pictures: [], // {id, name, width, height, used, masks: {leave_out, keep}}, in order
+  uploads: [], // {key, name, share, error}
+  messages: [], // {key, text}
+  choices: { reference: null, projection: "auto", crop: false, lens: "auto", warp: "auto", blend: "auto" },
+  masksChanged: 0, // counts, so that a new preview is made
+  running: null, // the job under way: {id, wanted, preview, stage, share}
+  shown: null, // the last job that ended well: {id, wanted, preview, summary, warnings, size, views}
+  failure: null, // of the last job: {wanted, preview, text}
+  mode: "panorama",
+  painting: null, // id of the picture being painted on
+  file: { format: "jpg", name: "panorama", saved: null, exists: false },
+};
+
+export function makeStore(initial = EMPTY) {
+  let state = initial;
+  const parts = [];
+  return {
+    get: () => state,
+    /** @param {object|function} change new values, or a function of the state that gives them */
+    change(change) {
+      state = { ...state, ...(typeof change === "function" ? change(state) : change) };
+      for (const draw of parts) draw(state);
+    },
+    /** @param {function} draw called with the state now and after each change */
+    drawn(draw) {
+      parts.push(draw);
+      draw(state);
+    },
+  };
+}
+
+let lastKey = 0;
+
+/** A message to the user, until it is dismissed. */
+export function tell(store, text) {
+  const key = ++lastKey;
+  store.change(state => ({ messages: [...state.messages.filter(one => one.text !== text), { key, text }] }));
+}
+
+export function newKey() {
+  return ++lastKey;
+}
+
+/** `items` with the one of this `name` value replaced. */
+export function replaced(items, name, value, change) {
+  return items.map(item => (item[name] === value ? { ...item, ...change } : item));
+}
