@@ -13,6 +13,8 @@ from stitching.io.levels import pair_levels, to_levels
 from stitching.io.picture import Picture, as_picture, white_of
 from stitching.io.picture_reader import read_mask, read_picture
 from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, allowed_bytes
+from stitching.lens.lens_choice import NONE
+from stitching.lens_correction import with_lens
 
 PictureInput = str | PathLike[str] | NDArray[Any]
 
@@ -25,13 +27,15 @@ def read_pair(
     mask_reference: PictureInput | None = None,
     mask_target: PictureInput | None = None,
     *,
+    lens: str = NONE,
     max_megapix: float = DEFAULT_MAX_MEGAPIX,
 ) -> tuple[Picture, Picture]:
     """Read reference and target, ready to be stitched.
 
     Args:
         reference, target: paths, or arrays (h, w[, 3 or 4]) uint8 or uint16 in BGR(A) order.
-        mask_reference, mask_target: paths or (h, w) arrays; where zero the picture is not valid.
+        mask_reference, mask_target: paths or (h, w) arrays, of the photographs' sizes; where zero they are not valid.
+        lens: that drew both, as `Options.lens`.
         max_megapix: the largest file that is read, Mpx; see stitching/io/size_limit.py.
 
     Returns:
@@ -39,10 +43,10 @@ def read_pair(
         pictures of 16 bits keep their values; beside one of 8 bits the target is brought to the reference's levels.
 
     Raises:
-        InputError: a picture cannot be read, is too long or has one colour, or a mask does not fit.
+        InputError: a picture cannot be read, is too long or has one colour, or a mask or the lens does not fit.
     """
-    first = _read(reference, mask_reference, "reference", max_megapix, 0)
-    second = _read(target, mask_target, "target", max_megapix, _bytes_of(first))
+    first = with_lens(_read(reference, mask_reference, "reference", max_megapix, 0), lens)
+    second = with_lens(_read(target, mask_target, "target", max_megapix, _bytes_of(first)), lens)
     pair = _with_levels(first, second, max_megapix)
     for picture in pair:
         check_contrast(picture)

@@ -12,10 +12,13 @@ import numpy as np
 from stitching.errors import InputError
 from stitching.input_pair import PictureInput, check_contrast
 from stitching.io.levels import find_levels, levels_of, to_levels, value_range
-from stitching.io.picture import Levels, Picture, as_picture, shrink
+from stitching.io.picture import Levels, Picture, as_picture
 from stitching.io.picture_reader import read_picture
 from stitching.io.picture_source import COPY_AREA, LeftOut, PictureSource
 from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, allowed_bytes
+from stitching.io.small_copy import small_copy
+from stitching.lens.lens_choice import NONE
+from stitching.lens_correction import with_lens
 
 _MOST_REASONS = 5  # that an error names
 
@@ -25,6 +28,7 @@ OpenedSet = tuple[tuple[PictureSource, ...], tuple[LeftOut, ...]]
 def open_pictures(
     inputs: Sequence[PictureInput],
     *,
+    lens: str = NONE,
     max_megapix: float = DEFAULT_MAX_MEGAPIX,
     report: Callable[[float], None] = lambda share: None,
 ) -> OpenedSet:
@@ -35,6 +39,7 @@ def open_pictures(
 
     Args:
         inputs: paths, or arrays (h, w[, 3 or 4]) uint8 or uint16 in BGR(A) order, which the caller leaves as they are.
+        lens: that drew them, as `Options.lens`.
         max_megapix: the largest file that is read, Mpx; see stitching/io/size_limit.py.
         report: called with the share of pictures that are done, 0..1.
 
@@ -52,7 +57,7 @@ def open_pictures(
     for position, given in enumerate(inputs):
         name = os.fspath(given) if isinstance(given, str | os.PathLike) else f"picture {position + 1}"
         try:
-            one = _open(given, name, position, max_megapix)
+            one = _open(_Input(given, name, lens, max_megapix), position)
         except InputError as error:
             left_out[position] = LeftOut(name, _clause(error, name))
         else:
@@ -60,7 +65,7 @@ def open_pictures(
             if first is not one:
                 left_out[position] = LeftOut(name, f"is the same picture as {first.name}")
         report((position + 1) / len(inputs))
-    form = _common_form(list(opened.values()), max_megapix)
+    form = _common_form(list(opened.values()))
     sources = []
     for key in sorted(opened):
         one = opened[key]
@@ -74,27 +79,43 @@ def open_pictures(
 
 
 @dataclass(frozen=True)
+class _Input:
+    """What the caller gave, and how it is read: `lens` as `Options.lens`, `max_megapix` the largest file."""
+
+    given: PictureInput
+    name: str
+    lens: str
+    max_megapix: float
+
+    def read(self) -> Picture:
+        """All of the picture, with its lens; InputError where it cannot be read, or the lens does not fit."""
+        if isinstance(self.given, str | os.PathLike):
+            picture = read_picture(self.given, max_megapix=self.max_megapix)
+        else:
+            picture = as_picture(self.given, self.name)
+        return with_lens(picture, self.lens)
+
+
+@dataclass(frozen=True)
 class _Form:
     """What all pictures of a set have in common.
 
     Attributes:
         deep: they have 16 bits a channel.
         levels: of 16-bit pixels.
-        max_megapix: the largest file that is read, Mpx.
     """
 
     deep: bool
     levels: Levels | None
-    max_megapix: float
 
-    def of(self, picture: Picture) -> Picture:
+    def of(self, picture: Picture, max_megapix: float) -> Picture:
         """A picture in this form; InputError where that takes too much memory."""
         if not self.deep:
             return picture
         if picture.pixels.dtype == np.uint16:
             return replace(picture, levels=self.levels)
         taken = 3 * picture.pixels.nbytes  # its pixels with 16 bits, too
-        if taken > (allowed := allowed_bytes(self.max_megapix)):
+        if taken > (allowed := allowed_bytes(max_megapix)):
             raise InputError(
                 f"{picture.name}: 8 bits beside others of 16 take {taken / 1e9:.2f} GB, {allowed / 1e9:.2f} GB are "
                 "allowed; save all with 8 bits or raise --max-megapix"
@@ -109,44 +130,48 @@ class _Opened:
     `range` are the lowest and the highest of its values, of 16 bits; see stitching/io/levels.py.
     """
 
-    given: PictureInput
-    name: str
+    input: _Input
     position: int
     size: tuple[int, int]
     copy: Picture
     key: str
     range: tuple[float, float] | None
+    lens: str | None
+
+    @property
+    def name(self) -> str:
+        """Its path, or what the caller calls an array."""
+        return self.input.name
 
     def as_source(self, form: _Form) -> PictureSource:
         """The picture in the set's form; InputError where it cannot have it, or has one colour in it."""
-        copy = form.of(self.copy)
+        copy = form.of(self.copy, self.input.max_megapix)
         check_contrast(copy)
-        read = partial(_read_again, self.given, self.name, self.key, form)
-        return PictureSource(self.name, self.position, self.size, copy, self.key, read, deep=self.range is not None)
+        read = partial(_read_again, self.input, self.key, form)
+        return PictureSource(
+            self.name, self.position, self.size, copy, self.key, read, self.range is not None, self.lens
+        )
 
 
-def _open(given: PictureInput, name: str, position: int, max_megapix: float) -> _Opened:
-    picture = _read(given, name, max_megapix)
+def _open(source: _Input, position: int) -> _Opened:
+    picture = source.read()
     check_contrast(replace(picture, levels=find_levels(picture)))  # so that one of one colour sets no levels
     w, h = picture.size
-    copy = shrink(picture, math.sqrt(COPY_AREA / (w * h)))
-    if copy is picture and isinstance(given, np.ndarray):
+    copy = small_copy(picture, math.sqrt(COPY_AREA / (w * h)))
+    if copy is picture and isinstance(source.given, np.ndarray):
         copy = replace(picture, pixels=picture.pixels.copy())
     values = value_range(picture) if picture.pixels.dtype == np.uint16 else None
-    return _Opened(given, name, position, picture.size, copy, _digest(picture), values)
+    lens = picture.lens.name if picture.lens else None
+    return _Opened(source, position, picture.size, copy, _digest(picture), values, lens)
 
 
-def _read(given: PictureInput, name: str, max_megapix: float) -> Picture:
-    if isinstance(given, str | os.PathLike):
-        return read_picture(given, max_megapix=max_megapix)
-    return as_picture(given, name)
-
-
-def _read_again(given: PictureInput, name: str, key: str, form: _Form) -> Picture:
-    picture = _read(given, name, form.max_megapix)
+def _read_again(source: _Input, key: str, form: _Form) -> Picture:
+    picture = source.read()
     if _digest(picture) != key:
-        raise InputError(f"{name}: has changed since it was first read; leave the pictures alone while they are used")
-    return form.of(picture)
+        raise InputError(
+            f"{source.name}: has changed since it was first read; leave the pictures alone while they are used"
+        )
+    return form.of(picture, source.max_megapix)
 
 
 def _digest(picture: Picture) -> str:
@@ -158,9 +183,9 @@ def _digest(picture: Picture) -> str:
     return found.hexdigest()
 
 
-def _common_form(opened: Sequence[_Opened], max_megapix: float) -> _Form:
+def _common_form(opened: Sequence[_Opened]) -> _Form:
     ranges = [one.range for one in opened if one.range]
-    return _Form(bool(ranges), levels_of(ranges) if ranges else None, max_megapix)
+    return _Form(bool(ranges), levels_of(ranges) if ranges else None)
 
 
 def _clause(error: InputError, name: str) -> str:

@@ -9,6 +9,7 @@ from stitching.blending.gain import COMPENSATORS
 from stitching.blending.registry import find_generator
 from stitching.errors import InputError, require
 from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, INPUT_MEGAPIX_RANGE
+from stitching.lens.lens_choice import check_lens_choice
 from stitching.network.interface import Device
 from stitching.selection import DENSE_WARPS
 from stitching.warping.estimators.registry import find_estimator
@@ -41,6 +42,9 @@ class Options:
     compensator: Literal["field", "gain", "none"] = "field"
     """Exposure matching: field (a gain that varies smoothly, so that both pictures are equally bright at the seam),
     gain (one factor a channel) or none."""
+    lens: str = "auto"
+    """Whose distortion is taken out of all pictures: auto (nothing), none, or a calibration file: OpenCV's YAML, JSON
+    or XML, or COLMAP's cameras.txt (docs/stitching/lenses.md)."""
     work_megapix: float = 0.4
     """Size at which warp and blend are estimated, Mpx: of a pair, the canvas; of more, what one picture takes."""
     motion: Motion | Literal["auto"] = "auto"
@@ -81,6 +85,7 @@ def check_options(options: Options, *, estimates_warp: bool) -> None:
         for name in options.possible_warps:
             find_estimator(name, options.device)
     find_generator(options.blend_to_use, options.device)
+    check_lens_choice(options.lens)
     for name, known in _CHOICES.items():
         if getattr(options, name) not in known:
             raise InputError(f"no {name} called {getattr(options, name)!r}; known: {', '.join(known)}")

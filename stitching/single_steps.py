@@ -16,11 +16,11 @@ from stitching.geometry.rectangles import Rectangle
 from stitching.input_pair import PictureInput, read_pair
 from stitching.io.picture import Picture, shrink
 from stitching.io.picture_reader import read_picture
+from stitching.io.picture_sampling import magnification, sample
 from stitching.io.warp_file import WarpField, usable_warp
 from stitching.options import Options, check_options
 from stitching.pair_placement import estimate_placement, judge_placement, place_coarsely
 from stitching.warping.canvas_pictures import draw_aligned_pair
-from stitching.warping.picture_sampling import magnification, sample
 from stitching.warping.placement import from_warp_field, to_warp_field
 
 Part = Literal["target", "reference"]
@@ -45,7 +45,9 @@ def align(
         InputError: a picture or an option cannot be used, or no overlap was found.
     """
     check_options(options, estimates_warp=False)
-    pictures = read_pair(reference, target, mask_reference, mask_target, max_megapix=options.max_megapix)
+    pictures = read_pair(
+        reference, target, mask_reference, mask_target, lens=options.lens, max_megapix=options.max_megapix
+    )
     return align_pictures(*pictures, options.device)
 
 
@@ -68,7 +70,9 @@ def estimate_warp(
         InputError: as `stitching.stitch`.
     """
     check_options(options, estimates_warp=True)
-    pictures = read_pair(reference, target, mask_reference, mask_target, max_megapix=options.max_megapix)
+    pictures = read_pair(
+        reference, target, mask_reference, mask_target, lens=options.lens, max_megapix=options.max_megapix
+    )
     coarse = place_coarsely(*pictures, options)
     placement, used_warp = estimate_placement(coarse, options)
     aligned = draw_aligned_pair(*pictures, coarse.canvas, placement, coarse.pair)

@@ -10,6 +10,7 @@ from stitching.blending.registry import find_generator
 from stitching.geometry.canvas import Canvas
 from stitching.input_pair import PictureInput, read_pair
 from stitching.io.picture import Picture, shrink
+from stitching.io.picture_sampling import magnification
 from stitching.io.warp_file import WarpField, usable_warp
 from stitching.options import Options, check_options
 from stitching.pair_placement import estimate_placement, judge_placement, place_coarsely
@@ -19,7 +20,6 @@ from stitching.stage_clock import Progress, StageClock
 from stitching.summary import Methods, hole_mask, summarize
 from stitching.warping.base_warp import nearest_coarse_map
 from stitching.warping.canvas_pictures import draw_aligned_pair
-from stitching.warping.picture_sampling import magnification
 from stitching.warping.placement import Placement, check_sizes, from_warp_field
 from stitching.warping.relax import relax_map
 
@@ -51,7 +51,9 @@ def stitch(
     check_options(options, estimates_warp=warp is None)
     clock = StageClock(progress)
     with clock.stage("read"):
-        pictures = read_pair(reference, target, mask_reference, mask_target, max_megapix=options.max_megapix)
+        pictures = read_pair(
+            reference, target, mask_reference, mask_target, lens=options.lens, max_megapix=options.max_megapix
+        )
     alignment, coarse_pair = None, None
     if warp is None:
         with clock.stage("align"):

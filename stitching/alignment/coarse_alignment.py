@@ -23,7 +23,8 @@ from stitching.alignment.translation import find_translation
 from stitching.errors import InputError
 from stitching.geometry.homographies import Matrix, Motion, is_plausible, project, scaling_homography
 from stitching.geometry.pixel_maps import Grey, rescale
-from stitching.io.picture import Picture, shrink, to_8_bit, to_grey
+from stitching.io.picture import Picture, to_8_bit, to_grey
+from stitching.io.small_copy import small_copy
 from stitching.network.interface import MATCHING, Device, Runtime
 from stitching.network.runtime.network_files import load_runtime
 from stitching.network.runtime.window import AREA
@@ -154,7 +155,7 @@ def _align_copies(reference: Picture, target: Picture, area: float) -> Alignment
 
 def _small_copy(picture: Picture, area: float) -> Picture:
     """A copy of at most `area` px."""
-    return shrink(picture, float(np.sqrt(area / (picture.size[0] * picture.size[1]))))
+    return small_copy(picture, float(np.sqrt(area / (picture.size[0] * picture.size[1]))))
 
 
 def align(

@@ -8,7 +8,8 @@ import numpy as np
 
 from stitching.errors import InputError
 from stitching.geometry.homographies import Matrix, project
-from stitching.io.picture import Picture, shrink, to_8_bit, to_grey
+from stitching.io.picture import Picture, to_8_bit, to_grey
+from stitching.io.small_copy import small_copy
 
 COPY_SIDE = 160  # px
 CORNER = 0.06  # of the shorter side
@@ -47,7 +48,7 @@ def _turn(homography: Matrix, target: Picture) -> float:
 
 def _has_image_circle(picture: Picture) -> bool:
     """Whether all four corners of a bright picture are black."""
-    small = shrink(picture, COPY_SIDE / max(picture.size))
+    small = small_copy(picture, COPY_SIDE / max(picture.size))
     grey = to_grey(to_8_bit(small.pixels, small.levels))
     side = max(2, round(CORNER * min(grey.shape)))
     ends = slice(None, side), slice(-side, None)

@@ -51,8 +51,8 @@ class Layers(Protocol):
         """The picture on top."""
 
     @property
-    def map_xy(self) -> Field:
-        """(h, w, 2): working grid -> px of the full-size target."""
+    def target_map(self) -> Field:
+        """(h, w, 2): working grid -> px of the target's photograph, distortion of its lens included."""
 
     @property
     def size(self) -> Size:
@@ -88,7 +88,7 @@ def _seams(pictures: Layers, weight: NDArray[np.float32]) -> Mask:
     """(h, w), working grid: where the blend weight changes, and the target is near."""
     kernel = np.ones((3, 3), np.uint8)
     changes = cv2.dilate(weight, kernel) > cv2.erode(weight, kernel)
-    target = inside(pictures.target.to_own_px(pictures.map_xy), pictures.target.size)
+    target = inside(pictures.target.to_own_px(pictures.target_map), pictures.target.pixel_size)
     return changes & (cv2.dilate(target.view(np.uint8), kernel, iterations=2) > 0)
 
 
@@ -138,8 +138,8 @@ def _draw_without_seam(pictures: Layers, blend: Blend, part: Rectangle) -> tuple
 
 def _may_show_target(pictures: Layers, part: Rectangle) -> bool:
     """False where all positions that a part of the output shows lie on one side of the target."""
-    x, y = np.moveaxis(pictures.target.to_own_px(pictures.grid.pixels_read(pictures.map_xy, part)), -1, 0)
-    w, h = pictures.target.size
+    x, y = np.moveaxis(pictures.target.to_own_px(pictures.grid.pixels_read(pictures.target_map, part)), -1, 0)
+    w, h = pictures.target.pixel_size
     return not (x.max() < -1 or y.max() < -1 or x.min() > w or y.min() > h)
 
 

@@ -64,7 +64,7 @@ def to_levels(picture: Picture, levels: Levels | None) -> Picture:
 
 def value_range(picture: Picture) -> tuple[float, float]:
     """The lowest and the highest of the valid pixels' values, `TAIL` of them left out at each end."""
-    step = max(1, int(math.sqrt(math.prod(picture.size) / _MAX_SAMPLES)))
+    step = max(1, int(math.sqrt(math.prod(picture.pixel_size) / _MAX_SAMPLES)))
     values = picture.pixels[::step, ::step]
     if picture.valid is not None:
         valid = picture.valid[::step, ::step] > 127

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Coordinates, rescale
 from stitching.io.metadata.contents import Metadata
+from stitching.lens.lens import Lens
 
 MIN_SIDE, MAX_SIDE = 32, 32766  # px; a smaller picture has nothing to match, cv2.remap takes no larger one
 GAIN_LIMITS = 0.3, 3.0  # of the factors that make one picture as bright as another, to find flow between them
@@ -22,13 +23,18 @@ Levels = tuple[int, int]  # 16-bit values that are black and white in a copy of 
 class Picture:
     """An upright photograph.
 
+    Wherever px of a picture are meant, they are those of the picture without the distortion of its lens, which the
+    pixels still have: `to_photograph` leads from one to the other.
+
     Attributes:
-        pixels: (h, w, 3) BGR, uint8 or uint16.
+        pixels: (h, w, 3) BGR, uint8 or uint16, as the lens drew them.
         valid: (h, w) uint8, 255 where it shows something, else 0; None = everywhere.
         metadata: what is carried over to the panorama.
         name: its path, or what the caller calls an array.
         levels: of 16-bit pixels, see stitching/io/levels.py; None = 0 and 65535, and of 8-bit pixels.
         scale: (x, y), its px per px of the photograph that it is a smaller copy of; of rounded sizes, so they differ.
+        lens: that drew it; None = one without distortion or vignetting, or it is not corrected.
+        orientation: EXIF orientation by which the file's pixels were turned upright.
     """
 
     pixels: PixelArray
@@ -37,14 +43,28 @@ class Picture:
     name: str = "array"
     levels: Levels | None = None
     scale: tuple[float, float] = (1.0, 1.0)
+    lens: Lens | None = None
+    orientation: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
-        """(w, h) in px."""
+        """(w, h) in px, without the distortion of its lens."""
+        if self.lens is None:
+            return self.pixel_size
+        (w, h), (x, y) = self.lens.size, self.scale
+        return max(1, round(w * x)), max(1, round(h * y))
+
+    @property
+    def pixel_size(self) -> tuple[int, int]:
+        """(w, h) of its pixels."""
         return self.pixels.shape[1], self.pixels.shape[0]
 
+    def to_photograph(self, points: Coordinates) -> Coordinates:
+        """Points (..., 2), px without the distortion of its lens, in px of the photograph; all at full size."""
+        return points if self.lens is None else self.lens.to_photograph(points)
+
     def to_own_px(self, points: Coordinates) -> Coordinates:
-        """Points (..., 2), px of the photograph, in px of this copy of it."""
+        """Points (..., 2), px of the photograph, in px of this copy's pixels."""
         return points if self.scale == (1, 1) else rescale(points, np.asarray(self.scale, points.dtype))
 
 
@@ -109,7 +129,7 @@ def shrink(picture: Picture, scale: float) -> Picture:
     """
     if scale >= 1:
         return picture
-    w, h = picture.size
+    w, h = picture.pixel_size
     size = max(1, round(w * scale)), max(1, round(h * scale))
     pixels, valid = picture.pixels, picture.valid
     if valid is None:

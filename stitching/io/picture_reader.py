@@ -1,6 +1,7 @@
 """Reading picture files and masks, upright and with all their bits."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,10 @@ def read_picture(path: AnyPath, *, max_megapix: float = DEFAULT_MAX_MEGAPIX, hel
     contents = _read_contents(path, max_megapix)
     check_side(contents.size, name)
     check_size(contents, name, max_megapix, held)
-    metadata = contents.metadata
+    metadata, orientation = contents.metadata, contents.orientation
     array = _upright_pixels(contents, name)
     del contents  # the file's bytes
-    return as_picture(array, name, metadata)
+    return replace(as_picture(array, name, metadata), orientation=orientation)
 
 
 def read_mask(

@@ -15,12 +15,13 @@ class PictureSource:
     Attributes:
         name: its path, or what the caller calls an array.
         position: in the caller's list, from 0.
-        size: (w, h) px of the upright picture.
+        size: (w, h) px of the upright picture, without the distortion of its lens.
         copy: at most `COPY_AREA` px, with the set's bit depth and levels.
         key: hex digest of the picture's pixels, size and validity: sets are sorted by it, so that the order of the
             files has no influence.
         read: gives the full-size picture with the set's bit depth and levels; InputError where it cannot be read now.
         deep: it has 16 bits a channel itself.
+        lens: name of the lens that is corrected; None = none is.
     """
 
     name: str
@@ -30,6 +31,7 @@ class PictureSource:
     key: str
     read: Callable[[], Picture]
     deep: bool = False
+    lens: str | None = None
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,10 @@ class LensModel(Protocol):
         """Px of the photograph per unit of a ray, at the centre."""
 
     def project(self, rays: Points) -> Points:
-        """Rays (..., 2), x / z and y / z, x to the right and y down -> px (..., 2); NaN where none arrives."""
+        """Rays (..., 2), x / z and y / z, x to the right and y down -> px (..., 2), beyond the photograph, too.
+
+        A formula may fold or be NaN far outside: `Lens` finds out where, and goes no further.
+        """
 
     def light(self, points: Points) -> NDArray[np.float64]:
         """Share 0..1 of the light at photograph px (..., 2), relative to the centre: (...)."""

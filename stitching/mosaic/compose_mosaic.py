@@ -19,10 +19,10 @@ from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, Pixels, Size
 from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture import Picture, shrink
+from stitching.io.picture_sampling import magnification, sample
 from stitching.io.picture_source import PictureSource
 from stitching.mosaic.panorama_window import PanoramaWindow, window_around
 from stitching.mosaic.placed_picture import PlacedPicture
-from stitching.warping.picture_sampling import magnification, sample
 
 
 def compose_mosaic(
@@ -91,7 +91,8 @@ class _Made:
         window = self._window_of(one)
         below = Picture(window.copy_of(self.pixels), window.copy_of(self.alpha))
         grid, map_xy, blend = self._continued(one, window)
-        layers = _Layers(below, shrink(source.read(), shown_scale), map_xy, grid)
+        picture = source.read()
+        layers = _Layers(below, shrink(picture, shown_scale), picture.to_photograph(map_xy), grid)
         for part, pixels, valid in draw_parts(layers, blend, report):
             window.draw(pixels, valid, part, self.pixels, self.alpha)
 
@@ -126,7 +127,7 @@ class _Layers:
 
     reference: Picture
     target: Picture
-    map_xy: Field
+    target_map: Field
     grid: FieldGrid
 
     @property
@@ -138,4 +139,4 @@ class _Layers:
         return self.reference.pixels[part.slices], self.reference.valid[part.slices] > 0
 
     def draw_target(self, part: Rectangle) -> tuple[Pixels, Mask]:
-        return sample(self.target, self.grid.enlarge(self.map_xy, part), cv2.INTER_CUBIC)
+        return sample(self.target, self.grid.enlarge(self.target_map, part), cv2.INTER_CUBIC)

@@ -51,8 +51,9 @@ def stitch_many(
     clock = StageClock(progress)
     with clock.stage("read"):
         sources, unusable = open_pictures(
-            pictures, max_megapix=options.max_megapix, report=lambda share: clock.report("read", share)
-        )
+            pictures, lens=options.lens, max_megapix=options.max_megapix,
+            report=lambda share: clock.report("read", share),
+        )  # fmt: skip
     _refuse_if_strict(strict, unusable)
     if loaded is None:
         wanted = None if reference is None else find_reference(reference, sources, unusable)

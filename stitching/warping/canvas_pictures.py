@@ -10,8 +10,8 @@ from stitching.alignment.coarse_warp import CoarseWarp
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, evaluate_on_grid, rescale
 from stitching.io.picture import Picture, shrink, to_8_bit
+from stitching.io.picture_sampling import magnification, sample
 from stitching.warping.occlusion import hidden_from_target
-from stitching.warping.picture_sampling import magnification, sample
 from stitching.warping.placement import Placement
 from stitching.warping.shown_elsewhere import shown_elsewhere
 from stitching.warping.warp import AlignedPair, CanvasPair
@@ -93,7 +93,7 @@ def draw(picture: Picture, map_xy: Field, scale: float) -> tuple[NDArray[np.uint
         (h, w, 3) uint8 BGR, black where the picture has no pixels, and (h, w) where it has.
     """
     small = shrink(picture, scale / magnification(map_xy, picture.size, scale))
-    pixels, valid = sample(replace(small, pixels=to_8_bit(small.pixels, small.levels)), map_xy)
+    pixels, valid = sample(replace(small, pixels=to_8_bit(small.pixels, small.levels)), picture.to_photograph(map_xy))
     return np.where(valid[..., None], pixels, 0).astype(np.uint8), valid
 
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from stitching.geometry.pixel_maps import Field, Mask
 from stitching.io.picture import shrink, to_8_bit
+from stitching.io.picture_sampling import magnification, sample
 from stitching.io.picture_source import PictureSource
-from stitching.warping.picture_sampling import magnification, sample
 
 
 def draw_source(source: PictureSource, map_xy: Field, scale: float) -> tuple[NDArray[np.uint8], Mask]:
@@ -26,5 +26,5 @@ def draw_source(source: PictureSource, map_xy: Field, scale: float) -> tuple[NDA
     available = min(source.copy.scale)
     picture = source.copy if wanted <= available else source.read()
     small = shrink(picture, wanted / min(picture.scale))
-    pixels, valid = sample(replace(small, pixels=to_8_bit(small.pixels, small.levels)), map_xy)
+    pixels, valid = sample(replace(small, pixels=to_8_bit(small.pixels, small.levels)), picture.to_photograph(map_xy))
     return np.where(valid[..., None], pixels, 0).astype(np.uint8), valid

@@ -5,7 +5,7 @@ from picture_files import photo
 
 from stitching.geometry.pixel_maps import pixel_grid, remap, rescale
 from stitching.io.picture import Picture, shrink
-from stitching.warping.picture_sampling import magnification, sample
+from stitching.io.picture_sampling import magnification, sample
 
 SHOWN = (200, 150)  # (w, h) px
 

@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 from stitching.geometry.pixel_maps import Field, Mask, Pixels, Size, inside, remap
 from stitching.geometry.rectangles import Rectangle
-from stitching.io.picture import Picture, PixelArray
+from stitching.io.picture import Picture, PixelArray, white_of
+from stitching.lens.lens import LIGHT_STEP
 
 MIN_MAGNIFICATION = 1.3  # with less a picture is not shrunk: that would blur more than it helps
 _STEP = 4  # px of the map between the positions whose distance is measured
@@ -39,16 +40,27 @@ def magnification(map_xy: Field, size: Size, scale: float) -> float:
 
 
 def sample(picture: Picture, map_xy: Field, interpolation: int = cv2.INTER_LINEAR) -> tuple[Pixels, Mask]:
-    """A picture at the positions `map_xy` (h, w, 2), px of the photograph.
+    """A picture at the positions `map_xy` (h, w, 2), px of the photograph (see `Picture.to_photograph`), as bright as
+    its lens would draw it without vignetting.
 
     Returns:
         (h, w, 3) in the picture's dtype, and (h, w) where it has valid pixels; elsewhere the colours mean nothing.
     """
-    own = picture.to_own_px(map_xy)
-    valid = inside(own, picture.size)
+    pixels, valid = _sample_drawn(picture, picture.to_own_px(map_xy), interpolation)
+    gains = None if picture.lens is None else picture.lens.gains
+    if gains is None:
+        return pixels, valid
+    gain = remap(gains, map_xy / np.float32(LIGHT_STEP))
+    brightened = np.rint(pixels * gain[..., None])
+    return np.minimum(brightened, white_of(pixels)).astype(pixels.dtype), valid
+
+
+def _sample_drawn(picture: Picture, own: Field, interpolation: int) -> tuple[Pixels, Mask]:
+    """The pixels as the lens drew them at positions `own` (h, w, 2), px of the pixels, and where they are valid."""
+    valid = inside(own, picture.pixel_size)
     if picture.valid is None:
         return remap(picture.pixels, own, interpolation), valid
-    area = _area_read(own[valid], picture.size)
+    area = _area_read(own[valid], picture.pixel_size)
     if area.is_empty or picture.valid[area.slices].min() > 127:
         return remap(picture.pixels, own, interpolation), valid
     valid &= remap(picture.valid, own) > 127

@@ -1,0 +1,30 @@
+"""Pictures with the lenses that drew them."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from stitching.errors import require
+from stitching.io.metadata.camera_exif import camera_of
+from stitching.io.picture import Picture
+from stitching.lens.lens_choice import lens_for
+
+
+def with_lens(picture: Picture, choice: str) -> Picture:
+    """A picture of full size with its lens; what the picture without distortion does not show is not valid.
+
+    Args:
+        picture: as read.
+        choice: as `Options.lens`.
+
+    Raises:
+        InputError: the lens that was asked for does not fit the picture.
+    """
+    lens = lens_for(choice, camera_of(picture.metadata), picture.size, picture.orientation, picture.name)
+    if lens is None:
+        return picture
+    valid, shown = picture.valid, lens.shown_mask()
+    if shown is not None:
+        valid = shown if valid is None else np.minimum(valid, shown)
+        require(bool(valid.any()), f"{picture.name} through {lens.name}: nothing is shown", "a lens that fits it")
+    return replace(picture, lens=lens, valid=valid)
