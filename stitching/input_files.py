@@ -9,14 +9,16 @@ from pathlib import Path
 
 from stitching.errors import InputError
 from stitching.io.files import AnyPath
-from stitching.io.metadata.formats import detect_format
+from stitching.io.metadata.formats import HEAD_BYTES, READ_FORMATS, detect_format
 
-PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp"))
+PICTURE_SUFFIXES = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp",
+    ".heic", ".heif", ".hif", ".avif", ".gif", ".bmp",
+))  # fmt: skip
 VIDEO_SUFFIXES = frozenset((
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".ogv",
     ".3gp", ".insv", ".360",
 ))  # fmt: skip
-_STILL_BRANDS = (b"heic", b"heix", b"heif", b"mif1", b"msf1", b"hevc", b"avif", b"avis")  # of ISO files: no film
 # Matroska and WebM, Flash, Ogg, Windows Media, MPEG programme streams
 _VIDEO_STARTS = (b"\x1aE\xdf\xa3", b"FLV\x01", b"OggS", b"0&\xb2u", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")
 
@@ -85,7 +87,7 @@ def pictures_in(folder: Path) -> list[Path]:
 def _some_pictures_of(folder: Path) -> list[Path]:
     pictures = pictures_in(folder)
     if not pictures:
-        raise InputError(f"{folder}: no picture in this folder; expected JPEG, PNG, TIFF or WebP files")
+        raise InputError(f"{folder}: no picture in this folder; expected {READ_FORMATS} files")
     return pictures
 
 
@@ -93,7 +95,7 @@ def _matching(pattern: str) -> list[Path]:
     found = glob.iglob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
     pictures = _once(sorted(_only_pictures(map(Path, found)), key=natural_key))
     if not pictures:
-        raise InputError(f"{pattern}: fits no picture file; expected one that fits JPEG, PNG, TIFF or WebP files")
+        raise InputError(f"{pattern}: fits no picture file; expected one that fits {READ_FORMATS} files")
     return pictures
 
 
@@ -114,12 +116,12 @@ def _only_pictures(paths: Iterator[Path]) -> Iterator[Path]:
 
 
 def _head(path: Path) -> bytes:
-    """The first 12 bytes of a file; none where it is no file or cannot be read."""
+    """The first bytes of a file, for `detect_format`; none where it is no file or cannot be read."""
     try:
         if not path.is_file():  # a pipe may never end
             return b""
         with path.open("rb") as file:
-            return file.read(12)
+            return file.read(HEAD_BYTES)
     except OSError:
         return b""
 
@@ -136,9 +138,9 @@ def _refuse_video(path: Path) -> None:
     """Raise InputError where a file is a video."""
     head = _head(path)
     film = head.startswith(_VIDEO_STARTS) or (head.startswith(b"RIFF") and head[8:12] == b"AVI ")
-    film |= head[4:8] == b"ftyp" and head[8:12] not in _STILL_BRANDS
-    named = bool(head) and path.suffix.lower() in VIDEO_SUFFIXES and not _is_picture(head)
-    if film or named:
+    film |= head[4:8] == b"ftyp"
+    named = bool(head) and path.suffix.lower() in VIDEO_SUFFIXES
+    if (film or named) and not _is_picture(head):
         raise InputError(
             f"{path} is a video; expected pictures, take frames of it: "
             f"ffmpeg -i {shlex.quote(str(path))} -vf fps=2 frames/%04d.png"

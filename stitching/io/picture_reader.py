@@ -13,13 +13,13 @@ from stitching.errors import InputError
 from stitching.io.codecs.codec import decode
 from stitching.io.files import AnyPath, check_readable
 from stitching.io.metadata.contents import Contents
-from stitching.io.metadata.formats import detect_format, parse_picture
+from stitching.io.metadata.formats import HEAD_BYTES, detect_format, parse_picture
 from stitching.io.picture import Picture, PixelArray, as_picture, check_array, check_side, has_alpha, white_of
 from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, check_size, largest_file
 
 
 def read_picture(path: AnyPath, *, max_megapix: float = DEFAULT_MAX_MEGAPIX, held: int = 0) -> Picture:
-    """Read a JPEG, PNG, TIFF or WebP file; its content decides, not its extension.
+    """Read a picture file; its content decides its format, not its extension.
 
     Grey becomes BGR, 16 bits stay 16 bits, EXIF orientation is applied, alpha of at least half becomes
     `valid`. Of several pages or frames the first is read. CMYK is converted without its colour profile.
@@ -108,7 +108,7 @@ def _read_contents(path: AnyPath, max_megapix: float) -> Contents:
     check_readable(path, "a picture file")
     try:
         with Path(path).open("rb") as file:
-            head = file.peek(12)[:12]
+            head = file.peek(HEAD_BYTES)[:HEAD_BYTES]
             if not head:
                 raise InputError(f"{name}: the file is empty; copy or download it again")
             detect_format(head, name)  # before reading what may be a film

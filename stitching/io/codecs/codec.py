@@ -4,10 +4,12 @@ import cv2
 import numpy as np
 
 from stitching.errors import InputError, JobError, is_out_of_memory
+from stitching.io.codecs.heif_decoder import decode_heif
 from stitching.io.codecs.jpeg_decoder import decode_jpeg
+from stitching.io.codecs.pillow_decoder import decode_by_pillow
 from stitching.io.codecs.quiet import silent_stderr
 from stitching.io.codecs.tiff_check import check_tiff
-from stitching.io.metadata.formats import Format
+from stitching.io.metadata.formats import HEAD_BYTES, Format, detect_format
 from stitching.io.picture import PixelArray
 
 # Full colour resolution in JPEG; PNG as small on photographs as zlib level 1 with all filters, in 2/3 of the time.
@@ -32,7 +34,12 @@ def decode(encoded: bytes, name: str) -> PixelArray:
     """
     if encoded.startswith(b"\xff\xd8") and (pixels := decode_jpeg(encoded, name)) is not None:
         return pixels
-    if encoded.startswith((b"II", b"MM")):
+    format_ = detect_format(encoded[:HEAD_BYTES], name)
+    if format_ == "HEIF":
+        return decode_heif(encoded, name)
+    if format_ in ("AVIF", "GIF", "BMP"):
+        return decode_by_pillow(encoded, name, format_)
+    if format_ == "TIFF":
         check_tiff(encoded, name)
     try:
         with silent_stderr():

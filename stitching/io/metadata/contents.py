@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass, replace
 
 from stitching.errors import InputError
-from stitching.io.metadata.exif import orientation_of, upright_exif
+from stitching.io.colours.made_profiles import made_profile
+from stitching.io.metadata.exif import is_adobe_rgb, orientation_of, upright_exif
 from stitching.io.metadata.tiff_tags import Directory, read_block
 
 Part = bytes | memoryview  # of a file to write: large pictures are not copied to join them with their metadata
@@ -20,7 +21,8 @@ class Metadata:
         exif: a little-endian TIFF block without the "Exif" prefix, with orientation 1 and the descriptive tags;
             without thumbnail and pixel size, which are those of the photograph. Maker notes are copied byte for
             byte; where they hold positions in their old file, they may no longer be readable.
-        icc: an RGB colour profile; a grey or CMYK one does not fit BGR pixels and is dropped.
+        icc: an RGB colour profile; a grey or CMYK one does not fit BGR pixels and is dropped. Where a camera's EXIF
+            block says Adobe RGB and there is no profile: one that we made.
         xmp: one UTF-8 packet with orientation 1; extension packets of a JPEG (above 64 kB) are dropped.
     """
 
@@ -86,10 +88,17 @@ def contents_of(header: Header, encoded: bytes, exif: bytes, icc: bytes, xmp: by
 
 
 def upright_metadata(tags: Directory, icc: bytes, xmp: bytes) -> Metadata:
-    """Metadata for upright BGR pixels: orientation 1, and no colour profile but an RGB one (ICC.1, section 7.2)."""
-    rgb_profile = len(icc) > 128 and icc[36:40] == b"acsp" and icc[16:20] == b"RGB "
+    """Metadata for upright BGR pixels: orientation 1, and no colour profile but an RGB one."""
+    profile = icc if is_profile_of(b"RGB ", icc) else None
+    if not icc and is_adobe_rgb(tags):
+        profile = made_profile("Adobe RGB")
     upright_xmp = re.sub(rb"(tiff:Orientation(?:>|\s*=\s*[\"']))\s*[2-8]", rb"\g<1>1", xmp)
-    return Metadata(upright_exif(tags), icc if rgb_profile else None, upright_xmp or None)
+    return Metadata(upright_exif(tags), profile, upright_xmp or None)
+
+
+def is_profile_of(colours: bytes, icc: bytes) -> bool:
+    """Whether a colour profile is one of "RGB ", "CMYK", ... (ICC.1, section 7.2)."""
+    return len(icc) > 128 and icc[36:40] == b"acsp" and icc[16:20] == colours
 
 
 def damaged(name: str, format_: str) -> InputError:

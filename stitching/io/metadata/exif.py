@@ -2,9 +2,20 @@
 
 import struct
 
-from stitching.io.metadata.tiff_tags import EXIF, GPS, SHORT, Directory, number_of, write_directory
+from stitching.io.metadata.tiff_tags import (
+    EXIF,
+    GPS,
+    INTEROPERABILITY,
+    SHORT,
+    Directory,
+    number_of,
+    value_of,
+    write_directory,
+)
 
 _ORIENTATION, _PIXEL_WIDTH, _PIXEL_HEIGHT = 274, 0xA002, 0xA003
+_COLOUR_SPACE, _INDEX = 0xA001, 1  # the second in the directory of interoperability
+_ADOBE_RGB, _UNCALIBRATED = 2, 65535  # values of _COLOUR_SPACE; 2 is not of the standard, but written
 # Tags that describe the photograph; the others of the first directory describe how a file stores its pixels.
 _DESCRIPTIVE = {
     0x010D, 0x010E, 0x010F, 0x0110,  # document, description, make, model
@@ -19,6 +30,16 @@ _DESCRIPTIVE = {
 def orientation_of(tags: Directory) -> int:
     """The orientation tag, 1..8 where it is valid; 1 = upright where there is none."""
     return number_of(tags, _ORIENTATION, 1)
+
+
+def is_adobe_rgb(tags: Directory) -> bool:
+    """Whether a camera says that its colours are Adobe RGB; most embed no profile then (CIPA DC-008, annex on DCF)."""
+    exif = tags.get(EXIF)
+    if not isinstance(exif, dict):
+        return False
+    colour_space, interoperability = number_of(exif, _COLOUR_SPACE, _UNCALIBRATED), exif.get(INTEROPERABILITY)
+    index = value_of(interoperability, _INDEX) if isinstance(interoperability, dict) else b""
+    return colour_space == _ADOBE_RGB or (colour_space == _UNCALIBRATED and index.startswith(b"R03"))
 
 
 def upright_exif(tags: Directory) -> bytes | None:

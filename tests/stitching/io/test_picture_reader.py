@@ -115,8 +115,8 @@ def test_an_unreadable_file_is_named(tmp_path, monkeypatch):
     ("content", "word"),
     [
         (b"", "empty"),
-        (b"hello, this is no picture", "JPEG, PNG, TIFF or WebP"),
-        (b"\0\0\0\x18ftypheic" + bytes(100), "HEIC"),
+        (b"hello, this is no picture", "JPEG, PNG, TIFF, WebP, HEIC, AVIF, GIF or BMP"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(100), "JPEG 2000"),
         (b"\xff\xd8\xff", "cut short"),
         (b"\xff\xd8\xff\xd9", "damaged"),
         (b"\x89PNG\r\n\x1a\n", "cut short"),

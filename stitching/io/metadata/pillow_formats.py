@@ -1,0 +1,68 @@
+"""Pictures that Pillow takes apart and decodes: AVIF, GIF, BMP."""
+
+import warnings
+from io import BytesIO
+from typing import TYPE_CHECKING, Literal
+
+from stitching.errors import InputError, is_out_of_memory, one_line
+from stitching.io.metadata.contents import Contents, Header, contents_of
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+PillowFormat = Literal["AVIF", "GIF", "BMP"]
+
+# Bytes of a pixel beside ours while Pillow decodes: its own pixels, and for AVIF those of the decoder and two copies.
+_BUFFERS = {"AVIF": 14, "GIF": 9, "BMP": 8}
+
+
+def parse(data: bytes, name: str, format_: PillowFormat) -> Contents:
+    """Read what comes before the pixels; of an animation, of its first frame.
+
+    An AVIF's orientation is that of its own properties, not that of its EXIF block (ISO/IEC 23008-12): Pillow sets it.
+
+    Raises:
+        InputError: it is damaged, or of a kind that Pillow does not know.
+    """
+    image = open_image(data, name, format_)
+    info, width, height = image.info, *image.size
+    channels = {"L": 1, "RGB": 3, "RGBA": 4}[shown_mode(image)]
+    header = Header((width, height), channels, 8, buffers=_BUFFERS[format_] * width * height)
+    exif, icc, xmp = (info.get(kind) or b"" for kind in ("exif", "icc_profile", "xmp"))
+    return contents_of(header, data, exif, icc, xmp)
+
+
+def open_image(data: bytes, name: str, format_: PillowFormat) -> "ImageFile":
+    """The picture, not yet decoded; its limit of size is ours, not Pillow's. InputError as in `parse`."""
+    from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin  # here, since most pictures are others
+
+    if format_ == "AVIF" and not AvifImagePlugin.SUPPORTED:
+        raise InputError(f"{name}: this Pillow cannot read AVIF; install its wheel: pip install --upgrade pillow")
+    opened: dict[PillowFormat, type[ImageFile]] = {
+        "AVIF": AvifImagePlugin.AvifImageFile,
+        "GIF": GifImagePlugin.GifImageFile,
+        "BMP": BmpImagePlugin.BmpImageFile,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return opened[format_](BytesIO(data))
+        except Exception as error:  # of many kinds
+            raise pillow_error(error, name, format_) from error
+
+
+def pillow_error(error: Exception, name: str, format_: str) -> Exception:
+    """What to raise for an error of Pillow."""
+    if is_out_of_memory(error):
+        return MemoryError(f"{name}: not enough memory to decode it")
+    return InputError(
+        f"{name}: the {format_} file is damaged, cut short or of a rare kind ({one_line(error)}); "
+        "copy it again or save it as PNG"
+    )
+
+
+def shown_mode(image: "ImageFile") -> str:
+    """Pillow's mode for the pixels: L, RGB or RGBA."""
+    if image.mode in ("1", "L"):
+        return "L"
+    return "RGBA" if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info else "RGB"
