@@ -15,6 +15,7 @@ from stitching.io.picture_reader import read_mask, read_picture
 from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, allowed_bytes
 from stitching.lens.lens_choice import NONE
 from stitching.lens_correction import with_lens
+from stitching.warping.kept_parts import KeepMask, KeepMasks
 
 PictureInput = str | PathLike[str] | NDArray[Any]
 
@@ -51,6 +52,37 @@ def read_pair(
     for picture in pair:
         check_contrast(picture)
     return pair
+
+
+def read_keep_masks(
+    pictures: tuple[Picture, Picture],
+    keep_reference: PictureInput | None,
+    keep_target: PictureInput | None,
+    *,
+    max_megapix: float = DEFAULT_MAX_MEGAPIX,
+) -> KeepMasks | None:
+    """What must be shown of reference and target; None where nothing is asked for.
+
+    Args:
+        pictures: reference and target.
+        keep_reference, keep_target: paths or (h, w) arrays; not zero where the picture must be shown.
+        max_megapix: the largest file that is read, Mpx.
+
+    Raises:
+        InputError: a mask cannot be read, or does not have its picture's size.
+    """
+    if keep_reference is None and keep_target is None:
+        return None
+    held = sum(map(_bytes_of, pictures))
+    masks = [
+        None if wanted is None else KeepMask.of(picture, _read_keep_mask(wanted, picture, max_megapix, held))
+        for picture, wanted in zip(pictures, (keep_reference, keep_target), strict=True)
+    ]
+    return KeepMasks(*masks)
+
+
+def _read_keep_mask(mask: PictureInput, picture: Picture, max_megapix: float, held: int) -> NDArray[np.uint8]:
+    return read_mask(mask, picture.pixel_size, max_megapix=max_megapix, held=held, may_be_empty=True)
 
 
 def _with_levels(first: Picture, second: Picture, max_megapix: float) -> tuple[Picture, Picture]:

@@ -3,12 +3,16 @@
 from dataclasses import replace
 from os import PathLike
 
+import numpy as np
+
+from stitching.blending.blend import Blend
 from stitching.blending.compose import compose
 from stitching.blending.crop import largest_rectangle, shown_rectangle
 from stitching.blending.panorama_pictures import PanoramaPictures
 from stitching.blending.registry import find_generator
 from stitching.geometry.canvas import Canvas
-from stitching.input_pair import PictureInput, read_pair
+from stitching.geometry.pixel_maps import Field, evaluate_on_grid
+from stitching.input_pair import PictureInput, read_keep_masks, read_pair
 from stitching.io.picture import Picture, shrink
 from stitching.io.picture_sampling import magnification
 from stitching.io.warp_file import WarpField, usable_warp
@@ -20,8 +24,10 @@ from stitching.stage_clock import Progress, StageClock
 from stitching.summary import Methods, hole_mask, summarize
 from stitching.warping.base_warp import nearest_coarse_map
 from stitching.warping.canvas_pictures import draw_aligned_pair
+from stitching.warping.kept_parts import KeepMasks
 from stitching.warping.placement import Placement, check_sizes, from_warp_field
 from stitching.warping.relax import relax_map
+from stitching.warping.warp import AlignedPair
 
 
 def stitch(
@@ -31,6 +37,8 @@ def stitch(
     *,
     mask_reference: PictureInput | None = None,
     mask_target: PictureInput | None = None,
+    keep_reference: PictureInput | None = None,
+    keep_target: PictureInput | None = None,
     warp: WarpField | str | PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Stitched:
@@ -41,6 +49,8 @@ def stitch(
             the reference's view.
         options: see `Options`.
         mask_reference, mask_target: paths or (h, w) arrays; what is zero is neither matched nor shown.
+        keep_reference, keep_target: the same; what is not zero must be shown as this picture has it. Where both are
+            asked for, the reference is shown; warnings of the summary tell what could not be shown.
         warp: a warp from an earlier stitch of pictures of the same sizes, or its file: nothing is estimated.
         progress: called with (stage, share done 0..1).
 
@@ -54,6 +64,7 @@ def stitch(
         pictures = read_pair(
             reference, target, mask_reference, mask_target, lens=options.lens, max_megapix=options.max_megapix
         )
+        keep = read_keep_masks(pictures, keep_reference, keep_target, max_megapix=options.max_megapix)
     alignment, coarse_pair = None, None
     if warp is None:
         with clock.stage("align"):
@@ -68,22 +79,56 @@ def stitch(
     with clock.stage("blend"):
         aligned = draw_aligned_pair(*pictures, canvas, placement, coarse_pair)
         verdict = judge_placement(alignment, canvas, placement, aligned, used_warp)
-        blend = find_generator(options.blend_to_use, options.device)(aligned, options.compensator)
+        aligned, blend, shown_map = _blend(pictures, aligned, canvas, placement, keep, options)
     with clock.stage("compose"):
         output_pictures = _output_pictures(*pictures, canvas, placement, options.final_megapix)
-        # Away from the seam only the target is shown: there its shapes should be natural.
-        coarse_map = nearest_coarse_map(placement, canvas, *(picture.size for picture in pictures))
-        shown_map = relax_map(placement, aligned, blend.weight, coarse_map)
         shown = replace(output_pictures, map_xy=shown_map)
         panorama, alpha = compose(shown, blend, lambda share: clock.report("compose", share))
         crop = largest_rectangle(alpha) if options.crop else shown_rectangle(alpha)
     holes = hole_mask(aligned)
     methods = Methods(used_warp, options.blend_to_use, "cuda" if "cuda" in (used_warp.device, blend.device) else "cpu")
     summary = summarize(pictures, canvas, alignment, verdict, methods, placement, aligned, holes, crop, clock.seconds)
+    if keep:
+        uncut = np.zeros(aligned.overlap.shape, bool)
+        uncut[output_pictures.grid.to_fields(crop).slices] = True
+        missing = keep.warnings(_reference_map(canvas, placement), shown_map, aligned, blend.weight, uncut)
+        summary = replace(summary, warnings=[*summary.warnings, *missing])
     return Stitched(
         panorama[crop.slices], alpha[crop.slices], *pictures, canvas, alignment, coarse_pair,
         placement, aligned, holes, blend, shown_map, output_pictures, crop, summary,
     )  # fmt: skip
+
+
+def _blend(
+    pictures: tuple[Picture, Picture],
+    aligned: AlignedPair,
+    canvas: Canvas,
+    placement: Placement,
+    keep: KeepMasks | None,
+    options: Options,
+) -> tuple[AlignedPair, Blend, Field]:
+    """The pair with what must be shown of it, its blend, and where the panorama shows the target.
+
+    That is a map (h, w, 2), working canvas -> full-size target px. It depends on the blend, and where a kept part of
+    the target lies depends on it: so that is blended a second time.
+    """
+    generate = find_generator(options.blend_to_use, options.device)
+    coarse_map = nearest_coarse_map(placement, canvas, *(picture.size for picture in pictures))
+    target_maps = [placement.map_xy]
+    for _ in range(2 if keep and keep.target else 1):
+        if keep:
+            kept = keep.place(_reference_map(canvas, placement), target_maps, aligned)
+            aligned = replace(aligned, kept=kept)
+        blend = replace(generate(aligned, options.compensator), kept=aligned.kept)
+        # Away from the seam only the target is shown: there its shapes should be natural.
+        target_maps.append(relax_map(placement, aligned, blend.weight, coarse_map))
+    return aligned, blend, target_maps[-1]
+
+
+def _reference_map(canvas: Canvas, placement: Placement) -> Field:
+    """(h, w, 2) working canvas -> reference px."""
+    h, w = placement.covered.shape
+    return evaluate_on_grid(canvas.to_reference, (w, h), placement.scale)
 
 
 def _output_pictures(

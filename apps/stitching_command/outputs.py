@@ -44,6 +44,10 @@ class Outputs:
     """Picture of the reference's size: regions that are black are ignored. For two pictures."""
     mask_target: _OptionalPath = None
     """The same for the target."""
+    keep_reference: _OptionalPath = None
+    """Picture of the reference's size: what is white must be shown as the reference has it. For two pictures."""
+    keep_target: _OptionalPath = None
+    """The same for the target. Where both are asked for, the reference wins."""
     load_warp: _OptionalPath = None
     """Warps written by --save-warp for as many pictures of the same sizes in the same order: nothing is estimated."""
     save_warp: _OptionalPath = None
@@ -73,7 +77,7 @@ class Outputs:
     @property
     def only_of_pairs(self) -> list[str]:
         """The options in use that only two pictures have."""
-        names = "mask_reference", "mask_target", "save_aligned", "verbose_dir"
+        names = "mask_reference", "mask_target", "keep_reference", "keep_target", "save_aligned", "verbose_dir"
         return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name)]
 
 
@@ -106,7 +110,8 @@ def _files_to_write(output: Path, outputs: Outputs) -> list[NamedPath]:
 def _files_to_read(options: Options, outputs: Outputs) -> list[NamedPath]:
     """Beside the pictures."""
     masks = ("--mask-reference", outputs.mask_reference), ("--mask-target", outputs.mask_target)
-    files = [(name, path) for name, path in (*masks, ("--load-warp", outputs.load_warp)) if path]
+    kept = ("--keep-reference", outputs.keep_reference), ("--keep-target", outputs.keep_target)
+    files = [(name, path) for name, path in (*masks, *kept, ("--load-warp", outputs.load_warp)) if path]
     return files + named_weights("--warp", options.warp) + named_weights("--blend", options.blend)
 
 

@@ -26,8 +26,9 @@ def stitch_pair(reference: Path, target: Path, output: Path, options: Options, o
     """Stitch two pictures and write what was asked for."""
     with stage_progress(outputs.quiet, PAIR_STAGES) as progress:
         stitched = stitch(
-            reference, target, options, mask_reference=outputs.mask_reference,
-            mask_target=outputs.mask_target, warp=outputs.load_warp, progress=progress,
+            reference, target, options, mask_reference=outputs.mask_reference, mask_target=outputs.mask_target,
+            keep_reference=outputs.keep_reference, keep_target=outputs.keep_target,
+            warp=outputs.load_warp, progress=progress,
         )  # fmt: skip
         progress("write", 0.0)
         write_all(_writers(stitched, output, outputs))

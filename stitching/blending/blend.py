@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.warping.warp import AlignedPair
+from stitching.warping.warp import AlignedPair, KeptParts
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,13 @@ class Blend:
         weight: (h, w) float32, share of the reference, 0..1.
         gain: (h, w, 3) float32, what the target's BGR values are multiplied with.
         device: where it was computed, "cpu" or "cuda".
+        kept: where the panorama must show one of the pictures, so that nothing of the other bleeds in; None = nowhere.
     """
 
     weight: NDArray[np.float32]
     gain: NDArray[np.float32]
     device: str = "cpu"
+    kept: KeptParts | None = None
 
 
 class Generator(Protocol):

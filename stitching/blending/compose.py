@@ -144,8 +144,17 @@ def _may_show_target(pictures: Layers, part: Rectangle) -> bool:
 
 
 def _draw_blended(pictures: Layers, blend: Blend, part: Rectangle) -> tuple[Pixels, Mask]:
-    reference, target = pictures.draw_reference(part), _draw_target_with_gain(pictures, blend, part)
-    return blend_pictures(*reference, *target, pictures.grid.enlarge(blend.weight, part))
+    reference, in_reference = pictures.draw_reference(part)
+    target, in_target = _draw_target_with_gain(pictures, blend, part)
+    if blend.kept:  # the other picture counts as one that has no pixels there
+        kept_reference, kept_target = (
+            pictures.grid.enlarge(area.astype(np.float32), part) > 0.5
+            for area in (blend.kept.reference, blend.kept.target)
+        )
+        in_reference, in_target = (
+            in_reference & ~(kept_target & in_target), in_target & ~(kept_reference & in_reference),
+        )  # fmt: skip
+    return blend_pictures(reference, in_reference, target, in_target, pictures.grid.enlarge(blend.weight, part))
 
 
 def _draw_target_with_gain(pictures: Layers, blend: Blend, part: Rectangle) -> tuple[Pixels, Mask]:

@@ -95,5 +95,8 @@ def _importance(pair: AlignedPair, weight: NDArray[np.float32], well_exposed: Ma
         cv2.GaussianBlur(mask, (0, 0), TRUST_SIGMA * diagonal) for mask in (trusted, pair.overlap.astype(np.float32))
     ]
     reliable = around[0] / np.maximum(around[1], 1e-3)
-    compared = np.where(pair.trusted, np.float32(1), np.float32(UNTRUSTED)) * (pair.overlap & ~pair.hidden)
+    same = pair.overlap & ~pair.hidden
+    if pair.kept:  # what is kept differs between the pictures, else nobody would ask for it
+        same = same & ~pair.kept.reference & ~pair.kept.target
+    compared = np.where(pair.trusted, np.float32(1), np.float32(UNTRUSTED)) * same
     return np.asarray(compared * np.maximum(near, away) * reliable**2, np.float32)

@@ -42,7 +42,7 @@ def sides(pair: AlignedPair) -> tuple[Mask, Mask]:
     A margin beside each rim belongs to the picture that goes on there; it is `MARGIN` wide, or `NARROW_SHARE` of the
     way from rim to rim where that is less. Elsewhere in the overlap the reference may be shown anywhere, and the target
     where it is not hidden. A reference within the target, taken from farther away or with a wider lens, is shown but
-    for its rim: no seam at all would cost less, and leave the reference out.
+    for its rim: no seam at all would cost less, and leave the reference out. What is kept goes before all that.
 
     Returns:
         (h, w) where the reference, and (h, w) where the target may be shown: at least one wherever there are pixels.
@@ -55,19 +55,26 @@ def sides(pair: AlignedPair) -> tuple[Mask, Mask]:
     usable = beside_reference_rim | ~pair.hidden
     if distances.target.min() == sum(pair.trusted.shape):  # it has no rim: the target shows all of the reference
         usable &= distances.reference < 2 * margin
-    return pair.reference_valid & ~beside_reference_rim, pair.target_valid & ~beside_target_rim & usable
+    of_reference = pair.reference_valid & ~beside_reference_rim
+    of_target = pair.target_valid & ~beside_target_rim & usable
+    if pair.kept:
+        of_reference = of_reference & ~pair.kept.target | pair.kept.reference
+        of_target = of_target & ~pair.kept.reference | pair.kept.target
+    return of_reference, of_target
 
 
 def without_islands(weight: NDArray[np.float32], pair: AlignedPair) -> NDArray[np.float32]:
     """A weight (h, w) without parts of the target amid the reference, and without small ones of the reference amid it.
 
-    Amid means: not connected to where that picture is alone.
+    Amid means: not connected to where that picture is alone, or kept.
     """
     of_reference, overlap = weight >= 0.5, pair.overlap
-    target_island = _unconnected(~of_reference & pair.target_valid, pair.target_valid & ~pair.reference_valid, np.inf)
+    alone, target_alone = pair.reference_valid & ~pair.target_valid, pair.target_valid & ~pair.reference_valid
+    if pair.kept:
+        alone, target_alone = alone | pair.kept.reference, target_alone | pair.kept.target
+    target_island = _unconnected(~of_reference & pair.target_valid, target_alone, np.inf)
     filled = np.where(target_island & overlap, np.float32(1), weight)
     least_area = ISLAND_AREA * (weight.shape[0] ** 2 + weight.shape[1] ** 2)
-    alone = pair.reference_valid & ~pair.target_valid
     reference_island = _unconnected((filled >= 0.5) & pair.reference_valid, alone, least_area)
     return np.where(reference_island & overlap, np.float32(0), filled).astype(np.float32)
 

@@ -34,7 +34,7 @@ def seam(pair: AlignedPair, compensator: str, overall: NDArray[np.float32] | Non
     weight = np.where(pair.reference_valid, 1, 0).astype(np.float32)
     overlap = pair.overlap
     only_target = pair.target_valid & ~pair.reference_valid
-    if overlap.any() and only_target.any():
+    if overlap.any() and (only_target.any() or (pair.kept and pair.kept.target.any())):
         box = bounding_rectangle(overlap, CUT_MARGIN).slices
         cost = seam_cost(pair.reference.astype(np.float32), matched, pair.trusted)
         cost = (cost + LENGTH_COST) * (1 + CENTRING * _distance_from_middle(pair) ** 2)

@@ -7,9 +7,13 @@ from numpy.typing import NDArray
 
 from stitching.blending.blend import Blend
 from stitching.blending.gain import match_gain
+from stitching.geometry.distances import distance_to
+from stitching.geometry.pixel_maps import smoothstep
 from stitching.network.interface import Runtime
 from stitching.network.runtime.window import planes
-from stitching.warping.warp import AlignedPair
+from stitching.warping.warp import AlignedPair, KeptParts
+
+TRANSITION = 0.02  # of the diagonal: beside a kept part the weight passes over within it
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,23 @@ class SigmoGenerator:
             "target_valid": planes(target_valid),
         })  # fmt: skip
         h, w = target_valid.shape
-        weight = np.ascontiguousarray(found["weight"][0, 0, :h, :w])
+        weight = _with_kept_parts(np.ascontiguousarray(found["weight"][0, 0, :h, :w]), pair.kept)
         if compensator == "gain":
             gain = np.ascontiguousarray(found["gain"][0, :, :h, :w].transpose(1, 2, 0))  # (1, 3, h', w') -> (h, w, 3)
         else:
             gain = match_gain(pair, compensator, weight, overall)
         return Blend(weight, gain, device=self.sigmo.device)
+
+
+def _with_kept_parts(weight: NDArray[np.float32], kept: KeptParts | None) -> NDArray[np.float32]:
+    """A weight (h, w) that is 1 or 0 in the kept parts, and passes over softly beside them."""
+    if kept is None:
+        return weight
+    width = TRANSITION * float(np.hypot(*weight.shape))
+    to_reference, to_target = (
+        smoothstep(np.minimum(distance_to(part) / np.float32(width), 1)) for part in (kept.reference, kept.target)
+    )
+    return np.where(kept.reference, np.float32(1), (1 - (1 - weight) * to_reference) * to_target).astype(np.float32)
 
 
 def _unit_range(picture: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.float32]:

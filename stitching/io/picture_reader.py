@@ -50,6 +50,7 @@ def read_mask(
     *,
     max_megapix: float = DEFAULT_MAX_MEGAPIX,
     held: int = 0,
+    may_be_empty: bool = False,
 ) -> NDArray[np.uint8]:
     """A mask (h, w), 255 = use, 0 = ignore, from a picture file or an array of bool, uint8 or uint16.
 
@@ -59,6 +60,7 @@ def read_mask(
         mask: path or array.
         size: (w, h) px that it must have.
         max_megapix, held: as for `read_picture`.
+        may_be_empty: a mask that ignores every pixel is one, too.
 
     Raises:
         InputError: the mask cannot be read, differs from `size` (w, h) or ignores every pixel.
@@ -78,7 +80,7 @@ def read_mask(
     used = brightness >= half
     if has_alpha(array):
         used &= array[..., 3] >= half
-    if not used.any():
+    if not used.any() and not may_be_empty:
         raise InputError(
             f"{name}: ignores every pixel, its largest value is {brightness.max()}; "
             f"expected {white_of(array)} where the picture is to be used, 0 where not"

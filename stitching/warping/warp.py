@@ -75,6 +75,14 @@ def forward_backward_consistent(warp: Warp, pair: CanvasPair) -> Mask:
 
 
 @dataclass(frozen=True)
+class KeptParts:
+    """Where the panorama must show one of the pictures, (h, w) each: nowhere both, each only where it has pixels."""
+
+    reference: Mask
+    target: Mask
+
+
+@dataclass(frozen=True)
 class AlignedPair:
     """Both pictures on the working canvas after the warp: what every generator of a blend gets.
 
@@ -83,6 +91,7 @@ class AlignedPair:
         reference_valid, target_valid: (h, w), where each picture has pixels.
         trusted: (h, w), where the warp of the target is trusted.
         hidden: (h, w), where the reference shows what is hidden from the target: the target must not be shown.
+        kept: what the user asks for, which goes before all else; None = nothing.
     """
 
     reference: NDArray[np.uint8]
@@ -91,6 +100,7 @@ class AlignedPair:
     target_valid: Mask
     trusted: Mask
     hidden: Mask
+    kept: KeptParts | None = None
 
     @property
     def overlap(self) -> Mask:

@@ -259,6 +259,7 @@ def test_nothing_is_written_where_one_output_cannot_be(stitch_in, tmp_path, inpu
         (("--mask-target", "{inputs}/small_mask.png"), ("30 x 20", f"{W} x {H}")),
         (("--mask-target", "{inputs}/no_mask.png"), ("ignores every pixel",)),
         (("--mask-target", "{inputs}/missing.png"), ("missing.png",)),
+        (("--keep-target", "{inputs}/small_mask.png"), ("30 x 20", f"{W} x {H}")),
         (("--load-warp", "{inputs}/missing.npz"), ("missing.npz",)),
         (("--load-warp", "{inputs}/text.npz"), ("text.npz", "--save-warp")),
         (("--load-warp", "{inputs}/pickled.npz"), ("pickled",)),
