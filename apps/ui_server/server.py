@@ -54,7 +54,7 @@ def make_app(workplace: Workplace) -> FastAPI:
         response.set_cookie(door.cookie, door.token, httponly=True, samesite="strict")
         return response
 
-    @app.get("/static/{name}")
+    @app.get("/static/{name:path}")
     def static_file(name: Annotated[str, PathPart(max_length=100)]) -> Response:
         if name not in static:
             raise HTTPException(404, "no such file")

@@ -19,9 +19,9 @@ class StaticFile:
 
 
 def read_static_files() -> dict[str, StaticFile]:
-    """Every file by its name; no other can be asked for."""
+    """Every file by its path below the folder, as "pictures/painter.js"; no other can be asked for."""
     return {
-        path.name: StaticFile(path.read_bytes(), _TYPES[path.suffix])
-        for path in sorted(_FOLDER.iterdir())
+        path.relative_to(_FOLDER).as_posix(): StaticFile(path.read_bytes(), _TYPES[path.suffix])
+        for path in sorted(_FOLDER.rglob("*"))
         if path.suffix in _TYPES
     }

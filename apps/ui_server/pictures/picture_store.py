@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import HTTPException
 
@@ -69,7 +69,8 @@ class StoredPicture:
     def as_json(self) -> dict[str, Any]:
         """What the page is told; width and height are null before the picture is opened."""
         width, height = self.size or (None, None)
-        return {"id": self.number, "name": self.name, "width": width, "height": height}
+        masks = {purpose: self.painted(purpose) is not None for purpose in get_args(Purpose)}
+        return {"id": self.number, "name": self.name, "width": width, "height": height, "masks": masks}
 
 
 class PictureStore:

@@ -44,15 +44,8 @@ export const getJob = id => json("GET", `/api/jobs/${id}`);
 export const cancelJob = id => ask("DELETE", `/api/jobs/${id}`);
 export const saveJob = (id, name, overwrite) => json("POST", `/api/jobs/${id}/save`, { name, overwrite });
 
-/** A painted mask as a picture, or null where nothing is painted. */
-export async function getMask(id, kind) {
-  try {
-    return await createImageBitmap(await (await ask("GET", mask(id, kind))).blob());
-  } catch (error) {
-    if (error.status === 404) return null;
-    throw error;
-  }
-}
+/** A painted mask as a picture. */
+export const getMask = async (id, kind) => createImageBitmap(await (await ask("GET", mask(id, kind))).blob());
 
 /** Sends a file; `sent` is called with the share 0..1 that has arrived. By XMLHttpRequest: fetch tells no progress. */
 export function sendPicture(file, sent) {

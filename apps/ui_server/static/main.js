@@ -1,16 +1,16 @@
 /** Starts the page: one state, and the parts that are drawn from it. */
 
 import { getState } from "./api.js";
-import { makeChoices } from "./choices.js";
+import { makeChoices } from "./result/choices.js";
 import { byId, say } from "./dom.js";
-import { makeFinish } from "./finish.js";
-import { makeJobs } from "./jobs.js";
+import { makeFinish } from "./result/finish.js";
+import { makeJobs } from "./result/jobs.js";
 import { makeMessages } from "./messages.js";
-import { makePainter } from "./painter.js";
-import { makePictureList } from "./picture_list.js";
+import { makePainter } from "./pictures/painter.js";
+import { makePictureList } from "./pictures/picture_list.js";
 import { makeStore, tell } from "./store.js";
-import { makeUploads } from "./uploads.js";
-import { makeViewer } from "./viewer.js";
+import { makeUploads } from "./pictures/uploads.js";
+import { makeViewer } from "./result/viewer.js";
 
 const USED_AT_ONCE = 8; // pictures of a folder; of more, the user says which
 
@@ -33,7 +33,7 @@ try {
   const used = pictures.length <= USED_AT_ONCE;
   store.change({
     folder, formats, limits, options,
-    pictures: pictures.map(picture => ({ masks: {}, ...picture, used })),
+    pictures: pictures.map(picture => ({ ...picture, used })),
   });
 } catch (error) {
   tell(store, error.message);

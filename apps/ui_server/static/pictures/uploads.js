@@ -1,9 +1,9 @@
 /** Pictures come in: dropped anywhere on the page, or chosen. One after the other, so that they keep their order. */
 
-import { sendPicture } from "./api.js";
-import { byId, element, whenChanged } from "./dom.js";
-import { newKey, replaced } from "./store.js";
-import { bytesInWords, reasonInWords } from "./words.js";
+import { sendPicture } from "../api.js";
+import { byId, element, whenChanged } from "../dom.js";
+import { newKey, replaced } from "../store.js";
+import { bytesInWords, reasonInWords } from "../words.js";
 
 export function makeUploads(store) {
   const list = byId("uploads"), files = byId("files");
@@ -24,7 +24,7 @@ export function makeUploads(store) {
       const picture = await sendPicture(file, share => note({ share }));
       store.change(state => ({
         uploads: state.uploads.filter(upload => upload.key !== key),
-        pictures: [...state.pictures, { ...picture, used: true, masks: {} }],
+        pictures: [...state.pictures, { ...picture, used: true }],
       }));
     } catch (error) {
       note({ error: error.message });

@@ -1,11 +1,11 @@
 /** The result: the panorama, or both pictures to compare by swipe, blink or difference. */
 
-import { fileOfJob, viewOfJob } from "./api.js";
+import { fileOfJob, viewOfJob } from "../api.js";
 import { drawDifference, sidesOf } from "./compare.js";
-import { byId, element, say, whenChanged } from "./dom.js";
+import { byId, element, say, whenChanged } from "../dom.js";
 import { wantedIn } from "./jobs.js";
-import { sizeInWords, stageInWords } from "./words.js";
-import { makeZoom } from "./zoom.js";
+import { sizeInWords, stageInWords } from "../words.js";
+import { makeZoom } from "../zoom.js";
 
 const NEAR = 28; // px: presses so near to the divider move it
 const ONLY_PAIRS = "For two pictures, with the projection Automatic";

@@ -1,8 +1,8 @@
 /** The pictures in order: which is the reference, painting on one, removing one. */
 
-import { getPicture, removePicture, thumbnail } from "./api.js";
-import { byId, element, whenChanged } from "./dom.js";
-import { replaced, tell } from "./store.js";
+import { getPicture, removePicture, thumbnail } from "../api.js";
+import { byId, element, whenChanged } from "../dom.js";
+import { replaced, tell } from "../store.js";
 
 export function makePictureList(store) {
   const list = byId("pictures");

@@ -1,10 +1,10 @@
 /** The overlay to paint on a picture: what is left out, and what must be shown. */
 
-import { getMask, putMask, removeMask, viewOfPicture } from "./api.js";
-import { byId, element, whenChanged } from "./dom.js";
-import { replaced, tell } from "./store.js";
+import { getMask, putMask, removeMask, viewOfPicture } from "../api.js";
+import { byId, element, whenChanged } from "../dom.js";
+import { replaced, tell } from "../store.js";
 import { KINDS, makeStrokes } from "./strokes.js";
-import { ARROWS, makeZoom } from "./zoom.js";
+import { ARROWS, makeZoom } from "../zoom.js";
 
 const BRUSH_KEYS = { l: "leave_out", m: "keep", e: "erase" };
 const STRENGTH = 0.55; // of the paint over the picture
@@ -39,7 +39,7 @@ export function makePainter(store) {
       const photo = element("img", { src: viewOfPicture(picture.id), alt: picture.name, draggable: false });
       await photo.decode();
       const kinds = Object.keys(KINDS);
-      const masks = await Promise.all(kinds.map(kind => getMask(picture.id, kind)));
+      const masks = await Promise.all(kinds.map(kind => picture.masks[kind] && getMask(picture.id, kind)));
       [sheet.width, sheet.height] = [photo.naturalWidth, photo.naturalHeight];
       strokes = makeStrokes([sheet.width, sheet.height], Object.fromEntries(kinds.map((kind, i) => [kind, masks[i]])));
       layer.replaceChildren(photo, sheet);

@@ -1,9 +1,9 @@
 /** Full size: its progress, then saving or downloading. */
 
-import { fileOfJob, saveJob } from "./api.js";
-import { byId, element, say, whenChanged } from "./dom.js";
+import { fileOfJob, saveJob } from "../api.js";
+import { byId, element, say, whenChanged } from "../dom.js";
 import { isFinished, isUploading, wantedIn } from "./jobs.js";
-import { stageInWords } from "./words.js";
+import { stageInWords } from "../words.js";
 
 const LONGEST_SIDE = { jpg: 65500, webp: 16383 }; // px that the format can hold
 

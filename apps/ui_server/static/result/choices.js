@@ -1,7 +1,7 @@
 /** The choices of a stitch. */
 
-import { byId, element, whenChanged } from "./dom.js";
-import { valueInWords } from "./words.js";
+import { byId, element, whenChanged } from "../dom.js";
+import { valueInWords } from "../words.js";
 
 const MAIN = { projection: "Projection" };
 const MORE = { lens: "Lens", warp: "Warp", blend: "Blend" };

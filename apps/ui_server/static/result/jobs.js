@@ -1,6 +1,6 @@
 /** Stitching: a preview after each change, and the full size when asked for. One job at a time. */
 
-import { cancelJob, getJob, startJob } from "./api.js";
+import { cancelJob, getJob, startJob } from "../api.js";
 
 const PAUSE = 300; // ms after the last change before a preview is made
 const LOOK_AGAIN = 200; // ms between two looks at a job
