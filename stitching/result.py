@@ -12,6 +12,8 @@ from stitching.blending.panorama_pictures import PanoramaPictures
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, Pixels
 from stitching.geometry.rectangles import Rectangle
+from stitching.io.metadata.contents import Metadata
+from stitching.io.metadata.gpano import panorama_metadata
 from stitching.io.picture import Picture
 from stitching.io.screen_picture import screen_png
 from stitching.io.warp_file import WarpField
@@ -71,6 +73,11 @@ class Stitched:
         Canvas pixel -> where the coarsely aligned target has what is shown there; NaN where not covered, or loaded.
         """
         return self.placement.residual_in_canvas_px
+
+    @property
+    def metadata(self) -> Metadata:
+        """What to write with the panorama: the reference's, and on a cylinder what viewers of panoramas need."""
+        return panorama_metadata(self.reference.metadata, self.canvas, self.pictures.output_scale, self.crop)
 
     @cached_property
     def warp(self) -> WarpField:

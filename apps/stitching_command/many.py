@@ -46,10 +46,10 @@ def stitch_set(
 def _writers(panorama: Panorama, summary: MosaicSummary, output: Path, outputs: Outputs) -> Iterator[Writer]:
     """Each output that was asked for, and what writes it."""
     alpha = None if panorama.alpha.all() else panorama.alpha
-    kept = panorama.sources[panorama.arrangement.reference].copy
+    levels = panorama.sources[panorama.arrangement.reference].copy.levels
     yield (
         output,
-        lambda: write_picture(output, panorama.panorama, alpha, kept.metadata, outputs.background_bgr, kept.levels),
+        lambda: write_picture(output, panorama.panorama, alpha, panorama.metadata, outputs.background_bgr, levels),
     )
     if path := outputs.save_mask:
         yield path, partial(save_mask, panorama.alpha, path)

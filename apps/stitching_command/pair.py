@@ -39,7 +39,7 @@ def stitch_pair(reference: Path, target: Path, output: Path, options: Options, o
 def _writers(stitched: Stitched, output: Path, outputs: Outputs) -> Iterator[Writer]:
     """Each output that was asked for, and what writes it."""
     alpha = None if stitched.alpha.all() else stitched.alpha
-    metadata, levels = stitched.reference.metadata, stitched.reference.levels
+    metadata, levels = stitched.metadata, stitched.reference.levels
     yield output, lambda: write_picture(output, stitched.panorama, alpha, metadata, outputs.background_bgr, levels)
     if path := outputs.save_mask:
         yield path, partial(save_mask, stitched.alpha, path)

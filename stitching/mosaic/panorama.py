@@ -9,6 +9,8 @@ from stitching.adjustment.arrangement import Arrangement
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Pixels
 from stitching.geometry.rectangles import Rectangle
+from stitching.io.metadata.contents import Metadata
+from stitching.io.metadata.gpano import panorama_metadata
 from stitching.io.picture_source import LeftOut, PictureSource
 from stitching.io.screen_picture import screen_png
 from stitching.match_graph.match_graph import MatchGraph
@@ -57,3 +59,9 @@ class Panorama:
 
     def _repr_png_(self) -> bytes:
         return screen_png(self.panorama, self.alpha, self.sources[self.arrangement.reference].copy.levels)
+
+    @property
+    def metadata(self) -> Metadata:
+        """What to write with the panorama: the reference's, and what viewers of cylinders and spheres need."""
+        kept = self.sources[self.arrangement.reference].copy.metadata
+        return panorama_metadata(kept, self.canvas, self.output_scale, self.crop)
