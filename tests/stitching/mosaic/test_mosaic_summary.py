@@ -106,7 +106,7 @@ def test_loaded_warps_have_no_matches_to_tell_of():
 
 
 def test_the_documents_name_all_of_it():
-    formats = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
+    formats = (Path(__file__).parents[3] / "docs" / "stitching" / "formats.md").read_text()
     found = summarize_mosaic(make_panorama()).as_dict()
     names = {*found, *found["pictures"][0], *found["joined"][0], *found["left_out"][0]}
     assert not {name for name in names if f"`{name}`" not in formats}

@@ -168,6 +168,6 @@ def test_warps_made_in_python_are_checked_too(warps):
 
 
 def test_the_documents_name_all_arrays(path):
-    formats = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
+    formats = (Path(__file__).parents[3] / "docs" / "stitching" / "formats.md").read_text()
     names = {name.replace("_0", "_N") for name in contents(path) if not name.endswith(("_1", "_2"))}
     assert not {name for name in names if f"`{name}`" not in formats}
