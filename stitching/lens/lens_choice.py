@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Size
 from stitching.lens.calibration_file import calibration_for, names_calibration_file, read_calibrations
 from stitching.lens.camera import Camera
 from stitching.lens.lens import Lens
+from stitching.lens.lensfun_search import check_lens_name, find_by_camera, find_by_name
 
 AUTO, NONE = "auto", "none"
+# Of files that hold what the sensor saw; a camera may have corrected others.
+RAW_SUFFIXES = {".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".sr2", ".raf", ".rw2", ".orf", ".pef", ".srw"}
 
 
 def check_lens_choice(choice: str) -> None:
@@ -18,22 +20,27 @@ def check_lens_choice(choice: str) -> None:
     if names_calibration_file(choice):
         read_calibrations(Path(choice))
         return
-    raise InputError(f"--lens {choice}: expected auto, none, or a calibration file (.yml, .json, .xml, .txt)")
+    check_lens_name(choice)
 
 
 def lens_for(choice: str, camera: Camera, size: Size, orientation: int, name: str) -> Lens | None:
     """The lens of a photograph; None where it is not to be corrected.
 
     Args:
-        choice: "auto", "none", or a calibration file; passed `check_lens_choice`.
+        choice: "auto", "none", a calibration file, or a lens or camera as lensfun lists it; passed `check_lens_choice`.
         camera: what the photograph's metadata says.
         size: (w, h) px of the upright photograph.
         orientation: EXIF orientation 1..8, by which it was turned upright.
         name: of the photograph, for messages.
 
     Raises:
-        InputError: the calibration file does not fit.
+        InputError: the calibration file does not fit, or the photograph's focal length is none of the lens.
     """
-    if choice in (AUTO, NONE):
+    if choice == NONE:
         return None
-    return Lens.of(calibration_for(Path(choice), name, size, orientation))
+    if choice == AUTO:
+        found = find_by_camera(camera, size, raw=Path(name).suffix.lower() in RAW_SUFFIXES)
+        return None if found is None else Lens.of(found)
+    if names_calibration_file(choice):
+        return Lens.of(calibration_for(Path(choice), name, size, orientation))
+    return Lens.of(find_by_name(choice, camera, size))

@@ -4,13 +4,14 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-from stitching.errors import InputError
+from stitching.errors import InputError, require
 from stitching.geometry.pixel_maps import Size
 from stitching.lens.camera import Camera
 from stitching.lens.lensfun_lens import LensfunLens, lensfun_lens
 
 FOCAL_TOLERANCE = 0.05  # share, by which EXIF's rounded focal length may lie outside of a lens's range
-ACTION_CAMERAS = ("GoPro",)  # makers whose pictures keep the distortion of their lens, whatever its projection
+ACTION_CAMERAS = ("gopro",)  # makers whose pictures keep the distortion of their lens, whatever its projection
+FISHEYE_MAKERS = ("aee", "dji", "gitup")  # of cameras with a built-in lens, some of which are fisheyes
 
 
 def find_by_camera(camera: Camera, size: Size, raw: bool) -> LensfunLens | None:
@@ -19,14 +20,20 @@ def find_by_camera(camera: Camera, size: Size, raw: bool) -> LensfunLens | None:
     Many cameras have corrected their JPEGs, and EXIF does not say which; lensfun's data are for what the lens drew.
     So a developed photograph is corrected only where no camera does it: fisheye lenses and action cameras.
 
+    Without lensfunpy there is none.
+
     Args:
         camera: what EXIF says.
         size: (w, h) of the upright photograph, px.
         raw: whether the photograph is what the sensor saw (RAW), which no camera has corrected.
     """
-    if not camera.model or "panorama" in camera.lens.lower():
-        return None
+    make = camera.make.casefold()
+    developed_as_drawn = make.startswith(ACTION_CAMERAS + FISHEYE_MAKERS) or "fish" in camera.lens.casefold()
+    if not camera.model or not (raw or developed_as_drawn):
+        return None  # before the collection is read, which takes 0.1 s
     database = _database()
+    if database is None:
+        return None
     bodies = database.find_cameras(camera.make or None, camera.model)
     if not bodies:
         return None
@@ -36,7 +43,7 @@ def find_by_camera(camera: Camera, size: Size, raw: bool) -> LensfunLens | None:
         return None
     lenses = database.find_lenses(body, lens=None if built_in else camera.lens)
     lenses = [lens for lens in lenses if _focal(lens, camera) is not None and _corrects(lens)]
-    if not lenses or not (raw or "FISHEYE" in lenses[0].type.name or body.maker in ACTION_CAMERAS):
+    if not lenses or not (raw or "FISHEYE" in lenses[0].type.name or make.startswith(ACTION_CAMERAS)):
         return None
     name = _name(body) if built_in else _name(lenses[0])
     return lensfun_lens(lenses[0], name, body.crop_factor, camera, _focal(lenses[0], camera) or 0.0, size)
@@ -53,7 +60,7 @@ def find_by_name(name: str, camera: Camera, size: Size) -> LensfunLens:
     Raises:
         InputError: no such lens, with the names that are most like it; or a zoom lens without a focal length in EXIF.
     """
-    database = _database()
+    database = _needed_database(name)
     bodies = database.find_cameras(camera.make or None, camera.model) if camera.model else []
     lens, crop = _lens_named(name, bodies[0].crop_factor if bodies else None)
     focal = _focal(lens, camera)
@@ -66,10 +73,15 @@ def find_by_name(name: str, camera: Camera, size: Size) -> LensfunLens:
     return lensfun_lens(lens, name, crop, camera, focal, size)
 
 
+def check_lens_name(name: str) -> None:
+    """Raise InputError, with the names that are most like it, where lensfun lists no lens or camera under a name."""
+    _lens_named(name, None)
+
+
 def _lens_named(name: str, crop: float | None) -> tuple[Any, float]:
     """The `lensfunpy.Lens`, measured on a sensor that is no smaller than the camera's; and the crop factor."""
     wanted = " ".join(name.split()).casefold()
-    database = _database()
+    database = _needed_database(name)
     bodies = [body for body in database.cameras if _is_built_in(body)]
     for body in bodies:
         if wanted in (_name(body).casefold(), body.model.casefold()) and (found := database.find_lenses(body)):
@@ -114,9 +126,22 @@ def _name(listed: Any) -> str:
     return model if model.casefold().startswith(maker.casefold()) else f"{maker} {model}"
 
 
+def _needed_database(name: str) -> Any:
+    """lensfun's collection; InputError where it cannot be read."""
+    found = _database()
+    require(
+        found is not None,
+        f"--lens {name!r}",
+        "auto, none or a calibration file; the names of lenses need lensfunpy: pip install 'parastitch[formats]'",
+    )
+    return found
+
+
 @cache
 def _database() -> Any:
-    """lensfun's collection; ImportError without lensfunpy."""
-    import lensfunpy
-
+    """lensfun's collection; None without lensfunpy."""
+    try:
+        import lensfunpy
+    except ImportError:
+        return None
     return lensfunpy.Database()
