@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 from dataclasses import dataclass
 from importlib.metadata import distributions
@@ -107,6 +108,21 @@ def test_wheel_holds_every_file_of_the_packages(tmp_path: Path) -> None:
         names = set(archive.namelist())
     assert files == {name for name in names if ".dist-info/" not in name}
     assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_source_distribution_holds_the_repository(tmp_path: Path) -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode != 0:
+        pytest.skip("no git repository to compare with")
+    names = {name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()}
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / name, tmp_path / name)
+    run(tmp_path, "-c", "from setuptools.build_meta import build_sdist; build_sdist('dist')")
+    (archive,) = (tmp_path / "dist").glob("*.tar.gz")
+    with tarfile.open(archive) as packed:
+        held = {name.partition("/")[2] for name in packed.getnames()}
+    assert not names - held
 
 
 def test_installed_opencv_builds_are_of_one_version() -> None:
