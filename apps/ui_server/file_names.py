@@ -1,6 +1,6 @@
 """Names of files that come from a web page."""
 
-_LONGEST = 120  # characters; file systems take 255 bytes
+_LONGEST = 180  # bytes; file systems take 255 with what is added
 _RESERVED = '<>:"|?*'  # on Windows, or by shells
 
 
@@ -16,4 +16,5 @@ def safe_name(given: str, default: str) -> str:
     stem, dot, suffix = printable.strip(" .").rpartition(".")
     if not dot or len(suffix) > 10:
         stem, dot, suffix = printable.strip(" ."), "", ""
-    return f"{stem[:_LONGEST].rstrip(' .')}{dot}{suffix}" if stem else default
+    short = stem.encode()[:_LONGEST].decode(errors="ignore").rstrip(" .")
+    return f"{short}{dot}{suffix}" if short else default

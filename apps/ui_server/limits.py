@@ -2,7 +2,7 @@
 
 MAX_PICTURES = 500  # uploaded ones and those of the folder
 MAX_FILE_BYTES = 1 << 30  # of one picture
-MAX_UPLOAD_BYTES = 8 << 30  # of all pictures that were uploaded
+MAX_UPLOAD_BYTES = 4 << 30  # of all pictures that were uploaded
 MAX_MASK_BYTES = 32 << 20
 MAX_JSON_BYTES = 64 << 10
 

@@ -21,7 +21,6 @@ from apps.ui_server.stitching_jobs.jobs import Jobs
 from apps.ui_server.stitching_jobs.panorama_files import FORMATS
 from stitching.errors import InputError, JobError
 from stitching.input_files import PICTURE_SUFFIXES
-from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def make_app(workplace: Workplace) -> FastAPI:
             "limits": {
                 "pictures": limits.MAX_PICTURES, "file_bytes": limits.MAX_FILE_BYTES,
                 "upload_bytes": limits.MAX_UPLOAD_BYTES, "mask_bytes": limits.MAX_MASK_BYTES,
-                "megapix": DEFAULT_MAX_MEGAPIX, "preview_megapix": limits.PREVIEW_MEGAPIX,
+                "megapix": workplace.pictures.max_megapix, "preview_megapix": limits.PREVIEW_MEGAPIX,
             },
             "options": CHOICES,
         }  # fmt: skip

@@ -19,21 +19,25 @@ from apps.ui_server.stitching_jobs.jobs import Jobs
 from stitching.errors import InputError, JobError, require
 from stitching.input_files import pictures_in
 from stitching.io.files import check_folder
+from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, INPUT_MEGAPIX_RANGE
 
 
-def serve_page(folder: Path | None, port: int, browser: bool) -> None:
+def serve_page(folder: Path | None, port: int, browser: bool, max_megapix: float) -> None:
     """Serve the page until a signal ends the command.
 
     Args:
         folder: of the user's pictures; None: there is none.
         port: of 127.0.0.1; 0: any that is free.
         browser: open the page in the web browser.
+        max_megapix: the largest picture that is read, Mpx.
 
     Raises:
         InputError: the folder or the port cannot be used.
         JobError: the server ended by itself.
     """
-    with running_page(folder, port) as page:
+    low, high = INPUT_MEGAPIX_RANGE
+    require(low <= max_megapix <= high, f"--max-megapix {max_megapix}", f"{low:g} to {high:g} Mpx")
+    with running_page(folder, port, max_megapix) as page:
         print(page.door.address, flush=True)
         if browser:
             threading.Thread(target=webbrowser.open, args=(page.door.address,), daemon=True).start()
@@ -43,15 +47,23 @@ def serve_page(folder: Path | None, port: int, browser: bool) -> None:
 
 @dataclass(frozen=True)
 class RunningPage:
-    """A server that answers."""
+    """A server that answers.
+
+    Attributes:
+        door: who may ask it.
+        room: its temporary folder.
+        thread: that serves.
+    """
 
     door: Door
-    jobs: Jobs
+    room: Path
     thread: threading.Thread
 
 
 @contextmanager
-def running_page(folder: Path | None = None, port: int = 0) -> Iterator[RunningPage]:
+def running_page(
+    folder: Path | None = None, port: int = 0, max_megapix: float = DEFAULT_MAX_MEGAPIX
+) -> Iterator[RunningPage]:
     """A server that runs as long as the block; then its processes are killed and its temporary folder is removed."""
     in_folder = _pictures_of(folder)
     with ExitStack() as stack:
@@ -61,12 +73,13 @@ def running_page(folder: Path | None = None, port: int = 0) -> Iterator[RunningP
             (room / name).mkdir()
         jobs = stack.enter_context(closing(Jobs(room / "jobs")))
         door = Door(listening.getsockname()[1])
-        app = make_app(Workplace(door, folder and folder.resolve(), PictureStore(room / "pictures", in_folder), jobs))
+        pictures = PictureStore(room / "pictures", in_folder, max_megapix)
+        app = make_app(Workplace(door, folder and folder.resolve(), pictures, jobs))
         server = _server(Guard(app, door))
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
         try:
-            yield RunningPage(door, jobs, thread)
+            yield RunningPage(door, room, thread)
         finally:
             server.should_exit = True
             thread.join()

@@ -16,15 +16,14 @@ from stitching.io.size_limit import check_size
 
 Purpose = Literal["leave_out", "keep"]
 
-_MAX_MEGAPIX = 100.0
 
-
-def store_mask(encoded: bytes, path: Path) -> None:
+def store_mask(encoded: bytes, path: Path, max_megapix: float) -> None:
     """Write a painted mask; where nothing is painted there is none.
 
     Args:
         encoded: a PNG of any size; a pixel is painted where it is at least half bright and half opaque.
         path: of the PNG to write, grey, 255 = painted; removed where nothing is painted.
+        max_megapix: the largest picture that is read, Mpx.
 
     Raises:
         InputError: it is no PNG, damaged or too large.
@@ -32,7 +31,7 @@ def store_mask(encoded: bytes, path: Path) -> None:
     if detect_format(encoded[:12], "mask") != "PNG":
         raise InputError("mask: expected a PNG")
     contents = parse_picture(encoded, "mask")
-    check_size(contents, "mask", _MAX_MEGAPIX, held=0)
+    check_size(contents, "mask", max_megapix, held=0)
     pixels = decode(contents.encoded, "mask")
     half = white_of(pixels) // 2 + 1
     painted = (pixels if pixels.ndim == 2 else pixels[..., :3].max(axis=2)) >= half

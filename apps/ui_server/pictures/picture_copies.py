@@ -14,10 +14,15 @@ from stitching.io.picture_writer import write_picture
 Size = tuple[int, int]  # (w, h) px
 
 
-def make_copies(path: Path, folder: Path) -> tuple[Size, Size]:
+def make_copies(path: Path, folder: Path, max_megapix: float) -> tuple[Size, Size]:
     """Read a picture and write its copies into a folder: `view.jpg`, `thumbnail.jpg`, `copy.png`.
 
     The copy for previews keeps bit depth, alpha and metadata, so that it is stitched as the picture is.
+
+    Args:
+        path: of the picture.
+        folder: for the copies.
+        max_megapix: the largest picture that is read, Mpx.
 
     Returns:
         The sizes of the upright picture and of its copy for previews.
@@ -25,7 +30,7 @@ def make_copies(path: Path, folder: Path) -> tuple[Size, Size]:
     Raises:
         InputError: the picture cannot be read, or is too large.
     """
-    picture = read_picture(path)
+    picture = read_picture(path, max_megapix=max_megapix)
     w, h = picture.size
     for name, side in (("view.jpg", VIEW_SIDE), ("thumbnail.jpg", THUMBNAIL_SIDE)):
         _write_for_screen(shrink(picture, side / max(w, h)), folder / name)

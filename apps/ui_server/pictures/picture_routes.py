@@ -55,7 +55,7 @@ def add_picture_routes(app: FastAPI, pictures: PictureStore, jobs: Jobs) -> None
         """The body is a PNG of any size, white where it is painted."""
         path = await run_in_threadpool(_mask_of, number, purpose)
         encoded = await limited_body(request, MAX_MASK_BYTES, "a mask")
-        await run_in_threadpool(store_mask, encoded, path)
+        await run_in_threadpool(store_mask, encoded, path, pictures.max_megapix)
 
     @app.get("/api/pictures/{number}/masks/{purpose}")
     def mask(number: Number, purpose: Purpose) -> Response:

@@ -28,6 +28,7 @@ class StoredPicture:
         name: of its file, for the user.
         path: of its file.
         folder: temporary, for its copies and masks.
+        max_megapix: the largest picture that is read, Mpx.
         uploaded_bytes: its part of the space for uploads; 0 for one of the user's folder, which is only read.
         size, copy_size: (w, h) px, upright; None before it is opened.
     """
@@ -36,6 +37,7 @@ class StoredPicture:
     name: str
     path: Path
     folder: Path
+    max_megapix: float
     uploaded_bytes: int = 0
     size: Size | None = None
     copy_size: Size | None = None
@@ -52,7 +54,7 @@ class StoredPicture:
                 self.folder.mkdir(exist_ok=True)
                 try:
                     with _decoding:
-                        self.size, self.copy_size = make_copies(self.path, self.folder)
+                        self.size, self.copy_size = make_copies(self.path, self.folder, self.max_megapix)
                 except InputError as error:
                     raise InputError(str(error).replace(str(self.path), self.name)) from error
             return self.size, self.copy_size
@@ -79,9 +81,11 @@ class PictureStore:
     Args:
         room: an empty temporary folder.
         in_folder: pictures that are there already, in the order in which they are shown.
+        max_megapix: the largest picture that is read, Mpx.
     """
 
-    def __init__(self, room: Path, in_folder: Sequence[Path] = ()) -> None:
+    def __init__(self, room: Path, in_folder: Sequence[Path], max_megapix: float) -> None:
+        self.max_megapix = max_megapix
         self._room, self._lock = room, threading.Lock()
         self._pictures: dict[int, StoredPicture] = {}
         self._last_number = self._arriving = self._uploaded_bytes = 0
@@ -141,7 +145,7 @@ class PictureStore:
 
     def _add(self, name: str, path: Path) -> None:
         folder = self._next_folder()
-        self._pictures[self._last_number] = StoredPicture(self._last_number, name, path, folder)
+        self._pictures[self._last_number] = StoredPicture(self._last_number, name, path, folder, self.max_megapix)
 
     def _next_folder(self) -> Path:
         self._last_number += 1
@@ -171,7 +175,9 @@ class ArrivingPicture:
 
     def keep(self) -> StoredPicture:
         """Open the whole picture and show it from now on; InputError where it cannot be read."""
-        picture = StoredPicture(int(self._folder.name), self._name, self.path, self._folder, self.bytes)
+        picture = StoredPicture(
+            int(self._folder.name), self._name, self.path, self._folder, self._store.max_megapix, self.bytes
+        )
         picture.open()
         self._store.keep(picture)
         self.kept = True

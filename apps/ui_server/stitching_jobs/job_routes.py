@@ -1,6 +1,5 @@
 """Requests about stitches."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +14,7 @@ from apps.ui_server.pictures.picture_store import PictureStore, StoredPicture
 from apps.ui_server.stitching_jobs.job_request import JobRequest, parse_job, parse_save
 from apps.ui_server.stitching_jobs.jobs import Jobs
 from apps.ui_server.stitching_jobs.panorama_files import FORMATS, panorama_file, path_to_save, write_panorama
-from apps.ui_server.stitching_jobs.stitch_task import StitchTask, TaskPicture
+from apps.ui_server.stitching_jobs.stitch_task import TaskPicture, is_pair
 from stitching.options import Options
 
 Number = Annotated[int, PathPart(ge=1, lt=1 << 31)]
@@ -57,9 +56,13 @@ def add_job_routes(app: FastAPI, folder: Path | None, pictures: PictureStore, jo
         return await run_in_threadpool(_save, number, body)
 
     def _start(request: JobRequest) -> dict[str, Any]:
-        used = [pictures[number] for number in request.pictures]
-        task = _task(request, used, jobs.new_folder())
-        return {"id": jobs.start(task, request.preview, frozenset(request.pictures)).number}
+        used = tuple(_task_picture(pictures[number], request.preview) for number in request.pictures)
+        if not is_pair(used, request.projection) and any(picture.keep for picture in used):
+            raise HTTPException(422, "what must be shown can be painted for two pictures with the projection auto")
+        reference = None if request.reference is None else request.pictures.index(request.reference)
+        return {
+            "id": jobs.start(used, reference, _options(request, pictures.max_megapix), preview=request.preview).number
+        }
 
     def _save(number: int, body: bytes) -> dict[str, Any]:
         request = parse_save(body)
@@ -71,22 +74,17 @@ def add_job_routes(app: FastAPI, folder: Path | None, pictures: PictureStore, jo
         return {"path": str(path)}
 
 
-def _task(request: JobRequest, used: Sequence[StoredPicture], folder: Path) -> StitchTask:
-    """What the request asks for; InputError: a picture cannot be read; HTTPException 422: masks do not fit."""
-    options = Options(
+def _options(request: JobRequest, max_megapix: float) -> Options:
+    return Options(
         warp=request.warp, blend=request.blend, projection=request.projection, crop=request.crop,
-        final_megapix=PREVIEW_MEGAPIX if request.preview else None,
+        final_megapix=PREVIEW_MEGAPIX if request.preview else None, max_megapix=max_megapix,
     )  # fmt: skip
-    reference = None if request.reference is None else request.pictures.index(request.reference)
-    task = StitchTask(tuple(_task_picture(one, request.preview) for one in used), reference, options, folder)
-    if not task.is_pair and any(picture.keep for picture in task.pictures):
-        raise HTTPException(422, "what must be shown can be painted for two pictures with the projection auto")
-    return task
 
 
 def _task_picture(stored: StoredPicture, preview: bool) -> TaskPicture:
+    """A picture, or its small copy for a preview; InputError where it cannot be read."""
     size, copy_size = stored.open()
     masks = stored.painted("leave_out"), stored.painted("keep")
     if preview:
-        return TaskPicture(stored.folder / "copy.png", stored.name, copy_size, *masks)
-    return TaskPicture(stored.path, stored.name, size, *masks)
+        return TaskPicture(stored.number, stored.folder / "copy.png", stored.name, copy_size, *masks)
+    return TaskPicture(stored.number, stored.path, stored.name, size, *masks)

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from fastapi import HTTPException
 
-from apps.ui_server.stitching_jobs.stitch_task import Outcome, StitchTask
+from apps.ui_server.stitching_jobs.stitch_task import Outcome, StitchTask, TaskPicture
 from apps.ui_server.stitching_jobs.stitching_process import ProcessEndedError, StitchingProcess
 from stitching.errors import InputError, JobError
+from stitching.options import Options
 
 State = Literal["running", "done", "failed", "cancelled"]
 
@@ -25,7 +26,6 @@ class Job:
     Attributes:
         number: names it in requests.
         preview: small, so that another one may take its place.
-        used: numbers of its pictures.
         stage, share: what is being done, and how much of all is done, 0..1.
         ended: seconds that it took; None while it runs.
         process: that works on it.
@@ -34,7 +34,6 @@ class Job:
     number: int
     task: StitchTask
     preview: bool
-    used: frozenset[int]
     state: State = "running"
     stage: str = "start"
     share: float = 0.0
@@ -53,7 +52,7 @@ class Job:
             "share": round(self.share, 4), "seconds": round(self.ended or time.monotonic() - self.started, 2),
             "error": self.error, "warnings": outcome.warnings if outcome else [],
             "summary": outcome.summary if outcome else {}, "size": outcome.size if outcome else None,
-            "views": outcome.views if outcome else [],
+            "views": outcome.views if outcome else [], "pid": process.pid if (process := self.process) else None,
         }  # fmt: skip
 
 
@@ -90,29 +89,31 @@ class Jobs:
 
     def uses(self, picture: int) -> bool:
         """Whether a stitch that runs needs a picture."""
-        return any(picture in job.used for job in self._jobs.values() if job.state == "running")
+        running = [job for job in self._jobs.values() if job.state == "running"]
+        return any(one.number == picture for job in running for one in job.task.pictures)
 
-    def new_folder(self) -> Path:
-        """An empty folder for the results of the next job."""
-        with self._lock:
-            self._last_number += 1
-            folder = self._room / str(self._last_number)
-        folder.mkdir()
-        return folder
-
-    def start(self, task: StitchTask, preview: bool, used: frozenset[int]) -> Job:
+    def start(
+        self, pictures: tuple[TaskPicture, ...], reference: int | None, options: Options, *, preview: bool
+    ) -> Job:
         """Begin to stitch. A preview that runs is cancelled for it.
+
+        Args:
+            pictures, reference, options: see `StitchTask`.
+            preview: small, so that another one may take its place.
 
         Raises:
             HTTPException: a stitch at full size runs, 409.
         """
-        job = Job(int(task.folder.name), task, preview, used)
         with self._lock:
             running = [other for other in self._jobs.values() if other.state == "running"]
             if any(not other.preview for other in running):
                 raise HTTPException(409, "a stitch at full size runs; cancel it first")
             for other in running:
                 self._cancel(other)
+            self._last_number += 1
+            folder = self._room / str(self._last_number)
+            folder.mkdir()
+            job = Job(self._last_number, StitchTask(pictures, reference, options, folder), preview)
             self._jobs[job.number] = job
             self._forget_old()
         threading.Thread(target=self._run, args=(job,), daemon=True).start()

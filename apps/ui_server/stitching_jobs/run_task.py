@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +45,8 @@ def _stitch_pair(task: StitchTask, report: Report) -> Outcome:
     _write_panorama(task.folder, stitched.panorama, stitched.alpha, read.metadata, read.levels)
     views = draw_pair_views(stitched, task.folder)
     summary = stitched.summary
-    warnings = [_named(warning, task) for warning in summary.warnings]
-    told = summary.as_dict() | {"reference": reference.name, "target": target.name, "warnings": warnings}
-    return Outcome(summary.panorama_size, told, warnings, ["panorama", *views], read.metadata, read.levels)
+    told = _named_in(summary.as_dict(), task)
+    return Outcome(summary.panorama_size, told, told["warnings"], ["panorama", *views], read.metadata, read.levels)
 
 
 def _stitch_set(task: StitchTask, report: Report) -> Outcome:
@@ -57,10 +57,9 @@ def _stitch_set(task: StitchTask, report: Report) -> Outcome:
     kept = panorama.sources[panorama.arrangement.reference].copy
     _write_panorama(task.folder, panorama.panorama, panorama.alpha, kept.metadata, kept.levels)
     summary = summarize_mosaic(panorama)
-    warnings = [_named(warning, task) for warning in summary.warnings]
-    told = summary.as_dict() | {"warnings": warnings}
+    told = _named_in(summary.as_dict(), task)
     size = panorama.panorama.shape[1], panorama.panorama.shape[0]
-    return Outcome(size, told, warnings, ["panorama"], kept.metadata, kept.levels)
+    return Outcome(size, told, told["warnings"], ["panorama"], kept.metadata, kept.levels)
 
 
 def _used_part(picture: TaskPicture) -> NDArray[np.uint8] | None:
@@ -75,7 +74,7 @@ def _without_left_out(picture: TaskPicture, folder: Path) -> Path:
         return picture.path
     read = read_picture(picture.path)
     valid = used if read.valid is None else np.minimum(used, read.valid)
-    masked = folder / f"masked-{picture.path.stem}.tif"
+    masked = folder / f"masked-{picture.number}.tif"
     write_picture(masked, read.pixels, valid, read.metadata)
     return masked
 
@@ -83,9 +82,18 @@ def _without_left_out(picture: TaskPicture, folder: Path) -> Path:
 def _named(message: str, task: StitchTask) -> str:
     """A message that calls pictures by the names that the user knows."""
     for picture in task.pictures:
-        masked = task.folder / f"masked-{picture.path.stem}.tif"
+        masked = task.folder / f"masked-{picture.number}.tif"
         message = message.replace(str(picture.path), picture.name).replace(str(masked), picture.name)
     return message
+
+
+def _named_in(summary: Any, task: StitchTask) -> Any:
+    """The same for all texts in a summary."""
+    if isinstance(summary, dict):
+        return {key: _named_in(value, task) for key, value in summary.items()}
+    if isinstance(summary, list | tuple):
+        return [_named_in(value, task) for value in summary]
+    return _named(summary, task) if isinstance(summary, str) else summary
 
 
 def _write_panorama(

@@ -1,9 +1,11 @@
 """What the page's server gives to the process that stitches, and what comes back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stitching.adjustment.surface_choice import Projection
 from stitching.io.metadata.contents import Metadata
 from stitching.io.picture import Levels
 from stitching.options import Options
@@ -14,17 +16,24 @@ class TaskPicture:
     """A picture to stitch.
 
     Attributes:
+        number: names it in requests.
         path: of its file.
         name: for the user.
         size: (w, h) px, upright.
         leave_out, keep: painted masks, see `masks.py`; None: there is none.
     """
 
+    number: int
     path: Path
     name: str
     size: tuple[int, int]
     leave_out: Path | None = None
     keep: Path | None = None
+
+
+def is_pair(pictures: Sequence[TaskPicture], projection: Projection) -> bool:
+    """Whether two pictures are stitched as a pair, and not as a set whose projection was asked for."""
+    return len(pictures) == 2 and projection == "auto"
 
 
 @dataclass(frozen=True)
@@ -45,8 +54,8 @@ class StitchTask:
 
     @property
     def is_pair(self) -> bool:
-        """Whether two pictures are stitched as a pair, and not as a set whose projection was asked for."""
-        return len(self.pictures) == 2 and self.options.projection == "auto"
+        """Whether the pictures are stitched as a pair."""
+        return is_pair(self.pictures, self.options.projection)
 
     @property
     def stages(self) -> tuple[str, ...]:

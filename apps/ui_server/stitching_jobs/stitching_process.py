@@ -1,8 +1,8 @@
 """The process that stitches for the page: it has imported the stitcher already, and may be killed at any time."""
 
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from threading import Thread
@@ -26,7 +26,8 @@ class StitchingProcess:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
+        with _without_interruptions():
+            self._process.start()
         theirs.close()  # so that its end is seen here
 
     @property
@@ -59,9 +60,21 @@ class StitchingProcess:
         self._process.join()
 
 
+@contextmanager
+def _without_interruptions() -> Iterator[None]:
+    """A process that is started within never sees Ctrl-C, which goes to all; the server ends it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(connection: Connection) -> None:
     """Stitch what comes through the connection, until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the server ends this process
     Thread(target=_end_with_parent, daemon=True).start()
     from apps.command.freed_memory import keep_freed_memory
     from apps.ui_server.stitching_jobs.run_task import run_task  # the stitcher: now, not when the first task comes
