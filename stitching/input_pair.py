@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.errors import InputError, require
+from stitching.io.colours.common_profile import with_profile
 from stitching.io.levels import pair_levels, to_levels
 from stitching.io.picture import Picture, as_picture, white_of
 from stitching.io.picture_reader import read_mask, read_picture
@@ -40,14 +41,16 @@ def read_pair(
         max_megapix: the largest file that is read, Mpx; see stitching/io/size_limit.py.
 
     Returns:
-        Both pictures; where one has 16 bits a channel, the other has, too, and both have the same `levels`. Two
-        pictures of 16 bits keep their values; beside one of 8 bits the target is brought to the reference's levels.
+        Both pictures, the target with the colour profile of the reference. Where one has 16 bits a channel, the other
+        has, too, and both have the same `levels`. Two pictures of 16 bits keep their values; beside one of 8 bits the
+        target is brought to the reference's levels.
 
     Raises:
         InputError: a picture cannot be read, is too long or has one colour, or a mask or the lens does not fit.
     """
     first = with_lens(_read(reference, mask_reference, "reference", max_megapix, 0), lens)
     second = with_lens(_read(target, mask_target, "target", max_megapix, _bytes_of(first)), lens)
+    second = with_profile(second, first.metadata.icc, in_place=not isinstance(target, np.ndarray))
     pair = _with_levels(first, second, max_megapix)
     for picture in pair:
         check_contrast(picture)

@@ -11,6 +11,7 @@ import numpy as np
 
 from stitching.errors import InputError
 from stitching.input_pair import PictureInput, check_contrast
+from stitching.io.colours.common_profile import most_common_profile, with_profile
 from stitching.io.levels import find_levels, levels_of, to_levels, value_range
 from stitching.io.picture import Levels, Picture, as_picture
 from stitching.io.picture_reader import read_picture
@@ -34,8 +35,8 @@ def open_pictures(
 ) -> OpenedSet:
     """Look at each picture of a set once; one at a time is in memory, then only small copies.
 
-    Where one picture has 16 bits a channel, all have, with the same levels: those of 16 bits keep their values, those
-    of 8 bits are brought to the levels of the others.
+    All get the colour profile that most of them have. Where one picture has 16 bits a channel, all have, with the same
+    levels: those of 16 bits keep their values, those of 8 bits are brought to the levels of the others.
 
     Args:
         inputs: paths, or arrays (h, w[, 3 or 4]) uint8 or uint16 in BGR(A) order, which the caller leaves as they are.
@@ -101,15 +102,21 @@ class _Form:
     """What all pictures of a set have in common.
 
     Attributes:
+        profile: by which their colours are meant, None = sRGB.
         deep: they have 16 bits a channel.
         levels: of 16-bit pixels.
     """
 
+    profile: bytes | None
     deep: bool
     levels: Levels | None
 
-    def of(self, picture: Picture, max_megapix: float) -> Picture:
-        """A picture in this form; InputError where that takes too much memory."""
+    def of(self, picture: Picture, max_megapix: float, *, in_place: bool) -> Picture:
+        """A picture in this form; InputError where that takes too much memory, or its profile cannot be used.
+
+        in_place: whether its pixels may be changed.
+        """
+        picture = with_profile(picture, self.profile, in_place=in_place)
         if not self.deep:
             return picture
         if picture.pixels.dtype == np.uint16:
@@ -145,7 +152,7 @@ class _Opened:
 
     def as_source(self, form: _Form) -> PictureSource:
         """The picture in the set's form; InputError where it cannot have it, or has one colour in it."""
-        copy = form.of(self.copy, self.input.max_megapix)
+        copy = form.of(self.copy, self.input.max_megapix, in_place=False)
         check_contrast(copy)
         read = partial(_read_again, self.input, self.key, form)
         return PictureSource(
@@ -171,7 +178,7 @@ def _read_again(source: _Input, key: str, form: _Form) -> Picture:
         raise InputError(
             f"{source.name}: has changed since it was first read; leave the pictures alone while they are used"
         )
-    return form.of(picture, source.max_megapix)
+    return form.of(picture, source.max_megapix, in_place=not isinstance(source.given, np.ndarray))
 
 
 def _digest(picture: Picture) -> str:
@@ -185,7 +192,8 @@ def _digest(picture: Picture) -> str:
 
 def _common_form(opened: Sequence[_Opened]) -> _Form:
     ranges = [one.range for one in opened if one.range]
-    return _Form(bool(ranges), levels_of(ranges) if ranges else None)
+    profile = most_common_profile(one.copy.metadata.icc for one in opened) if opened else None
+    return _Form(profile, bool(ranges), levels_of(ranges) if ranges else None)
 
 
 def _clause(error: InputError, name: str) -> str:

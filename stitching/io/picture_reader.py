@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.errors import InputError
+from stitching.io.codecs.cmyk_decoder import decode_cmyk
 from stitching.io.codecs.codec import decode
 from stitching.io.files import AnyPath, check_readable
 from stitching.io.metadata.contents import Contents
@@ -22,7 +23,7 @@ def read_picture(path: AnyPath, *, max_megapix: float = DEFAULT_MAX_MEGAPIX, hel
     """Read a picture file; its content decides its format, not its extension.
 
     Grey becomes BGR, 16 bits stay 16 bits, EXIF orientation is applied, alpha of at least half becomes
-    `valid`. Of several pages or frames the first is read. CMYK is converted without its colour profile.
+    `valid`. Of several pages or frames the first is read. CMYK becomes sRGB, by its colour profile if it has one.
 
     Args:
         path: of the file.
@@ -98,7 +99,8 @@ def _check_mask_size(found: tuple[int, int], expected: tuple[int, int], name: st
 
 def _upright_pixels(contents: Contents, name: str) -> PixelArray:
     """The upright pixels of a file with all their channels."""
-    array = check_array(decode(contents.encoded, name), name)
+    encoded, inks = contents.encoded, contents.inks
+    array = check_array(decode_cmyk(encoded, inks, name) if inks else decode(encoded, name), name)
     if contents.premultiplied and has_alpha(array):
         _divide_by_alpha(array)
     return upright(array, contents.orientation)

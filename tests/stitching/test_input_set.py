@@ -1,9 +1,11 @@
 import cv2
 import numpy as np
 import pytest
-from picture_files import bytes_of, half_transparent, photo, refused, saved
+from picture_files import bytes_of, half_transparent, photo, pillow_bytes, refused, saved
+from PIL import Image
 
 from stitching.input_set import open_pictures
+from stitching.io.colours.made_profiles import made_profile
 from stitching.io.picture import MIN_SIDE
 from stitching.io.picture_source import COPY_AREA
 
@@ -153,3 +155,30 @@ def test_progress_ends_at_all_done():
     shares = []
     opened(FIRST, SECOND, report=shares.append)
     assert shares == [0.5, 1.0]
+
+
+def test_all_get_the_colour_profile_that_most_have_in_any_order(tmp_path):
+    p3 = made_profile("Display P3")
+    paths = []
+    for number, (pixels, icc) in enumerate(((FIRST, p3), (SECOND, None), (THIRD, p3))):
+        image = Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))
+        paths.append(saved(tmp_path / f"{number}.png", pillow_bytes(image, "PNG", icc_profile=icc)))
+    sources = by_position(opened(*paths)[0])
+    for source, pixels in zip(sources, (FIRST, SECOND, THIRD), strict=True):
+        whole = source.read()
+        assert whole.metadata.icc == source.copy.metadata.icc == p3
+        assert np.array_equal(whole.pixels, source.copy.pixels)
+        assert np.array_equal(whole.pixels, pixels) == (pixels is not SECOND)
+    again = {source.key: source.copy.pixels for source in opened(*paths[::-1])[0]}
+    assert all(np.array_equal(again[source.key], source.copy.pixels) for source in sources)
+
+
+def test_converting_an_array_of_a_set_leaves_it_as_it_is(tmp_path):
+    p3, array = made_profile("Display P3"), SECOND.copy()
+    files = [
+        saved(tmp_path / f"{number}.png", pillow_bytes(Image.fromarray(pixels), "PNG", icc_profile=p3))
+        for number, pixels in enumerate((FIRST, THIRD))
+    ]
+    source = next(source for source in opened(*files, array)[0] if source.position == 2)
+    assert np.array_equal(source.read().pixels, source.read().pixels)
+    assert np.array_equal(array, SECOND)

@@ -66,6 +66,8 @@ class Contents:
         orientation: EXIF orientation 1..8 that the decoder does not apply.
         premultiplied: whether the decoded colours are multiplied by alpha.
         metadata: what to carry over.
+        inks: a CMYK colour profile, by which the decoder makes the colours sRGB; None: the colours are no inks, or
+            without a profile.
     """
 
     header: Header
@@ -73,6 +75,7 @@ class Contents:
     orientation: int
     premultiplied: bool
     metadata: Metadata
+    inks: bytes | None = None
 
     @property
     def size(self) -> tuple[int, int]:

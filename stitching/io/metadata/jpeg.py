@@ -2,9 +2,19 @@
 
 import re
 import struct
+from dataclasses import replace
 
 from stitching.errors import InputError
-from stitching.io.metadata.contents import EXIF_PREFIX, Contents, Header, Metadata, Part, contents_of, damaged
+from stitching.io.metadata.contents import (
+    EXIF_PREFIX,
+    Contents,
+    Header,
+    Metadata,
+    Part,
+    contents_of,
+    damaged,
+    is_profile_of,
+)
 
 _APP1, _APP2, _START_OF_SCAN, _END_OF_IMAGE = 0xE1, 0xE2, 0xDA, 0xD9
 _JFIF, _ADOBE = 0xE0, 0xEE
@@ -55,7 +65,9 @@ def parse(data: bytes, name: str) -> Contents:
     width, height = header.size
     if coding < _ARITHMETIC and len(data) * 8 < (width // 8) * (height // 8):  # a bit for a block of 8 x 8 px
         raise damaged(name, "JPEG")
-    return contents_of(header, data, exif, b"".join(profile[number] for number in sorted(profile)), xmp)
+    icc = b"".join(profile[number] for number in sorted(profile))
+    contents = contents_of(header, data, exif, icc, xmp)
+    return replace(contents, inks=icc) if frame[5] == 4 and is_profile_of(b"CMYK", icc) else contents
 
 
 def _header(frame: bytes, coding: int, scan: bytes, name: str) -> Header:
@@ -69,7 +81,7 @@ def _header(frame: bytes, coding: int, scan: bytes, name: str) -> Header:
     across, down = (max(1, *factors) for factors in zip(*samples, strict=True))
     if not width or not height or not all(x and y for x, y in samples):
         raise damaged(name, "JPEG")
-    buffers = 4 * width * height if components == 4 else 0  # CMYK
+    buffers = 8 * width * height if components == 4 else 0  # CMYK, and converted by its profile
     if coding in _PROGRESSIVE or scan[0] < components:  # all coefficients are kept, 2 bytes each
         units = -(-width // (8 * across)) * -(-height // (8 * down))
         buffers += 128 * units * sum(x * y for x, y in samples)

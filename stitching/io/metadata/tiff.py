@@ -3,7 +3,7 @@
 import struct
 
 from stitching.errors import InputError
-from stitching.io.metadata.contents import Contents, Metadata, Part, upright_metadata
+from stitching.io.metadata.contents import Contents, Metadata, Part, is_profile_of, upright_metadata
 from stitching.io.metadata.exif import orientation_of
 from stitching.io.metadata.tiff_pixels import pixels_of
 from stitching.io.metadata.tiff_tags import (
@@ -17,6 +17,7 @@ from stitching.io.metadata.tiff_tags import (
 )
 
 _NEW_SUBFILE_TYPE, _EXTRA_SAMPLES, _XMP, _ICC = 254, 338, 700, 34675
+_SEPARATED, _LAB = 5, (8, 9, 10)  # photometric interpretations: inks; colours by lightness, not as light
 _PREMULTIPLIED, _UNASSOCIATED = 1, 2  # values of _EXTRA_SAMPLES: alpha multiplied into the colours, or not
 
 
@@ -31,10 +32,16 @@ def parse(data: bytes, name: str) -> Contents:
         raise InputError(f"{name}: a TIFF of 2 channels; expected grey, RGB or RGBA, save it as RGBA")
     if pixels.bits > 8 and pixels.samples > 1 and pixels.planar:
         raise InputError(f"{name}: a {pixels.bits}-bit TIFF stored channel by channel; save it interleaved")
+    inks = pixels.photometric == _SEPARATED
+    if pixels.photometric in _LAB or (inks and (pixels.bits, pixels.samples) != (8, 4)):
+        kind = f"{pixels.samples} inks of {pixels.bits} bits" if inks else "Lab colours"
+        raise InputError(f"{name}: a TIFF of {kind}; expected grey, RGB, or CMYK of 8 bits, save it as RGB")
     # OpenCV's TIFF decoder applies the orientation itself, and multiplies 8-bit colours by alpha.
     premultiplied = alpha == _PREMULTIPLIED or (alpha == _UNASSOCIATED and pixels.bits == 8)
-    metadata = upright_metadata(tags, value_of(tags, _ICC), value_of(tags, _XMP))
-    return Contents(pixels.header(orientation_of(tags)), data, 1, premultiplied, metadata)
+    icc = value_of(tags, _ICC)
+    metadata = upright_metadata(tags, icc, value_of(tags, _XMP))
+    profile = icc if inks and is_profile_of(b"CMYK", icc) else None
+    return Contents(pixels.header(orientation_of(tags)), data, 1, premultiplied, metadata, profile)
 
 
 def embed(encoded: memoryview, metadata: Metadata, alpha: bool) -> list[Part]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from colour_profiles import cmyk_profile
 from picture_files import (
     EXTENSIONS,
     bytes_of,
@@ -204,3 +205,44 @@ for path in Path({str(tmp_path)!r}).glob("large*"):
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("MemoryError\n" * len(EXTENSIONS), "")
+
+
+def cmyk(format_, **settings):
+    """Bands of no ink, cyan, magenta, yellow and black."""
+    inks = np.zeros((50, 64, 4), np.uint8)
+    for band in range(4):
+        inks[10 * (band + 1) : 10 * (band + 2), :, band] = 255
+    return pillow_bytes(Image.fromarray(inks, "CMYK"), format_, **settings)
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "TIFF"])
+def test_inks_are_converted_by_their_profile(tmp_path, format_):
+    quality = {"quality": 100} if format_ == "JPEG" else {}
+    content = cmyk(format_, icc_profile=cmyk_profile(), **quality)
+    picture = read_picture(saved(tmp_path / "inks", content))
+    assert picture.metadata.icc is None  # sRGB
+    paper, cyan, magenta, yellow, black = (picture.pixels[5 + 10 * band, 32] for band in range(5))
+    assert paper.min() > 250
+    np.testing.assert_allclose(cyan, [226, 146, 0], atol=8)  # L a b of (55, -37, -50) in sRGB, computed by hand
+    assert magenta[2] > 180 > 130 > magenta[1]
+    assert yellow[1] > 200 > 80 > yellow[0]
+    np.testing.assert_allclose(black, 40, atol=6)  # L = 16
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "TIFF"])
+def test_damaged_inks_are_refused(tmp_path, format_):
+    content = cmyk(format_, icc_profile=cmyk_profile())
+    with refused("damaged"):
+        read_picture(saved(tmp_path / "cut", content[: int(0.8 * len(content))]))
+
+
+def test_a_profile_of_inks_that_cannot_be_used_is_named(tmp_path):
+    broken = cmyk_profile().replace(b"mft1", b"xxxx")
+    with refused("inks.jpg", "colour profile"):
+        read_picture(saved(tmp_path / "inks.jpg", cmyk("JPEG", icc_profile=broken)))
+
+
+def test_tiffs_of_lab_and_of_more_inks_are_refused(tmp_path):
+    lab = Image.fromarray(photo()[..., ::-1]).convert("LAB")
+    with refused("lab.tif", "Lab colours"):
+        read_picture(saved(tmp_path / "lab.tif", pillow_bytes(lab, "TIFF")))
