@@ -15,7 +15,7 @@ Size = tuple[int, int]  # (w, h) px
 
 
 def make_copies(path: Path, folder: Path, max_megapix: float) -> tuple[Size, Size]:
-    """Read a picture and write its copies into a folder: `view.jpg`, `thumbnail.jpg`, `copy.png`.
+    """Read a picture and write its copies into a folder: `view.jpg`, `thumbnail.jpg`, and that of `copy_path`.
 
     The copy for previews keeps bit depth, alpha and metadata, so that it is stitched as the picture is.
 
@@ -35,8 +35,18 @@ def make_copies(path: Path, folder: Path, max_megapix: float) -> tuple[Size, Siz
     for name, side in (("view.jpg", VIEW_SIDE), ("thumbnail.jpg", THUMBNAIL_SIDE)):
         _write_for_screen(shrink(picture, side / max(w, h)), folder / name)
     copy = shrink(picture, math.sqrt(COPY_MEGAPIX * 1e6 / (w * h)))
-    write_picture(folder / "copy.png", copy.pixels, copy.valid, picture.metadata, levels=picture.levels)
+    written = folder / "copy.png"
+    write_picture(written, copy.pixels, copy.valid, picture.metadata, levels=picture.levels)
+    written.rename(copy_path(path, folder))
     return picture.size, copy.size
+
+
+def copy_path(path: Path, folder: Path) -> Path:
+    """Where the copy of a picture for previews is.
+
+    A PNG with the picture's own extension: lenses of raw files are corrected, those of the camera's JPEG files are not.
+    """
+    return folder / f"copy{path.suffix}"
 
 
 def _write_for_screen(picture: Picture, path: Path) -> None:

@@ -13,7 +13,7 @@ from fastapi import HTTPException
 from apps.ui_server.file_names import safe_name
 from apps.ui_server.limits import MAX_PICTURES, MAX_UPLOAD_BYTES
 from apps.ui_server.pictures.masks import Purpose
-from apps.ui_server.pictures.picture_copies import Size, make_copies
+from apps.ui_server.pictures.picture_copies import Size, copy_path, make_copies
 from stitching.errors import InputError
 
 _decoding = threading.Lock()  # one picture at a time, as it may be large
@@ -58,6 +58,11 @@ class StoredPicture:
                 except InputError as error:
                     raise InputError(str(error).replace(str(self.path), self.name)) from error
             return self.size, self.copy_size
+
+    @property
+    def copy_path(self) -> Path:
+        """Of its copy for previews."""
+        return copy_path(self.path, self.folder)
 
     def mask_path(self, purpose: Purpose) -> Path:
         """Where a mask is, if any was painted."""

@@ -76,7 +76,7 @@ def add_job_routes(app: FastAPI, folder: Path | None, pictures: PictureStore, jo
 
 def _options(request: JobRequest, max_megapix: float) -> Options:
     return Options(
-        warp=request.warp, blend=request.blend, projection=request.projection, crop=request.crop,
+        warp=request.warp, blend=request.blend, projection=request.projection, crop=request.crop, lens=request.lens,
         final_megapix=PREVIEW_MEGAPIX if request.preview else None, max_megapix=max_megapix,
     )  # fmt: skip
 
@@ -86,5 +86,5 @@ def _task_picture(stored: StoredPicture, preview: bool) -> TaskPicture:
     size, copy_size = stored.open()
     masks = stored.painted("leave_out"), stored.painted("keep")
     if preview:
-        return TaskPicture(stored.number, stored.folder / "copy.png", stored.name, copy_size, *masks)
+        return TaskPicture(stored.number, stored.copy_path, stored.name, copy_size, *masks)
     return TaskPicture(stored.number, stored.path, stored.name, size, *masks)

@@ -38,15 +38,16 @@ def _stitch_pair(task: StitchTask, report: Report) -> Outcome:
     reference, target = task.pictures if task.reference in (None, 0) else reversed(task.pictures)
     stitched = stitch(
         reference.path, target.path, task.options,
-        mask_reference=_used_part(reference), mask_target=_used_part(target), progress=report,
+        mask_reference=_used_part(reference), mask_target=_used_part(target),
+        keep_reference=_kept_part(reference), keep_target=_kept_part(target), progress=report,
     )  # fmt: skip
     report("write", 0.0)
-    read = stitched.reference
-    _write_panorama(task.folder, stitched.panorama, stitched.alpha, read.metadata, read.levels)
+    metadata, levels = stitched.metadata, stitched.reference.levels
+    _write_panorama(task.folder, stitched.panorama, stitched.alpha, metadata, levels)
     views = draw_pair_views(stitched, task.folder)
     summary = stitched.summary
     told = _named_in(summary.as_dict(), task)
-    return Outcome(summary.panorama_size, told, told["warnings"], ["panorama", *views], read.metadata, read.levels)
+    return Outcome(summary.panorama_size, told, told["warnings"], ["panorama", *views], metadata, levels)
 
 
 def _stitch_set(task: StitchTask, report: Report) -> Outcome:
@@ -54,17 +55,22 @@ def _stitch_set(task: StitchTask, report: Report) -> Outcome:
     reference = 0 if task.reference is None and len(paths) == 2 else task.reference
     panorama = stitch_many(paths, task.options, reference=reference, progress=report)
     report("write", 0.0)
-    kept = panorama.sources[panorama.arrangement.reference].copy
-    _write_panorama(task.folder, panorama.panorama, panorama.alpha, kept.metadata, kept.levels)
+    metadata, levels = panorama.metadata, panorama.sources[panorama.arrangement.reference].copy.levels
+    _write_panorama(task.folder, panorama.panorama, panorama.alpha, metadata, levels)
     summary = summarize_mosaic(panorama)
     told = _named_in(summary.as_dict(), task)
     size = panorama.panorama.shape[1], panorama.panorama.shape[0]
-    return Outcome(size, told, told["warnings"], ["panorama"], kept.metadata, kept.levels)
+    return Outcome(size, told, told["warnings"], ["panorama"], metadata, levels)
 
 
 def _used_part(picture: TaskPicture) -> NDArray[np.uint8] | None:
     """(h, w), 0 where the user has painted that the picture is to be left out."""
     return None if picture.leave_out is None else 255 - load_mask(picture.leave_out, picture.size)
+
+
+def _kept_part(picture: TaskPicture) -> NDArray[np.uint8] | None:
+    """(h, w), 255 where the user has painted that the panorama must show the picture."""
+    return None if picture.keep is None else load_mask(picture.keep, picture.size)
 
 
 def _without_left_out(picture: TaskPicture, folder: Path) -> Path:

@@ -84,6 +84,17 @@ def test_what_is_painted_over_is_left_out_of_pairs_and_of_sets(page, uploaded, d
     assert told["size"][0] < done["size"][0] - 30
 
 
+def test_what_is_painted_to_be_kept_is_shown(page, uploaded):
+    page.ask("PUT", f"/api/pictures/{uploaded[1]}/masks/keep", content=png(np.full((30, 40), 255, np.uint8)))
+    told = page.stitched(pictures=uploaded, preview=True)
+    assert told["state"] == "done", told["error"]
+    panorama, target = (page.picture(f"/api/jobs/{told['id']}/views/{view}") for view in ("panorama", "target"))
+    seen = target[..., 3] > 0
+    assert np.mean(np.abs(panorama.astype(int) - target).max(axis=2)[seen] < 12) > 0.9
+    message = page.refusal(422, "POST", "/api/jobs", json={"pictures": uploaded, "projection": "plane"})
+    assert "two pictures" in message
+
+
 def test_errors_of_a_stitch_name_pictures_as_the_user_does(page, uploaded):
     noise = np.random.default_rng(0).integers(0, 255, (300, 400, 3), np.uint8)
     other = page.json("POST", "/api/pictures", params={"name": "noise.png"}, content=png(noise))["id"]

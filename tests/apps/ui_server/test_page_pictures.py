@@ -1,5 +1,7 @@
 """Pictures and masks that come to the page: what is taken, what is refused, and what becomes of it."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,8 @@ from page_clients import png, png_bomb
 from picture_files import photo
 
 from apps.ui_server.pictures import picture_routes, picture_store
+from apps.ui_server.pictures.picture_copies import copy_path, make_copies
+from stitching.io.picture_reader import read_picture
 
 DEEP = photo(np.uint16, (60, 80, 3))
 
@@ -23,12 +27,25 @@ def names(page):
     return [picture["name"] for picture in page.json("GET", "/api/state")["pictures"]]
 
 
-def test_pictures_of_the_folder_are_listed_at_once_and_never_deleted(page):
+def test_pictures_of_the_folder_are_listed_at_once(page):
     before = page.json("GET", "/api/state")
     assert before["folder"] == str(page.folder)
     assert names(page)[:2] == ["left.png", "right.png"]
     left, _ = page.folder_pictures()
-    assert page.json("GET", f"/api/pictures/{left}") == {"id": left, "name": "left.png", "width": 400, "height": 300}
+    told = page.json("GET", f"/api/pictures/{left}")
+    assert (told["id"], told["name"], told["width"], told["height"]) == (left, "left.png", 400, 300)
+
+
+def test_removing_a_picture_of_the_folder_from_the_page_leaves_its_file(tmp_path):
+    mine = tmp_path / "mine.png"
+    mine.write_bytes(png(photo()))
+    (tmp_path / "room").mkdir()
+    store = picture_store.PictureStore(tmp_path / "room", [mine], 400)
+    store[1].open()
+    store.remove(1)
+    assert mine.exists()
+    assert not any((tmp_path / "room").iterdir())
+    assert store.all() == []
 
 
 def test_an_uploaded_picture_is_shown_upright_and_small(page):
@@ -130,6 +147,16 @@ def test_pictures_are_known_by_their_numbers_alone(page, number):
         answer = page.ask("GET", f"/api/pictures/{number}{path}")
         assert answer.status_code in (404, 422)
         assert list(answer.json()) == ["error"]
+
+
+def test_the_copy_for_previews_is_taken_for_what_the_picture_is(tmp_path):
+    given = tmp_path / "deep.NEF"
+    given.write_bytes(png(cv2.resize(DEEP, (1600, 1200))))
+    size, copy_size = make_copies(given, tmp_path, 400)
+    copy = read_picture(copy_path(given, tmp_path))
+    assert (size, copy.size, copy.pixels.dtype) == ((1600, 1200), copy_size, np.uint16)
+    assert 0.5e6 < np.prod(copy_size) <= 0.61e6
+    assert Path(copy.name).suffix == ".NEF"  # which tells that a lens is still to be corrected
 
 
 def test_a_mask_comes_back_as_it_was_painted(page, uploaded):
