@@ -5,10 +5,12 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
+from apps.command.config import configured, split_config
 from apps.command.ending import exit_code_of
-from apps.command.options import parse_options
+from apps.command.options import asks_for_help, parse_options
+from apps.command.standard_streams import tell
 from apps.command.watched_process import run_watched
-from stitching.errors import InputError
+from stitching.errors import InputError, did_you_mean
 
 # name -> (module, function, help); modules are imported only when asked for.
 COMMANDS = {
@@ -20,6 +22,10 @@ COMMANDS = {
     "export": ("apps.export", "export_command", "Turn trained weights into files that need no torch."),
     "mtl-bench": ("apps.mtl_bench", "mtl_bench_command", "Compare multi-task optimizers on one network."),
     "generate": ("apps.generate", "generate_command", "Make training pairs with exact ground truth; check them."),
+}
+GROUPS = {
+    "stitching": ("stitch", "ui", "batch"),
+    "training and measuring": ("evaluate", "generate", "train", "export", "mtl-bench"),
 }
 
 
@@ -34,26 +40,37 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
+    choice, words = split_config(arguments)
+    if not words or words[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0
-    if arguments[0] == "--version":
+    if words[0] in ("-V", "--version"):
         from importlib.metadata import version
 
         print(f"parastitch {version('parastitch')}")
         return 0
-    if arguments[0] not in COMMANDS:
-        raise InputError(f"no command {arguments[0]!r}; known: {', '.join(COMMANDS)} (parastitch --help)")
-    module, name, _ = COMMANDS[arguments[0]]
-    command: Callable[..., int | None] = getattr(importlib.import_module(module), name)
-    call = parse_options(command, f"parastitch {arguments[0]}", arguments[1:])
+    name, *options = words
+    if name not in COMMANDS:
+        known = f"{', '.join(COMMANDS)} (parastitch --help)"
+        raise InputError(f"no command {name!r}; known: {known}{did_you_mean(name, COMMANDS)}")
+    module = importlib.import_module(COMMANDS[name][0])
+    command: Callable[..., int | None] = getattr(module, COMMANDS[name][1])
+    try:
+        command = configured(command, name, choice, list(COMMANDS))
+    except InputError as error:
+        if not asks_for_help(options):
+            raise
+        tell(error)
+    call = parse_options(command, f"parastitch {name}", options, getattr(module, "HELP_FIRST", ()))
     return call() or 0
 
 
 def _overview() -> str:
-    lines = ["usage: parastitch COMMAND [options]", ""]
-    lines += [f"  {name:10} {text}" for name, (_, _, text) in COMMANDS.items()]
-    return "\n".join([*lines, "", "parastitch COMMAND --help shows a command's options; --version the version."])
+    lines = ["usage: parastitch COMMAND [options]"]
+    for title, names in GROUPS.items():
+        lines += ["", f"{title}:", *(f"  {name:10} {COMMANDS[name][2]}" for name in names)]
+    lines += ["", "parastitch COMMAND --help shows a command's options; -V or --version the version."]
+    return "\n".join([*lines, "--config FILE sets defaults of options, beside your own file (docs/configuration.md)."])
 
 
 if __name__ == "__main__":

@@ -33,8 +33,12 @@ _INPUTS = tyro.constructors.PrimitiveConstructorSpec(
     is_instance=lambda value: isinstance(value, Inputs),
     str_from_instance=lambda inputs: list(map(str, inputs)),
 )
+HELP_FIRST = (
+    "output", "crop", "reference", "projection", "lens", "final-megapix", "report", "mask-reference", "mask-target",
+    "keep-reference", "keep-target", "warp", "blend",
+)  # fmt: skip
 _MOST_WARNINGS = 30  # that are printed
-_INPUTS_HELP = tyro.conf.arg(metavar="PICTURE [PICTURE ...]", help_behavior_hint="(two or more)")
+_INPUTS_HELP = tyro.conf.arg(metavar="REFERENCE TARGET [MORE ...]", help_behavior_hint="(needed)")
 
 
 def stitch_command(
@@ -48,7 +52,7 @@ def stitch_command(
     """Stitch two or more pictures taken from different places, in any order.
 
     Args:
-        pictures: files, folders with pictures, or patterns. Of two, the first is the reference.
+        pictures: two or more pictures, as files, folders or patterns. Of two, the first is the reference.
         output: panorama to write: .png, .tif, .webp (transparent where it is empty) or .jpg.
         reference: the picture whose view is kept: its path, file name, or file name without extension. Default: of two
             pictures the first, of more the one in the middle.

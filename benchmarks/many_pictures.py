@@ -80,7 +80,8 @@ def commands_of(openstitching_python: str | None) -> dict[str, Command]:
     """All methods by name."""
 
     def own(pictures: list[str], panorama: str) -> list[str]:
-        return [sys.executable, "-m", "apps.cli", "stitch", *pictures, "-o", panorama, "--json", "--quiet"]
+        program = [sys.executable, "-m", "apps.cli", "stitch", "--no-config"]
+        return [*program, *pictures, "-o", panorama, "--json", "--quiet"]
 
     def opencv(mode: str) -> Command:
         program = [sys.executable, "-m", "apps.evaluation.programs.opencv", mode]

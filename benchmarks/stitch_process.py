@@ -100,7 +100,7 @@ def _pairs(sizes: list[float], folder: Path | None, scratch: Path) -> Iterator[P
 
 def _parastitch(reference: Path, target: Path, folder: Path) -> list[str]:
     # Not the method of `parastitch evaluate`, which also writes warped pictures and the map.
-    program = [sys.executable, "-m", "apps.cli", "stitch", "--quiet"]
+    program = [sys.executable, "-m", "apps.cli", "stitch", "--no-config", "--quiet"]
     return [*program, str(reference), str(target), "-o", str(folder / "pano.png")]
 
 

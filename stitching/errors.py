@@ -1,6 +1,7 @@
 """What can go wrong, in two kinds: the user's input (exit code 2) and the job itself (exit code 1)."""
 
 import errno
+from collections.abc import Iterable
 
 # Each library has its own words for it: torch, OpenCV, C++, the dynamic linker, ONNX Runtime, Python's threads.
 _OUT_OF_MEMORY = (
@@ -21,6 +22,14 @@ def require(condition: bool, given: str, expected: str) -> None:
     """Raise InputError("<given>: expected <expected>") unless the condition holds; `given` names option and value."""
     if not condition:
         raise InputError(f"{given}: expected {expected}")
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """What ends the message on an unknown name: "; did you mean 'seam'?", or nothing where none is similar."""
+    from difflib import get_close_matches  # only where something is wrong
+
+    similar = get_close_matches(given, list(known), 1)
+    return f"; did you mean {similar[0]!r}?" if similar else ""
 
 
 def one_line(error: Exception) -> str:

@@ -7,7 +7,7 @@ from stitching.adjustment.arrangement import MOTIONS, Motion
 from stitching.adjustment.surface_choice import PROJECTIONS, Projection
 from stitching.blending.gain import COMPENSATORS
 from stitching.blending.registry import find_generator
-from stitching.errors import InputError, require
+from stitching.errors import InputError, did_you_mean, require
 from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, INPUT_MEGAPIX_RANGE
 from stitching.lens.lens_choice import check_lens_choice
 from stitching.network.interface import Device
@@ -31,32 +31,29 @@ class Options:
     """How pictures are stitched; the command line has the same options."""
 
     warp: WarpName = "auto"
-    """Estimator of the warp: classical (a dense warp for every pixel), matches (the same with the trained network's
-    matches), homography (coarse alignment only), auto (the classical warp; matches where the coarse alignment is
-    uncertain), matches:WEIGHTS (a .safetensors file of `parastitch train` or a folder of `parastitch export`) or
-    ptlflow:MODEL[:FILE] (a flow network of the package ptlflow, the file of its weights)."""
+    """Estimator of the warp: classical (dense), matches (dense, with the trained network's matches), homography (the
+    coarse alignment alone), auto (classical; matches where the alignment is uncertain), matches:WEIGHTS (a file of
+    `parastitch train` or a folder of `parastitch export`) or ptlflow:MODEL[:FILE] (of the package ptlflow)."""
     blend: BlendName = "auto"
-    """Generator of the blend: seam (graph cut and pyramid bands), network or network:WEIGHTS (SIGMo), auto (seam)."""
+    """Generator of the blend: seam (a graph cut), network or network:WEIGHTS (SIGMo), auto (seam)."""
     device: Device = "auto"
     """Where networks compute: cpu, cuda, auto (a GPU where the installed packages can use one)."""
     compensator: Literal["field", "gain", "none"] = "field"
-    """Exposure matching: field (a gain that varies smoothly, so that both pictures are equally bright at the seam),
-    gain (one factor a channel) or none."""
+    """Exposure matching: field (both equally bright at the seam), gain (one factor a channel) or none."""
     lens: str = "auto"
     """Whose distortion is taken out of all pictures: auto (nothing), none, or a calibration file: OpenCV's YAML, JSON
     or XML, or COLMAP's cameras.txt (docs/stitching/lenses.md)."""
     work_megapix: float = 0.4
     """Size at which warp and blend are estimated, Mpx: of a pair, the canvas; of more, what one picture takes."""
     motion: Motion | Literal["auto"] = "auto"
-    """How pictures of a set move: perspective (a camera that turns or moves), affine (flat originals, turned or scaled)
-    or translation (flat originals on a stage); flat originals stay rigid. auto: what explains the matches."""
+    """How pictures of a set move: perspective (a camera that turns or moves), affine (flat originals, turned or
+    scaled), translation (flat originals on a stage), auto (what explains the matches)."""
     projection: Projection = "auto"
     """What the panorama is painted on: plane, cylinder or sphere; auto: by the field of view."""
     final_megapix: Optional[float] = None  # noqa: UP045 - for `float | None` tyro imports typeguard: 0.1 s
     """Largest size of the panorama, Mpx; without it, as large as the pictures give."""
     max_megapix: float = DEFAULT_MAX_MEGAPIX
-    """Largest picture that is read, Mpx. Reading a pair may take 6 MB of memory for each Mpx of this limit; 16 bits,
-    alpha and progressive JPEG take more than other pictures of their size."""
+    """Largest picture that is read, Mpx. Reading a pair may take 6 MB of memory for each Mpx of this limit."""
     crop: bool = False
     """Cut the panorama to the largest rectangle without empty pixels."""
 
@@ -87,8 +84,9 @@ def check_options(options: Options, *, estimates_warp: bool) -> None:
     find_generator(options.blend_to_use, options.device)
     check_lens_choice(options.lens)
     for name, known in _CHOICES.items():
-        if getattr(options, name) not in known:
-            raise InputError(f"no {name} called {getattr(options, name)!r}; known: {', '.join(known)}")
+        if (given := getattr(options, name)) not in known:
+            similar = did_you_mean(str(given), known)
+            raise InputError(f"no {name} called {given!r}; known: {', '.join(known)}{similar}")
     low, high = MEGAPIX_RANGE
     for name in ("work_megapix", "final_megapix"):
         value = getattr(options, name)

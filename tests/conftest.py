@@ -27,6 +27,11 @@ FLAGS = (
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_config_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+
+
 class MakeStitched(Protocol):
     def __call__(self, *, holes: bool = False, size: tuple[int, int] = (600, 320), **changes: Any) -> Any: ...
 

@@ -154,7 +154,8 @@ def test_constraints_pin_what_the_base_and_the_tests_need() -> None:
 def test_documents_name_every_option_and_no_other(tmp_path: Path, command: str, document: str, section: str) -> None:
     (text,) = re.findall(rf"^{section}\n(.*?)(?=^## |\Z)", (ROOT / document).read_text(), re.DOTALL | re.MULTILINE)
     named = options_in(text)
-    known = options_in(run(tmp_path, "-m", "apps.cli", command, "--help")) - {"--help"}
+    known = options_in(run(tmp_path, "-m", "apps.cli", command, "--help"))
+    known -= {"--help", "--config", "--no-config"}  # that all commands have
     # A switch has an opposite, --no-SWITCH, which needs no words.
     assert named == {option for option in known if option.replace("--no-", "--") not in known - {option}}
 

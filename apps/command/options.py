@@ -4,40 +4,68 @@ import functools
 import io
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any
 
-from stitching.errors import InputError
+from apps.command.help_text import readable_help
+from stitching.errors import InputError, did_you_mean
 
 _WIDE = "10000"  # columns: nothing is wrapped
 _NAMES_INDENT = 4  # columns before an option's name in tyro's boxes; its help is indented further
 
 
-def parse_options(command: Callable[..., Any], name: str, arguments: list[str]) -> Callable[[], int | None]:
-    """The call of `command` with the options that the arguments hold.
+def parse_options(
+    command: Callable[..., Any], name: str, arguments: Sequence[str], first: Sequence[str] = ()
+) -> Callable[[], int | None]:
+    """The call of `command` with the options that the arguments hold; `first`: see `readable_help`.
 
     Raises:
         InputError: they do not fit.
         SystemExit: the help was printed.
     """
-    import tyro
 
     @functools.wraps(command)
     def bound(*args: Any, **options: Any) -> Callable[[], int | None]:
         return functools.partial(command, *args, **options)
 
+    if asks_for_help(arguments):
+        print(readable_help(_help_of(bound, name), first))
+        raise SystemExit(0)
     try:
-        with redirect_stderr(io.StringIO()):
-            return tyro.cli(bound, prog=name, args=arguments)
-    except SystemExit as stop:
-        if stop.code in (0, None):
-            raise
+        call: Callable[[], int | None] = run_tyro(bound, name, arguments)
+    except InputError as error:
+        raise InputError(f"{error} (see {name} --help)") from None
+    return call
+
+
+def asks_for_help(arguments: Sequence[str]) -> bool:
+    """Whether the arguments of a command ask for its help."""
+    return bool({"-h", "--help"} & set(arguments))
+
+
+def run_tyro(kind: Callable[..., Any], name: str, arguments: Sequence[str]) -> Any:
+    """What tyro makes of a function or class, and of the words of a command line.
+
+    Raises:
+        InputError: they do not fit; in one line, without the name.
+    """
+    import tyro
+
     with redirect_stderr(io.StringIO()) as box, _columns(_WIDE):
         try:
-            return tyro.cli(bound, prog=name, args=arguments)
+            return tyro.cli(kind, prog=name, args=list(arguments))
         except SystemExit:
-            raise InputError(f"{_one_line(box.getvalue())} (see {name} --help)") from None
+            raise InputError(_one_line(box.getvalue())) from None
+
+
+def _help_of(command: Callable[..., Any], name: str) -> str:
+    """tyro's help, with long lines."""
+    import tyro
+
+    with redirect_stdout(io.StringIO()) as box, _columns(_WIDE), suppress(SystemExit):
+        tyro.cli(command, prog=name, args=["--help"])
+    return box.getvalue()
 
 
 @contextmanager
@@ -67,7 +95,8 @@ def _one_line(box: str) -> str:
     if found := re.match(r"Missing value for argument '(.*)'\. Expected (.*) values\.", first):
         return f"{found[1]}: too few values; expected {found[2]}"
     if found := re.match(r"invalid choice '(.*)' for argument '(.*)'\. Expected one of \((.*?),?\)\.", first):
-        return f"{found[2]} {found[1]}: expected {found[3].replace(chr(39), '').replace(', ', ' or ')}"
+        known = found[3].replace("'", "").split(", ")
+        return f"{found[2]} {found[1]}: expected {' or '.join(known)}{did_you_mean(found[1], known)}"
     words = re.sub(r"^Error parsing \w+: ", "", " ".join(first.split()))  # before the words of our dataclasses
     words = re.sub(r"^Error parsing (-\S+): (.*?)( into tuple type .*)?$", r"\1: \2", words)
     expected = [name.partition(" ")[2] for part in others for name, _ in _options_of(part)]

@@ -92,7 +92,7 @@ def _warp(name: str) -> StitchMethod:
     return _own(name, *options)
 
 
-def _own(name: str, *options: str, program: tuple[str, ...] = ("apps.cli", "stitch")) -> StitchMethod:
+def _own(name: str, *options: str, program: tuple[str, ...] = ("apps.cli", "stitch", "--no-config")) -> StitchMethod:
     def command(reference: Path, target: Path, folder: Path) -> list[str]:
         outputs = ["-o", str(folder / "pano.png"), "--save-aligned", str(folder)]
         outputs += ["--save-warp", str(folder / "map.npz"), "--quiet"]

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from stitching.errors import InputError
+from stitching.errors import InputError, did_you_mean
 from stitching.io.picture import to_grey
 from stitching.network.interface import MATCHING, PWM
 from stitching.network.runtime.network_files import graph_file, load_runtime
@@ -50,8 +50,8 @@ def find_method(name: str) -> Estimator:
     if kind == "pwm" and name != "pwm:":
         return _pwm(weights)
     if kind not in WARPS:
-        known = ", ".join(WARPS.values())
-        raise InputError(f"no warp {name!r}; known: {known}, each also with {DIS}")
+        known, similar = ", ".join(WARPS.values()), did_you_mean(name, WARPS)
+        raise InputError(f"no warp {name!r}; known: {known}, each also with {DIS}{similar}")
     return find_estimator(name)
 
 

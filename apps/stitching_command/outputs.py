@@ -29,7 +29,7 @@ class Colour(NamedTuple):
 _OptionalPath = Optional[Path]  # noqa: UP045
 _COLOUR_OPTION = tyro.constructors.PrimitiveConstructorSpec(
     nargs=3,
-    metavar="INT INT INT",
+    metavar="R G B",
     instance_from_str=lambda words: Colour(*map(int, words)),
     is_instance=lambda value: isinstance(value, Colour),
     str_from_instance=lambda colour: list(map(str, colour)),

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from stitching.blending.blend import Blend, Generator
 from stitching.blending.seam import seam
 from stitching.blending.sigmo import SigmoGenerator
-from stitching.errors import InputError
+from stitching.errors import InputError, did_you_mean
 from stitching.network.interface import SIGMO, Device
 from stitching.network.runtime.network_files import graph_file, load_runtime
 from stitching.warping.warp import AlignedPair
@@ -24,7 +24,8 @@ def find_generator(name: str, device: Device = "auto") -> Generator:
         return seam
     kind, _, weights = name.partition(":")
     if kind != "network" or name == "network:":
-        raise InputError(f"no blend called {name!r}; known: seam, network, network:WEIGHTS")
+        similar = did_you_mean(name, ("auto", "seam", "network"))
+        raise InputError(f"no blend called {name!r}; known: seam, network, network:WEIGHTS{similar}")
     graph_file(SIGMO, weights)  # missing weights are reported before any work is done
 
     def generate(pair: AlignedPair, compensator: str, overall: NDArray[np.float32] | None = None) -> Blend:

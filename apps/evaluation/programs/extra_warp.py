@@ -10,7 +10,7 @@ from stitching.warping.estimators.registry import ESTIMATORS
 def main(warp: str, *arguments: str) -> int:
     """Run `parastitch stitch` with arguments that name the warp. Returns the exit code."""
     ESTIMATORS[warp] = find_method(warp)
-    return cli.main(["stitch", *arguments])
+    return cli.main(["stitch", "--no-config", *arguments])
 
 
 if __name__ == "__main__":

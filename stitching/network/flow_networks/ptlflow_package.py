@@ -16,7 +16,7 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from stitching.errors import InputError, one_line
+from stitching.errors import InputError, did_you_mean, one_line
 from stitching.io.files import expand_home
 from stitching.network.weights import is_weights_file, load_weights
 
@@ -45,8 +45,9 @@ def create_network(model: str, checkpoint: str = "") -> nn.Module:
                 "new environment, torch and torchvision from the same index"
             ) from error
         if model not in ptlflow.get_model_names():
-            known = ", ".join(ptlflow.get_model_names())
-            raise InputError(f"ptlflow has no network called {model!r}; known: {known}")
+            known = ptlflow.get_model_names()
+            similar = did_you_mean(model, known)
+            raise InputError(f"ptlflow has no network called {model!r}; known: {', '.join(known)}{similar}")
         try:
             network: nn.Module = ptlflow.get_model(model)
         except Exception as error:  # each network has reasons of its own, some want to download parts

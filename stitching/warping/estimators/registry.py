@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from stitching.errors import InputError
+from stitching.errors import InputError, did_you_mean
 from stitching.io.files import expand_home
 from stitching.network.interface import MATCHING, Device
 from stitching.network.runtime.network_files import graph_file, load_runtime
@@ -31,9 +31,10 @@ def find_estimator(name: str, device: Device = "auto") -> Estimator:
     model, _, weights = rest.partition(":")
     if kind == "ptlflow" and model:
         return _ptlflow(name, model, weights, device)
-    known = ", ".join(ESTIMATORS)
+    known, similar = ", ".join(ESTIMATORS), did_you_mean(name, ("auto", *ESTIMATORS, "matches"))
     raise InputError(
         f"no warp called {name!r}; known: {known}, matches, matches:WEIGHTS, ptlflow:MODEL or ptlflow:MODEL:FILE"
+        f"{similar}"
     )
 
 

@@ -1,0 +1,127 @@
+"""Defaults of options out of files: `parastitch.toml` of the user, and the one that `--config` names.
+
+A file has a table for each command; keys are the options' names, with - or _.
+"""
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from apps.command.options import run_tyro
+from apps.command.parameters import Command, option_types, with_defaults
+from stitching.errors import InputError, did_you_mean, require
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigChoice:
+    """Which files give defaults.
+
+    Attributes:
+        file: that `--config` names; what it says goes before the user's own.
+        own: whether the user's own file is read.
+    """
+
+    file: Path | None
+    own: bool
+
+
+def split_config(arguments: Sequence[str]) -> tuple[ConfigChoice, list[str]]:
+    """What `--config FILE` and `--no-config` say, wherever they stand, and the other arguments."""
+    file, own, others, words = None, True, [], iter(arguments)
+    for word in words:
+        if word == "--no-config":
+            own = False
+        elif word == "--config":
+            value = next(words, None)
+            require(value is not None, "--config", "a file after it")
+            file = Path(str(value))
+        elif word.startswith("--config="):
+            file = Path(word.removeprefix("--config="))
+        else:
+            others.append(word)
+    return ConfigChoice(file, own), others
+
+
+def user_file() -> Path:
+    """The user's own file, which need not exist."""
+    folder = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(folder) if folder else Path.home() / ".config") / "parastitch.toml"
+
+
+def configured(command: Command, name: str, choice: ConfigChoice, commands: Sequence[str]) -> Command:
+    """The command with the defaults that the files give it.
+
+    Args:
+        command: its function.
+        name: of the command, which is that of its table.
+        choice: which files.
+        commands: the names of all commands.
+
+    Raises:
+        InputError: a file cannot be read or says something that is not known; the message names it.
+    """
+    values: dict[str, Any] = {}
+    if choice.own and (own := user_file()).is_file():
+        values |= _of_file(own, command, name, commands, "; repair it, or --no-config")
+    if choice.file:
+        values |= _of_file(choice.file, command, name, commands, "")
+    return with_defaults(command, values) if values else command
+
+
+def _of_file(path: Path, command: Command, name: str, commands: Sequence[str], advice: str) -> dict[str, Any]:
+    try:
+        return _values(_table(path, name, commands), option_types(command), path.absolute().parent)
+    except InputError as error:
+        raise InputError(f"{path}: {error}{advice}") from None
+
+
+def _table(path: Path, name: str, commands: Sequence[str]) -> dict[str, Any]:
+    """The table of a command; empty where the file has none."""
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})") from None
+    except ValueError as error:  # no UTF-8, no TOML
+        raise InputError(f"is no TOML ({error})") from None
+    for key, table in tables.items():
+        known = f"tables named like commands: {', '.join(commands)}{did_you_mean(key, commands)}"
+        require(key in commands, f"[{key}]" if isinstance(table, dict) else f"{key} outside of a table", known)
+        require(isinstance(table, dict), f"{key} = {table!r}", f"a table, [{key}]")
+    return {key.replace("-", "_"): value for key, value in tables.get(name, {}).items()}
+
+
+def _values(table: dict[str, Any], types: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The values of options, of their types; files are those in the config's folder."""
+    unknown = [key for key in table if key not in types]
+    if unknown:
+        raise InputError(f"no option called {unknown[0]!r}{did_you_mean(unknown[0], types)}")
+    switches = {key: value for key, value in table.items() if types[key] is bool}
+    for key, value in switches.items():
+        require(isinstance(value, bool), f"{key} = {value!r}", "true or false")
+    words: list[str] = []
+    for key, value in table.items():
+        if key not in switches:
+            parts = value if isinstance(value, list) else [value]
+            usable = all(isinstance(part, str | int | float) and not isinstance(part, bool) for part in parts)
+            require(usable, f"{key} = {value!r}", "text, a number or a list of these")
+            words += [f"--{key.replace('_', '-')}", *(str(part) for part in parts)]
+    others = {key: types[key] for key in table if key not in switches}
+    if not others:
+        return switches
+    kind = dataclasses.make_dataclass("Config", others.items())
+    found = run_tyro(kind, "config", words)
+    return switches | {key: _in_folder(getattr(found, key), folder) for key in others}
+
+
+def _in_folder(value: Any, folder: Path) -> Any:
+    """A path, also one behind a name as in matches:WEIGHTS, seen from the folder of the config."""
+    if isinstance(value, Path):
+        return folder / value.expanduser()
+    if isinstance(value, str):
+        kind, colon, rest = value.rpartition(":")
+        if Path(rest).suffix and (folder / rest).exists():
+            return f"{kind}{colon}{folder / rest}"
+    return value
