@@ -11,7 +11,11 @@ from stitching.errors import InputError
 from stitching.io.files import AnyPath
 from stitching.io.metadata.formats import HEAD_BYTES, READ_FORMATS, detect_format
 
-PICTURE_SUFFIXES = frozenset((
+RAW_SUFFIXES = frozenset((
+    ".dng", ".nef", ".nrw", ".cr2", ".cr3", ".crw", ".arw", ".srf", ".sr2", ".raf", ".orf", ".rw2", ".rwl", ".pef",
+    ".srw", ".x3f", ".mrw", ".3fr", ".fff", ".erf", ".mef", ".mos", ".kdc", ".dcr",
+))  # fmt: skip
+PICTURE_SUFFIXES = RAW_SUFFIXES | frozenset((
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp",
     ".heic", ".heif", ".hif", ".avif", ".gif", ".bmp",
 ))  # fmt: skip
@@ -28,7 +32,9 @@ def expand_inputs(given: Sequence[AnyPath]) -> list[Path]:
 
     Args:
         given: files, which stay where they are; folders, whose pictures are taken in natural order ("9" before "10"),
-            without those of the folders in them; and patterns with *, ? or [ ] that name no file.
+            without those of the folders in them; and patterns with *, ? or [ ] that name no file. Where these hold a
+            camera's RAW file and a picture of the same name, as cameras and developing programs write them, the
+            picture is taken: it is the same shot.
 
     Raises:
         InputError: a folder holds no picture, a pattern fits none, or a file is a video.
@@ -79,7 +85,7 @@ def _holds(question: Callable[[], bool]) -> bool:
 def pictures_in(folder: Path) -> list[Path]:
     """The pictures of a folder in natural order, without those of the folders in it; InputError: it cannot be read."""
     try:
-        return sorted(_only_pictures(folder.iterdir()), key=natural_key)
+        return _shots(sorted(_only_pictures(folder.iterdir()), key=natural_key))
     except OSError as error:
         raise InputError(f"cannot read the folder {folder}: {error.strerror}; expected one with pictures") from error
 
@@ -93,7 +99,7 @@ def _some_pictures_of(folder: Path) -> list[Path]:
 
 def _matching(pattern: str) -> list[Path]:
     found = glob.iglob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-    pictures = _once(sorted(_only_pictures(map(Path, found)), key=natural_key))
+    pictures = _shots(_once(sorted(_only_pictures(map(Path, found)), key=natural_key)))
     if not pictures:
         raise InputError(f"{pattern}: fits no picture file; expected one that fits {READ_FORMATS} files")
     return pictures
@@ -104,6 +110,12 @@ def _once(paths: Sequence[Path]) -> list[Path]:
     shortest = sorted(paths, key=lambda path: len(path.parts))
     kept = set({path.resolve(): path for path in reversed(shortest)}.values())
     return [path for path in paths if path in kept]
+
+
+def _shots(paths: Sequence[Path]) -> list[Path]:
+    """Without RAW files that stand beside a picture of the same shot."""
+    developed = {path.with_suffix("") for path in paths if path.suffix.lower() not in RAW_SUFFIXES}
+    return [path for path in paths if path.suffix.lower() not in RAW_SUFFIXES or path.with_suffix("") not in developed]
 
 
 def _only_pictures(paths: Iterator[Path]) -> Iterator[Path]:

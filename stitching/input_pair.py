@@ -1,6 +1,7 @@
 """The pictures of a pair as the stitcher takes them: read, masked, checked, of one bit depth."""
 
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -13,6 +14,8 @@ from stitching.io.colours.common_profile import with_profile
 from stitching.io.levels import pair_levels, to_levels
 from stitching.io.picture import Picture, as_picture, white_of
 from stitching.io.picture_reader import read_mask, read_picture
+from stitching.io.raw.develop import WhiteBalance
+from stitching.io.raw.white_balance import first_white_balance
 from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, allowed_bytes
 from stitching.lens.lens_choice import NONE
 from stitching.lens_correction import with_lens
@@ -41,15 +44,16 @@ def read_pair(
         max_megapix: the largest file that is read, Mpx; see stitching/io/size_limit.py.
 
     Returns:
-        Both pictures, the target with the colour profile of the reference. Where one has 16 bits a channel, the other
-        has, too, and both have the same `levels`. Two pictures of 16 bits keep their values; beside one of 8 bits the
-        target is brought to the reference's levels.
+        Both pictures, the target with the colour profile of the reference, and RAW files with its white balance. Where
+        one has 16 bits a channel, the other has, too, and both have the same `levels`. Two pictures of 16 bits keep
+        their values; beside one of 8 bits the target is brought to the reference's levels.
 
     Raises:
         InputError: a picture cannot be read, is too long or has one colour, or a mask or the lens does not fit.
     """
-    first = with_lens(_read(reference, mask_reference, "reference", max_megapix, 0), lens)
-    second = with_lens(_read(target, mask_target, "target", max_megapix, _bytes_of(first)), lens)
+    read = partial(_read, max_megapix=max_megapix, white_balance=first_white_balance((reference, target)))
+    first = with_lens(read(reference, mask_reference, "reference", held=0), lens)
+    second = with_lens(read(target, mask_target, "target", held=_bytes_of(first)), lens)
     second = with_profile(second, first.metadata.icc, in_place=not isinstance(target, np.ndarray))
     pair = _with_levels(first, second, max_megapix)
     for picture in pair:
@@ -106,9 +110,17 @@ def _with_levels(first: Picture, second: Picture, max_megapix: float) -> tuple[P
     return to_levels(first, first.levels), to_levels(second, first.levels)
 
 
-def _read(source: PictureInput, mask: PictureInput | None, name: str, max_megapix: float, held: int) -> Picture:
+def _read(
+    source: PictureInput,
+    mask: PictureInput | None,
+    name: str,
+    *,
+    max_megapix: float,
+    held: int,
+    white_balance: WhiteBalance | None,
+) -> Picture:
     if isinstance(source, str | PathLike):
-        picture = read_picture(source, max_megapix=max_megapix, held=held)
+        picture = read_picture(source, max_megapix=max_megapix, held=held, white_balance=white_balance)
     else:
         picture = as_picture(source, name)
     if mask is None:

@@ -16,6 +16,8 @@ from stitching.io.levels import find_levels, levels_of, to_levels, value_range
 from stitching.io.picture import Levels, Picture, as_picture
 from stitching.io.picture_reader import read_picture
 from stitching.io.picture_source import COPY_AREA, LeftOut, PictureSource
+from stitching.io.raw.develop import WhiteBalance
+from stitching.io.raw.white_balance import median_white_balance
 from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, allowed_bytes
 from stitching.io.small_copy import small_copy
 from stitching.lens.lens_choice import NONE
@@ -35,8 +37,9 @@ def open_pictures(
 ) -> OpenedSet:
     """Look at each picture of a set once; one at a time is in memory, then only small copies.
 
-    All get the colour profile that most of them have. Where one picture has 16 bits a channel, all have, with the same
-    levels: those of 16 bits keep their values, those of 8 bits are brought to the levels of the others.
+    All get the colour profile that most of them have, RAW files one white balance, the median of theirs. Where one
+    picture has 16 bits a channel, all have, with the same levels: those of 16 bits keep their values, those of 8 bits
+    are brought to the levels of the others.
 
     Args:
         inputs: paths, or arrays (h, w[, 3 or 4]) uint8 or uint16 in BGR(A) order, which the caller leaves as they are.
@@ -53,12 +56,13 @@ def open_pictures(
     """
     if isinstance(inputs, str):  # a sequence, too: of its letters
         raise InputError(f"the pictures are one text, {inputs!r}; expected a list of paths or arrays")
+    white_balance = median_white_balance(inputs)
     opened: dict[str, _Opened] = {}
     left_out: dict[int, LeftOut] = {}
     for position, given in enumerate(inputs):
         name = os.fspath(given) if isinstance(given, str | os.PathLike) else f"picture {position + 1}"
         try:
-            one = _open(_Input(given, name, lens, max_megapix), position)
+            one = _open(_Input(given, name, lens, max_megapix, white_balance), position)
         except InputError as error:
             left_out[position] = LeftOut(name, _clause(error, name))
         else:
@@ -81,17 +85,21 @@ def open_pictures(
 
 @dataclass(frozen=True)
 class _Input:
-    """What the caller gave, and how it is read: `lens` as `Options.lens`, `max_megapix` the largest file."""
+    """What the caller gave, and how it is read.
+
+    `lens` as `Options.lens`, `max_megapix` the largest file, `white_balance` that of all RAW files of the set.
+    """
 
     given: PictureInput
     name: str
     lens: str
     max_megapix: float
+    white_balance: WhiteBalance | None
 
     def read(self) -> Picture:
         """All of the picture, with its lens; InputError where it cannot be read, or the lens does not fit."""
         if isinstance(self.given, str | os.PathLike):
-            picture = read_picture(self.given, max_megapix=self.max_megapix)
+            picture = read_picture(self.given, max_megapix=self.max_megapix, white_balance=self.white_balance)
         else:
             picture = as_picture(self.given, self.name)
         return with_lens(picture, self.lens)

@@ -16,10 +16,17 @@ from stitching.io.files import AnyPath, check_readable
 from stitching.io.metadata.contents import Contents
 from stitching.io.metadata.formats import HEAD_BYTES, detect_format, parse_picture
 from stitching.io.picture import Picture, PixelArray, as_picture, check_array, check_side, has_alpha, white_of
+from stitching.io.raw.develop import WhiteBalance, develop
 from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, check_size, largest_file
 
 
-def read_picture(path: AnyPath, *, max_megapix: float = DEFAULT_MAX_MEGAPIX, held: int = 0) -> Picture:
+def read_picture(
+    path: AnyPath,
+    *,
+    max_megapix: float = DEFAULT_MAX_MEGAPIX,
+    held: int = 0,
+    white_balance: WhiteBalance | None = None,
+) -> Picture:
     """Read a picture file; its content decides its format, not its extension.
 
     Grey becomes BGR, 16 bits stay 16 bits, EXIF orientation is applied, alpha of at least half becomes
@@ -29,6 +36,7 @@ def read_picture(path: AnyPath, *, max_megapix: float = DEFAULT_MAX_MEGAPIX, hel
         path: of the file.
         max_megapix: the largest picture that is read, Mpx; see stitching/io/size_limit.py.
         held: bytes of the pictures that were read before and stay in memory: they count, too.
+        white_balance: of a camera's RAW file; None = its own.
 
     Raises:
         InputError: the file cannot be read, is damaged or cut short, is larger than allowed, has a side out of the
@@ -40,7 +48,7 @@ def read_picture(path: AnyPath, *, max_megapix: float = DEFAULT_MAX_MEGAPIX, hel
     check_side(contents.size, name)
     check_size(contents, name, max_megapix, held)
     metadata, orientation = contents.metadata, contents.orientation
-    array = _upright_pixels(contents, name)
+    array = _upright_pixels(contents, name, white_balance)
     del contents  # the file's bytes
     return replace(as_picture(array, name, metadata), orientation=orientation)
 
@@ -97,13 +105,21 @@ def _check_mask_size(found: tuple[int, int], expected: tuple[int, int], name: st
         )
 
 
-def _upright_pixels(contents: Contents, name: str) -> PixelArray:
+def _upright_pixels(contents: Contents, name: str, white_balance: WhiteBalance | None = None) -> PixelArray:
     """The upright pixels of a file with all their channels."""
-    encoded, inks = contents.encoded, contents.inks
-    array = check_array(decode_cmyk(encoded, inks, name) if inks else decode(encoded, name), name)
+    array = check_array(_decoded(contents, name, white_balance), name)
     if contents.premultiplied and has_alpha(array):
         _divide_by_alpha(array)
     return upright(array, contents.orientation)
+
+
+def _decoded(contents: Contents, name: str, white_balance: WhiteBalance | None) -> PixelArray:
+    """The pixels of a file as it stores them; colours of a sensor or of inks become sRGB."""
+    if contents.is_raw:
+        return develop(contents.encoded, name, white_balance)
+    if contents.inks:
+        return decode_cmyk(contents.encoded, contents.inks, name)
+    return decode(contents.encoded, name)
 
 
 def _read_contents(path: AnyPath, max_megapix: float) -> Contents:

@@ -68,6 +68,7 @@ class Contents:
         metadata: what to carry over.
         inks: a CMYK colour profile, by which the decoder makes the colours sRGB; None: the colours are no inks, or
             without a profile.
+        is_raw: it is a camera's RAW file, to be developed.
     """
 
     header: Header
@@ -76,6 +77,7 @@ class Contents:
     premultiplied: bool
     metadata: Metadata
     inks: bytes | None = None
+    is_raw: bool = False
 
     @property
     def size(self) -> tuple[int, int]:

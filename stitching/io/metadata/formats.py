@@ -5,11 +5,13 @@ from typing import Literal
 from stitching.errors import InputError
 from stitching.io.metadata import heif, jpeg, pillow_formats, png, tiff, webp
 from stitching.io.metadata.contents import Contents, Metadata, Part
+from stitching.io.raw import develop
+from stitching.io.raw.recognition import begins_as_raw, is_raw
 
 Format = Literal["JPEG", "PNG", "TIFF", "WebP"]  # those that are written, too
-ReadFormat = Literal["JPEG", "PNG", "TIFF", "WebP", "HEIF", "AVIF", "GIF", "BMP"]
+ReadFormat = Literal["JPEG", "PNG", "TIFF", "WebP", "HEIF", "AVIF", "GIF", "BMP", "RAW"]
 
-READ_FORMATS = "JPEG, PNG, TIFF, WebP, HEIC, AVIF, GIF or BMP"  # for messages
+READ_FORMATS = "JPEG, PNG, TIFF, WebP, HEIC, AVIF, GIF, BMP or RAW"  # for messages
 HEAD_BYTES = 64  # of a file that `detect_format` looks at
 _HEIF_BRANDS = {
     *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),  # HEVC, pictures and sequences
@@ -23,7 +25,10 @@ _OTHER_KINDS = {  # how files start that people may take for pictures that can b
 
 
 def detect_format(head: bytes, name: str) -> ReadFormat:
-    """The format that the first `HEAD_BYTES` of a file show; InputError for any other."""
+    """The format that the first `HEAD_BYTES` of a file show; InputError for any other.
+
+    Many RAW files begin as a TIFF, and are one here: `parse_picture` looks at their tags.
+    """
     starts: dict[ReadFormat, tuple[bytes, ...]] = {
         "JPEG": (b"\xff\xd8\xff",),
         "PNG": (b"\x89PNG\r\n\x1a\n",),
@@ -33,6 +38,8 @@ def detect_format(head: bytes, name: str) -> ReadFormat:
     for format_, beginnings in starts.items():
         if head.startswith(beginnings):
             return format_
+    if begins_as_raw(head):
+        return "RAW"
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "WebP"
     if head.startswith(b"BM") and head[6:10] == bytes(4):  # two reserved fields
@@ -61,6 +68,8 @@ def parse_picture(data: bytes, name: str) -> Contents:
             package that is not installed.
     """
     format_ = detect_format(data[:HEAD_BYTES], name)
+    if format_ == "RAW" or (format_ == "TIFF" and is_raw(data)):
+        return develop.parse(data, name)
     if format_ in ("AVIF", "GIF", "BMP"):
         return pillow_formats.parse(data, name, format_)
     parsers = {"JPEG": jpeg.parse, "PNG": png.parse, "TIFF": tiff.parse, "WebP": webp.parse, "HEIF": heif.parse}

@@ -14,6 +14,8 @@ Directory = dict[int, "tuple[int, bytes] | Directory"]
 BYTE, SHORT, LONG, UNDEFINED, LONG8 = 1, 3, 4, 7, 16
 _DIRECTORY, _DIRECTORY8 = 13, 18
 _CLASSIC, _BIG = 42, 43  # versions: TIFF 6.0, and BigTIFF of 64-bit positions
+_OF_CAMERAS = 0x55, 0x4F52, 0x5352  # versions in RAW files of Panasonic and Olympus, classic but for that number
+_MAX_LINKED = 16  # directories that one tag points to
 _MAX_ENTRIES = 65535  # of a directory
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005  # tags that point to directories
 
@@ -22,7 +24,7 @@ _VALUE_BYTES = {
     **{LONG8: 8, 17: 8, 18: 8},  # of BigTIFF
 }
 _WORD_BYTES = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, LONG8: 8, 17: 8, 18: 8}  # multi-byte words
-_UNSIGNED = {SHORT: "<u2", LONG: "<u4", LONG8: "<u8"}
+_UNSIGNED = {SHORT: "<u2", LONG: "<u4", _DIRECTORY: "<u4", LONG8: "<u8", _DIRECTORY8: "<u8"}
 
 
 def value_of(tags: Directory, tag: int) -> bytes:
@@ -49,14 +51,30 @@ def numbers_of(tags: Directory, tag: int) -> NDArray[np.int64]:
 
 def read_block(data: bytes | memoryview) -> Directory:
     """The first directory of a TIFF, BigTIFF or EXIF block; empty where there is none."""
+    layout = _layout(data)
+    if layout is None:
+        return {}
+    order, word = layout
+    return _read_directory(data, order, word, struct.unpack_from(order + word, data, 4 if word == "I" else 8)[0])
+
+
+def linked_directories(data: bytes | memoryview, tags: Directory, tag: int) -> list[Directory]:
+    """The directories of a TIFF that a tag of its first one points to, as that of smaller or sensor pictures does."""
+    layout = _layout(data)
+    if layout is None:
+        return []
+    return [_read_directory(data, *layout, int(place)) for place in numbers_of(tags, tag)[:_MAX_LINKED] if place >= 0]
+
+
+def _layout(data: bytes | memoryview) -> tuple[str, str] | None:
+    """Byte order and the format of lengths and positions (module struct); None where it is no TIFF."""
     order = {b"II": "<", b"MM": ">"}.get(bytes(data[:2]))
     if order is None or len(data) < 16:
-        return {}
+        return None
     (version,) = struct.unpack_from(order + "H", data, 2)
-    if version not in (_CLASSIC, _BIG):
-        return {}
-    word, at = ("I", 4) if version == _CLASSIC else ("Q", 8)
-    return _read_directory(data, order, word, struct.unpack_from(order + word, data, at)[0])
+    if version == _BIG:
+        return order, "Q"
+    return (order, "I") if version == _CLASSIC or version in _OF_CAMERAS else None
 
 
 def _read_directory(data: bytes | memoryview, order: str, word: str, offset: int, depth: int = 0) -> Directory:

@@ -116,7 +116,7 @@ def test_an_unreadable_file_is_named(tmp_path, monkeypatch):
     ("content", "word"),
     [
         (b"", "empty"),
-        (b"hello, this is no picture", "JPEG, PNG, TIFF, WebP, HEIC, AVIF, GIF or BMP"),
+        (b"hello, this is no picture", "JPEG, PNG, TIFF, WebP, HEIC, AVIF, GIF, BMP or RAW"),
         (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(100), "JPEG 2000"),
         (b"\xff\xd8\xff", "cut short"),
         (b"\xff\xd8\xff\xd9", "damaged"),
