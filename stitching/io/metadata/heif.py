@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 from stitching.errors import InputError, is_out_of_memory, one_line
 from stitching.io.codecs.quiet import silent_stderr
 from stitching.io.colours.made_profiles import coded_profile
-from stitching.io.metadata.contents import Contents, Header, contents_of
+from stitching.io.metadata.contents import Contents, Header, contents_of, damaged
 
 if TYPE_CHECKING:
     from pi_heif import HeifImage
 
 _SIZE_BOX = re.compile(rb"ispe\0\0\0\0(.{8})", re.DOTALL)
+# The boxes of an item of the file, up to its kind and names (ISO/IEC 14496-12, 8.11.6), and of an auxiliary picture's.
+_ITEM_BOX = re.compile(rb"(.{4})infe(?:\x02.{3}.{2}|\x03.{3}.{4}).{2}", re.DOTALL)
+_AUXILIARY_BOX = re.compile(rb"auxC\0{4}([^\0]*)")
 _LIMIT = "security limit"  # libheif's words where the coded picture is larger than the file says it is
 
 
@@ -46,6 +49,17 @@ def _largest_area(data: bytes) -> int:
     return max((width * height for width, height in sizes), default=0)
 
 
+def _has_readable_names(data: bytes) -> bool:
+    """Whether kinds and names of all that is in the file are UTF-8."""
+    items = (data[found.end() : found.start() + int.from_bytes(found[1])] for found in _ITEM_BOX.finditer(data))
+    try:
+        for text in (*items, *(found[1] for found in _AUXILIARY_BOX.finditer(data))):
+            text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def open_primary(data: bytes, name: str) -> "HeifImage":
     """The primary picture of the file, not yet decoded; its pixels are BGR, of more than 8 bits as 16.
 
@@ -56,6 +70,8 @@ def open_primary(data: bytes, name: str) -> "HeifImage":
         import pi_heif  # here, since most pictures are no HEIC
     except ImportError as error:
         raise InputError(f"{name}: HEIC pictures need one more package: pip install 'parastitch[formats]'") from error
+    if not _has_readable_names(data):  # pi-heif would crash
+        raise damaged(name, "HEIC")
     with silent_stderr():
         try:
             file = pi_heif.open_heif(data, convert_hdr_to_8bit=False, bgr_mode=True)

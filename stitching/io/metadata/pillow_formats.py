@@ -1,10 +1,13 @@
 """Pictures that Pillow takes apart and decodes: AVIF, GIF, BMP."""
 
+import re
+import struct
 import warnings
 from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 
 from stitching.errors import InputError, is_out_of_memory, one_line
+from stitching.io.colours.made_profiles import coded_profile
 from stitching.io.metadata.contents import Contents, Header, contents_of
 
 if TYPE_CHECKING:
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
 
 PillowFormat = Literal["AVIF", "GIF", "BMP"]
 
+_CODED_COLOURS = re.compile(rb"colrnclx(.{4})", re.DOTALL)  # primaries and transfer (ISO/IEC 14496-12, 12.1.5)
 # Bytes of a pixel beside ours while Pillow decodes: its own pixels, and for AVIF those of the decoder and two copies.
 _BUFFERS = {"AVIF": 14, "GIF": 9, "BMP": 8}
 
@@ -29,6 +33,9 @@ def parse(data: bytes, name: str, format_: PillowFormat) -> Contents:
     channels = {"L": 1, "RGB": 3, "RGBA": 4}[shown_mode(image)]
     header = Header((width, height), channels, 8, buffers=_BUFFERS[format_] * width * height)
     exif, icc, xmp = (info.get(kind) or b"" for kind in ("exif", "icc_profile", "xmp"))
+    coded = _CODED_COLOURS.search(data) if format_ == "AVIF" and not icc else None
+    if coded:  # which Pillow does not hand out
+        icc = coded_profile(*struct.unpack(">HH", coded[1])) or b""
     return contents_of(header, data, exif, icc, xmp)
 
 

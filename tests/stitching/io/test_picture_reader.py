@@ -207,6 +207,18 @@ for path in Path({str(tmp_path)!r}).glob("large*"):
     assert (done.stdout, done.stderr) == ("MemoryError\n" * len(EXTENSIONS), "")
 
 
+def test_packages_for_rare_formats_are_not_imported_for_others(tmp_path):
+    path = saved(tmp_path / "photo.jpg", bytes_of(".jpg", photo()))
+    script = f"""
+import sys
+from stitching.input_pair import read_pair
+read_pair({str(path)!r}, {str(path)!r})
+print(sorted({{"PIL", "pi_heif", "rawpy", "tifffile"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
 def cmyk(format_, **settings):
     """Bands of no ink, cyan, magenta, yellow and black."""
     inks = np.zeros((50, 64, 4), np.uint8)

@@ -84,6 +84,14 @@ def test_a_heic_above_the_limit_is_not_decoded(tmp_path):
         read_picture(saved(tmp_path / "large.heic", content), max_megapix=10)
 
 
+def test_damaged_names_of_items_do_not_crash_the_decoder(tmp_path):
+    for name, kind in (("p3", b"Exif\0"), ("p3", b"application/rdf+xml"), ("second_of_two", b"urn:mpeg:hevc:2015:auxid:1")):
+        content = heic(name).read_bytes()
+        assert kind in content
+        with refused("damaged.heic", "damaged"):
+            read_picture(saved(tmp_path / "damaged.heic", content.replace(kind, b"\xe4" + kind[1:], 1)))
+
+
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pi_heif", None)
     with refused("p3.heic", "pip install 'parastitch[formats]'"):

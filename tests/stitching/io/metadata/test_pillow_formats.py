@@ -3,6 +3,7 @@ import pytest
 from picture_files import ICC, exif_block, half_transparent, photo, pillow_bytes, refused, saved, stored_turned
 from PIL import Image
 
+from stitching.io.colours.made_profiles import made_profile
 from stitching.io.picture_reader import read_picture
 
 FORMATS = ["AVIF", "GIF", "BMP"]
@@ -71,6 +72,13 @@ def test_metadata_of_an_avif_are_carried_over(tmp_path):
     metadata = read_picture(saved(tmp_path / "a.avif", content)).metadata
     assert metadata.icc == ICC
     assert b"Maker" in metadata.exif
+
+
+def test_coded_colours_of_an_avif_become_a_profile(tmp_path):
+    content = made("AVIF")
+    assert read_picture(saved(tmp_path / "srgb.avif", content)).metadata.icc is None
+    coded = content.replace(b"colrnclx\0\1", b"colrnclx\0\x0c")  # primaries
+    assert read_picture(saved(tmp_path / "p3.avif", coded)).metadata.icc == made_profile("Display P3")
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
