@@ -1,10 +1,11 @@
 """Pictures with the lenses that drew them."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
-from stitching.errors import require
+from stitching.errors import printable, require
 from stitching.io.metadata.camera_exif import camera_of
 from stitching.io.picture import Picture
 from stitching.lens.lens_choice import lens_for
@@ -28,3 +29,9 @@ def with_lens(picture: Picture, choice: str) -> Picture:
         valid = shown if valid is None else np.minimum(valid, shown)
         require(bool(valid.any()), f"{picture.name} through {lens.name}: nothing is shown", "a lens that fits it")
     return replace(picture, lens=lens, valid=valid)
+
+
+def corrected_in_words(lenses: Iterable[str | None]) -> str:
+    """What a summary's line says of the lenses that were corrected, each named once; "" where none was."""
+    names = sorted({name for name in lenses if name})
+    return f"; without the distortion of {printable(', '.join(names), 200)}" if names else ""

@@ -1,5 +1,6 @@
 """The steps of a stitch as functions of their own: align a pair, estimate its warp, apply a warp to a picture."""
 
+from dataclasses import replace
 from os import PathLike, fspath
 from typing import Any, Literal, get_args
 
@@ -11,13 +12,14 @@ from stitching.alignment.coarse_alignment import Alignment, align_pictures
 from stitching.blending.field_grid import FieldGrid
 from stitching.blending.tiles import split_in_tiles
 from stitching.errors import require
-from stitching.geometry.pixel_maps import Field, evaluate_on_grid
+from stitching.geometry.pixel_maps import Field, Points, evaluate_on_grid
 from stitching.geometry.rectangles import Rectangle
 from stitching.input_pair import PictureInput, read_pair
 from stitching.io.picture import Picture, shrink
 from stitching.io.picture_reader import read_picture
 from stitching.io.picture_sampling import magnification, sample
 from stitching.io.warp_file import WarpField, usable_warp
+from stitching.lens_correction import with_lens
 from stitching.options import Options, check_options
 from stitching.pair_placement import estimate_placement, judge_placement, place_coarsely
 from stitching.warping.canvas_pictures import draw_aligned_pair
@@ -86,6 +88,7 @@ def apply_warp(
     *,
     part: Part = "target",
     nearest: bool = False,
+    lens: str = "auto",
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """Draw a picture on the canvas of a warp, at full size: the target, or what else was measured at its pixels.
 
@@ -95,40 +98,49 @@ def apply_warp(
             keeps its type and its channels: depth, temperatures, labels.
         part: of the pair whose place the picture takes; "reference" draws it where the canvas shows the reference.
         nearest: the nearest pixel instead of cubic interpolation: for labels, and for values with gaps.
+        lens: as `Options.lens`, that the warp was estimated with; "auto" knows the lens of picture files only.
 
     Returns:
         The canvas (H, W[, c]) in the picture's type, zero where the picture shows nothing, and alpha (H, W) uint8, 255
         where it shows something, else 0.
 
     Raises:
-        InputError: the warp or the picture cannot be used, or the picture has another size than the warp's.
+        InputError: the warp, the picture or its lens cannot be used, or the picture has another size than the warp's.
     """
     require(part in get_args(Part), f"part {part!r}", "target or reference")
     field = usable_warp(warp)
-    layer = _layer(picture)
+    layer = with_lens(_layer(picture), lens)
     expected = field.target_size if part == "target" else field.reference_size
     require(layer.size == expected, f"{layer.name}: {layer.size[0]} x {layer.size[1]} px", _in_words(expected, part))
     map_xy = from_warp_field(field).map_xy
     if part == "target" and not nearest:  # or it would alias
         layer = shrink(layer, 1 / magnification(map_xy, layer.size, field.scale))
+    to_photograph, map_xy = layer.to_photograph, layer.to_photograph(map_xy)
+    if isinstance(picture, np.ndarray):
+        layer = replace(layer, lens=None)  # what was measured is not brightened
+
+    def in_photograph(points: Points) -> Points:
+        return to_photograph(field.canvas.to_reference(points))
+
     width, height = field.canvas_size
     drawn = np.zeros((height, width, *layer.pixels.shape[2:]), layer.pixels.dtype)
     alpha = np.zeros((height, width), np.uint8)
     for tile in split_in_tiles(width, height):
-        positions = _positions(field, map_xy, part, tile)
+        if part == "reference":
+            positions = evaluate_on_grid(in_photograph, tile.size, 1.0, tile.origin)
+        else:
+            positions = _target_positions(field, map_xy, tile)
         pixels, valid = sample(layer, positions, cv2.INTER_NEAREST if nearest else cv2.INTER_CUBIC)
         drawn[tile.slices][valid] = pixels[valid]
         alpha[tile.slices] = valid * np.uint8(255)
     return drawn, alpha
 
 
-def _positions(field: WarpField, map_xy: Field, part: Part, tile: Rectangle) -> Field:
-    """(h, w, 2): a tile of the canvas -> px of the part, outside of it where it is not covered."""
-    if part == "reference":
-        return evaluate_on_grid(field.canvas.to_reference, tile.size, 1.0, tile.origin)
+def _target_positions(field: WarpField, target_map: Field, tile: Rectangle) -> Field:
+    """(h, w, 2): a tile of the canvas -> px of the target's photograph, outside of it where it is not covered."""
     grid = FieldGrid(field.scale)
     covered = grid.enlarge(np.isfinite(field.map[..., 0]).astype(np.float32), tile) >= 0.5
-    return np.where(covered[..., None], grid.enlarge(map_xy, tile), np.float32(-1e4))
+    return np.where(covered[..., None], grid.enlarge(target_map, tile), np.float32(-1e4))
 
 
 def _layer(picture: PictureInput | NDArray[Any]) -> Picture:

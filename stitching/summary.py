@@ -28,6 +28,8 @@ class Summary:
 
     Attributes:
         reference, target: the pictures' names.
+        reference_size, target_size: without the distortion of their lenses.
+        reference_lens, target_lens: names of the lenses that were corrected; None = none was.
         panorama_origin: (x, y) of the panorama's first pixel on the canvas reduced by `--final-megapix`, px.
         projection, origin: of the canvas: `Canvas.projection`, and canvas pixel (0, 0) on that surface, px.
         warp, blend: methods that made the panorama; warp "loaded" where it was read from a file.
@@ -55,6 +57,8 @@ class Summary:
     target: str
     reference_size: tuple[int, int]
     target_size: tuple[int, int]
+    reference_lens: str | None
+    target_lens: str | None
     panorama_size: tuple[int, int]
     panorama_origin: tuple[int, int]
     projection: str
@@ -140,6 +144,8 @@ def summarize(
         target=target.name,
         reference_size=reference.size,
         target_size=target.size,
+        reference_lens=reference.lens.name if reference.lens else None,
+        target_lens=target.lens.name if target.lens else None,
         panorama_size=crop.size,
         panorama_origin=crop.origin,
         projection=canvas.projection,

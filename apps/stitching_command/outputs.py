@@ -11,6 +11,7 @@ from stitching.errors import JobError, is_out_of_memory, require
 from stitching.io.file_conflicts import NamedPath, check_outputs, named_weights
 from stitching.io.files import check_folder, check_writable
 from stitching.io.picture_writer import check_output
+from stitching.lens.calibration_file import names_calibration_file
 from stitching.options import Options
 from stitching.reporting.outputs import ALIGNED_FILES, STAGE_FILES
 
@@ -112,6 +113,8 @@ def _files_to_read(options: Options, outputs: Outputs) -> list[NamedPath]:
     masks = ("--mask-reference", outputs.mask_reference), ("--mask-target", outputs.mask_target)
     kept = ("--keep-reference", outputs.keep_reference), ("--keep-target", outputs.keep_target)
     files = [(name, path) for name, path in (*masks, *kept, ("--load-warp", outputs.load_warp)) if path]
+    if names_calibration_file(options.lens):
+        files.append(("--lens", Path(options.lens)))
     return files + named_weights("--warp", options.warp) + named_weights("--blend", options.blend)
 
 

@@ -8,6 +8,7 @@ from apps.progress import PAIR_STAGES, stage_progress
 from apps.stitching_command.outputs import Outputs, Writer, write_all
 from stitching.io.picture_writer import write_picture
 from stitching.io.warp_file import save_warp
+from stitching.lens_correction import corrected_in_words
 from stitching.mosaic.warp_file import holds_mosaic_warps
 from stitching.options import Options
 from stitching.reporting.outputs import save_aligned, save_intermediates, save_mask
@@ -64,5 +65,6 @@ def pair_in_words(stitched: Stitched) -> str:
     return (
         f"{s.panorama_size[0]} x {s.panorama_size[1]} ({s.projection}), overlap {s.overlap:.0%},"
         f"{parallax} {s.alignment} from {s.matches} matches,"
-        f" confidence {s.confidence:.2f}; {s.warp} warp{consistent}, {s.blend} blend; {s.device}, seconds: {seconds}"
+        f" confidence {s.confidence:.2f}; {s.warp} warp{consistent}, {s.blend} blend"
+        f"{corrected_in_words((s.reference_lens, s.target_lens))}; {s.device}, seconds: {seconds}"
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from stitching.geometry.pixel_maps import Mask, Points, Size, inside, rescale
 from stitching.io.picture_source import LeftOut
+from stitching.lens_correction import corrected_in_words
 from stitching.mosaic.panorama import Panorama
 from stitching.mosaic.placed_picture import PlacedPicture
 
@@ -25,7 +26,8 @@ class PictureSummary:
     Attributes:
         number: its place in the caller's list, from 1.
         name: its path, or what the caller calls an array.
-        size: (w, h) px.
+        size: (w, h) px, without the distortion of its lens.
+        lens: name of the lens that was corrected; None = none was.
         joined_to: number of another picture -> trusted matches that join both; empty where the warps were loaded.
         warp: the estimator that placed it; None for the first one, which is the reference.
         verified: share 0..1 of its textured overlap that is right, as in `Evidence`; None for the first one.
@@ -36,6 +38,7 @@ class PictureSummary:
     number: int
     name: str
     size: Size
+    lens: str | None
     joined_to: dict[int, int]
     warp: str | None
     verified: float | None
@@ -106,6 +109,7 @@ class MosaicSummary:
             counts = f"{low} to {high}" if low < high else f"{high}"
             pairs = f"{len(matches)} pair{'s' * (len(matches) > 1)} joined by {counts} matches"
             words.append(f"{pairs}, {self.residual:.1f} px left after the adjustment ({self.motion})")
+        words[-1] += corrected_in_words(picture.lens for picture in self.pictures)
         words.append(f"{self.device}, seconds: " + ", ".join(f"{k} {v:.2f}" for k, v in self.seconds.items()))
         return "; ".join(words)
 
@@ -147,6 +151,7 @@ def _summarize(
         number=number,
         name=source.name,
         size=source.size,
+        lens=source.lens,
         joined_to=dict(sorted(matches.items())),
         warp=placed.warp.name if placed.warp else None,
         verified=round(placed.evidence.verified, 4) if placed.evidence else None,

@@ -140,7 +140,7 @@ def check_fits(warps: MosaicWarps, picture_count: int, sources: Sequence[Picture
             raise InputError(
                 f"the loaded warps are for a picture {source.position + 1} of {size[0]} x {size[1]}, {source.name} has"
                 f" {source.size[0]} x {source.size[1]}; give the pictures in the order in which the warps were saved,"
-                " or save warps of these"
+                " with the same --lens, or save warps of these"
             )
 
 

@@ -242,12 +242,14 @@ def _card(picture: PictureSummary, colours: _Colours) -> str:
     facts = [f"{shown_value(picture.size)} px", f"shown on {picture.shown:.0%}"]
     if joined:
         facts.append(f"joined to {joined}")
+    if picture.lens:
+        facts.append(f"lens {picture.lens}")
     if picture.verified is not None:
         facts.append(f"verified {picture.verified:.0%}")
     text = "; ".join(facts)
     return (
         f'<li><label data-picture="{number}" style="{_own(number, colours)}"><span class="badge">{number}</span>'
-        f'<b title="{escape(picture.name)}">{name}</b><small>{text}</small>'
+        f'<b title="{escape(picture.name)}">{name}</b><small>{escape(text)}</small>'
         f'<input type="checkbox" aria-label="Show picture {number} over the panorama"></label></li>'
     )
 

@@ -34,6 +34,7 @@ FIELD_SIDE = 720
 GROUPS = {
     "Alignment": ("alignment", "matches", "planes", "confidence", "overlap"),
     "Warp and blend": ("warp", "consistent", "parallax_median", "parallax_p90", "tears", "folds", "holes", "blend"),
+    "Lenses": ("reference_lens", "target_lens"),
     "Sizes": ("reference_size", "target_size", "canvas_size", "panorama_size", "projection"),
 }
 SHOWN_ELSEWHERE = {"reference", "target", "seconds", "warnings", "verdict", "evidence"}  # on the page already

@@ -86,5 +86,5 @@ def check_sizes(warp: WarpField, reference: Picture, target: Picture) -> None:
         if size != picture.size:
             raise InputError(
                 f"the loaded warp is for a {name} of {size[0]} x {size[1]}, {picture.name} has"
-                f" {picture.size[0]} x {picture.size[1]}; load a warp made from pictures of the same sizes"
+                f" {picture.size[0]} x {picture.size[1]}; load a warp of pictures of these sizes, with the same --lens"
             )
