@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 
+from stitching.alignment.image_circles import inside_image_circle
 from stitching.errors import printable, require
 from stitching.io.metadata.camera_exif import camera_of
 from stitching.io.picture import Picture
@@ -12,7 +14,8 @@ from stitching.lens.lens_choice import lens_for
 
 
 def with_lens(picture: Picture, choice: str) -> Picture:
-    """A picture of full size with its lens; what the picture without distortion does not show is not valid.
+    """A picture of full size with its lens; what the picture without distortion does not show, or lies outside of
+    the image circle of a fisheye lens, is not valid.
 
     Args:
         picture: as read.
@@ -24,9 +27,9 @@ def with_lens(picture: Picture, choice: str) -> Picture:
     lens = lens_for(choice, camera_of(picture.metadata), picture.size, picture.orientation, picture.name)
     if lens is None:
         return picture
-    valid, shown = picture.valid, lens.shown_mask()
-    if shown is not None:
-        valid = shown if valid is None else np.minimum(valid, shown)
+    masks = [mask for mask in (picture.valid, lens.shown_mask(), inside_image_circle(picture)) if mask is not None]
+    valid = reduce(np.minimum, masks) if masks else None
+    if valid is not None:
         require(bool(valid.any()), f"{picture.name} through {lens.name}: nothing is shown", "a lens that fits it")
     return replace(picture, lens=lens, valid=valid)
 

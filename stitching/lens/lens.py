@@ -98,6 +98,8 @@ class Lens:
     def shown_mask(self) -> Grey | None:
         """(h, w) of the photograph, 255 where the corrected picture shows it, else 0; None where it shows all of it.
 
+        Px that it shows a part of have the share in between: at its rims they are stretched to many.
+
         What lies outside is seen more than 60 degrees from the axis, or does not lie in the lens's image circle.
         """
         w, h = self.size
@@ -110,8 +112,8 @@ class Lens:
         mask = np.zeros((height, width), np.uint8)
         shift = 4  # bits behind the point
         fixed = np.rint(outline.clip(-width - height, 2 * (width + height)) * (1 << shift)).astype(np.int32)
-        cv2.fillPoly(mask, [fixed], (255,), cv2.LINE_8, shift)
-        return None if mask.all() else mask
+        cv2.fillPoly(mask, [fixed], (255,), cv2.LINE_AA, shift)
+        return None if mask.min() == 255 else mask
 
 
 def _unique_reach(model: LensModel) -> float:
