@@ -41,8 +41,8 @@ class Options:
     compensator: Literal["field", "gain", "none"] = "field"
     """Exposure matching: field (both equally bright at the seam), gain (one factor a channel) or none."""
     lens: str = "auto"
-    """Whose distortion is taken out of all pictures: auto (nothing), none, or a calibration file: OpenCV's YAML, JSON
-    or XML, or COLMAP's cameras.txt (docs/stitching/lenses.md)."""
+    """Whose distortion is taken out: auto (of fisheyes, action cameras and RAW files that EXIF names), none, the name
+    of a lens, or a calibration file of OpenCV or COLMAP (docs/stitching/lenses.md)."""
     work_megapix: float = 0.4
     """Size at which warp and blend are estimated, Mpx: of a pair, the canvas; of more, what one picture takes."""
     motion: Motion | Literal["auto"] = "auto"
