@@ -14,14 +14,14 @@ import { makeViewer } from "./result/viewer.js";
 
 const USED_AT_ONCE = 8; // pictures of a folder; of more, the user says which
 
-const store = makeStore();
+const store = makeStore(), jobs = makeJobs(store);
 makeMessages(store);
 makeUploads(store);
-makePictureList(store);
+makePictureList(store, jobs);
 makeChoices(store);
 makePainter(store);
 makeViewer(store);
-makeFinish(store, makeJobs(store));
+makeFinish(store, jobs);
 store.drawn(({ pictures, uploads, folder }) => {
   byId("page").classList.toggle("empty", !pictures.length && !uploads.length);
   byId("folder").textContent = folder ? `\u200e${folder}\u200e` : ""; // marks: the end is what is shown, see the style

@@ -5,10 +5,7 @@ import { sentence, stageInWords, verdictInWords } from "./words.js";
 
 export function makeMessages(store) {
   const list = byId("messages"), verdict = byId("verdict"), warnings = byId("warnings"), live = byId("live");
-  store.drawn(whenChanged(state => [state.messages, state.failure], ({ messages, failure }) => {
-    const full = failure && !failure.preview ? [row(failure.text, () => store.change({ failure: { ...failure, preview: false, text: "" } }))] : [];
-    list.replaceChildren(...messages.map(({ key, text }) => row(text, () => dismiss(key))), ...(failure?.text ? full : []));
-  }));
+  store.drawn(whenChanged(state => [state.messages], ({ messages }) => list.replaceChildren(...messages.map(row))));
   store.drawn(whenChanged(state => [state.shown], ({ shown }) => {
     say(verdict, shown ? verdictInWords(shown) : "");
     verdict.classList.toggle("care", Boolean(shown?.warnings.length));
@@ -21,11 +18,10 @@ export function makeMessages(store) {
     if (live.textContent !== words) live.textContent = words;
   });
 
-  const dismiss = key => store.change(state => ({ messages: state.messages.filter(one => one.key !== key) }));
-
-  function row(text, close) {
+  function row({ key, text }) {
     const button = element("button", { type: "button", className: "icon", aria: { label: `Dismiss: ${text}` } }, "×");
-    button.addEventListener("click", close);
+    button.addEventListener("click", () =>
+      store.change(state => ({ messages: state.messages.filter(one => one.key !== key) })));
     return element("li", {}, element("span", {}, sentence(text)), button);
   }
 }

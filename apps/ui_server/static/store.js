@@ -12,7 +12,7 @@ export const EMPTY = {
   masksChanged: 0, // counts, so that a new preview is made
   running: null, // the job under way: {id, wanted, preview, stage, share}
   shown: null, // the last job that ended well: {id, wanted, preview, summary, warnings, size, views}
-  failure: null, // of the last job: {wanted, preview, text}
+  failure: null, // of the last preview: {wanted, text}
   mode: "panorama",
   painting: null, // id of the picture being painted on
   file: { format: "jpg", name: "panorama", saved: null, exists: false },

@@ -1,7 +1,7 @@
 /** Zoom and pan of what lies in a view: wheel, drag, two fingers, keys. */
 
 const MOST = 16; // screen px a picture px
-const STEP = 1.25; // of a key or a button
+const STEP = 1.5; // of a key or a button
 const PAN = 60; // px of an arrow key
 
 /**

@@ -63,6 +63,7 @@ def page(browser: Any, served: tuple[RunningPage, Path]) -> Iterator[Any]:
     wait_for(browser, "document.getElementById('folder').textContent")
     while browser.find_elements(By.CSS_SELECTOR, "#pictures li"):
         browser.execute_script("document.querySelector('#pictures .icon').click()")
+    wait_for(browser, "fetch('/api/state').then(answer => answer.json()).then(state => !state.pictures.length)")
     browser.get_log("browser")
     yield browser
     complaints = [line["message"] for line in browser.get_log("browser") if line["source"] != "network"]
@@ -150,8 +151,8 @@ def test_dropped_files_come_in_order_and_a_refused_one_says_why(page: Any) -> No
     refused = page.find_element(By.CSS_SELECTOR, "#uploads .refused").text
     assert refused.startswith("letter.png was not taken.")
     assert "expected a JPEG, PNG" in refused
-    failed = wait_for(page, "document.querySelector('.failed .hint')?.textContent")  # nothing to match in them
-    assert failed.startswith("These pictures could not be stitched.")
+    failed = wait_for(page, "document.querySelector('.failed #why')?.textContent")
+    assert failed == "B.png shows nothing: all of it has one colour; expected a photograph"
     assert page.find_element(By.ID, "stitch").get_property("disabled")
 
 

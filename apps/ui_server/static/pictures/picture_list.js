@@ -4,11 +4,11 @@ import { getPicture, removePicture, thumbnail } from "../api.js";
 import { byId, element, whenChanged } from "../dom.js";
 import { replaced, tell } from "../store.js";
 
-export function makePictureList(store) {
+export function makePictureList(store, jobs) {
   const list = byId("pictures");
   const cards = new Map(); // id -> {item, draw}: kept, so that thumbnails and the keyboard's place stay
   store.drawn(whenChanged(state => [state.pictures, state.choices.reference], state => {
-    for (const { id } of state.pictures) if (!cards.has(id)) cards.set(id, makeCard(store, id));
+    for (const { id } of state.pictures) if (!cards.has(id)) cards.set(id, makeCard(store, jobs, id));
     for (const id of cards.keys()) if (!state.pictures.some(picture => picture.id === id)) remove(id);
     for (const picture of state.pictures) cards.get(picture.id).draw(picture, referenceOf(state) === picture.id);
     list.append(...state.pictures.map(({ id }) => cards.get(id).item).filter(item => !item.isConnected));
@@ -22,7 +22,7 @@ export function makePictureList(store) {
 }
 
 /** A picture in the list: whether it is used, its thumbnail to choose it as the reference, painting, removing. */
-function makeCard(store, id) {
+function makeCard(store, jobs, id) {
   const use = element("input", { type: "checkbox", title: "Use this picture" });
   use.addEventListener("change", () => store.change(state => used(state, id, use.checked)));
   const photo = element("img", { alt: "", loading: "lazy", draggable: false });
@@ -34,7 +34,7 @@ function makeCard(store, id) {
   const name = element("span", { className: "name" }), facts = element("span", { className: "soft small" });
   const tag = element("span", { className: "chip" }, "Reference");
   const paint = button("Paint", () => store.change({ painting: id }), { title: "Leave parts out, or say what must be shown" });
-  const remove = button("×", () => drop(store, id), { className: "icon", title: "Remove from the list; the file stays" });
+  const remove = button("×", () => drop(store, jobs, id), { className: "icon", title: "Remove from the list; the file stays" });
   const words = element("div", { className: "words" }, name, facts, tag);
   const item = element("li", {}, use, choose, words, element("div", { className: "buttons" }, paint, remove));
 
@@ -69,26 +69,16 @@ async function learnSize(store, id) {
   store.change(state => ({ pictures: replaced(state.pictures, "id", id, { width, height }) }));
 }
 
-async function drop(store, id) {
+async function drop(store, jobs, id) {
   store.change(state => ({
     ...used(state, id, false), // it may be the reference
     pictures: state.pictures.filter(picture => picture.id !== id),
   }));
   try {
-    for (let left = 10; !(await isRemoved(id)) && left; left -= 1) await new Promise(resolve => setTimeout(resolve, 300));
+    await jobs.cancel(); // a preview that uses it
+    await removePicture(id);
   } catch (error) {
     tell(store, error.message);
-  }
-}
-
-/** False while the preview that is being made still uses the picture. */
-async function isRemoved(id) {
-  try {
-    await removePicture(id);
-    return true;
-  } catch (error) {
-    if (error.status === 409) return false;
-    throw error;
   }
 }
 

@@ -55,7 +55,7 @@ export function makeFinish(store, jobs) {
     const full = Boolean(running && !running.preview), finished = isFinished(state);
     byId("finish").hidden = wantedIn(state) === null;
     byId("stitch").hidden = full || finished;
-    byId("stitch").disabled = isUploading(state) || Boolean(failure?.preview);
+    byId("stitch").disabled = isUploading(state) || Boolean(failure);
     byId("progress").hidden = !full;
     if (full) {
       byId("stage").textContent = stageInWords(running.stage);

@@ -1,12 +1,16 @@
 /** Stitching: a preview after each change, and the full size when asked for. One job at a time. */
 
 import { cancelJob, getJob, startJob } from "../api.js";
+import { tell } from "../store.js";
+import { sentence } from "../words.js";
 
 const PAUSE = 300; // ms after the last change before a preview is made
-const LOOK_AGAIN = 200; // ms between two looks at a job
+const LOOK_AGAIN = 150; // ms between two looks at a job
 
 export function makeJobs(store) {
   let current = 0; // number of the job that counts; answers to earlier ones are dropped
+  let started = null; // promise of the job that was asked for last
+  let ending = Promise.resolve(); // of the last one that was cancelled
   let timer = null, timed; // what the timer will begin
   store.drawn(plan);
   return { stitch: () => run(false), cancel };
@@ -21,7 +25,7 @@ export function makeJobs(store) {
     const jobs = [state.running, state.shown, state.failure].filter(job => job);
     if (wanted ? jobs.some(job => job.wanted === wanted) : !jobs.length) return;
     timed = wanted;
-    timer = setTimeout(begin, wanted ? PAUSE : 0);
+    timer = setTimeout(begin, wanted && state.shown ? PAUSE : 0); // the first one at once
   }
 
   function begin() {
@@ -31,12 +35,14 @@ export function makeJobs(store) {
     store.change({ shown: null, failure: null });
   }
 
+  /** Ends what is running; its pictures are free when the promise is kept. */
   function cancel() {
     current += 1;
-    const { running } = store.get();
-    if (!running) return;
-    if (running.id) cancelJob(running.id).catch(() => {}); // it may have ended
-    store.change({ running: null });
+    if (store.get().running) {
+      ending = started.then(({ id }) => cancelJob(id)).catch(() => {}); // it was never begun, or it has ended
+      store.change({ running: null });
+    }
+    return ending;
   }
 
   async function run(preview) {
@@ -45,8 +51,9 @@ export function makeJobs(store) {
     const wanted = wantedIn(store.get());
     store.change({ running: { id: null, wanted, preview, stage: "start", share: 0 }, failure: null });
     try {
-      const { id } = await startJob({ ...JSON.parse(wanted).request, preview });
-      if (mine !== current) return void cancelJob(id).catch(() => {});
+      started = startJob({ ...JSON.parse(wanted).request, preview });
+      const { id } = await started;
+      if (mine !== current) return;
       store.change(state => ({ running: { ...state.running, id } }));
       await follow(id, mine, wanted, preview);
     } catch (error) {
@@ -71,11 +78,9 @@ export function makeJobs(store) {
   }
 
   function fail(text, wanted, preview) {
-    store.change(state => ({
-      running: null,
-      failure: { text, wanted, preview },
-      shown: preview ? null : state.shown, // a panorama of other choices would be taken for the one that failed
-    }));
+    if (!preview) tell(store, `The panorama was not made. ${sentence(text)}`);
+    // Without a preview: one of other choices would be taken for the one that failed.
+    store.change(preview ? { running: null, failure: { text, wanted }, shown: null } : { running: null });
   }
 }
 

@@ -3,8 +3,8 @@
 import { fileOfJob, viewOfJob } from "../api.js";
 import { drawDifference, sidesOf } from "./compare.js";
 import { byId, element, say, whenChanged } from "../dom.js";
-import { wantedIn } from "./jobs.js";
-import { sizeInWords, stageInWords } from "../words.js";
+import { isUploading, wantedIn } from "./jobs.js";
+import { sentence, sizeInWords, stageInWords } from "../words.js";
 import { makeZoom } from "../zoom.js";
 
 const NEAR = 28; // px: presses so near to the divider move it
@@ -113,19 +113,22 @@ export function makeViewer(store) {
   }
 
   function drawWords(state) {
-    const { shown, running, failure, pictures } = state;
+    const { shown, running, failure } = state;
     viewer.classList.toggle("stale", Boolean(shown && running?.preview));
     viewer.classList.toggle("failed", Boolean(failure && !shown));
-    say(byId("busy"), running?.preview ? `${stageInWords(running.stage)} …` : "");
-    say(byId("hint"), hintOf({ shown, running, failure, pictures }));
+    say(byId("busy"), running?.preview ? `${stageInWords(running.stage)} … ${Math.round(100 * running.share)} %` : "");
+    say(byId("hint"), hintOf(state));
+    say(byId("why"), failure && !shown ? sentence(failure.text) : "");
     const words = shown ? `${shown.preview ? "Preview" : "Full size"}, ${sizeInWords(shown.size)}` : "";
     say(byId("size"), shown && shown.wanted !== wantedIn(state) ? `${words}, before the last change` : words);
   }
 }
 
-function hintOf({ shown, running, failure, pictures }) {
+function hintOf(state) {
+  const { shown, running, failure, pictures } = state;
   if (shown) return "";
-  if (failure) return `These pictures could not be stitched. ${failure.text}`;
+  if (isUploading(state)) return "The pictures are taken in …";
+  if (failure) return "These pictures could not be stitched.";
   const count = pictures.filter(picture => picture.used).length;
   if (count < 2) return count ? "Add or choose a second picture that overlaps this one." : "Choose two pictures that overlap.";
   return running ? "The preview is being made …" : "";
