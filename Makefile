@@ -1,6 +1,7 @@
-# make demo: stitch two and three pictures and look at them; make test: every check. Both keep to .venv in this folder.
+# make demo: stitch two and three pictures and look at them; make test: every check; make docs: the documents as a site.
+# All keep to .venv in this folder.
 .DELETE_ON_ERROR:
-.PHONY: demo test clean
+.PHONY: demo test docs clean
 
 # The first Python that will do; another one: make PYTHON=/path/to/python3.12
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
@@ -24,16 +25,25 @@ test: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "the site: $(CURDIR)/build/site/index.html (with search: $(BIN)/python -m http.server --directory build/site)"
+
 clean:
 	rm -rf .venv demo/out build *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 demo/out/row/3.png: demo/make_pictures.py constraints.txt | .venv/base
 	$(BIN)/python demo/make_pictures.py demo/out
 
-# The files .venv/base and .venv/dev say that these are installed.
+# The files .venv/base, .venv/docs and .venv/dev say that these are installed.
 .venv/base: pyproject.toml constraints.txt | .venv/bin/pip
 	@echo "installing the stitcher into .venv"
 	@$(INSTALL) .
+	@touch $@
+
+.venv/docs: pyproject.toml constraints.txt | .venv/bin/pip
+	@echo "installing the builder of the site into .venv"
+	@$(INSTALL) '.[docs]'
 	@touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/pip

@@ -108,7 +108,7 @@ def install(python: str, wheel: Path, pictures: tuple[Path, Path], *, newest: bo
         run(command, "stitch", *map(str, pictures), "--output", str(output), "--quiet")
         stitched = f"{output.stat().st_size / 1e6:.1f} MB in {perf_counter() - started:.1f} s"
         version = run(str(environment / "bin" / "python"), "--version").removeprefix("Python ")
-        return Install(version, run(command, "--version"), size_of(environment), min(times), stitched)
+        return Install(version, run(command, "-V"), size_of(environment), min(times), stitched)
 
 
 def size_of(environment: Path) -> float:
