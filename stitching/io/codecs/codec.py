@@ -1,14 +1,13 @@
 """Decoders and encoders of picture files."""
 
 import cv2
-import numpy as np
 
-from stitching.errors import InputError, JobError, is_out_of_memory
+from stitching.errors import JobError
 from stitching.io.codecs.heif_decoder import decode_heif
 from stitching.io.codecs.jpeg_decoder import decode_jpeg
+from stitching.io.codecs.opencv_decoder import decode_by_opencv
 from stitching.io.codecs.pillow_decoder import decode_by_pillow
-from stitching.io.codecs.quiet import silent_stderr
-from stitching.io.codecs.tiff_check import check_tiff
+from stitching.io.codecs.tiff_decoder import decode_tiff
 from stitching.io.metadata.formats import HEAD_BYTES, Format, detect_format
 from stitching.io.picture import PixelArray
 
@@ -39,18 +38,7 @@ def decode(encoded: bytes, name: str) -> PixelArray:
         return decode_heif(encoded, name)
     if format_ in ("AVIF", "GIF", "BMP"):
         return decode_by_pillow(encoded, name, format_)
-    if format_ == "TIFF":
-        check_tiff(encoded, name)
-    try:
-        with silent_stderr():
-            decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        if is_out_of_memory(error):
-            raise MemoryError(f"{name}: not enough memory to decode it") from error
-        raise InputError(f"{name}: cannot be decoded; save it as a plain JPEG or PNG") from error
-    if decoded is None:
-        raise InputError(f"{name}: damaged, cut short or of a rare kind; copy it again or save it as PNG")
-    return decoded
+    return decode_tiff(encoded, name) if format_ == "TIFF" else decode_by_opencv(encoded, name)
 
 
 def encode(array: PixelArray, format_: Format, name: str) -> memoryview:

@@ -4,6 +4,7 @@ OpenCV reads TIFFs of 8 bits by functions of libtiff that ignore its errors, and
 Deflate. Uncompressed data have nothing to check.
 """
 
+import lzma
 import warnings
 import zlib
 from contextlib import suppress
@@ -19,11 +20,13 @@ from stitching.io.metadata.contents import damaged
 from stitching.io.metadata.tiff_pixels import (
     DEFLATE,
     JPEG,
+    LZMA,
     LZW,
     OLD_DEFLATE,
     PACK_BITS,
     UNCOMPRESSED,
     YCBCR,
+    ZSTD,
     TiffPixels,
     pixels_of,
 )
@@ -32,12 +35,13 @@ from stitching.io.metadata.tiff_tags import read_block, value_of
 _JPEG_TABLES = 347
 _UNKNOWN = 0  # size of a strip or tile
 _PIECE = 1 << 20  # bytes that are unpacked at once
+_LZMA_MEMORY = 1 << 28  # bytes
 _CCITT = (2, 3, 4)  # values of the tag Compression: runs of lines, group 3, group 4
 _UNREADABLE = {  # by OpenCV's libtiff; it makes noise of 32771
     6: "old JPEG", 32766: "NeXT", 32771: "CCITT in words", 32809: "ThunderScan", 32909: "PixarLog", 34661: "JBIG",
-    34676: "LogLuv", 34677: "LogLuv", 34713: "Nikon NEF", 34887: "LERC", 34892: "JPEG of DNG", 34925: "LZMA",
+    34676: "LogLuv", 34677: "LogLuv", 34713: "Nikon NEF", 34887: "LERC", 34892: "JPEG of DNG",
     34933: "PNG", 34712: "JPEG 2000", 33003: "JPEG 2000", 33004: "JPEG 2000", 33005: "JPEG 2000", 22610: "JPEG XR",
-    34934: "JPEG XR", 34926: "ZSTD", 50000: "ZSTD", 34927: "WebP", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL",
+    34934: "JPEG XR", 34926: "ZSTD", 34927: "WebP", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL",
 }  # fmt: skip
 _BROKEN_DATA = "decoder error -2"  # of Pillow, when libtiff reports an error
 
@@ -61,10 +65,13 @@ def check_tiff(encoded: bytes, name: str) -> None:
     elif pixels.compression in _CCITT:
         if _is_broken_fax(encoded):
             raise damaged(name, "TIFF")
-    elif pixels.compression != UNCOMPRESSED:
+    elif pixels.compression == LZMA:
+        if not all(map(_unpacks_lzma, blocks, _block_sizes(pixels))):
+            raise damaged(name, "TIFF")
+    elif pixels.compression not in (UNCOMPRESSED, ZSTD):  # of ZSTD the decoder reports damage
         raise InputError(
             f"{name}: a TIFF with compression {pixels.compression} ({_UNREADABLE.get(pixels.compression, 'unknown')}); "
-            "expected none, LZW, Deflate, PackBits, JPEG or CCITT: save it again with one of these"
+            "expected none, LZW, Deflate, PackBits, JPEG, CCITT, LZMA or ZSTD: save it again with one of these"
         )
 
 
@@ -90,6 +97,15 @@ def _unpacks(block: bytes, size: int) -> bool:
     except zlib.error:
         return False
     return unpacked == size or (stream.eof and unpacked > size)
+
+
+def _unpacks_lzma(block: bytes, size: int) -> bool:
+    """Whether an LZMA stream fits its checksum and holds `size` bytes."""
+    stream = lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)
+    try:
+        return len(stream.decompress(block, size + 1)) == size and stream.eof
+    except lzma.LZMAError:
+        return False
 
 
 def _ends_with_its_runs(block: bytes, size: int) -> bool:

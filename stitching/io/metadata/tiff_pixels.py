@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +11,19 @@ from stitching.io.metadata.contents import Header, damaged
 from stitching.io.metadata.tiff_tags import Directory, number_of, numbers_of
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
-_SAMPLES, _PLANAR = 277, 284
+_SAMPLES, _PLANAR, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 277, 284, 338, 339
 _STRIP_OFFSETS, _ROWS_PER_STRIP, _STRIP_BYTES = 273, 278, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
-_PALETTE, YCBCR = 3, 6  # values of _PHOTOMETRIC
+WHITE_IS_ZERO, _PALETTE, YCBCR = 0, 3, 6  # values of _PHOTOMETRIC
+_FLOAT = 3  # value of _SAMPLE_FORMAT
+PREMULTIPLIED, UNASSOCIATED = 1, 2  # values of _EXTRA_SAMPLES: alpha multiplied into the colours, or not
 UNCOMPRESSED, LZW, JPEG, DEFLATE, PACK_BITS, OLD_DEFLATE = 1, 5, 7, 8, 32773, 32946  # values of _COMPRESSION
+LZMA, ZSTD = 34925, 50000
 # The most that a byte unpacks to. LZW: 12 bits for the longest string of a full table. JPEG: a bit for 8 x 8 px.
 _MAX_RATIO = {UNCOMPRESSED: 1, LZW: 2560, JPEG: 1536, DEFLATE: 1032, OLD_DEFLATE: 1032, PACK_BITS: 64}
+
+
+Decoder = Literal["OpenCV", "Pillow", "tifffile"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +33,8 @@ class TiffPixels:
     Attributes:
         size: (w, h) px as stored.
         bits, samples: bits of a sample, samples of a pixel.
+        is_float: whether samples are floating-point numbers.
+        extra: what the first sample after the colours means: `PREMULTIPLIED` or `UNASSOCIATED` alpha; else not known.
         compression, photometric: values of these tags.
         planar: whether every sample has strips of its own.
         reversed_bits: whether the first bit of a byte is its lowest.
@@ -37,6 +46,8 @@ class TiffPixels:
     size: tuple[int, int]
     bits: int
     samples: int
+    is_float: bool
+    extra: int
     compression: int
     photometric: int
     planar: bool
@@ -47,6 +58,21 @@ class TiffPixels:
     counts: NDArray[np.int64]
 
     @property
+    def has_alpha(self) -> bool:
+        """Whether the sample after the colours is alpha."""
+        return self.samples in (2, *range(4, 100)) and self.extra in (PREMULTIPLIED, UNASSOCIATED)
+
+    @property
+    def decoder(self) -> Decoder:
+        """What decodes it right."""
+        if self.compression == ZSTD:
+            return "Pillow"
+        by_channel = self.planar and self.samples > 1 and self.bits > 8
+        half_floats = self.is_float and self.bits == 16
+        many = self.samples == 2 or self.samples > 4
+        return "tifffile" if self.compression == LZMA or by_channel or half_floats or many else "OpenCV"
+
+    @property
     def block_bytes(self) -> int:
         """Bytes of a whole strip or tile, unpacked."""
         row = self.block[0] * self.bits * (1 if self.planar else self.samples)
@@ -54,6 +80,9 @@ class TiffPixels:
 
     def header(self, orientation: int) -> Header:
         """What the decoder makes of it, orientation included: it decodes whole strips or tiles, 8 bits also as RGBA."""
+        if self.decoder != "OpenCV":
+            channels = 4 if self.has_alpha else 3 if self.samples >= 3 else 1
+            return Header(self.size, channels, self.bits, 2 * math.prod(self.size) * self.samples * self.bits // 8)
         channels = 3 if self.photometric == _PALETTE else min(self.samples, 4)
         bits = next((bits for bits in (8, 16, 32) if self.bits <= bits), 64)
         area = self.block[0] * self.block[1]
@@ -78,9 +107,9 @@ def pixels_of(tags: Directory, file_bytes: int, name: str) -> TiffPixels:
     if not all((*size, *block, offsets.size)) or counts.size not in (0, offsets.size):
         raise damaged(name, "TIFF")
     found = TiffPixels(
-        size, number_of(tags, _BITS, 1), number_of(tags, _SAMPLES, 1), number_of(tags, _COMPRESSION, 1),
-        number_of(tags, _PHOTOMETRIC, 1), number_of(tags, _PLANAR, 1) == 2,
-        number_of(tags, _FILL_ORDER, 1) == 2, tiled, block, offsets, counts,
+        size, number_of(tags, _BITS, 1), number_of(tags, _SAMPLES, 1), number_of(tags, _SAMPLE_FORMAT, 1) == _FLOAT,
+        number_of(tags, _EXTRA_SAMPLES, 0), number_of(tags, _COMPRESSION, 1), number_of(tags, _PHOTOMETRIC, 1),
+        number_of(tags, _PLANAR, 1) == 2, number_of(tags, _FILL_ORDER, 1) == 2, tiled, block, offsets, counts,
     )  # fmt: skip
     if counts.size and (_ends_outside(found, file_bytes) or _is_too_short(found)):
         raise damaged(name, "TIFF")
