@@ -49,28 +49,45 @@ def _run(arguments: list[str]) -> int:
 
         print(f"parastitch {version('parastitch')}")
         return 0
+    if words[0] == "--print-completion":
+        from apps.command.completion import completion_script
+
+        print(completion_script(" ".join(words[1:]), {name: _function(name) for name in COMMANDS}), end="")
+        return 0
     name, *options = words
     if name not in COMMANDS:
         known = f"{', '.join(COMMANDS)} (parastitch --help)"
         raise InputError(f"no command {name!r}; known: {known}{did_you_mean(name, COMMANDS)}")
-    module = importlib.import_module(COMMANDS[name][0])
-    command: Callable[..., int | None] = getattr(module, COMMANDS[name][1])
+    command = _function(name)
     try:
         command = configured(command, name, choice, list(COMMANDS))
     except InputError as error:
         if not asks_for_help(options):
             raise
         tell(error)
-    call = parse_options(command, f"parastitch {name}", options, getattr(module, "HELP_FIRST", ()))
+    call = parse_options(
+        command, f"parastitch {name}", options, getattr(sys.modules[COMMANDS[name][0]], "HELP_FIRST", ())
+    )
     return call() or 0
+
+
+def _function(name: str) -> Callable[..., int | None]:
+    module, function, _ = COMMANDS[name]
+    found: Callable[..., int | None] = getattr(importlib.import_module(module), function)
+    return found
 
 
 def _overview() -> str:
     lines = ["usage: parastitch COMMAND [options]"]
     for title, names in GROUPS.items():
         lines += ["", f"{title}:", *(f"  {name:10} {COMMANDS[name][2]}" for name in names)]
-    lines += ["", "parastitch COMMAND --help shows a command's options; -V or --version the version."]
-    return "\n".join([*lines, "--config FILE sets defaults of options, beside your own file (docs/configuration.md)."])
+    return "\n".join([*lines, "", *_NOTES])
+
+
+_NOTES = (
+    "parastitch COMMAND --help shows a command's options; -V or --version the version.",
+    "--config FILE sets defaults of options; --print-completion bash|zsh completes them (docs/configuration.md).",
+)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def readable_help(printed: str, first: Sequence[str] = ()) -> str:
         first: names of options, without the dashes, that are listed before the others.
     """
     width = min(shutil.get_terminal_size().columns, MOST_COLUMNS)
-    head, *sections = re.split(r"\n (?=\S.*\n -{100,})", printed)
+    head, *sections = _sections(printed)
     arguments, options = list[_Entry](), list[_Entry]()
     for section in sections:
         (arguments if section.startswith("positional") else options).extend(_entries(section))
@@ -30,6 +30,16 @@ def readable_help(printed: str, first: Sequence[str] = ()) -> str:
         if entries:
             lines += ["", title, *(line for entry in entries for line in _layout(*entry, width))]
     return "\n".join([*lines, "", textwrap.fill(FOOTER, width)])
+
+
+def option_names(printed: str) -> list[str]:
+    """The names of each option with their values, as `-o PATH, --output PATH`, of what tyro prints."""
+    return [names for section in _sections(printed)[1:] for names, _ in _entries(section) if names.startswith("-")]
+
+
+def _sections(printed: str) -> list[str]:
+    """What stands before the first list of options, and the lists, each with its title."""
+    return re.split(r"\n (?=\S.*\n -{100,})", printed)
 
 
 def _rank(names: str, first: Sequence[str]) -> int:

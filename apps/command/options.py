@@ -30,7 +30,7 @@ def parse_options(
         return functools.partial(command, *args, **options)
 
     if asks_for_help(arguments):
-        print(readable_help(_help_of(bound, name), first))
+        print(readable_help(tyro_help(bound, name), first))
         raise SystemExit(0)
     try:
         call: Callable[[], int | None] = run_tyro(bound, name, arguments)
@@ -59,8 +59,8 @@ def run_tyro(kind: Callable[..., Any], name: str, arguments: Sequence[str]) -> A
             raise InputError(_one_line(box.getvalue())) from None
 
 
-def _help_of(command: Callable[..., Any], name: str) -> str:
-    """tyro's help, with long lines."""
+def tyro_help(command: Callable[..., Any], name: str) -> str:
+    """tyro's help, with very long lines and without boxes."""
     import tyro
 
     with redirect_stdout(io.StringIO()) as box, _columns(_WIDE), suppress(SystemExit):
