@@ -48,6 +48,16 @@ def test_panorama_lies_beside_the_first_picture(tmp_path: Path) -> None:
     assert str(panorama) in done.stdout
 
 
+def test_names_that_begin_with_a_minus_are_no_options(tmp_path: Path) -> None:
+    (tmp_path / "--output").write_text("first")
+    (tmp_path / "-2.png").write_text("second")
+    done = select(tmp_path, Path("--output"), Path("-2.png"))
+    assert "not a picture" in done.stdout  # what the command says of ./--output
+    done = select(tmp_path, Path("-2.png"), Path("-2.png"))
+    assert done.returncode == 0, done.stdout
+    assert [path.read_text() for path in tmp_path.glob("-2-panorama-*.tif")] == ["second"]
+
+
 def test_failures_keep_the_words_and_the_exit_code(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     done = select(tmp_path, text, *make_pictures(tmp_path))
