@@ -84,5 +84,7 @@ def test_site_builds_without_warnings_and_asks_no_other_site(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     pages = list((tmp_path / "site").rglob("*.html"))
     assert len(pages) > 10
+    options = (tmp_path / "site" / "stitching" / "stitch.html").read_text(encoding="utf-8")
+    assert "auto|cpu|cuda" in options  # no backslash, which code hosts need in tables
     loads = r"""<(?:script|img|iframe)\b[^>]*\bsrc=["']?(?:https?:)?//|<link\b[^>]*stylesheet[^>]*\bhref=["']?https?:"""
     assert not [page.name for page in pages if re.search(loads, page.read_text(encoding="utf-8"))]
