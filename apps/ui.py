@@ -13,7 +13,7 @@ _OptionalPath = Optional[Path]  # noqa: UP045 - for `Path | None` tyro imports t
 
 
 def ui_command(
-    folder: Annotated[tyro.conf.Positional[_OptionalPath], tyro.conf.arg(metavar="FOLDER")] = None,
+    folder: Annotated[tyro.conf.Positional[_OptionalPath], tyro.conf.arg(metavar="[FOLDER]")] = None,
     port: int = 0,
     browser: bool = True,
     max_megapix: float = DEFAULT_MAX_MEGAPIX,

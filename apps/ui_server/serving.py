@@ -16,6 +16,7 @@ from apps.ui_server.limits import MAX_PICTURES
 from apps.ui_server.pictures.picture_store import PictureStore
 from apps.ui_server.server import Workplace, make_app
 from apps.ui_server.stitching_jobs.jobs import Jobs
+from apps.ui_server.work_processes import WorkProcesses
 from stitching.errors import InputError, JobError, require
 from stitching.input_files import pictures_in
 from stitching.io.files import check_folder
@@ -71,10 +72,10 @@ def running_page(
         room = Path(stack.enter_context(TemporaryDirectory(prefix="parastitch-ui-", ignore_cleanup_errors=True)))
         for name in ("pictures", "jobs"):
             (room / name).mkdir()
-        jobs = stack.enter_context(closing(Jobs(room / "jobs")))
+        processes = stack.enter_context(closing(WorkProcesses()))
         door = Door(listening.getsockname()[1])
-        pictures = PictureStore(room / "pictures", in_folder, max_megapix)
-        app = make_app(Workplace(door, folder and folder.resolve(), pictures, jobs))
+        pictures = PictureStore(room / "pictures", in_folder, max_megapix, processes)
+        app = make_app(Workplace(door, folder and folder.resolve(), pictures, Jobs(room / "jobs", processes)))
         server = _server(Guard(app, door))
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()

@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +14,11 @@ from apps.ui_server.file_names import safe_name
 from apps.ui_server.limits import MAX_PICTURES, MAX_UPLOAD_BYTES
 from apps.ui_server.pictures.masks import Purpose
 from apps.ui_server.pictures.picture_copies import Size, copy_path, make_copies
+from apps.ui_server.work_process import ProcessEndedError
+from apps.ui_server.work_processes import WorkProcesses
 from stitching.errors import InputError
 
-_decoding = threading.Lock()  # one picture at a time, as it may be large
+MakeCopies = Callable[[Path, Path], tuple[Size, Size]]
 
 
 @dataclass(eq=False)
@@ -28,7 +30,7 @@ class StoredPicture:
         name: of its file, for the user.
         path: of its file.
         folder: temporary, for its copies and masks.
-        max_megapix: the largest picture that is read, Mpx.
+        make_copies: as the function of that name, called with path and folder.
         uploaded_bytes: its part of the space for uploads; 0 for one of the user's folder, which is only read.
         size, copy_size: (w, h) px, upright; None before it is opened.
     """
@@ -37,7 +39,7 @@ class StoredPicture:
     name: str
     path: Path
     folder: Path
-    max_megapix: float
+    make_copies: MakeCopies
     uploaded_bytes: int = 0
     size: Size | None = None
     copy_size: Size | None = None
@@ -53,10 +55,11 @@ class StoredPicture:
             if self.size is None or self.copy_size is None:
                 self.folder.mkdir(exist_ok=True)
                 try:
-                    with _decoding:
-                        self.size, self.copy_size = make_copies(self.path, self.folder, self.max_megapix)
+                    self.size, self.copy_size = self.make_copies(self.path, self.folder)
                 except InputError as error:
                     raise InputError(str(error).replace(str(self.path), self.name)) from error
+                except ProcessEndedError:
+                    raise InputError(f"{self.name}: reading it ended the process; damaged, or memory ran out") from None
             return self.size, self.copy_size
 
     @property
@@ -87,10 +90,11 @@ class PictureStore:
         room: an empty temporary folder.
         in_folder: pictures that are there already, in the order in which they are shown.
         max_megapix: the largest picture that is read, Mpx.
+        processes: that read them.
     """
 
-    def __init__(self, room: Path, in_folder: Sequence[Path], max_megapix: float) -> None:
-        self.max_megapix = max_megapix
+    def __init__(self, room: Path, in_folder: Sequence[Path], max_megapix: float, processes: WorkProcesses) -> None:
+        self.max_megapix, self._processes = max_megapix, processes
         self._room, self._lock = room, threading.Lock()
         self._pictures: dict[int, StoredPicture] = {}
         self._last_number = self._arriving = self._uploaded_bytes = 0
@@ -136,6 +140,10 @@ class PictureStore:
             del self._pictures[number]
         self._forget(picture.folder, picture.uploaded_bytes)
 
+    def make_copies(self, path: Path, folder: Path) -> tuple[Size, Size]:
+        """Make the copies of a picture in another process. Errors: as `make_copies` and `WorkProcesses.call`."""
+        return self._processes.call(make_copies, path, folder, self.max_megapix)
+
     def take_space(self, count: int) -> None:
         """Bytes that arrive; HTTPException 413 where no more are taken."""
         with self._lock:
@@ -150,7 +158,7 @@ class PictureStore:
 
     def _add(self, name: str, path: Path) -> None:
         folder = self._next_folder()
-        self._pictures[self._last_number] = StoredPicture(self._last_number, name, path, folder, self.max_megapix)
+        self._pictures[self._last_number] = StoredPicture(self._last_number, name, path, folder, self.make_copies)
 
     def _next_folder(self) -> Path:
         self._last_number += 1
@@ -181,7 +189,7 @@ class ArrivingPicture:
     def keep(self) -> StoredPicture:
         """Open the whole picture and show it from now on; InputError where it cannot be read."""
         picture = StoredPicture(
-            int(self._folder.name), self._name, self.path, self._folder, self._store.max_megapix, self.bytes
+            int(self._folder.name), self._name, self.path, self._folder, self._store.make_copies, self.bytes
         )
         picture.open()
         self._store.keep(picture)

@@ -9,8 +9,11 @@ from typing import Any, Literal
 
 from fastapi import HTTPException
 
+from apps.command.watched_process import ADVICE
+from apps.ui_server.stitching_jobs.run_task import run_task
 from apps.ui_server.stitching_jobs.stitch_task import Outcome, StitchTask, TaskPicture
-from apps.ui_server.stitching_jobs.stitching_process import ProcessEndedError, StitchingProcess
+from apps.ui_server.work_process import ProcessEndedError, WorkProcess
+from apps.ui_server.work_processes import WorkProcesses
 from stitching.errors import InputError, JobError
 from stitching.options import Options
 
@@ -41,7 +44,7 @@ class Job:
     ended: float | None = None
     error: str | None = None
     outcome: Outcome | None = None
-    process: StitchingProcess | None = None
+    process: WorkProcess | None = None
     writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def as_json(self) -> dict[str, Any]:
@@ -52,26 +55,23 @@ class Job:
             "share": round(self.share, 4), "seconds": round(self.ended or time.monotonic() - self.started, 2),
             "error": self.error, "warnings": outcome.warnings if outcome else [],
             "summary": outcome.summary if outcome else {}, "size": outcome.size if outcome else None,
-            "views": outcome.views if outcome else [], "pid": process.pid if (process := self.process) else None,
+            "views": outcome.views if outcome else [],
         }  # fmt: skip
 
 
 class Jobs:
-    """All stitches by their numbers, and the processes that stitch.
-
-    One process works, one more is ready, so that nobody waits for its imports after a stitch was cancelled.
+    """All stitches by their numbers.
 
     Args:
         room: an empty temporary folder.
+        processes: that stitch.
     """
 
-    def __init__(self, room: Path) -> None:
-        self._room = room
+    def __init__(self, room: Path, processes: WorkProcesses) -> None:
+        self._room, self._processes = room, processes
         self._jobs: dict[int, Job] = {}
         self._last_number = 0
         self._lock, self._turn = threading.Lock(), threading.Lock()
-        self._process, self._spare = StitchingProcess(), StitchingProcess()
-        self._closed = False
 
     def __getitem__(self, number: int) -> Job:
         """The job with a number; HTTPException 404 where there is none, or no more."""
@@ -124,40 +124,24 @@ class Jobs:
         with self._lock:
             self._cancel(self[number])
 
-    def close(self) -> None:
-        """End everything."""
-        with self._lock:
-            self._closed = True
-            for process in (self._process, self._spare):
-                process.kill()
-
     def _cancel(self, job: Job) -> None:
         if job.state == "running":
             if job.process is not None:
-                job.process.kill()
-                self._replace_process()
+                self._processes.discard(job.process)
             self._end(job, "cancelled")
-
-    def _replace_process(self) -> None:
-        self._process = self._spare
-        if not self._closed:
-            self._spare = StitchingProcess()
 
     def _run(self, job: Job) -> None:
         with self._turn:  # the job before it has ended
             with self._lock:
                 if job.state != "running":
                     return
-                job.process = process = self._process
+                job.process = process = self._processes.for_stitching()
             try:
-                outcome = process.stitch(job.task, lambda stage, share: self._report(job, stage, share))
+                outcome = process.call(run_task, job.task, report=lambda stage, share: self._report(job, stage, share))
             except (InputError, JobError) as error:
                 self._settle(job, error=str(error))
-            except ProcessEndedError as error:
-                with self._lock:
-                    if job.state == "running":  # nobody here has killed it
-                        self._end(job, "failed", str(error))
-                        self._replace_process()
+            except ProcessEndedError:  # where nobody here has killed it, the job still counts as running
+                self._settle(job, error=f"the process that stitched has ended: {ADVICE}")
             else:
                 self._settle(job, outcome)
             finally:

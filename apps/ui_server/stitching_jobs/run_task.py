@@ -1,6 +1,5 @@
 """Stitches a task of the page, in the process that does nothing else."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,17 @@ from numpy.typing import NDArray
 from apps.ui_server.pictures.masks import load_mask
 from apps.ui_server.stitching_jobs.stitch_task import Outcome, StitchTask, TaskPicture
 from apps.ui_server.stitching_jobs.views import draw_pair_views, draw_panorama_view
+from apps.ui_server.work_process import Report
 from stitching.errors import InputError
 from stitching.io.metadata.contents import Metadata
 from stitching.io.picture import Levels, PixelArray
 from stitching.io.picture_reader import read_picture
 from stitching.io.picture_writer import write_picture
+from stitching.io.raw.develop import WhiteBalance
+from stitching.io.raw.white_balance import median_white_balance
 from stitching.mosaic.stitcher import stitch_many
 from stitching.mosaic.summary import summarize_mosaic
 from stitching.stitcher import stitch
-
-Report = Callable[[str, float], None]
 
 
 def run_task(task: StitchTask, report: Report) -> Outcome:
@@ -51,7 +51,8 @@ def _stitch_pair(task: StitchTask, report: Report) -> Outcome:
 
 
 def _stitch_set(task: StitchTask, report: Report) -> Outcome:
-    paths = [_without_left_out(picture, task.folder) for picture in task.pictures]
+    white_balance = median_white_balance([picture.path for picture in task.pictures])
+    paths = [_without_left_out(picture, task.folder, white_balance) for picture in task.pictures]
     reference = 0 if task.reference is None and len(paths) == 2 else task.reference
     panorama = stitch_many(paths, task.options, reference=reference, progress=report)
     report("write", 0.0)
@@ -73,12 +74,12 @@ def _kept_part(picture: TaskPicture) -> NDArray[np.uint8] | None:
     return None if picture.keep is None else load_mask(picture.keep, picture.size)
 
 
-def _without_left_out(picture: TaskPicture, folder: Path) -> Path:
+def _without_left_out(picture: TaskPicture, folder: Path, white_balance: WhiteBalance | None) -> Path:
     """The picture's file, or a copy that is transparent where it is left out: sets have no masks beside pictures."""
     used = _used_part(picture)
     if used is None:
         return picture.path
-    read = read_picture(picture.path)
+    read = read_picture(picture.path, white_balance=white_balance)
     valid = used if read.valid is None else np.minimum(used, read.valid)
     masked = folder / f"masked-{picture.number}.tif"
     write_picture(masked, read.pixels, valid, read.metadata)

@@ -1,11 +1,12 @@
 """Pictures and masks that come to the page: what is taken, what is refused, and what becomes of it."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
-from page_clients import png, png_bomb
+from page_clients import crash, png, png_bomb
 from picture_files import photo
 
 from apps.ui_server.pictures import picture_routes, picture_store
@@ -40,7 +41,8 @@ def test_removing_a_picture_of_the_folder_from_the_page_leaves_its_file(tmp_path
     mine = tmp_path / "mine.png"
     mine.write_bytes(png(photo()))
     (tmp_path / "room").mkdir()
-    store = picture_store.PictureStore(tmp_path / "room", [mine], 400)
+    here = SimpleNamespace(call=lambda function, *arguments: function(*arguments))
+    store = picture_store.PictureStore(tmp_path / "room", [mine], 400, here)
     store[1].open()
     store.remove(1)
     assert mine.exists()
@@ -112,6 +114,15 @@ def test_a_picture_that_would_fill_the_memory_is_refused_before_it_is_decoded(pa
     assert message.startswith("bomb.png: 30000 x 30000 px, 900.0 Mpx; at most 400 Mpx")
     (left, _) = page.folder_pictures()
     assert "900.0 Mpx" in page.refusal(422, "PUT", f"/api/pictures/{left}/masks/keep", content=bomb)
+
+
+def test_a_picture_that_crashes_its_decoder_is_refused_and_the_next_one_is_taken(page, monkeypatch):
+    with monkeypatch.context() as crashing:
+        crashing.setattr(picture_store, "make_copies", crash)
+        message = page.refusal(422, "POST", "/api/pictures", params={"name": "evil.heic"}, content=png(photo()))
+    assert message.startswith("evil.heic: ")
+    told = page.json("POST", "/api/pictures", params={"name": "good.png"}, content=png(photo()))
+    page.ask("DELETE", f"/api/pictures/{told['id']}")
 
 
 def test_too_large_uploads_are_refused_whether_they_say_so_or_not(page, monkeypatch):
