@@ -80,7 +80,8 @@ export function makeZoom(view, { moved = () => {}, claims = () => false, arrows 
   }, { passive: false });
 
   view.addEventListener("pointerdown", event => {
-    if (event.button > 1 || event.target.closest("button")) return;
+    if (event.button > 1) return;
+    if (event.button === 1) event.preventDefault(); // else some browsers scroll by themselves
     const first = pointers.size === 0;
     if (first && event.button === 0 && claims(event)) return void pointers.set(event.pointerId, null);
     pointers.set(event.pointerId, [event.clientX, event.clientY]);

@@ -30,7 +30,8 @@ function makeCard(store, jobs, id) {
   photo.addEventListener("error", () => item.classList.add("broken"));
   photo.src = thumbnail(id);
   const choose = button("", () => chooseReference(store, id), { className: "thumbnail", title: "Keep the view of this picture" });
-  choose.append(photo);
+  const marks = element("span", { className: "marks" });
+  choose.append(photo, marks);
   const name = element("span", { className: "name" }), facts = element("span", { className: "soft small" });
   const tag = element("span", { className: "chip" }, "Reference");
   const paint = button("Paint", () => store.change({ painting: id }), { title: "Leave parts out, or say what must be shown" });
@@ -46,7 +47,8 @@ function makeCard(store, jobs, id) {
     remove.setAttribute("aria-label", `Remove ${picture.name}`);
     const painted = Object.keys(picture.masks).filter(kind => picture.masks[kind]);
     const dots = painted.map(kind => element("i", { className: `dot ${kind.replace("_", "-")}`, title: "Painted on" }));
-    facts.replaceChildren(picture.width ? `${picture.width} × ${picture.height}` : "", ...dots);
+    marks.replaceChildren(...dots);
+    facts.textContent = picture.width ? `${picture.width} × ${picture.height}` : "";
     use.checked = picture.used;
     item.classList.toggle("unused", !picture.used);
     choose.setAttribute("aria-pressed", isReference);
