@@ -88,3 +88,23 @@ def test_site_builds_without_warnings_and_asks_no_other_site(tmp_path: Path) -> 
     assert "auto|cpu|cuda" in options  # no backslash, which code hosts need in tables
     loads = r"""<(?:script|img|iframe)\b[^>]*\bsrc=["']?(?:https?:)?//|<link\b[^>]*stylesheet[^>]*\bhref=["']?https?:"""
     assert not [page.name for page in pages if re.search(loads, page.read_text(encoding="utf-8"))]
+
+
+def commands_in_documents() -> dict[str, set[str]]:
+    """Subcommand -> the options that command lines in the documents give to it."""
+    found: dict[str, set[str]] = {}
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8").replace("\\\n", " ")
+        for name, arguments in re.findall(r"^ {4}(?:\S*/)?parastitch ([a-z][a-z-]*)\b([^#\n]*)", text, re.MULTILINE):
+            found.setdefault(name, set()).update(re.findall(r"(?<!\S)--[a-z][a-z-]*", arguments))
+    return found
+
+
+@pytest.mark.parametrize("command", sorted(commands_in_documents()))
+def test_command_lines_in_documents_have_options_that_exist(command: str) -> None:
+    ask = [sys.executable, "-m", "apps.cli", command, "--help"]
+    environment = {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    done = subprocess.run(ask, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    known = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", done.stdout))
+    assert not {option for option in commands_in_documents()[command] if option.replace("--no-", "--") not in known}
