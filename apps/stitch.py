@@ -102,6 +102,8 @@ def _tell(summary: Summary | MosaicSummary, in_words: str, output: Path, outputs
         print(f"parastitch: warning: {printable(warning)}", file=sys.stderr)
     if more := len(summary.warnings) - len(told):
         print(f"parastitch: warning: {more} more like these; --json lists all", file=sys.stderr)
+    for note in () if outputs.quiet else summary.notes:
+        print(f"parastitch: note: {note}", file=sys.stderr)
     if outputs.json:
         print(json.dumps(summary.as_dict(), indent=1))
     elif not outputs.quiet:

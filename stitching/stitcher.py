@@ -16,6 +16,7 @@ from stitching.input_pair import PictureInput, read_keep_masks, read_pair
 from stitching.io.picture import Picture, shrink
 from stitching.io.picture_sampling import magnification
 from stitching.io.warp_file import WarpField, usable_warp
+from stitching.network.runtime.unused_gpu import notes_on_unused_gpu
 from stitching.options import Options, check_options
 from stitching.pair_placement import estimate_placement, judge_placement, place_coarsely
 from stitching.result import Stitched
@@ -88,6 +89,8 @@ def stitch(
     holes = hole_mask(aligned)
     methods = Methods(used_warp, options.blend_to_use, "cuda" if "cuda" in (used_warp.device, blend.device) else "cpu")
     summary = summarize(pictures, canvas, alignment, verdict, methods, placement, aligned, holes, crop, clock.seconds)
+    names = used_warp.name, options.blend_to_use
+    summary = replace(summary, notes=notes_on_unused_gpu(names, options.device, methods.device))
     if keep:
         uncut = np.zeros(aligned.overlap.shape, bool)
         uncut[output_pictures.grid.to_fields(crop).slices] = True

@@ -51,6 +51,7 @@ class Summary:
         device: where it was computed, "cpu" or "cuda".
         seconds: by stage.
         warnings: one line each; among them the reasons for doubt.
+        notes: one line each, on what would be faster.
     """
 
     reference: str
@@ -82,6 +83,7 @@ class Summary:
     device: str
     seconds: dict[str, float]
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON."""

@@ -36,6 +36,7 @@ class Panorama:
         crop: the panorama's part of the output canvas, px.
         seconds: by stage.
         warnings: one line each.
+        notes: one line each, on what would be faster.
     """
 
     panorama: Pixels
@@ -52,6 +53,7 @@ class Panorama:
     crop: Rectangle
     seconds: dict[str, float]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         h, w = self.alpha.shape

@@ -1,5 +1,6 @@
 """A picture in its place on the working canvas of a panorama."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,3 +36,8 @@ class PlacedPicture:
     gain: NDArray[np.float32]
     warp: UsedWarp | None
     evidence: Evidence | None
+
+
+def device_of(placed: Sequence[PlacedPicture]) -> str:
+    """Where their warps were computed: "cuda" if one of them was computed there, else "cpu"."""
+    return "cuda" if any(one.warp and one.warp.device == "cuda" for one in placed) else "cpu"

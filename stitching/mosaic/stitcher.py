@@ -14,8 +14,10 @@ from stitching.match_graph.build import build_graph
 from stitching.mosaic.compose_mosaic import compose_mosaic
 from stitching.mosaic.layout import estimate_layout, find_reference, known_layout
 from stitching.mosaic.panorama import Panorama
+from stitching.mosaic.placed_picture import device_of
 from stitching.mosaic.placing.place_all import place_all
 from stitching.mosaic.warp_file import MosaicWarps, check_mosaic_warps, load_mosaic_warps
+from stitching.network.runtime.unused_gpu import notes_on_unused_gpu
 from stitching.options import Options, check_options
 from stitching.stage_clock import Progress, StageClock
 
@@ -77,10 +79,12 @@ def stitch_many(
         if not any(sources[one.picture].deep for one in placing.placed):  # those of 16 bits are left out, if any
             panorama = to_8_bit(panorama, sources[layout.arrangement.reference].copy.levels)
         crop = largest_rectangle(alpha) if options.crop else shown_rectangle(alpha)
+    names = {one.warp.name for one in placing.placed if one.warp} | {options.blend_to_use}
     return Panorama(
         panorama[crop.slices], alpha[crop.slices], sources, left_out, layout.graph, layout.arrangement, canvas, scale,
         placing.placed, placing.mosaic.labels, output_scale, crop, clock.seconds,
         (*(f"{one.name} is left out: it {one.reason}" for one in left_out), *placing.warnings),
+        tuple(notes_on_unused_gpu(sorted(names), options.device, device_of(placing.placed))),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from stitching.geometry.pixel_maps import Mask, Points, Size, inside, rescale
 from stitching.io.picture_source import LeftOut
 from stitching.lens_correction import corrected_in_words
 from stitching.mosaic.panorama import Panorama
-from stitching.mosaic.placed_picture import PlacedPicture
+from stitching.mosaic.placed_picture import PlacedPicture, device_of
 
 MIN_PART = 0.01  # of the outline's largest part: smaller parts are crumbs that the warp tore off
 OUTLINE_TOLERANCE = 1.0  # working px, by which an outline may differ from the mask that it goes around
@@ -74,6 +74,7 @@ class MosaicSummary:
         device: where it was computed, "cpu" or "cuda".
         seconds: by stage.
         warnings: one line each: of each picture that was left out, then of doubts.
+        notes: one line each, on what would be faster.
     """
 
     reference: str
@@ -91,6 +92,7 @@ class MosaicSummary:
     device: str
     seconds: dict[str, float]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
@@ -120,7 +122,6 @@ def summarize_mosaic(panorama: Panorama) -> MosaicSummary:
     placed = sorted(panorama.placed, key=lambda one: sources[one.picture].position)
     shown = _shown_shares(panorama)
     joined = _joined_pairs(panorama)
-    computed = {one.warp.device for one in placed if one.warp}
     return MosaicSummary(
         reference=sources[arrangement.reference].name,
         pictures=tuple(_summarize(one, panorama, joined, shown.get(one.picture, 0.0)) for one in placed),
@@ -134,9 +135,10 @@ def summarize_mosaic(panorama: Panorama) -> MosaicSummary:
         canvas_size=canvas.size,
         panorama_size=panorama.crop.size,
         panorama_origin=panorama.crop.origin,
-        device="cuda" if "cuda" in computed else "cpu",
+        device=device_of(panorama.placed),
         seconds={stage: round(value, 3) for stage, value in panorama.seconds.items()},
         warnings=panorama.warnings,
+        notes=panorama.notes,
     )
 
 

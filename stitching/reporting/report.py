@@ -37,7 +37,7 @@ GROUPS = {
     "Lenses": ("reference_lens", "target_lens"),
     "Sizes": ("reference_size", "target_size", "canvas_size", "panorama_size", "projection"),
 }
-SHOWN_ELSEWHERE = {"reference", "target", "seconds", "warnings", "verdict", "evidence"}  # on the page already
+SHOWN_ELSEWHERE = {"reference", "target", "seconds", "warnings", "notes", "verdict", "evidence"}  # on the page already
 FORMATS = dict.fromkeys(("overlap", "tears", "folds", "holes"), "{:.2%}") | dict.fromkeys(
     ("parallax_median", "parallax_p90"), "{:.3g} px"
 )

@@ -405,3 +405,13 @@ def test_a_reader_that_goes_away_is_no_traceback(inputs, tmp_path):
     done = subprocess.run(["bash", "-c", f"{command} | true"], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     assert (tmp_path / "out.png").exists()
+
+
+def test_a_gpu_that_no_network_used_is_told_once(stitch_in, tmp_path, monkeypatch):
+    (tmp_path / "nvidia0").touch()
+    monkeypatch.setattr("stitching.network.runtime.unused_gpu.DEVICES", tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    code, _, err = stitch_in("left.jpg", "right.jpg", "--blend", "network", "--warp", "classical")
+    assert (code, err.count("there is an NVIDIA GPU")) == (0, 1)
+    code, _, err = stitch_in("left.jpg", "right.jpg", "--warp", "classical")
+    assert (code, err.count("NVIDIA")) == (0, 0)

@@ -85,7 +85,11 @@ def test_a_heic_above_the_limit_is_not_decoded(tmp_path):
 
 
 def test_damaged_names_of_items_do_not_crash_the_decoder(tmp_path):
-    for name, kind in (("p3", b"Exif\0"), ("p3", b"application/rdf+xml"), ("second_of_two", b"urn:mpeg:hevc:2015:auxid:1")):
+    for name, kind in (
+        ("p3", b"Exif\0"),
+        ("p3", b"application/rdf+xml"),
+        ("second_of_two", b"urn:mpeg:hevc:2015:auxid:1"),
+    ):
         content = heic(name).read_bytes()
         assert kind in content
         with refused("damaged.heic", "damaged"):
