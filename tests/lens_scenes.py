@@ -1,5 +1,6 @@
 """A scene far away, photographed through a lens: what each ray shows is known, so a corrected picture is, too."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,3 +50,16 @@ def rays_of(model: LensModel) -> NDArray[np.float64]:
 def photograph(model: LensModel, pan: float = 0.0) -> NDArray[np.uint8]:
     """(h, w, 3) what the lens shows of the scene, without vignetting."""
     return np.rint(scene(rays_of(model), pan)).astype(np.uint8)
+
+
+def textured_photograph(model: LensModel, pan: float = 0.0) -> NDArray[np.uint8]:
+    """(h, w, 3) what the lens shows of a far wall with features, by a camera that is turned by `pan`, radians."""
+    rng, wall = np.random.default_rng(0), np.zeros((1200, 1600, 3), np.float32)
+    for cell in (5, 10, 25, 100):
+        coarse = rng.normal(size=(1200 // cell, 1600 // cell, 3)).astype(np.float32)
+        wall += cv2.resize(coarse, (1600, 1200), interpolation=cv2.INTER_CUBIC)
+    wall = np.clip(128 + wall * 25, 0, 255)
+    rays, cos, sin = rays_of(model), np.cos(pan), np.sin(pan)
+    depth = cos - sin * rays[..., 0]
+    places = np.stack([(cos * rays[..., 0] + sin) / depth, rays[..., 1] / depth], axis=-1) * 350 + (800, 600)
+    return np.rint(cv2.remap(wall, places.astype(np.float32), None, cv2.INTER_LINEAR)).astype(np.uint8)

@@ -34,7 +34,7 @@ class Picture:
         levels: of 16-bit pixels, see stitching/io/levels.py; None = 0 and 65535, and of 8-bit pixels.
         scale: (x, y), its px per px of the photograph that it is a smaller copy of; of rounded sizes, so they differ.
         lens: that drew it; None = one without distortion or vignetting, or it is not corrected.
-        orientation: EXIF orientation by which the file's pixels were turned upright.
+        orientation: EXIF orientation by which what the sensor saw was turned upright.
     """
 
     pixels: PixelArray

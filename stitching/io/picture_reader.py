@@ -47,10 +47,10 @@ def read_picture(
     contents = _read_contents(path, max_megapix)
     check_side(contents.size, name)
     check_size(contents, name, max_megapix, held)
-    metadata, orientation = contents.metadata, contents.orientation
+    metadata, turned = contents.metadata, contents.orientation if contents.orientation > 1 else contents.applied
     array = _upright_pixels(contents, name, white_balance)
     del contents  # the file's bytes
-    return replace(as_picture(array, name, metadata), orientation=orientation)
+    return replace(as_picture(array, name, metadata), orientation=turned)
 
 
 def read_mask(

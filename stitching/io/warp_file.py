@@ -27,13 +27,14 @@ MAX_CANVAS_RATIO = 100  # px of the canvas, of the larger picture; one may be a 
 FOCAL_RANGE = 0.4, 5.0  # of the reference's longer side
 MAX_BEYOND_TARGET = 1.0  # px, by which a position may lie outside the target
 MAX_ROUND_TRIP = 0.03  # of the canvas's diagonal: median of map and then forward; doubtful warps reach 0.015
-MAX_MISSING_SHARE = 0.1  # of the target's positions on the canvas, where the map is not covered; 0.02 at most are usual
+MAX_MISSING_SHARE = 0.1  # beside `uncovered`: of the target's positions on the canvas; 0.02 at most are usual
 _MAX_SAMPLES = 20_000  # positions whose round trip is measured
 
 _NUMBER, _PAIR = ArrayForm("iuf", ()), ArrayForm("iu", (2,))
 _NUMBERS = {
     "version": _NUMBER, "scale": _NUMBER, "forward_scale": _NUMBER, "origin": _PAIR, "focal": _NUMBER,
     "reference_size": _PAIR, "target_size": _PAIR, "canvas_size": _PAIR, "horizontal_axis": ArrayForm("b", ()),
+    "uncovered": _NUMBER,
 }  # fmt: skip
 
 
@@ -52,6 +53,8 @@ class WarpField:
         focal: radius of the cylinder in px, 0 = the canvas is the reference's plane.
         reference_size, target_size, canvas_size: (w, h), px.
         horizontal_axis: of the cylinder; else it is vertical.
+        uncovered: share 0..1 of the target's positions on the canvas where the map is not covered, since the target is
+            not valid there: masked, or beyond what its lens shows.
     """
 
     map: Field
@@ -65,6 +68,7 @@ class WarpField:
     target_size: Size
     canvas_size: Size
     horizontal_axis: bool = False
+    uncovered: float = 0.0
 
     @property
     def canvas(self) -> Canvas:
@@ -112,11 +116,12 @@ def usable_warp(warp: WarpField | AnyPath) -> WarpField:
 
 def _read_numbers(path: Path) -> dict[str, Any]:
     """What a warp file holds beside its maps, as Python's own numbers and pairs."""
-    numbers = read_arrays(path, _NUMBERS, 1000, optional=("horizontal_axis",))
+    numbers = read_arrays(path, _NUMBERS, 1000, optional=("horizontal_axis", "uncovered"))
     version = numbers.pop("version")
     require(version in (1, VERSION), f"version {version}", f"1 or {VERSION}")
     if version == 1:
         numbers["horizontal_axis"] = np.array(False)
+    numbers.setdefault("uncovered", np.array(0.0))  # files of earlier versions have none
     require("horizontal_axis" in numbers, "no horizontal_axis", "True or False")
     return {name: _as_python(value) for name, value in numbers.items()}
 
@@ -154,12 +159,14 @@ def _check_numbers(
     target_size: Size,
     canvas_size: Size,
     horizontal_axis: bool,
+    uncovered: float,
 ) -> None:
     sizes = {"reference_size": reference_size, "target_size": target_size, "canvas_size": canvas_size}
     for name, size in sizes.items():
         longest = MAX_CANVAS_SIDE if name == "canvas_size" else MAX_SIDE
         require(min(size) >= 1 and max(size) <= longest, f"{name} {size}", f"1 to {longest} px a side")
     require(0 < scale <= 1, f"scale {scale:g}", "above 0, at most 1")
+    require(0 <= uncovered < 1, f"uncovered {uncovered:g}", "0 or more, less than 1")
     require(0 < forward_scale <= 1, f"forward_scale {forward_scale:g}", "above 0, at most 1")
     low, high = (limit * max(reference_size) for limit in FOCAL_RANGE)
     require(focal == 0 or low <= focal <= high, f"focal {focal:g}", f"0, or {low:g} to {high:g} px")
@@ -223,8 +230,14 @@ def _check_forward(warp: WarpField) -> None:
 
 def _check_nothing_is_missing(warp: WarpField) -> None:
     """The map covers what lies on the canvas by the forward map."""
-    there = rescale(warp.forward, warp.scale).round()
-    h, w = warp.map.shape[:2]
+    missing = uncovered_share(warp.map, warp.forward, warp.scale)
+    most = warp.uncovered + MAX_MISSING_SHARE
+    require(missing <= most, f"map without {missing:.0%} of what the forward map shows", f"at most {most:.0%}")
+
+
+def uncovered_share(backward: Field, forward: Field, scale: float) -> float:
+    """Share 0..1 of the positions on the canvas in a forward map at which the map `backward` is not covered."""
+    there = rescale(forward, scale).round()
+    h, w = backward.shape[:2]
     columns, rows = there[((there >= 0) & (there < (w, h))).all(axis=-1)].astype(np.int64).T  # (n,) each
-    missing = float(np.isnan(warp.map[rows, columns, 0]).mean()) if rows.size else 0.0
-    require(missing <= MAX_MISSING_SHARE, f"map without {missing:.0%} of what the forward map shows", "all of it")
+    return float(np.isnan(backward[rows, columns, 0]).mean()) if rows.size else 0.0

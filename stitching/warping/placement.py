@@ -9,7 +9,7 @@ from stitching.errors import InputError
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field, Mask, Size, forward_map, inside, pixel_grid, push_pull, remap
 from stitching.io.picture import Picture
-from stitching.io.warp_file import WarpField
+from stitching.io.warp_file import WarpField, uncovered_share
 from stitching.warping.splat import splat_warp
 from stitching.warping.warp import CanvasPair, Warp
 
@@ -70,6 +70,7 @@ def to_warp_field(placement: Placement, canvas: Canvas, reference_size: Size, ta
     return WarpField(
         backward, placement.trusted, placement.scale, forward, forward_scale, canvas.origin,
         canvas.surface.focal or 0.0, reference_size, target_size, canvas.size, canvas.surface.horizontal_axis,
+        uncovered_share(backward, forward, placement.scale),
     )  # fmt: skip
 
 

@@ -69,6 +69,7 @@ class Contents:
         inks: a CMYK colour profile, by which the decoder makes the colours sRGB; None: the colours are no inks, or
             without a profile.
         is_raw: it is a camera's RAW file, to be developed.
+        applied: EXIF orientation 1..8 that the decoder does apply.
     """
 
     header: Header
@@ -78,6 +79,7 @@ class Contents:
     metadata: Metadata
     inks: bytes | None = None
     is_raw: bool = False
+    applied: int = 1
 
     @property
     def size(self) -> tuple[int, int]:

@@ -40,7 +40,7 @@ def parse(data: bytes, name: str) -> Contents:
     if codes:
         icc = coded_profile(codes["color_primaries"], codes["transfer_characteristics"]) or b""
     found = contents_of(header, data, exif, icc, xmp.rstrip(b"\0"))
-    return replace(found, orientation=1, premultiplied=image.premultiplied_alpha)
+    return replace(found, orientation=1, applied=found.orientation, premultiplied=image.premultiplied_alpha)
 
 
 def _largest_area(data: bytes) -> int:

@@ -50,8 +50,8 @@ def parse(data: bytes, name: str) -> Contents:
     icc = value_of(tags, _ICC)
     metadata = upright_metadata(tags, icc, value_of(tags, _XMP))
     profile = icc if inks and is_profile_of(b"CMYK", icc) else None
-    header = pixels.header(orientation)
-    return Contents(header, data, 1 if by_opencv else orientation, premultiplied, metadata, profile)
+    header, (left, applied) = pixels.header(orientation), (1, orientation) if by_opencv else (orientation, 1)
+    return Contents(header, data, left, premultiplied, metadata, profile, applied=applied)
 
 
 def _check_decoder(pixels: TiffPixels, name: str) -> None:

@@ -56,6 +56,7 @@ def test_jpeg_pixels_are_upright(tmp_path, orientation, order):
     content = with_exif(stored_turned(photo(), orientation), exif_block(orientation, order))
     picture = read_picture(saved(tmp_path / "turned.jpg", content))
     assert picture.size == (64, 48)
+    assert picture.orientation == orientation  # by which a calibration of the sensor is turned, too
     assert cv2.PSNR(picture.pixels, photo()) > 35
 
 
@@ -68,6 +69,7 @@ def test_other_formats_are_upright_too(tmp_path, orientation, format_):
     lossless = {"lossless": True} if format_ == "WEBP" else {}
     path = saved(tmp_path / "turned", pillow_bytes(image, format_, exif=exif, **lossless))
     np.testing.assert_array_equal(read_picture(path).pixels, photo())
+    assert read_picture(path).orientation == orientation
 
 
 def test_the_orientation_is_applied_to_alpha(tmp_path):

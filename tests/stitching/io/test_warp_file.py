@@ -9,7 +9,7 @@ from picture_files import refused
 
 from stitching.errors import InputError, JobError
 from stitching.geometry.pixel_maps import forward_map, inside, pixel_grid, rescale
-from stitching.io.warp_file import WarpField, check_warp, load_warp, save_warp
+from stitching.io.warp_file import WarpField, check_warp, load_warp, save_warp, uncovered_share
 
 
 def a_warp(**changes):
@@ -281,3 +281,16 @@ def test_an_array_too_large_for_memory_is_refused(tmp_path):
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("map.npy", header.getvalue() + bytes(100))
     assert_refused(path)
+
+
+def test_what_the_target_does_not_show_may_be_missing(tmp_path):
+    """A mask, or the bent rims of a picture without the distortion of its lens."""
+    warp = a_warp()
+    holed = np.where(pixel_grid(80, 120)[..., 1:] < 40, np.float32(np.nan), warp.map)
+    missing = uncovered_share(holed, warp.forward, warp.scale)
+    assert 0.3 < missing < 0.7
+    save_warp(tmp_path / "warp.npz", dataclasses.replace(warp, map=holed, uncovered=missing))
+    assert load_warp(tmp_path / "warp.npz").uncovered == missing
+    for wrong in (1.5, -0.1, np.nan):
+        with refused("uncovered"):
+            check_warp(dataclasses.replace(warp, uncovered=wrong))
