@@ -15,12 +15,12 @@ def names(paths):
 
 
 def test_a_folder_stands_for_its_pictures_in_natural_order(tmp_path):
-    for name in ("img10.png", "img9.PNG", "Img1.jpg", "no_suffix", ".hidden.png"):
+    for name in ("img10.png", "img9.PNG", "Img1.jpg", "img11.HEIC", "no_suffix", ".hidden.png"):
         saved(tmp_path / name, PNG)
     saved(tmp_path / "notes.txt", b"words")
     saved(tmp_path / "film.mp4", MP4)
     (tmp_path / "deeper.png").mkdir()
-    assert names(expand_inputs([tmp_path])) == ["Img1.jpg", "img9.PNG", "img10.png", "no_suffix"]
+    assert names(expand_inputs([tmp_path])) == ["Img1.jpg", "img9.PNG", "img10.png", "img11.HEIC", "no_suffix"]
 
 
 def test_a_damaged_picture_of_a_folder_is_not_passed_over(tmp_path):

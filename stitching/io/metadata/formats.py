@@ -50,7 +50,7 @@ def detect_format(head: bytes, name: str) -> ReadFormat:
         if head[8:12] in _HEIF_BRANDS:
             return "HEIF"
     known = next((kind for start, kind in _OTHER_KINDS.items() if head.startswith(start)), None)
-    found = f"is a {known} file" if known else f"starts with {head[:12]!r}"
+    found = f"a {known} file" if known else f"starts with {head[:12]!r}"
     raise InputError(f"{name}: {found}; expected a {READ_FORMATS} picture, convert it")
 
 

@@ -17,7 +17,8 @@ _SIZE_BOX = re.compile(rb"ispe\0\0\0\0(.{8})", re.DOTALL)
 # The boxes of an item of the file, up to its kind and names (ISO/IEC 14496-12, 8.11.6), and of an auxiliary picture's.
 _ITEM_BOX = re.compile(rb"(.{4})infe(?:\x02.{3}.{2}|\x03.{3}.{4}).{2}", re.DOTALL)
 _AUXILIARY_BOX = re.compile(rb"auxC\0{4}([^\0]*)")
-_LIMIT = "security limit"  # libheif's words where the coded picture is larger than the file says it is
+_NO_MEMORY = "memory allocation error"  # libheif's words for too little, and for what is above its limits ...
+_LIMIT = "security limit"  # ... which come from the sizes that the file itself names
 
 
 def parse(data: bytes, name: str) -> Contents:
@@ -82,6 +83,7 @@ def open_primary(data: bytes, name: str) -> "HeifImage":
 
 def heif_error(error: Exception, name: str) -> Exception:
     """What to raise for an error of pi-heif."""
-    if is_out_of_memory(error) and _LIMIT not in str(error).lower():
+    words = str(error).lower()
+    if _LIMIT not in words and (is_out_of_memory(error) or _NO_MEMORY in words):
         return MemoryError(f"{name}: not enough memory to decode it")
     return InputError(f"{name}: the HEIC file is damaged or cut short ({one_line(error)}); copy or download it again")

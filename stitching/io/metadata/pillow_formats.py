@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 PillowFormat = Literal["AVIF", "GIF", "BMP"]
 
 _CODED_COLOURS = re.compile(rb"colrnclx(.{4})", re.DOTALL)  # primaries and transfer (ISO/IEC 14496-12, 12.1.5)
-# Bytes of a pixel beside ours while Pillow decodes: its own pixels, and for AVIF those of the decoder and two copies.
-_BUFFERS = {"AVIF": 14, "GIF": 9, "BMP": 8}
+# Bytes of a pixel beside ours while Pillow decodes: its own pixels, copies of the file, and the decoder's of AVIF.
+_BUFFERS = {"AVIF": 14, "GIF": 9, "BMP": 12}
 
 
 def parse(data: bytes, name: str, format_: PillowFormat) -> Contents:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from picture_files import half_transparent, photo, refused, saved
 
+from stitching.errors import InputError
 from stitching.io.colours.made_profiles import made_profile
+from stitching.io.metadata.heif import heif_error
 from stitching.io.picture_reader import read_picture
 
 FILES = Path(__file__).parents[3] / "data" / "heic"
@@ -84,19 +86,26 @@ def test_a_heic_above_the_limit_is_not_decoded(tmp_path):
         read_picture(saved(tmp_path / "large.heic", content), max_megapix=10)
 
 
-def test_damaged_names_of_items_do_not_crash_the_decoder(tmp_path):
-    for name, kind in (
-        ("p3", b"Exif\0"),
-        ("p3", b"application/rdf+xml"),
-        ("second_of_two", b"urn:mpeg:hevc:2015:auxid:1"),
-    ):
-        content = heic(name).read_bytes()
-        assert kind in content
-        with refused("damaged.heic", "damaged"):
-            read_picture(saved(tmp_path / "damaged.heic", content.replace(kind, b"\xe4" + kind[1:], 1)))
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("p3", b"Exif\0"), ("p3", b"application/rdf+xml"), ("second_of_two", b"urn:mpeg:hevc:2015:auxid:1")],
+)
+def test_damaged_names_of_items_do_not_crash_the_decoder(tmp_path, name, kind):
+    content = heic(name).read_bytes()
+    assert kind in content
+    with refused("damaged.heic", "damaged"):
+        read_picture(saved(tmp_path / "damaged.heic", content.replace(kind, b"\xe4" + kind[1:], 1)))
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pi_heif", None)
     with refused("p3.heic", "pip install 'parastitch[formats]'"):
         read_picture(heic("p3"))
+
+
+def test_too_little_memory_is_not_taken_for_damage():
+    """libheif reports it in words."""
+    out_of_memory = heif_error(ValueError("Memory allocation error: Unspecified: Allocating 365 bytes failed"), "a")
+    assert isinstance(out_of_memory, MemoryError)
+    too_large = heif_error(RuntimeError("Memory allocation error: Security limit exceeded: Image size"), "a")
+    assert isinstance(too_large, InputError)
