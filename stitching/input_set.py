@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from stitching.alignment.known_focal import known_focal
 from stitching.errors import InputError
 from stitching.input_pair import PictureInput, check_contrast
 from stitching.io.colours.common_profile import most_common_profile, with_profile
@@ -152,6 +153,7 @@ class _Opened:
     key: str
     range: tuple[float, float] | None
     lens: str | None
+    focal: float | None
 
     @property
     def name(self) -> str:
@@ -164,7 +166,7 @@ class _Opened:
         check_contrast(copy)
         read = partial(_read_again, self.input, self.key, form)
         return PictureSource(
-            self.name, self.position, self.size, copy, self.key, read, self.range is not None, self.lens
+            self.name, self.position, self.size, copy, self.key, read, self.range is not None, self.lens, self.focal
         )
 
 
@@ -177,7 +179,7 @@ def _open(source: _Input, position: int) -> _Opened:
         copy = replace(picture, pixels=picture.pixels.copy())
     values = value_range(picture) if picture.pixels.dtype == np.uint16 else None
     lens = picture.lens.name if picture.lens else None
-    return _Opened(source, position, picture.size, copy, _digest(picture), values, lens)
+    return _Opened(source, position, picture.size, copy, _digest(picture), values, lens, known_focal(picture))
 
 
 def _read_again(source: _Input, key: str, form: _Form) -> Picture:

@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import reduce
+from pathlib import Path
 
 import numpy as np
 
 from stitching.alignment.image_circles import inside_image_circle
 from stitching.errors import printable, require
+from stitching.input_files import RAW_SUFFIXES
 from stitching.io.metadata.camera_exif import camera_of
 from stitching.io.picture import Picture
 from stitching.lens.lens_choice import lens_for
@@ -24,7 +26,8 @@ def with_lens(picture: Picture, choice: str) -> Picture:
     Raises:
         InputError: the lens that was asked for does not fit the picture.
     """
-    lens = lens_for(choice, camera_of(picture.metadata), picture.size, picture.orientation, picture.name)
+    raw = Path(picture.name).suffix.lower() in RAW_SUFFIXES
+    lens = lens_for(choice, camera_of(picture.metadata), picture.size, picture.orientation, picture.name, raw=raw)
     if lens is None:
         return picture
     masks = [mask for mask in (picture.valid, lens.shown_mask(), inside_image_circle(picture)) if mask is not None]

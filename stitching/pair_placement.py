@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from stitching.alignment.canvas_planning import plan_coarse_warp
 from stitching.alignment.coarse_alignment import Alignment, align_pictures
+from stitching.alignment.known_focal import known_focal
 from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field
 from stitching.io.picture import Picture
@@ -41,7 +42,7 @@ class CoarsePlacement:
 def place_coarsely(reference: Picture, target: Picture, options: Options) -> CoarsePlacement:
     """Align a pair, choose its canvas and draw it there; InputError where no overlap is found."""
     alignment = align_pictures(reference, target, options.device)
-    coarse_warp = plan_coarse_warp(alignment, reference.size, target.size)
+    coarse_warp = plan_coarse_warp(alignment, reference.size, target.size, known_focal(reference))
     scale = coarse_warp.canvas.scale_for(options.work_megapix)
     pair, map_xy = draw_canvas_pair(reference, target, alignment, coarse_warp, scale)
     return CoarsePlacement(alignment, coarse_warp.canvas, scale, pair, map_xy, target.size)

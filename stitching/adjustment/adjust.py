@@ -62,8 +62,16 @@ def adjust(
         The arrangement of the members; the same for the same input, byte for byte.
     """
     pictures = link_pictures(graph, {number: sources[number].size for number in members}, reference)
+    pictures = replace(pictures, focal=_known_focal([sources[number] for number in members], pictures.unit))
     chosen, fit = _simplest(pictures) if motion == "auto" else (motion, FITS[motion](pictures))
     return _arrangement(pictures, chosen, fit)
+
+
+def _known_focal(members: Sequence[PictureSource], unit: float) -> float | None:
+    """The median focal length that is known, of `unit` px; None unless it is of more than half of the pictures."""
+    halves = [float(np.hypot(*one.size)) / 2 for one in members]
+    known = [one.focal * half / unit for one, half in zip(members, halves, strict=True) if one.focal]
+    return float(np.median(known)) if 2 * len(known) > len(members) else None
 
 
 def fit_translations(pictures: LinkedPictures) -> PlaneMotions:
@@ -98,9 +106,18 @@ def fit_homographies(pictures: LinkedPictures) -> PlaneMotions:
 
 
 def fit_cameras(pictures: LinkedPictures) -> TurningCameras:
-    """Turning cameras: with one focal length, then each with its own near that, which takes up some of the parallax."""
-    focal = likely_focal(pictures.links)
-    starts = (start_as_cameras(pictures, factor * focal) for factor in FOCAL_STARTS)
+    """Turning cameras; of a known focal length where the matches, which parallax misleads, do not clearly refuse it."""
+    likely = likely_focal(pictures.links)
+    free = _fit_cameras(pictures, [factor * likely for factor in FOCAL_STARTS], None)
+    if pictures.focal is None:
+        return free
+    known = _fit_cameras(pictures, [pictures.focal], pictures.focal)
+    return known if error_of(known, pictures) < WORSE * error_of(free, pictures) else free
+
+
+def _fit_cameras(pictures: LinkedPictures, focals: Sequence[float], known: float | None) -> TurningCameras:
+    """With one focal length, from the best of these; then each with its own near it, which takes up some parallax."""
+    starts = (start_as_cameras(pictures, focal, known) for focal in focals)
     first = [fit_jointly(start, pictures.links, LIMITS[:1]) for start in starts]
     shared = fit_jointly(min(first, key=lambda fit: error_of(fit, pictures)), pictures.links, LIMITS[1:])
     return fit_jointly(replace(shared, own_from=float(shared.focals[0])), pictures.links, LIMITS[-1:])
@@ -162,7 +179,8 @@ def _arrangement(pictures: LinkedPictures, motion: Motion, fit: Fit) -> Arrangem
     }
     if focal is None:
         found = {number: _in_front(matrix, pictures.sizes[number]) for number, matrix in found.items()}
-    return Arrangement(motion, pictures.reference, focal, size, found, match_distance(pictures, found))
+    known = pictures.focal and pictures.focal * pictures.unit
+    return Arrangement(motion, pictures.reference, focal, size, found, match_distance(pictures, found), known)
 
 
 def _in_front(matrix: Matrix, size: Size) -> Matrix:

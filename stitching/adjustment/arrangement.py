@@ -27,6 +27,7 @@ class Arrangement:
         to_picture: number of a picture -> (3, 3), homogeneous frame px -> homogeneous px of the full-size picture; with
             the sign that makes the third coordinate positive in front of the picture's camera.
         residual: root mean square distance of the matches after the adjustment, px of the frame.
+        known_focal: px, that the pictures' metadata say; None where they do not.
     """
 
     motion: Motion
@@ -35,6 +36,7 @@ class Arrangement:
     frame_size: Size
     to_picture: dict[int, Matrix]
     residual: float
+    known_focal: float | None = None
 
     @property
     def centre(self) -> tuple[float, float]:

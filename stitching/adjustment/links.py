@@ -59,6 +59,7 @@ class LinkedPictures:
         links: their matches.
         between: (b, 3, 3) homographies of the blocks, normalised places of the start -> those of the end.
         tree: blocks that lead from the reference to all others, the strongest ones.
+        focal: that their metadata say, of `unit`; None where they do not.
     """
 
     reference: int
@@ -67,6 +68,7 @@ class LinkedPictures:
     links: Links
     between: NDArray[np.float64]
     tree: tuple[int, ...]
+    focal: float | None = None
 
     @property
     def count(self) -> int:

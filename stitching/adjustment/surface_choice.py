@@ -51,7 +51,7 @@ def choose_surface(arrangement: Arrangement, views: Views, projection: Projectio
     plane = Surface(None, arrangement.centre)
     if arrangement.focal is None and (projection == "plane" or arrangement.motion != "perspective"):
         return plane
-    focal = arrangement.focal or _likely_focal(arrangement.frame_size, views)
+    focal = arrangement.focal or arrangement.known_focal or _likely_focal(arrangement.frame_size, views)
     focal = round(2 * np.pi * focal) / (2 * np.pi)  # a whole turn is a whole number of px
     cylinders = [Surface(focal, arrangement.centre, horizontal_axis) for horizontal_axis in (False, True)]
     sphere = Surface(focal, arrangement.centre, spherical=True)

@@ -14,29 +14,34 @@ MAX_REACH = 1.5  # diagonals of the larger picture, that the canvas may reach ou
 SEARCH_ROUNDS = 3  # each samples the bounds that the one before found, so they become sharper
 
 
-def plan_coarse_warp(alignment: Alignment, reference_size: Size, target_size: Size) -> CoarseWarp:
+def plan_coarse_warp(
+    alignment: Alignment, reference_size: Size, target_size: Size, known_focal: float | None = None
+) -> CoarseWarp:
     """Choose the surface and the part of it that holds both pictures.
 
     Args:
         alignment: coarse alignment in px of the full-size pictures.
         reference_size, target_size: (w, h), px.
+        known_focal: of the reference, of half its diagonal, where its metadata say it.
 
     Returns:
         The coarse warp on its canvas, which reaches at most `MAX_REACH` diagonals out of the reference, whatever
         the homography.
     """
-    surface = _choose_surface(alignment.homography, reference_size, target_size)
+    known = None if known_focal is None else known_focal * float(np.hypot(*reference_size)) / 2
+    surface = _choose_surface(alignment.homography, reference_size, target_size, known)
     warp = warp_to_surface(surface, alignment.homography, reference_size, target_size)
     return CoarseWarp(_bounding_canvas(warp, reference_size, target_size), warp)
 
 
-def _choose_surface(homography: Matrix, reference_size: Size, target_size: Size) -> Surface:
+def _choose_surface(homography: Matrix, reference_size: Size, target_size: Size, known: float | None) -> Surface:
     """The plane, or where the target's sizes vary much on it, the cylinder whose axis is across the pan."""
     centre, target_centre = _centre(reference_size), np.array([_centre(target_size)])
     plane_variation = size_variation(homography, target_size)
     if plane_variation > MAX_PLANE_VARIATION:
         across, down = np.abs(project(homography, target_centre)[0] - centre)
-        cylinder = Surface(focal_length(homography, reference_size, target_size), centre, horizontal_axis=down > across)
+        focal = focal_length(homography, reference_size, target_size, known)
+        cylinder = Surface(focal, centre, horizontal_axis=down > across)
         if variation_on(cylinder, homography, target_size) < MAX_CYLINDER_VARIATION * plane_variation:
             return cylinder
     return Surface(None, centre)

@@ -16,6 +16,7 @@ MIN_DEPTH_RATIO = 0.1  # of the smallest to the largest depth of a target's corn
 MIN_OVERLAP = 0.01  # of the reference's area
 MAX_AREA_CHANGE = 5.0  # of the overlap, both ways
 USUAL_FIELD_OF_VIEW = 60.0  # degrees along the longer side
+MAX_FOCAL_ERROR = 1.3  # of a focal length that metadata say, or of a homography's: cropped, rounded, misled
 _FIT_STEP = 16  # px between the points that a homography is fitted to
 
 
@@ -97,13 +98,14 @@ def size_variation(homography: Matrix, size: Size) -> float:
     return float(np.sqrt(high / max(low, 1e-12)))
 
 
-def focal_length(homography: Matrix, reference_size: Size, target_size: Size) -> float:
-    """Focal length of the reference camera, px, if the camera only turned; that of a usual lens where this fails.
+def focal_length(homography: Matrix, reference_size: Size, target_size: Size, known: float | None = None) -> float:
+    """Focal length of the reference camera, px, if the camera only turned; else the known one, or that of a usual lens.
 
-    Szeliski & Shum 1997, section 4: the rows of R = K^-1 H K are orthogonal and of equal length.
+    Szeliski & Shum 1997, section 4: the rows of R = K^-1 H K are orthogonal and of equal length. Of a camera that moved
+    they tell little: from `MAX_FOCAL_ERROR` times the known focal length on, `known`, px, is believed more.
     """
     longer_side = max(reference_size)
-    usual = longer_side / (2 * np.tan(np.deg2rad(USUAL_FIELD_OF_VIEW / 2)))
+    usual = known or longer_side / (2 * np.tan(np.deg2rad(USUAL_FIELD_OF_VIEW / 2)))
     (rw, rh), (tw, th) = reference_size, target_size
     to_centre = np.array([[1, 0, -(rw - 1) / 2], [0, 1, -(rh - 1) / 2], [0, 0, 1]])
     from_centre = np.array([[1, 0, (tw - 1) / 2], [0, 1, (th - 1) / 2], [0, 0, 1]])
@@ -116,6 +118,8 @@ def focal_length(homography: Matrix, reference_size: Size, target_size: Size) ->
         if abs(denominator) > 1e-9 and numerator / denominator > 0:
             estimates.append((abs(denominator), float(np.sqrt(numerator / denominator))))
     focal = max(estimates)[1] if estimates else usual
+    if known and not 1 / MAX_FOCAL_ERROR < focal / known < MAX_FOCAL_ERROR:
+        return known
     return float(focal) if 0.4 < focal / longer_side < 5 else float(usual)
 
 

@@ -22,6 +22,7 @@ class PictureSource:
         read: gives the full-size picture with the set's bit depth and levels; InputError where it cannot be read now.
         deep: it has 16 bits a channel itself.
         lens: name of the lens that is corrected; None = none is.
+        focal: focal length that is known without matches, of half the picture's diagonal; None = none is.
     """
 
     name: str
@@ -32,6 +33,7 @@ class PictureSource:
     read: Callable[[], Picture]
     deep: bool = False
     lens: str | None = None
+    focal: float | None = None
 
 
 @dataclass(frozen=True)

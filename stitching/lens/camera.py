@@ -1,6 +1,9 @@
 """The camera and the lens that took a photograph, as its metadata names them."""
 
+import math
 from dataclasses import dataclass
+
+DIAGONAL_35MM = math.hypot(36, 24)  # mm
 
 
 @dataclass(frozen=True)

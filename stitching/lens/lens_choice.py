@@ -9,8 +9,6 @@ from stitching.lens.lens import Lens
 from stitching.lens.lensfun_search import check_lens_name, find_by_camera, find_by_name
 
 AUTO, NONE = "auto", "none"
-# Of files that hold what the sensor saw; a camera may have corrected others.
-RAW_SUFFIXES = {".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".sr2", ".raf", ".rw2", ".orf", ".pef", ".srw"}
 
 
 def check_lens_choice(choice: str) -> None:
@@ -23,7 +21,7 @@ def check_lens_choice(choice: str) -> None:
     check_lens_name(choice)
 
 
-def lens_for(choice: str, camera: Camera, size: Size, orientation: int, name: str) -> Lens | None:
+def lens_for(choice: str, camera: Camera, size: Size, orientation: int, name: str, *, raw: bool = False) -> Lens | None:
     """The lens of a photograph; None where it is not to be corrected.
 
     Args:
@@ -32,6 +30,7 @@ def lens_for(choice: str, camera: Camera, size: Size, orientation: int, name: st
         size: (w, h) px of the upright photograph.
         orientation: EXIF orientation 1..8, by which it was turned upright.
         name: of the photograph, for messages.
+        raw: whether it is a RAW file, whose lens no camera has corrected.
 
     Raises:
         InputError: the calibration file does not fit, or the photograph's focal length is none of the lens.
@@ -39,7 +38,7 @@ def lens_for(choice: str, camera: Camera, size: Size, orientation: int, name: st
     if choice == NONE:
         return None
     if choice == AUTO:
-        found = find_by_camera(camera, size, raw=Path(name).suffix.lower() in RAW_SUFFIXES)
+        found = find_by_camera(camera, size, raw=raw)
         return None if found is None else Lens.of(found)
     if names_calibration_file(choice):
         return Lens.of(calibration_for(Path(choice), name, size, orientation))

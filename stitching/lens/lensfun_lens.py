@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.geometry.pixel_maps import Points, Size
-from stitching.lens.camera import Camera
+from stitching.lens.camera import DIAGONAL_35MM, Camera
 
-DIAGONAL_35MM = math.hypot(36, 24)  # mm
 WIDEST_ANGLE, SAMPLES = math.radians(84), 2000  # of a ray to the axis; of angles up to there
 UNKNOWN_DISTANCE = 1000.0  # m; lensfun's own for "far"
 SAME_ASPECT = 0.02  # by so much a photograph's aspect may differ from its sensor's without being a part of it

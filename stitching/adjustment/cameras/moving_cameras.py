@@ -20,7 +20,7 @@ from stitching.geometry.homographies import Matrix
 from stitching.geometry.pixel_maps import Points
 
 FOCALS = np.geomspace(0.6, 4.0, 60)  # of half the diagonal, that are tried
-FOCAL_PRIOR = 0.01  # cost of a focal length e times the usual one; a wrong one costs about 0.1
+FOCAL_PRIOR, KNOWN_PRIOR = 0.01, 0.3  # costs of one e times the usual one, the known one; a wrong one's is about 0.1
 MIN_MATCHES = 20  # of a pair
 MIN_INLIERS, MIN_IN_FRONT = 0.4, 0.6  # share of the matches that fit, and of these of points in front of both cameras
 FAR = 1e4  # times the movement: points up to there count as in front
@@ -57,7 +57,7 @@ def fit_moving_cameras(pictures: LinkedPictures, turning: TurningCameras) -> Tur
     fundamental = {k: matrix for k in blocks if (matrix := _fundamental(*links.places(k))) is not None}
     if not fundamental:
         return None
-    focal = _focal([(matrix, len(links.places(k)[0])) for k, matrix in fundamental.items()])
+    focal = _focal([(matrix, len(links.places(k)[0])) for k, matrix in fundamental.items()], pictures.focal)
     turns = rotations_of_pairs(links, focal)
     sure = {k: pair for k in fundamental if (pair := _pair(links, k, focal)) is not None}
     if len(sure) < MIN_SURE * len(links.start) / 2:
@@ -89,15 +89,16 @@ def _fundamental(starts: Points, ends: Points) -> Matrix | None:
     return np.asarray(found / np.linalg.norm(found))
 
 
-def _focal(fundamental: Sequence[tuple[Matrix, int]]) -> float:
-    """The focal length, of half the diagonal, with which the matrices are most like essential ones."""
+def _focal(fundamental: Sequence[tuple[Matrix, int]], known: float | None) -> float:
+    """The focal length, of half the diagonal, near a known one, that makes the matrices most like essential ones."""
+    likely, weight = (known, KNOWN_PRIOR) if known else (USUAL_FOCAL, FOCAL_PRIOR)
 
     def cost(focal: float) -> float:
         camera = np.diag([focal, focal, 1.0])
         values = np.array([np.linalg.svd(camera @ one @ camera, compute_uv=False) for one, _ in fundamental])
         unequal = np.minimum((values[:, 0] - values[:, 1]) / values[:, 1], 1)
         matches = np.array([count for _, count in fundamental])
-        return float(np.average(unequal, weights=matches)) + FOCAL_PRIOR * float(np.log(focal / USUAL_FOCAL)) ** 2
+        return float(np.average(unequal, weights=matches)) + weight * float(np.log(focal / likely)) ** 2
 
     return float(min(FOCALS, key=cost))
 

@@ -14,6 +14,7 @@ SHORTEST_FOCAL = 0.45  # of half the diagonal: 131 degrees across
 FOCALS = np.geomspace(SHORTEST_FOCAL, 12, 16)  # of half the diagonal, that are tried for all pairs
 ROUNDS = 4  # of the robust fit of a rotation to one pair
 USUAL_FOCAL, FOCAL_DEVIATION = 1.4, 1.0  # of half the diagonal (60 degrees across); of its logarithm
+KNOWN_DEVIATION = 0.1  # of the logarithm of a focal length that metadata say, which counts as much as all matches
 OWN_DEVIATION = 0.1  # of the logarithm of a picture's own focal length from that of all, as Brown & Lowe (eq. 25)
 
 _CROSS = np.array(
@@ -32,12 +33,14 @@ class TurningCameras:
         rotations: (n, 3, 3), directions of the frame (right, down, ahead) -> those of the camera.
         focals: (n,), of half the diagonal.
         own_from: None = all have one focal length; else each has its own, near this one.
+        expected: the one that is likely without any match, and the deviation of its logarithm.
     """
 
     reference: int
     rotations: NDArray[np.float64]
     focals: NDArray[np.float64]
     own_from: float | None = None
+    expected: tuple[float, float] = USUAL_FOCAL, FOCAL_DEVIATION
 
     @property
     def matrices(self) -> NDArray[np.float64]:
@@ -70,7 +73,8 @@ class TurningCameras:
     def prior(self) -> tuple[Vector, Vector]:
         """Focal lengths are usual ones, or near that of all."""
         n = len(self.focals)
-        usual, deviation = (self.own_from, OWN_DEVIATION) if self.own_from else (USUAL_FOCAL, FOCAL_DEVIATION * n**0.5)
+        usual, deviation = self.expected
+        usual, deviation = (self.own_from, OWN_DEVIATION) if self.own_from else (usual, deviation * n**0.5)
         change = np.zeros((n, 1, 4))
         change[..., 3] = 1 / deviation
         return np.log(self.focals / usual)[:, None] / deviation, change
@@ -83,13 +87,16 @@ class TurningCameras:
         return cameras
 
 
-def start_as_cameras(pictures: LinkedPictures, focal: float) -> TurningCameras:
-    """Cameras to start with: the rotations of the pairs along the tree."""
+def start_as_cameras(pictures: LinkedPictures, focal: float, known: float | None = None) -> TurningCameras:
+    """Cameras to start with: the rotations of the pairs along the tree; `known` as `LinkedPictures.focal`."""
     links, rotations = pictures.links, np.tile(np.eye(3), (pictures.count, 1, 1))
     between = rotations_of_pairs(links, focal)
     for block in pictures.tree:
         rotations[links.end[block]] = between[block] @ rotations[links.start[block]]
-    return TurningCameras(pictures.root, rotations, np.full(pictures.count, focal))
+    expected = USUAL_FOCAL, FOCAL_DEVIATION
+    if known:  # matches with parallax are wrong together: more of them say no more
+        expected = known, KNOWN_DEVIATION / len(links.start_places) ** 0.5
+    return TurningCameras(pictures.root, rotations, np.full(pictures.count, focal), expected=expected)
 
 
 def likely_focal(links: Links) -> float:

@@ -57,8 +57,8 @@ def graph_of_cameras(turns, places, points):
     return MatchGraph(len(turns), tuple(edges))
 
 
-def adjusted(graph, motion="auto", reference=0):
-    sources = [SimpleNamespace(size=SIZE)] * graph.count
+def adjusted(graph, motion="auto", reference=0, focal=None):
+    sources = [SimpleNamespace(size=SIZE, focal=focal)] * graph.count
     return adjust(sources, graph, tuple(range(graph.count)), reference, motion)
 
 
@@ -111,7 +111,7 @@ def test_tiles_of_unequal_sizes_are_found_exactly_from_each_of_them(small, motio
             edges.append(
                 Edge(first, second, Alignment(homography, Matches(points, points + move), "translation", 0, 1.0))
             )
-    sources = [SimpleNamespace(size=size) for size in sizes.values()]
+    sources = [SimpleNamespace(size=size, focal=None) for size in sizes.values()]
     found = adjust(sources, MatchGraph(len(used), tuple(edges)), tuple(sizes), reference, motion)
     assert found.motion == "translation"
     places = [-found.to_picture[number][:2, 2] for number in sizes]
@@ -277,3 +277,22 @@ def test_cameras_around_something_near_are_not_told_apart_by_turns():
     centre = np.array([[(SIZE[0] - 1) / 2, (SIZE[1] - 1) / 2]])
     for number in range(5):  # the statue is in the middle of each picture
         assert np.linalg.norm(project(arrangement.homography(number, 2), centre) - centre) < 60
+
+
+@pytest.mark.parametrize("wrong", [0.5, 1.0, 2.0])
+def test_turning_cameras_tell_their_focal_length_whatever_metadata_say(wrong):
+    cameras = turned((0, 0), (20, 2), (40, -3))
+    found = adjusted(graph_of(cameras, noise=0.5), focal=wrong * FOCAL / (np.hypot(*SIZE) / 2))
+    assert found.focal == pytest.approx(FOCAL, rel=0.02)
+
+
+def test_a_known_focal_length_decides_where_parallax_hides_it():
+    """Cameras side by side: matches alone are explained by other focal lengths as well."""
+    random = np.random.default_rng(3)
+    points = np.column_stack([random.uniform(-6, 6, 4000), random.uniform(-3, 3, 4000), random.uniform(3, 12, 4000)])
+    turns = [rotation(angle, 0) for angle in (-16, 0, 16)]
+    places = [np.array([x, 0, 0]) for x in (-0.9, 0, 0.9)]
+    graph = graph_of_cameras(turns, places, points)
+    alone, known = (adjusted(graph, "perspective", 1, focal) for focal in (None, FOCAL / (np.hypot(*SIZE) / 2)))
+    assert known.focal == pytest.approx(FOCAL, rel=0.15)
+    assert abs(np.log(known.focal / FOCAL)) < abs(np.log((alone.focal or 10 * FOCAL) / FOCAL))

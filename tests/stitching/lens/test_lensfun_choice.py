@@ -46,8 +46,8 @@ def test_the_corrected_picture_is_perspective():
 
 def test_a_raw_file_is_corrected_where_its_jpeg_is_left():
     pytest.importorskip("lensfunpy")
-    assert lens_for("auto", NIKON, (600, 400), 1, "holiday/one.NEF") is not None
-    assert lens_for("auto", NIKON, (600, 400), 1, "holiday/one.jpg") is None
+    assert lens_for("auto", NIKON, (600, 400), 1, "one", raw=True) is not None
+    assert lens_for("auto", NIKON, (600, 400), 1, "one", raw=False) is None
 
 
 def test_a_name_that_is_no_lens_is_refused_before_pictures_are_read():
@@ -70,7 +70,7 @@ def test_pictures_of_other_cameras_do_not_read_the_collection():
     code = (
         "import sys; from stitching.lens.lens_choice import lens_for; from stitching.lens.camera import Camera;"
         "lens_for('auto', Camera('Apple', 'iPhone XS', 'iPhone XS back camera 4.25mm f/1.8', 4.25), (40, 30), 1, 'a');"
-        "lens_for('auto', Camera(), (40, 30), 1, 'a.dng'); print('lensfunpy' in sys.modules)"
+        "lens_for('auto', Camera(), (40, 30), 1, 'a', raw=True); print('lensfunpy' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

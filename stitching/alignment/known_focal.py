@@ -1,0 +1,24 @@
+"""The focal length that is known of a photograph before it is matched: a prior, since crops and rounding hide in it."""
+
+import numpy as np
+
+from stitching.io.metadata.camera_exif import camera_of
+from stitching.io.picture import Picture
+from stitching.lens.camera import DIAGONAL_35MM
+
+SENSOR_ASPECTS = 4 / 3, 3 / 2, 16 / 9  # of the longer side; photographs of other aspects were cropped, or joined
+SAME_ASPECT = 0.03  # share, by which sides may differ from them
+
+
+def known_focal(picture: Picture) -> float | None:
+    """Focal length of a full-size picture, of half its diagonal; None where nothing says it.
+
+    That of its lens where one is corrected; else EXIF's of 35 mm film, which CIPA DC-008 defines by the diagonal.
+    """
+    if picture.lens is not None:
+        return picture.lens.focal / (float(np.hypot(*picture.size)) / 2)
+    focal = camera_of(picture.metadata).focal_35mm
+    aspect = max(picture.size) / min(picture.size)
+    if focal is None or all(abs(aspect / one - 1) > SAME_ASPECT for one in SENSOR_ASPECTS):
+        return None
+    return 2 * focal / DIAGONAL_35MM
