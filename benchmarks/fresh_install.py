@@ -10,6 +10,8 @@ and the size of all that was installed. Needs the package index, setuptools and 
 
 import argparse
 import hashlib
+import os
+import resource
 import subprocess
 import sys
 import tarfile
@@ -32,12 +34,13 @@ BUILD = "import sys; from setuptools import build_meta as b; print(getattr(b, 'b
 
 @dataclass(frozen=True)
 class Install:
-    """What one interpreter's environment showed: MB of files, s until the help was there, what the stitch said."""
+    """What one interpreter's environment showed: MB of files, s and CPU s of the help, what the stitch took."""
 
     python: str
     version: str
     megabytes: float
     help_seconds: float
+    help_cpu: float
     stitched: str
 
 
@@ -60,10 +63,11 @@ def main() -> None:
         same = hashes_in(wheel) == hashes_in(direct)
         print(f"the wheel from the source distribution {'equals' if same else 'DIFFERS FROM'} that from the repository")
         pair = write_pair(folder / "pictures", MEGAPIXELS)
-        print("\n| Python | version | installed, MB | help, s | stitch |\n|---|---|---|---|---|")
+        print("\n| Python | version | installed, MB | help, s | CPU s | stitch |\n|---|---|---|---|---|---|")
         for python in options.interpreters:
             row = install(python, wheel, (pair.reference, pair.target), newest=options.newest)
-            cells = row.python, row.version, f"{row.megabytes:.0f}", f"{row.help_seconds:.2f}", row.stitched
+            times = f"{row.help_seconds:.2f}", f"{row.help_cpu:.2f}"
+            cells = row.python, row.version, f"{row.megabytes:.0f}", *times, row.stitched
             print(f"| {' | '.join(cells)} |", flush=True)
 
 
@@ -98,17 +102,21 @@ def install(python: str, wheel: Path, pictures: tuple[Path, Path], *, newest: bo
         pip = str(environment / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"
         run(*pip, *pinned, str(wheel))
         command = str(environment / "bin" / "parastitch")
-        times = []
-        for _ in range(RUNS):
-            started = perf_counter()
-            run(command, "--help")
-            times.append(perf_counter() - started)
+        help_seconds = min(timed(command, "--help") for _ in range(RUNS))
         output = environment / "panorama.png"
         started = perf_counter()
         run(command, "stitch", *map(str, pictures), "--output", str(output), "--quiet")
         stitched = f"{output.stat().st_size / 1e6:.1f} MB in {perf_counter() - started:.1f} s"
         version = run(str(environment / "bin" / "python"), "--version").removeprefix("Python ")
-        return Install(version, run(command, "-V"), size_of(environment), min(times), stitched)
+        return Install(version, run(command, "-V"), size_of(environment), *help_seconds, stitched)
+
+
+def timed(*command: str) -> tuple[float, float]:
+    """Seconds and CPU seconds that a command takes."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), perf_counter()
+    run(*command)
+    seconds, after = perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def size_of(environment: Path) -> float:
@@ -122,7 +130,8 @@ def size_of(environment: Path) -> float:
 
 def run(*command: str, folder: Path | None = None) -> str:
     """Standard output; ends the benchmark with what was said where a command fails."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # or that would be tried
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr or done.stdout}")
     return done.stdout.strip()
