@@ -16,7 +16,7 @@ class WorkProcesses:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock, self._calling = threading.Lock(), threading.Lock()
         self._closed = False
         self._stitching, self._other = WorkProcess(), WorkProcess()
 
@@ -31,17 +31,10 @@ class WorkProcesses:
 
         A process that ends meanwhile may have been killed for another reason: a second one tries again.
         """
-        process = self._other
         try:
-            return process.call(function, *arguments)
+            return self._call(function, *arguments)
         except ProcessEndedError:
-            self.discard(process)
-        process = self._other
-        try:
-            return process.call(function, *arguments)
-        except ProcessEndedError:
-            self.discard(process)
-            raise
+            return self._call(function, *arguments)
 
     def discard(self, process: WorkProcess) -> None:
         """Kill a process, and replace it."""
@@ -53,6 +46,15 @@ class WorkProcesses:
                 self._stitching, self._other = self._other, WorkProcess()
             elif process is self._other:
                 self._other = WorkProcess()
+
+    def _call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        with self._calling:  # whoever waits here waits for no process that stitches by then
+            process = self._other
+            try:
+                return process.call(function, *arguments)
+            except ProcessEndedError:
+                self.discard(process)
+                raise
 
     def close(self) -> None:
         """End both."""

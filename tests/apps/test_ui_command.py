@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,29 @@ def start(*arguments, folder):
 
 
 def group_members(leader):
-    """Numbers of the processes of a group that run."""
-    found = subprocess.run(["ps", "-eo", "pid=,pgid=,stat="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split() for line in found.splitlines()]
-    return [int(pid) for pid, group, state in rows if int(group) == leader and not state.startswith("Z")]
+    """Numbers of the processes of a group that run (proc(5), stat)."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(group) == leader and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
 
 
+def wait_for_end(group):
+    """Whether all processes of a group end within 10 s."""
+    for _ in range(500):
+        if not group_members(group):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+
+
+@needs_proc
 @pytest.mark.parametrize(("number", "to_group"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
 def test_a_signal_ends_the_page_its_processes_and_its_temporary_folder(tmp_path, number, to_group):
     process = start(folder=tmp_path)
@@ -43,24 +61,17 @@ def test_a_signal_ends_the_page_its_processes_and_its_temporary_folder(tmp_path,
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (128 + number, "")
     assert err == "parastitch: interrupted; nothing was left half-written\n"
-    for _ in range(200):
-        if not group_members(process.pid):
-            break
-        time.sleep(0.02)
-    assert not group_members(process.pid)
+    assert wait_for_end(process.pid)
     assert not list(tmp_path.iterdir())
 
 
+@needs_proc
 def test_the_processes_end_with_a_server_that_was_killed(tmp_path):
     process = start(folder=tmp_path)
     process.stdout.readline()
     process.kill()
     process.communicate(timeout=30)
-    for _ in range(500):
-        if not group_members(process.pid):
-            break
-        time.sleep(0.02)
-    assert not group_members(process.pid)
+    assert wait_for_end(process.pid)
 
 
 @pytest.mark.parametrize(
