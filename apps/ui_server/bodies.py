@@ -3,20 +3,24 @@
 from collections.abc import AsyncIterator
 
 from fastapi import HTTPException, Request
+from starlette.requests import ClientDisconnect
 
 
 async def limited_parts(request: Request, limit: int, what: str) -> AsyncIterator[bytes]:
-    """The parts of a body as they come; HTTPException 413 where it has more than `limit` bytes."""
+    """The parts of a body as they come; HTTPException 413: it has more than `limit` bytes, 400: it ends early."""
     too_large = HTTPException(413, f"{what}: at most {limit / 1e6:.4g} MB are taken")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise too_large
     received = 0
-    async for part in request.stream():
-        received += len(part)
-        if received > limit:
-            raise too_large
-        yield part
+    try:
+        async for part in request.stream():
+            received += len(part)
+            if received > limit:
+                raise too_large
+            yield part
+    except ClientDisconnect:
+        raise HTTPException(400, f"{what}: broken off") from None
 
 
 async def limited_body(request: Request, limit: int, what: str) -> bytes:

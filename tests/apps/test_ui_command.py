@@ -2,12 +2,14 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -22,6 +24,15 @@ def start(*arguments, folder):
         [sys.executable, "-m", "apps.cli", "ui", "--no-browser", *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
     )  # fmt: skip
+
+
+def break_off_an_upload(address):
+    """It is nothing that the terminal has to tell."""
+    page = urlsplit(address)
+    with socket.create_connection((page.hostname, page.port)) as connection:
+        lines = "POST /api/pictures?name=a HTTP/1.1", f"Host: {page.netloc}", f"X-Token: {page.query[6:]}"
+        connection.sendall("\r\n".join([*lines, "Content-Length: 9", "", "x"]).encode())
+        time.sleep(0.1)
 
 
 def group_members(leader):
@@ -55,6 +66,7 @@ def test_a_signal_ends_the_page_its_processes_and_its_temporary_folder(tmp_path,
     assert address.startswith("http://127.0.0.1:")
     with urllib.request.urlopen(address) as page:
         assert page.status == 200
+    break_off_an_upload(address)
     assert len(group_members(process.pid)) >= 4  # the watcher, the server and two that stitch
     assert len(list(tmp_path.iterdir())) == 1
     (os.killpg if to_group else os.kill)(process.pid, number)
@@ -96,8 +108,6 @@ def test_a_port_that_is_taken_is_named(capsys, taken_port):
 
 @pytest.fixture
 def taken_port():
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         yield taken.getsockname()[1]
 

@@ -1,5 +1,7 @@
 """Pictures and masks that come to the page: what is taken, what is refused, and what becomes of it."""
 
+import socket
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -132,6 +134,24 @@ def test_too_large_uploads_are_refused_whether_they_say_so_or_not(page, monkeypa
     assert "0.1 MB" in page.refusal(413, "POST", "/api/pictures", params={"name": "a.png"}, content=content)
     parts = (content[start : start + 1000] for start in range(0, len(content), 1000))  # of no known length
     assert "0.1 MB" in page.refusal(413, "POST", "/api/pictures", params={"name": "a.png"}, content=parts)
+    assert names(page) == before
+
+
+def test_an_upload_that_is_broken_off_leaves_nothing(page):
+    before, folders = names(page), sorted((page.running.room / "pictures").iterdir())
+    door = page.running.door
+    with socket.create_connection(("127.0.0.1", door.port)) as connection:
+        head = f"POST /api/pictures?name=a.png HTTP/1.1\r\nHost: 127.0.0.1:{door.port}\r\nX-Token: {door.token}\r\n"
+        connection.sendall(head.encode() + b"Content-Length: 1000000\r\n\r\n" + png(photo()))
+        for _ in range(500):
+            if sorted((page.running.room / "pictures").iterdir()) != folders:
+                break
+            time.sleep(0.01)
+    for _ in range(500):
+        if sorted((page.running.room / "pictures").iterdir()) == folders:
+            break
+        time.sleep(0.01)
+    assert sorted((page.running.room / "pictures").iterdir()) == folders
     assert names(page) == before
 
 
