@@ -33,7 +33,8 @@ def is_curve(tag: bytes) -> bool:
 
 def to_linear(tag: bytes, stored: Values) -> Values:
     """Linear light 0..1 of stored values 0..1, by a curve for which `is_curve` holds."""
-    linear = _sampled(tag, stored) if tag[:4] == b"curv" else _by_function(tag, stored)
+    with np.errstate(all="ignore"):  # of numbers that no curve has
+        linear = _sampled(tag, stored) if tag[:4] == b"curv" else _by_function(tag, stored)
     return np.asarray(np.clip(np.nan_to_num(linear), 0, 1))
 
 

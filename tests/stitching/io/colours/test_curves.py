@@ -18,6 +18,13 @@ def test_below_its_start_a_curve_is_constant():
     np.testing.assert_allclose(to_linear(curve, np.array([0, 0.5, 1])), [0.1, 0.1, 0.6], atol=1e-4)
 
 
+@pytest.mark.parametrize("power", [-2.0, 3000.0])
+def test_numbers_that_no_curve_has_give_values_in_range(power):
+    curve = b"para" + struct.pack(">4xHH7i", 4, 0, int(power * 65536), 1 << 30, -9000, 5072, 2651, 0, 0)
+    found = to_linear(curve, X)
+    assert ((found >= 0) & (found <= 1)).all()
+
+
 def test_a_curve_that_is_cut_or_unknown_is_none():
     assert is_curve(SRGB_CURVE)
     for tag in (b"", b"curv", SRGB_CURVE[:-1], b"curv" + struct.pack(">4xI", 9) + bytes(16), b"para" + b"\xff" * 30):
