@@ -72,8 +72,9 @@ def _area_read(positions: NDArray[np.float32], size: Size) -> Rectangle:
     """What is read of a picture (w, h) to sample it at (n, 2) positions, and to know the colours around that."""
     if len(positions) == 0:
         return Rectangle(0, 0, 0, 0)
-    left, top = np.floor(positions.min(axis=0)).astype(int).tolist()
-    right, bottom = np.floor(positions.max(axis=0)).astype(int).tolist()
+    # OpenCV is many times as fast as numpy along the long axis.
+    left, top = np.floor(cv2.reduce(positions, 0, cv2.REDUCE_MIN)[0]).astype(int).tolist()
+    right, bottom = np.floor(cv2.reduce(positions, 0, cv2.REDUCE_MAX)[0]).astype(int).tolist()
     return Rectangle(left, top, right + 1, bottom + 1).grown(2 * _TAPS).intersect(Rectangle(0, 0, *size))
 
 

@@ -24,6 +24,7 @@ LEAST_LIGHT = 0.2  # darker corners are not brightened further: their noise woul
 GAMMA = 2.2  # of the pixels' values, as of sRGB and Adobe RGB, nearly: light is corrected, not values
 _DIRECTIONS, _RADII = 720, 512  # in which, and at how many places, a lens is looked at
 _CHUNK = 200_000  # coordinates that are mapped at once
+_UNSEEN = 1e-4  # of the photograph: the tips of its corners, between two directions
 _MARGIN = 2.0  # px of the photograph beside its outline that count as shown
 
 
@@ -113,7 +114,7 @@ class Lens:
         shift = 4  # bits behind the point
         fixed = np.rint(outline.clip(-width - height, 2 * (width + height)) * (1 << shift)).astype(np.int32)
         cv2.fillPoly(mask, [fixed], (255,), cv2.LINE_AA, shift)
-        return None if mask.min() == 255 else mask
+        return mask if (mask < 255).mean() > _UNSEEN else None
 
 
 def _unique_reach(model: LensModel) -> float:
