@@ -1,6 +1,7 @@
 """Stitch a pair: read -> coarse alignment -> canvas -> warp -> placement -> blend -> compose."""
 
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 
 import numpy as np
@@ -25,7 +26,7 @@ from stitching.stage_clock import Progress, StageClock
 from stitching.summary import Methods, hole_mask, summarize
 from stitching.warping.base_warp import nearest_coarse_map
 from stitching.warping.canvas_pictures import draw_aligned_pair
-from stitching.warping.kept_parts import KeepMasks
+from stitching.warping.kept_parts import MARGIN, KeepMasks
 from stitching.warping.placement import Placement, check_sizes, from_warp_field
 from stitching.warping.relax import relax_map
 from stitching.warping.warp import AlignedPair
@@ -113,19 +114,21 @@ def _blend(
     """The pair with what must be shown of it, its blend, and where the panorama shows the target.
 
     That is a map (h, w, 2), working canvas -> full-size target px. It depends on the blend, and where a kept part of
-    the target lies depends on it: so that is blended a second time.
+    the target lies depends on it: so that is blended a second time. The map of the placement shows the surroundings of
+    a near thing again where it leaves a hole, and would tear a kept part.
     """
     generate = find_generator(options.blend_to_use, options.device)
     coarse_map = nearest_coarse_map(placement, canvas, *(picture.size for picture in pictures))
-    target_maps = [placement.map_xy]
+    shown_map = placement.map_xy
     for _ in range(2 if keep and keep.target else 1):
+        pure = None
         if keep:
-            kept = keep.place(_reference_map(canvas, placement), target_maps, aligned)
-            aligned = replace(aligned, kept=kept)
-        blend = replace(generate(aligned, options.compensator), kept=aligned.kept)
+            place = partial(keep.place, _reference_map(canvas, placement), shown_map, aligned.reference_valid)
+            aligned, pure = replace(aligned, kept=place(MARGIN)), place(0.0)
+        blend = replace(generate(aligned, options.compensator), kept=pure)
         # Away from the seam only the target is shown: there its shapes should be natural.
-        target_maps.append(relax_map(placement, aligned, blend.weight, coarse_map))
-    return aligned, blend, target_maps[-1]
+        shown_map = relax_map(placement, aligned, blend.weight, coarse_map)
+    return aligned, blend, shown_map
 
 
 def _reference_map(canvas: Canvas, placement: Placement) -> Field:

@@ -1,6 +1,5 @@
 """What must be shown: parts of both pictures that the user asks for, and where they lie on the working canvas."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,7 +12,7 @@ from stitching.io.picture import Picture
 from stitching.lens.lens import Lens
 from stitching.warping.warp import AlignedPair, KeptParts
 
-MARGIN = 0.015  # of the canvas diagonal, around a kept part: its rim and what the warp is wrong by
+MARGIN = 0.015  # of the canvas diagonal, around a kept part: shown with it, and there the seam passes over
 CELLS = 0.05e6  # most cells of a mask
 MIN_SHARE = 0.01  # of a kept part: less that is missing is not told
 
@@ -79,27 +78,22 @@ class KeepMasks:
     reference: KeepMask | None
     target: KeepMask | None
 
-    def place(self, reference_map: Field, target_maps: Sequence[Field], pair: AlignedPair) -> KeptParts:
-        """Where the kept parts lie, with a margin around them. Where both pictures are asked for, the reference wins.
+    def place(self, reference_map: Field, target_map: Field, reference_valid: Mask, margin: float) -> KeptParts:
+        """Where the kept parts lie, and a margin around them. Where both pictures are asked for, the reference wins.
 
         Args:
-            reference_map: where the canvas shows the reference.
-            target_maps: one or more that may show the target: what is kept under one of them is.
-            pair: both pictures as they are placed.
+            reference_map, target_map: where the canvas shows the pictures.
+            reference_valid: (h, w), where the reference has pixels.
+            margin: its width, of the canvas diagonal.
         """
-        shape = pair.overlap.shape
-        reference, target = np.zeros(shape, bool), np.zeros(shape, bool)
+        reference, target = np.zeros_like(reference_valid), np.zeros_like(reference_valid)
         if self.reference:
-            reference |= self.reference.on_canvas(reference_map) & pair.reference_valid
+            reference = self.reference.on_canvas(reference_map) & reference_valid
         if self.target:
-            for map_xy in target_maps:
-                target |= self.target.on_canvas(map_xy) & pair.target_valid & ~reference
+            target = self.target.on_canvas(target_map) & ~reference
         to_reference, to_target = distance_to(reference), distance_to(target)
-        margin, nearer = MARGIN * float(np.hypot(*shape)), to_reference <= to_target
-        return KeptParts(
-            (to_reference <= margin) & nearer & pair.reference_valid,
-            (to_target <= margin) & ~nearer & pair.target_valid,
-        )
+        width, nearer = margin * float(np.hypot(*reference.shape)), to_reference <= to_target
+        return KeptParts((to_reference <= width) & nearer & reference_valid, (to_target <= width) & ~nearer)
 
     def warnings(
         self, reference_map: Field, target_map: Field, pair: AlignedPair, weight: NDArray[np.float32], uncut: Mask

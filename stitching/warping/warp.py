@@ -76,7 +76,7 @@ def forward_backward_consistent(warp: Warp, pair: CanvasPair) -> Mask:
 
 @dataclass(frozen=True)
 class KeptParts:
-    """Where the panorama must show one of the pictures, (h, w) each: nowhere both, each only where it has pixels."""
+    """Where the panorama must show one of the pictures, if it has pixels there, (h, w) each: nowhere both."""
 
     reference: Mask
     target: Mask

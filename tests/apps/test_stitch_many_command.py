@@ -167,6 +167,7 @@ def test_one_picture_alone_is_refused(stitch, tmp_path):
         (("views", "other/view_0.png", "--reference", "view_0.png"), ("views/view_0.png and other/view_0.png",)),
         (("views", "--mask-target", "cat.png"), ("--mask-target", "3 pictures")),
         (("views", "--save-aligned", "x", "--verbose-dir", "y"), ("--save-aligned, --verbose-dir", "two pictures")),
+        (("views", "--keep-target", "x.png"), ("--keep-target", "two pictures")),
         (("views/view_0.png", "cat.png", "--motion", "affine", "--verbose-dir", "y"), ("--verbose-dir", "--motion")),
         (("views", "text.jpg", "--strict"), ("--strict", "text.jpg")),
         (("views", "--motion", "magic"), ("magic", "affine")),
