@@ -13,7 +13,7 @@ from typing import Any
 
 import cv2
 
-from stitching.errors import InputError, is_out_of_memory, one_line
+from stitching.errors import InputError, one_line
 from stitching.io.codecs.quiet import heard_stderr, silent_stderr
 from stitching.io.files import AnyPath
 from stitching.io.metadata.contents import Contents, Header, damaged
@@ -109,12 +109,17 @@ def opened(file: AnyPath | BytesIO, name: str) -> Iterator[Any]:
     try:
         with silent_stderr(), rawpy.imread(file if isinstance(file, BytesIO) else str(file)) as raw:
             yield raw
+    except (rawpy.LibRawUnsufficientMemoryError, rawpy.LibRawMemPoolOverflowError) as error:
+        raise MemoryError(f"{name}: not enough memory to develop it") from error
+    except OSError as error:
+        if "allocate memory" not in str(error):  # rawpy's own has no number
+            raise
+        raise MemoryError(f"{name}: not enough memory to develop it") from error
     except rawpy.LibRawError as error:
-        if is_out_of_memory(error):
-            raise MemoryError(f"{name}: not enough memory to develop it") from error
         if isinstance(error, rawpy.LibRawIOError | rawpy.LibRawDataError):
             raise damaged(name, "RAW") from error
+        words = one_line(error).removeprefix("b'").removesuffix("'")
         raise InputError(
-            f"{name}: a RAW file that LibRaw {'.'.join(map(str, rawpy.libraw_version))} cannot develop "
-            f"({one_line(error)}); convert it to DNG or export it as TIFF"
+            f"{name}: a RAW file that LibRaw {'.'.join(map(str, rawpy.libraw_version))} cannot develop ({words}); "
+            "convert it to DNG or export it as TIFF"
         ) from error

@@ -171,6 +171,24 @@ assert not {{"rawpy", "tifffile", "pi_heif"}} & set(sys.modules)
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
 
 
+def test_too_little_memory_is_not_taken_for_damage(tmp_path):
+    small, large = (write_dng(tmp_path / f"{w}.dng", patches((w, w))) for w in (96, 2400))
+    script = f"""
+import resource
+from stitching.io.picture_reader import read_picture
+read_picture({str(small)!r})  # loads what is needed
+taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+for more in (20_000_000, 60_000_000, 75_000_000):
+    resource.setrlimit(resource.RLIMIT_AS, (taken + more, resource.RLIM_INFINITY))
+    try:
+        read_picture({str(large)!r})
+    except MemoryError:
+        print("MemoryError")
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("MemoryError\n" * 3, "")
+
+
 def test_in_a_folder_a_shot_is_taken_once(tmp_path):
     for name in ("1.NEF", "1.JPG", "2.dng", "3.jpg"):
         (tmp_path / name).write_bytes(b"x")
