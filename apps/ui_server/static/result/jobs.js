@@ -5,34 +5,37 @@ import { tell } from "../store.js";
 import { sentence } from "../words.js";
 
 const PAUSE = 300; // ms after the last change before a preview is made
+const LONG_PAUSE = 1200; // before one that runs is given up for it: most have ended by then
 const LOOK_AGAIN = 150; // ms between two looks at a job
 
 export function makeJobs(store) {
   let current = 0; // number of the job that counts; answers to earlier ones are dropped
   let started = null; // promise of the job that was asked for last
   let ending = Promise.resolve(); // of the last one that was cancelled
-  let timer = null, timed; // what the timer will begin
+  let timer = null, planned = null; // for what the timer runs
   store.drawn(plan);
   return { stitch: () => run(false), cancel };
 
-  /** Starts a preview where what is shown, made or failed is not what the user wants now. */
+  /** Plans a preview where what is shown, made or failed is not what the user wants now. */
   function plan(state) {
-    if (isUploading(state) || (state.running && !state.running.preview)) return; // after these
+    const { running, shown, failure } = state;
+    if (isUploading(state) || (running && !running.preview)) return; // after these
     const wanted = wantedIn(state);
-    if (wanted === timed) return;
+    const isSettled = running ? running.wanted === wanted : [shown, failure].some(job => job?.wanted === wanted);
+    const next = isSettled || !(wanted || running || shown || failure) ? null : `${wanted} ${running !== null}`;
+    if (next === planned) return;
     clearTimeout(timer);
-    timed = undefined;
-    const jobs = [state.running, state.shown, state.failure].filter(job => job);
-    if (wanted ? jobs.some(job => job.wanted === wanted) : !jobs.length) return;
-    timed = wanted;
-    timer = setTimeout(begin, wanted && state.shown ? PAUSE : 0); // the first one at once
+    planned = next;
+    const pause = running ? LONG_PAUSE : PAUSE;
+    if (next) timer = setTimeout(begin, wanted && (running || shown) ? pause : 0); // the first one at once
   }
 
   function begin() {
-    timed = undefined;
-    if (wantedIn(store.get())) return void run(true);
+    planned = null;
+    const { shown } = store.get(), wanted = wantedIn(store.get());
+    if (wanted && shown?.wanted !== wanted) return void run(true);
     cancel();
-    store.change({ shown: null, failure: null });
+    if (!wanted) store.change({ shown: null, failure: null });
   }
 
   /** Ends what is running; its pictures are free when the promise is kept. */
