@@ -18,9 +18,9 @@ export const VALUES = {
   projection: { plane: "Flat", cylinder: "Cylinder", sphere: "Sphere" },
   lens: { auto: "Correct known lenses", none: "Leave as it is" },
   warp: {
-    classical: "Every pixel, without a network",
-    matches: "Every pixel, with the network's matches",
-    homography: "One plane for all (fast)",
+    classical: "Dense",
+    matches: "Dense, with the network",
+    homography: "One plane for all",
   },
   blend: { seam: "Along a seam", network: "By the network" },
 };
