@@ -109,6 +109,8 @@ def _summary(reference: Picture, target: Picture, size: tuple[int, int]) -> Summ
         target=target.name,
         reference_size=reference.size,
         target_size=target.size,
+        reference_lens=None,
+        target_lens=None,
         panorama_size=size,
         panorama_origin=(0, 0),
         projection="plane",

@@ -58,6 +58,12 @@ export function verdictInWords({ summary, warnings }) {
   return summary.holes > 0 ? `${of} without warnings; a few holes remain.` : `${of} without warnings.`;
 }
 
+/** Which lenses were corrected, to go on a line with other words; "" for none. */
+export function lensesInWords({ reference_lens: first, target_lens: second, pictures = [] }) {
+  const names = new Set([first, second, ...pictures.map(picture => picture.lens)].filter(name => name));
+  return names.size ? `, lens corrected: ${[...names].join(", ")}` : "";
+}
+
 /** The first letter large, as at the start of a sentence. */
 export function sentence(text) {
   return text.slice(0, 1).toUpperCase() + text.slice(1);

@@ -4,7 +4,7 @@ import { fileOfJob, viewOfJob } from "../api.js";
 import { drawDifference, sidesOf } from "./compare.js";
 import { byId, element, say, whenChanged } from "../dom.js";
 import { isUploading, wantedIn } from "./jobs.js";
-import { sentence, sizeInWords, stageInWords } from "../words.js";
+import { lensesInWords, sentence, sizeInWords, stageInWords } from "../words.js";
 import { makeZoom } from "../zoom.js";
 
 const NEAR = 28; // px: presses so near to the divider move it
@@ -119,9 +119,13 @@ export function makeViewer(store) {
     say(byId("busy"), running?.preview ? `${stageInWords(running.stage)} … ${Math.round(100 * running.share)} %` : "");
     say(byId("hint"), hintOf(state));
     say(byId("why"), failure && !shown ? sentence(failure.text) : "");
-    const words = shown ? `${shown.preview ? "Preview" : "Full size"}, ${sizeInWords(shown.size)}` : "";
-    say(byId("size"), shown && shown.wanted !== wantedIn(state) ? `${words}, before the last change` : words);
+    say(byId("size"), shown ? factsOf(shown, shown.wanted === wantedIn(state)) : "");
   }
+}
+
+function factsOf({ preview, size, summary }, isLatest) {
+  const facts = `${preview ? "Preview" : "Full size"}, ${sizeInWords(size)}${lensesInWords(summary)}`;
+  return isLatest ? facts : `${facts}, before the last change`;
 }
 
 function hintOf(state) {
