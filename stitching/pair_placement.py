@@ -42,7 +42,9 @@ class CoarsePlacement:
 def place_coarsely(reference: Picture, target: Picture, options: Options) -> CoarsePlacement:
     """Align a pair, choose its canvas and draw it there; InputError where no overlap is found."""
     alignment = align_pictures(reference, target, options.device)
-    coarse_warp = plan_coarse_warp(alignment, reference.size, target.size, known_focal(reference))
+    coarse_warp = plan_coarse_warp(
+        alignment, reference.size, target.size, known_focal(reference), certain=reference.lens is not None
+    )
     scale = coarse_warp.canvas.scale_for(options.work_megapix)
     pair, map_xy = draw_canvas_pair(reference, target, alignment, coarse_warp, scale)
     return CoarsePlacement(alignment, coarse_warp.canvas, scale, pair, map_xy, target.size)

@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.adjustment.arrangement import Arrangement
-from stitching.alignment.canvas_planning import MAX_CYLINDER_VARIATION, MAX_PLANE_VARIATION, variation_on
+from stitching.alignment.canvas_planning import (
+    MAX_CYLINDER_VARIATION,
+    MAX_PLANE_FIELD,
+    MAX_PLANE_VARIATION,
+    variation_on,
+)
 from stitching.errors import InputError, require
 from stitching.geometry.canvas import Surface
 from stitching.geometry.homographies import Matrix, focal_length, size_variation, to_homogeneous
@@ -22,7 +27,6 @@ Projection = Literal["auto", "plane", "cylinder", "sphere"]
 PROJECTIONS = get_args(Projection)
 
 MAX_STRETCH = 2.0  # of a picture, against the least stretched ones, on the plane or cylinder that "auto" takes
-MAX_PLANE_FIELD = 90.0  # degrees from one side of the pictures to the other, on the plane that "auto" takes
 MAX_ANGLE = 80.0  # degrees from the plane's centre or a cylinder's equator, where lengths are 14 times as large
 MAX_TILT = 150.0  # degrees up or down from the frame's centre, on a lying cylinder
 

@@ -10,12 +10,18 @@ from stitching.geometry.pixel_maps import Size, even_grid, inside
 
 MAX_PLANE_VARIATION = 2.0  # of sizes across the target; above, the canvas is a cylinder if that helps:
 MAX_CYLINDER_VARIATION = 0.8  # of that on the plane; 0.4 to 0.7 where a camera turned, 0.85 and more where it moved
+MAX_PLANE_FIELD = 90.0  # degrees from one side of the pictures to the other, on a plane
 MAX_REACH = 1.5  # diagonals of the larger picture, that the canvas may reach out of the reference
 SEARCH_ROUNDS = 3  # each samples the bounds that the one before found, so they become sharper
 
 
 def plan_coarse_warp(
-    alignment: Alignment, reference_size: Size, target_size: Size, known_focal: float | None = None
+    alignment: Alignment,
+    reference_size: Size,
+    target_size: Size,
+    known_focal: float | None = None,
+    *,
+    certain: bool = False,
 ) -> CoarseWarp:
     """Choose the surface and the part of it that holds both pictures.
 
@@ -23,13 +29,16 @@ def plan_coarse_warp(
         alignment: coarse alignment in px of the full-size pictures.
         reference_size, target_size: (w, h), px.
         known_focal: of the reference, of half its diagonal, where its metadata say it.
+        certain: whether it is that of a lens which is corrected. Then pictures that together show more than
+            `MAX_PLANE_FIELD` lie on a cylinder: on a plane a wide lens's corners would be drawn out to long tips.
 
     Returns:
         The coarse warp on its canvas, which reaches at most `MAX_REACH` diagonals out of the reference, whatever
         the homography.
     """
     known = None if known_focal is None else known_focal * float(np.hypot(*reference_size)) / 2
-    surface = _choose_surface(alignment.homography, reference_size, target_size, known)
+    surface = _wide_surface(alignment.homography, reference_size, target_size, known) if known and certain else None
+    surface = surface or _choose_surface(alignment.homography, reference_size, target_size, known)
     warp = warp_to_surface(surface, alignment.homography, reference_size, target_size)
     return CoarseWarp(_bounding_canvas(warp, reference_size, target_size), warp)
 
@@ -45,6 +54,17 @@ def _choose_surface(homography: Matrix, reference_size: Size, target_size: Size,
         if variation_on(cylinder, homography, target_size) < MAX_CYLINDER_VARIATION * plane_variation:
             return cylinder
     return Surface(None, centre)
+
+
+def _wide_surface(homography: Matrix, reference_size: Size, target_size: Size, focal: float) -> Surface | None:
+    """The cylinder along the longer side of what both pictures show; None where a plane can show it."""
+    centre = _centre(reference_size)
+    outlines = picture_outline(reference_size), project(homography, picture_outline(target_size))
+    angles = np.arctan((np.concatenate(outlines) - centre) / focal)
+    across, down = np.rad2deg(np.ptp(angles, axis=0))  # NaN where a part is behind the reference camera
+    if across <= MAX_PLANE_FIELD and down <= MAX_PLANE_FIELD:
+        return None
+    return Surface(focal, centre, horizontal_axis=bool(down > across))
 
 
 def _centre(size: Size) -> tuple[float, float]:

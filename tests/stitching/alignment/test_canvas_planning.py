@@ -2,10 +2,13 @@ import numpy as np
 import pytest
 from homographies import REALISTIC, SIZE, camera_turned, coarse_warp_of, grid_of, random_homographies, translated
 
-from stitching.alignment.canvas_planning import MAX_PLANE_VARIATION, MAX_REACH
+from stitching.alignment.canvas_planning import MAX_PLANE_VARIATION, MAX_REACH, plan_coarse_warp
+from stitching.alignment.coarse_alignment import Alignment
+from stitching.alignment.features import Matches
 from stitching.geometry.homographies import is_plausible, size_variation
 from stitching.geometry.pixel_maps import inside
 
+NO_MATCHES = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
 realistic = pytest.mark.parametrize("name", REALISTIC)
 
 
@@ -111,3 +114,19 @@ def test_pictures_may_differ_in_size():
     warp = coarse_warp_of(translated(500, 100, 1.2), small)
     assert warp.canvas.size[0] == pytest.approx(740, abs=3)
     assert np.isfinite(warp.inverse(grid_of(small))).all()
+
+
+def test_pictures_of_a_wide_lens_lie_on_a_cylinder_of_its_focal_length():
+    """Of 640 x 480 px at a focal length of 200 px: 116 degrees across, where a plane draws corners out."""
+    size, alignment = (640, 480), Alignment(translated(60, 5), NO_MATCHES, "translation", 0, 1.0)
+    known = 200 / 400  # of half the diagonal
+    wide = plan_coarse_warp(alignment, size, size, known, certain=True).canvas
+    assert wide.projection == "cylinder"
+    assert wide.surface.focal == pytest.approx(200)
+    for focal, certain in ((known, False), (3 * known, True), (None, False)):
+        assert plan_coarse_warp(alignment, size, size, focal, certain=certain).canvas.projection == "plane"
+
+
+def test_tall_pictures_of_a_wide_lens_lie_on_a_lying_cylinder():
+    size, alignment = (480, 640), Alignment(translated(5, 60), NO_MATCHES, "translation", 0, 1.0)
+    assert plan_coarse_warp(alignment, size, size, 0.5, certain=True).canvas.surface.horizontal_axis
