@@ -1,7 +1,9 @@
 import errno
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import cv2
@@ -84,6 +86,35 @@ def test_a_cmyk_jpeg_and_a_palette_png_are_read(tmp_path):
     assert cv2.PSNR(read_picture(cmyk).pixels, photo()) > 20
     palette = saved(tmp_path / "palette.png", pillow_bytes(image.quantize(200), "PNG"))
     assert cv2.PSNR(read_picture(palette).pixels, photo()) > 20
+
+
+@pytest.mark.parametrize("format_", ["PNG", "TIFF", "BMP", "GIF"])
+def test_pictures_of_one_bit_are_read(tmp_path, format_):
+    image = Image.fromarray(photo(shape=(48, 64))).convert("1")
+    pixels = read_picture(saved(tmp_path / "bits", pillow_bytes(image, format_))).pixels
+    np.testing.assert_array_equal(pixels[..., 0], np.asarray(image) * np.uint8(255))
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_grey_with_alpha_is_read_from_a_png(tmp_path, depth):
+    grey = photo(depth, (48, 64))
+    alpha = half_transparent().astype(depth) * (257 if depth == np.uint16 else 1)
+    stored = np.dstack([grey, alpha]).astype(f">u{np.dtype(depth).itemsize}")
+    rows = b"".join(b"\0" + row.tobytes() for row in stored)
+    header = struct.pack(">IIBBBBB", 64, 48, 8 * np.dtype(depth).itemsize, 4, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    framed = (struct.pack(">I", len(c)) + k + c + struct.pack(">I", zlib.crc32(k + c)) for k, c in chunks)
+    picture = read_picture(saved(tmp_path / "grey.png", b"\x89PNG\r\n\x1a\n" + b"".join(framed)))
+    np.testing.assert_array_equal(picture.valid, half_transparent())
+    np.testing.assert_array_equal(picture.pixels[:, 32:, 1], grey[:, 32:])
+
+
+def test_a_jpeg_of_twelve_bits_is_refused(tmp_path):
+    content = bytearray(bytes_of(".jpg", photo()))
+    frame = content.index(b"\xff\xc0")
+    content[frame + 4] = 12
+    with refused("twelve.jpg", "3 x 12 bits", "8 bits"):
+        read_picture(saved(tmp_path / "twelve.jpg", bytes(content)))
 
 
 def test_pipes_and_devices_are_refused_without_waiting_for_them(tmp_path):
