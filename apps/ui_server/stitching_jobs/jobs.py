@@ -89,7 +89,8 @@ class Jobs:
 
     def uses(self, picture: int) -> bool:
         """Whether a stitch that runs needs a picture."""
-        running = [job for job in self._jobs.values() if job.state == "running"]
+        with self._lock:
+            running = [job for job in self._jobs.values() if job.state == "running"]
         return any(one.number == picture for job in running for one in job.task.pictures)
 
     def start(
@@ -136,26 +137,30 @@ class Jobs:
                 if job.state != "running":
                     return
                 job.process = process = self._processes.for_stitching()
+            outcome, error = None, "the server failed; its terminal says why"
             try:
                 outcome = process.call(run_task, job.task, report=lambda stage, share: self._report(job, stage, share))
-            except (InputError, JobError) as error:
-                self._settle(job, error=str(error))
+            except (InputError, JobError) as known:
+                error = str(known)
             except ProcessEndedError:  # where nobody here has killed it, the job still counts as running
-                self._settle(job, error=f"the process that stitched has ended: {ADVICE}")
-            else:
-                self._settle(job, outcome)
+                error = f"the process that stitched has ended: {ADVICE}"
+            except Exception:
+                self._processes.discard(process)  # it may still be talking
+                raise
             finally:
+                self._settle(job, outcome, error)
                 job.process = None
 
     def _report(self, job: Job, stage: str, share: float) -> None:
         stages = job.task.stages
         job.stage, job.share = stage, (stages.index(stage) + share) / len(stages)
 
-    def _settle(self, job: Job, outcome: Outcome | None = None, error: str | None = None) -> None:
+    def _settle(self, job: Job, outcome: Outcome | None, error: str) -> None:
+        """Let a job end, unless it was cancelled; `error` counts where it has no result."""
         with self._lock:
             if job.state == "running":
                 job.outcome = outcome
-                self._end(job, "failed" if outcome is None else "done", error)
+                self._end(job, "failed" if outcome is None else "done", None if outcome else error)
 
     def _end(self, job: Job, state: State, error: str | None = None) -> None:
         job.ended, job.error, job.state = time.monotonic() - job.started, error, state

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from apps.progress import MANY_STAGES, PAIR_STAGES
 from stitching.adjustment.surface_choice import Projection
 from stitching.io.metadata.contents import Metadata
 from stitching.io.picture import Levels
@@ -60,9 +61,7 @@ class StitchTask:
     @property
     def stages(self) -> tuple[str, ...]:
         """Names of the stages that are reported, in order."""
-        return ("read", "align", "warp", "blend", "compose", "write") if self.is_pair else (
-            "read", "match", "adjust", "place", "compose", "write"
-        )  # fmt: skip
+        return PAIR_STAGES if self.is_pair else MANY_STAGES
 
 
 @dataclass(frozen=True)

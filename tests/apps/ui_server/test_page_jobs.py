@@ -4,15 +4,19 @@ import os
 import time
 from io import BytesIO
 from multiprocessing import active_children
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fastapi import HTTPException
 from page_clients import png
 from PIL import Image
 from synthetic import two_planes
 
-from apps.ui_server.stitching_jobs import jobs
-from stitching import stitch
+from apps.ui_server.stitching_jobs.jobs import Jobs
+from apps.ui_server.stitching_jobs.stitch_task import Outcome
+from stitching import Options, stitch
+from stitching.io.metadata.contents import Metadata
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "tif": "TIFF", "webp": "WEBP"}
 
@@ -174,14 +178,20 @@ def test_a_new_preview_replaces_one_that_runs_but_no_stitch_at_full_size(page):
     page.ask("DELETE", f"/api/jobs/{full}")
 
 
-def test_older_results_are_removed(page, monkeypatch):
-    monkeypatch.setattr(jobs, "_KEPT", 1)
-    numbers = [page.stitched(pictures=page.folder_pictures(), preview=True)["id"] for _ in range(2)]
-    third = running(page, pictures=page.folder_pictures(), preview=True)
-    page.refusal(404, "GET", f"/api/jobs/{numbers[0]}")
-    assert not (page.running.room / "jobs" / str(numbers[0])).exists()
-    assert page.ask("GET", f"/api/jobs/{numbers[1]}/views/panorama").status_code == 200
-    page.ask("DELETE", f"/api/jobs/{third}")
+def test_the_last_two_results_of_each_kind_are_kept(tmp_path):
+    at_once = SimpleNamespace(call=lambda *task, report: Outcome((1, 1), {}, [], ["panorama"], Metadata()))
+    jobs = Jobs(tmp_path, SimpleNamespace(for_stitching=lambda: at_once))
+    for preview in (False, True, True, True, True):
+        job = jobs.start((), None, Options(), preview=preview)
+        for _ in range(500):
+            if job.state != "running":
+                break
+            time.sleep(0.01)
+        assert job.state == "done"
+    assert sorted(int(folder.name) for folder in tmp_path.iterdir()) == [1, 3, 4, 5]  # two before the last one began
+    assert jobs.done(1)[0].number == 1
+    with pytest.raises(HTTPException):
+        jobs.done(2)
 
 
 @pytest.mark.parametrize(
