@@ -1,5 +1,6 @@
 """Requests about stitches."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 
 from apps.ui_server.bodies import limited_body
-from apps.ui_server.limits import MAX_JSON_BYTES, PREVIEW_MEGAPIX
+from apps.ui_server.limits import MAX_JSON_BYTES, PREVIEW_MEGAPIX, PREVIEW_WORK_MEGAPIX
 from apps.ui_server.pictures.picture_store import PictureStore, StoredPicture
 from apps.ui_server.stitching_jobs.job_request import JobRequest, parse_job, parse_save
 from apps.ui_server.stitching_jobs.jobs import Jobs
@@ -75,10 +76,12 @@ def add_job_routes(app: FastAPI, folder: Path | None, pictures: PictureStore, jo
 
 
 def _options(request: JobRequest, max_megapix: float) -> Options:
-    return Options(
+    options = Options(
         warp=request.warp, blend=request.blend, projection=request.projection, crop=request.crop, lens=request.lens,
         final_megapix=PREVIEW_MEGAPIX if request.preview else None, max_megapix=max_megapix,
     )  # fmt: skip
+    is_small = request.preview and len(request.pictures) > 2
+    return replace(options, work_megapix=PREVIEW_WORK_MEGAPIX) if is_small else options
 
 
 def _task_picture(stored: StoredPicture, preview: bool) -> TaskPicture:
