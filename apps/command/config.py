@@ -14,6 +14,8 @@ from apps.command.options import run_tyro
 from apps.command.parameters import Command, option_types, with_defaults
 from stitching.errors import InputError, did_you_mean, require
 
+MOST_BYTES = 1_000_000  # of a file
+
 
 @dataclasses.dataclass(frozen=True)
 class ConfigChoice:
@@ -80,10 +82,15 @@ def _of_file(path: Path, command: Command, name: str, commands: Sequence[str], a
 
 def _table(path: Path, name: str, commands: Sequence[str]) -> dict[str, Any]:
     """The table of a command; empty where the file has none."""
+    require(path.is_file(), "no such file", "a text file, .toml")  # no device, whose content may never end
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})") from None
+    require(len(content) <= MOST_BYTES, "too large", f"at most {MOST_BYTES} bytes")
+    try:
+        tables = tomllib.loads(content.decode())
     except ValueError as error:  # no UTF-8, no TOML
         raise InputError(f"is no TOML ({error})") from None
     for key, table in tables.items():

@@ -96,7 +96,7 @@ def _importance(pair: AlignedPair, weight: NDArray[np.float32], well_exposed: Ma
     ]
     reliable = around[0] / np.maximum(around[1], 1e-3)
     same = pair.overlap & ~pair.hidden
-    if pair.kept:  # what is kept differs between the pictures, else nobody would ask for it
-        same = same & ~pair.kept.reference & ~pair.kept.target
+    if pair.kept:  # what is kept and has no match is a thing that one picture alone shows
+        same = same & (pair.trusted | ~(pair.kept.reference | pair.kept.target))
     compared = np.where(pair.trusted, np.float32(1), np.float32(UNTRUSTED)) * same
     return np.asarray(compared * np.maximum(near, away) * reliable**2, np.float32)

@@ -88,7 +88,9 @@ def test_a_wrong_file_is_one_line_with_its_name(tmp_path, capsys, text, words):
 
 def test_a_file_that_is_named_must_be_there(tmp_path, capsys):
     assert main(["stitch", *GIVEN, "--config", str(tmp_path / "none.toml")]) == 2
-    assert "none.toml: cannot be read (No such file or directory)" in capsys.readouterr().err
+    assert "none.toml: no such file: expected a text file, .toml" in capsys.readouterr().err
+    assert main(["stitch", *GIVEN, "--config", "/dev/zero"]) == 2
+    assert "/dev/zero: no such file" in capsys.readouterr().err
 
 
 def test_a_broken_own_file_stops_a_command_but_no_help(own_file, capsys):
