@@ -6,9 +6,10 @@ Generates pairs of perspective pictures with truth (they stay in OUT: the same c
 as two lenses would (OpenCV's model with strong barrel distortion, and OpenCV's fisheye), writes OUT/LENS.yml for
 `--lens`, and stitches the photographs with and without it. The photographs stay, too: OUT/LENS/000_1.jpg, 000_2.jpg.
 
-The error of a warp: for each pixel of the panorama that shows a point of the target which the reference sees, the
-distance between where the warp puts it in the reference and where it is, both without distortion, px of the perspective
-picture; the photograph has the same scale in its centre. `refused` pairs count in no other figure.
+The error of a warp: for points of the target which the reference sees, the distance between where the warp puts them in
+the reference and where they are, both without distortion, px of the perspective picture; the photograph has the same
+scale in its centre. Each cell of 4 x 4 px of the perspective picture counts once, whatever its size in the panorama.
+`refused` pairs count in no other figure.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from stitching.result import Stitched
 from stitching.stitcher import stitch
 
 FIELD = 100.0  # degrees across the perspective pictures
+CELL = 4  # px of the perspective picture
 QUALITY = 95  # of the photographs' JPEG
 OVERLAP, PARALLAX = (0.5, 0.85), (1.0, 10.0)  # as of photographs taken by hand, a step apart
 
@@ -161,7 +163,7 @@ def draw(pair: PairArrays, photography: Photography, folder: Path) -> tuple[Path
 
 
 def errors_of(pair: PairArrays, paths: tuple[Path, Path], photography: Photography, options: Options) -> Points | None:
-    """(n,) px; None where the pair is refused."""
+    """(n,) px, one of each cell; None where the pair is refused."""
     try:
         stitched = stitch(*paths, options)
     except InputError:
@@ -173,7 +175,8 @@ def errors_of(pair: PairArrays, paths: tuple[Path, Path], photography: Photograp
     visible = pair.mask[y, x] == Visibility.VISIBLE
     # The truth is known at pixel centres; from there to the place itself the warp is nearly a translation.
     true = (pair.warp[y, x] + on_target[known] - nearest[known])[visible]
-    return np.asarray(np.linalg.norm(on_reference[known][visible] - true, axis=1))
+    _, once = np.unique(nearest[known][visible] // CELL, axis=0, return_index=True)
+    return np.asarray(np.linalg.norm(on_reference[known][visible] - true, axis=1)[once])
 
 
 def ideal_places(stitched: Stitched, photography: Photography) -> tuple[Field, Field]:

@@ -5,6 +5,7 @@ import numpy as np
 from stitching.io.metadata.camera_exif import camera_of
 from stitching.io.picture import Picture
 from stitching.lens.camera import DIAGONAL_35MM
+from stitching.lens.lensfun_search import focal_35mm_by_crop
 
 SENSOR_ASPECTS = 4 / 3, 3 / 2, 16 / 9  # of the longer side; photographs of other aspects were cropped, or joined
 SAME_ASPECT = 0.03  # share, by which sides may differ from them
@@ -13,11 +14,13 @@ SAME_ASPECT = 0.03  # share, by which sides may differ from them
 def known_focal(picture: Picture) -> float | None:
     """Focal length of a full-size picture, of half its diagonal; None where nothing says it.
 
-    That of its lens where one is corrected; else EXIF's of 35 mm film, which CIPA DC-008 defines by the diagonal.
+    That of its lens where one is corrected; else EXIF's of 35 mm film, which CIPA DC-008 defines by the diagonal, or
+    what follows from EXIF's focal length and the camera's crop factor, which lensfunpy, where it is installed, lists.
     """
     if picture.lens is not None:
         return picture.lens.focal / (float(np.hypot(*picture.size)) / 2)
-    focal = camera_of(picture.metadata).focal_35mm
+    camera = camera_of(picture.metadata)
+    focal = camera.focal_35mm or focal_35mm_by_crop(camera)
     aspect = max(picture.size) / min(picture.size)
     if focal is None or all(abs(aspect / one - 1) > SAME_ASPECT for one in SENSOR_ASPECTS):
         return None

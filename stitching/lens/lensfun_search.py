@@ -73,6 +73,17 @@ def find_by_name(name: str, camera: Camera, size: Size) -> LensfunLens:
     return lensfun_lens(lens, name, crop, camera, focal, size)
 
 
+def focal_35mm_by_crop(camera: Camera) -> float | None:
+    """Focal length of a camera of 36 x 24 mm with the same view, mm, by the crop factor that lensfun lists.
+
+    None where it lists no such camera, EXIF says no focal length, or lensfunpy is not installed.
+    """
+    if camera.focal is None or not camera.model or (database := _database()) is None:
+        return None
+    bodies = database.find_cameras(camera.make or None, camera.model)
+    return float(camera.focal * bodies[0].crop_factor) if bodies else None
+
+
 def check_lens_name(name: str) -> None:
     """Raise InputError, with the names that are most like it, where lensfun lists no lens or camera under a name."""
     _lens_named(name, None)

@@ -33,6 +33,18 @@ def test_photographs_of_unusual_shape_and_without_exif_have_none():
     assert known_focal(Picture(np.zeros((400, 600, 3), np.uint8))) is None
 
 
+def test_without_a_focal_length_of_35_mm_film_the_crop_factor_of_the_camera_tells_it():
+    pytest.importorskip("lensfunpy")
+    tags = {
+        0x010F: (2, b"Canon\0"),
+        0x0110: (2, b"Canon EOS 500D\0"),
+        EXIF: {0x920A: (5, struct.pack("<II", 50, 1))},
+    }
+    exif = b"II*\0\x08\0\0\0" + write_directory(tags, 8)
+    picture = Picture(np.zeros((400, 600, 3), np.uint8), metadata=Metadata(exif=exif))
+    assert known_focal(picture) == pytest.approx(2 * 50 * 1.61 / 43.27, rel=0.01)
+
+
 def test_a_corrected_lens_knows_it_better_than_exif():
     lens = Lens.of(CalibratedLens.of("file", (600, 400), BrownDistortion(), (500, 500), (299.5, 199.5)))
     picture = photograph((600, 400), 200, lens)
