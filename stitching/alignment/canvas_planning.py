@@ -6,7 +6,7 @@ from stitching.alignment.coarse_alignment import Alignment
 from stitching.alignment.coarse_warp import Bounds, CoarseWarp, SurfaceWarp, picture_outline, warp_to_surface
 from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.homographies import Matrix, focal_length, project, size_variation
-from stitching.geometry.pixel_maps import Size, even_grid, inside
+from stitching.geometry.pixel_maps import Points, Size, even_grid, inside
 
 MAX_PLANE_VARIATION = 2.0  # of sizes across the target; above, the canvas is a cylinder if that helps:
 MAX_CYLINDER_VARIATION = 0.8  # of that on the plane; 0.4 to 0.7 where a camera turned, 0.85 and more where it moved
@@ -59,12 +59,19 @@ def _choose_surface(homography: Matrix, reference_size: Size, target_size: Size,
 def _wide_surface(homography: Matrix, reference_size: Size, target_size: Size, focal: float) -> Surface | None:
     """The cylinder along the longer side of what both pictures show; None where a plane can show it."""
     centre = _centre(reference_size)
-    outlines = picture_outline(reference_size), project(homography, picture_outline(target_size))
-    angles = np.arctan((np.concatenate(outlines) - centre) / focal)
+    # Not the corners: on the plane a wide picture's lie far up and down, however level the camera was turned.
+    sides = _side_middles(reference_size), project(homography, _side_middles(target_size))
+    angles = np.arctan((np.concatenate(sides) - centre) / focal)
     across, down = np.rad2deg(np.ptp(angles, axis=0))  # NaN where a part is behind the reference camera
     if across <= MAX_PLANE_FIELD and down <= MAX_PLANE_FIELD:
         return None
     return Surface(focal, centre, horizontal_axis=bool(down > across))
+
+
+def _side_middles(size: Size) -> Points:
+    """(4, 2): left, right, top and bottom."""
+    (w, h), (x, y) = size, _centre(size)
+    return np.array([[0, y], [w - 1, y], [x, 0], [x, h - 1]])
 
 
 def _centre(size: Size) -> tuple[float, float]:

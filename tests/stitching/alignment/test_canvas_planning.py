@@ -130,3 +130,17 @@ def test_pictures_of_a_wide_lens_lie_on_a_cylinder_of_its_focal_length():
 def test_tall_pictures_of_a_wide_lens_lie_on_a_lying_cylinder():
     size, alignment = (480, 640), Alignment(translated(5, 60), NO_MATCHES, "translation", 0, 1.0)
     assert plan_coarse_warp(alignment, size, size, 0.5, certain=True).canvas.surface.horizontal_axis
+
+
+@pytest.mark.parametrize("degrees", [10, 23, 30])
+def test_a_wide_lens_that_was_turned_to_the_side_stands_on_an_upright_cylinder(degrees):
+    """Corners of such a target lie higher above the reference's plane than it is wide."""
+    size, focal = (560, 420), 240.0
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    camera = np.array([[focal, 0, 279.5], [0, focal, 209.5], [0, 0, 1]])
+    homography = camera @ np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]]) @ np.linalg.inv(camera)
+    canvas = plan_coarse_warp(
+        Alignment(homography, NO_MATCHES, "homography", 1, 1.0), size, size, focal / 350, certain=True
+    ).canvas
+    assert canvas.projection == "cylinder"
+    assert not canvas.surface.horizontal_axis
