@@ -1,5 +1,6 @@
 """Finds a lens in lensfun's collection: by what EXIF says, or by the name that a user gives."""
 
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -46,7 +47,8 @@ def find_by_camera(camera: Camera, size: Size, raw: bool) -> LensfunLens | None:
     if not lenses or not (raw or "FISHEYE" in lenses[0].type.name or make.startswith(ACTION_CAMERAS)):
         return None
     name = _name(body) if built_in else _name(lenses[0])
-    return lensfun_lens(lenses[0], name, body.crop_factor, camera, _focal(lenses[0], camera) or 0.0, size)
+    settings = camera if raw else replace(camera, aperture=None)  # cameras brighten corners of their JPEGs
+    return lensfun_lens(lenses[0], name, body.crop_factor, settings, _focal(lenses[0], camera) or 0.0, size)
 
 
 def find_by_name(name: str, camera: Camera, size: Size) -> LensfunLens:

@@ -124,3 +124,12 @@ def test_a_lens_is_found_by_its_name_in_any_capitals():
 def test_a_name_that_leads_to_no_lens_is_refused_with_what_to_do(name, expected):
     with pytest.raises(InputError, match=expected or "did you mean 'Nikon AF-S Nikkor 24-70mm"):
         find_by_name(name, Camera(), (600, 400))
+
+
+def test_vignetting_is_that_of_raw_files_and_of_lenses_that_are_named():
+    corner = np.array([0.0, 0.0])
+    fisheye = Camera("Canon", "Canon EOS 5D Mark II", "Canon EF 8-15mm f/4L Fisheye USM", 15.0, aperture=4.0)
+    raw, developed = (find_by_camera(fisheye, (600, 400), raw=raw) for raw in (True, False))
+    assert developed.light(corner) == 1
+    assert raw.light(corner) < 1
+    assert find_by_name(fisheye.lens, fisheye, (600, 400)).light(corner) < 1
