@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from stitching.errors import require
+from stitching.errors import did_you_mean, require
 
 SCENES = ("room", "street", "landscape", "clutter")
 MAX_SIDE = 4096  # px of a picture
@@ -47,7 +47,9 @@ class SampleOptions:
         spread = " ".join(map(str, self.baseline))
         possible = all(0 <= value <= 1000 for value in self.baseline) and max(self.baseline) >= 0.001
         require(possible, f"--baseline {spread}", "0 to 1000, the largest 0.001 or more")
-        known = bool(self.scenes) and set(self.scenes) <= set(SCENES)
-        require(known, f"--scenes {' '.join(self.scenes)}", f"one or more of {', '.join(SCENES)}")
+        unknown = [name for name in self.scenes if name not in SCENES]
+        similar = did_you_mean(unknown[0], SCENES) if unknown else ""
+        usable = bool(self.scenes) and not unknown
+        require(usable, f"--scenes {' '.join(self.scenes)}", f"one or more of {', '.join(SCENES)}{similar}")
         both = self.scene is not None and self.textures is not None
         require(not both, "--scene with --textures", "one of them: a mesh brings its own textures")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from apps.benchmarking.settings import NETWORKS, PUBLIC, SCENES, DataSettings, RunSettings, parse_method
-from stitching.errors import require
+from stitching.errors import did_you_mean, require
 
 _DEFAULT_SCENES = {"train": 1000, "test": 250}
 
@@ -77,7 +77,11 @@ class BenchOptions:
             parse_method(method)
         require(min(self.rates) > 0, f"--rates {min(self.rates)}", "above 0")
         require(min(self.seeds) >= 0, f"--seeds {min(self.seeds)}", "0 or more")
-        require(self.network in NETWORKS, f"--network {self.network}", f"one of {', '.join(NETWORKS)}")
+        require(
+            self.network in NETWORKS,
+            f"--network {self.network}",
+            f"one of {', '.join(NETWORKS)}{did_you_mean(self.network, NETWORKS)}",
+        )
         (w, h), step = self.size, NETWORKS[self.network]
         fits = all(side % step == 0 and side >= 32 for side in (w, h))
         require(fits, f"--size {w} {h}", f"multiples of {step}, 32 or more")
@@ -87,7 +91,8 @@ class BenchOptions:
 
     def _check_data(self) -> None:
         scenes = self.data == SCENES
-        require(self.data in (SCENES, *PUBLIC), f"--data {self.data}", f"one of {', '.join((SCENES, *PUBLIC))}")
+        known = SCENES, *PUBLIC
+        require(self.data in known, f"--data {self.data}", f"one of {', '.join(known)}{did_you_mean(self.data, known)}")
         require(scenes == (self.folder is None), f"--data {self.data}, --folder {self.folder}",
                 "--folder with a public data set, and only there")  # fmt: skip
         require(scenes or not self.corrupt, f"--corrupt {self.corrupt}", "--data scenes with it")

@@ -19,7 +19,7 @@ from apps.evaluation.programs import hugin
 from apps.evaluation.warp_methods import DIS, WARPS, find_method
 from datasets.digests import code_digest, digest, file_digest
 from stitching.blending.registry import find_generator
-from stitching.errors import InputError
+from stitching.errors import InputError, did_you_mean
 from stitching.io.files import expand_home
 from stitching.warping.estimators.registry import find_estimator
 
@@ -79,7 +79,8 @@ def _find(name: str, openstitching_python: str | None) -> StitchMethod:
     if kind == "sigmo" and not name.endswith(DIS):
         find_generator(f"network{colon}{weights}")  # missing weights are reported before any work is done
         return _own(name, "--warp", "classical", "--blend", f"network{colon}{weights}")
-    raise InputError(f"unknown method {name!r}: expected some of {' '.join(NAMES)}; warps also with {DIS}")
+    similar = did_you_mean(name, NAMES)
+    raise InputError(f"unknown method {name!r}: expected some of {' '.join(NAMES)}; warps also with {DIS}{similar}")
 
 
 def _warp(name: str) -> StitchMethod:
