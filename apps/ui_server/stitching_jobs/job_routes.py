@@ -78,10 +78,12 @@ def add_job_routes(app: FastAPI, folder: Path | None, pictures: PictureStore, jo
 def _options(request: JobRequest, max_megapix: float) -> Options:
     options = Options(
         warp=request.warp, blend=request.blend, projection=request.projection, crop=request.crop, lens=request.lens,
-        final_megapix=PREVIEW_MEGAPIX if request.preview else None, max_megapix=max_megapix,
+        max_megapix=max_megapix,
     )  # fmt: skip
-    is_small = request.preview and len(request.pictures) > 2
-    return replace(options, work_megapix=PREVIEW_WORK_MEGAPIX) if is_small else options
+    if not request.preview:
+        return options
+    work = PREVIEW_MEGAPIX if len(request.pictures) == 2 else PREVIEW_WORK_MEGAPIX
+    return replace(options, work_megapix=work, final_megapix=PREVIEW_MEGAPIX)
 
 
 def _task_picture(stored: StoredPicture, preview: bool) -> TaskPicture:
