@@ -82,6 +82,7 @@ def _stitched(*, holes: bool = False, size: tuple[int, int] = (600, 320), **chan
         "alpha": valid,
         "reference": first,
         "target": second,
+        "metadata": first.metadata,
         "canvas": SimpleNamespace(origin=(0, 0), size=size, projection="plane"),
         "alignment": SimpleNamespace(method="homography"),
         "warp": SimpleNamespace(forward=np.stack([x + w // 3, y], axis=-1), scale=0.5, forward_scale=1.0),
