@@ -64,7 +64,7 @@ class Stitched:
         return f"<Stitched {w} x {h}: {s.reference} + {s.target}, {s.warp} warp, {s.verdict}>"
 
     def _repr_png_(self) -> bytes:
-        return screen_png(self.panorama, self.alpha, self.reference.levels)
+        return screen_png(self.panorama, self.alpha, self.reference.levels, self.metadata.icc)
 
     @property
     def residual(self) -> Field:

@@ -60,7 +60,8 @@ class Panorama:
         return f"<Panorama {w} x {h} of {len(self.placed)} pictures, {len(self.left_out)} left out>"
 
     def _repr_png_(self) -> bytes:
-        return screen_png(self.panorama, self.alpha, self.sources[self.arrangement.reference].copy.levels)
+        levels = self.sources[self.arrangement.reference].copy.levels
+        return screen_png(self.panorama, self.alpha, levels, self.metadata.icc)
 
     @property
     def metadata(self) -> Metadata:

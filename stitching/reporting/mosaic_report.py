@@ -117,12 +117,12 @@ def _pictures(panorama: Panorama, summary: MosaicSummary, colours: _Colours) -> 
         by_picture[shown] = colours[number]
         if shown.any():
             places.append(_badge(number, deepest_place(shown), size, colours))
-        layers.append(_layer(number, draw_layer(placed, panorama, size), size))
+        layers.append(_layer(number, draw_layer(placed, panorama, size), size, panorama.metadata.icc))
     half = max(1, round(size[0] / 800))  # px: as strong on large panoramas
     core, line = (visualize.label_borders(labels, thickness) for thickness in (half, half + 1))
     dark = np.zeros_like(small)  # a dark rim keeps the white line readable on a bright sky
     return {
-        "panorama": data_uri(whole, panorama.alpha, PANORAMA_SIDE),
+        "panorama": data_uri(whole, panorama.alpha, PANORAMA_SIDE, panorama.metadata.icc),
         "width": str(size[0]),
         "height": str(size[1]),
         "layers": "".join(layers),
@@ -133,14 +133,14 @@ def _pictures(panorama: Panorama, summary: MosaicSummary, colours: _Colours) -> 
     }
 
 
-def _layer(number: int, layer: PageLayer | None, size: Size) -> str:
+def _layer(number: int, layer: PageLayer | None, size: Size, icc: bytes | None) -> str:
     """A picture over the panorama, hidden until it is switched on."""
     if layer is None:
         return f'<span class="layer" id="layer-{number}"></span>'
     (left, top), (width, height) = layer.part.origin, layer.part.size
     shares = {"left": left / size[0], "top": top / size[1], "width": width / size[0], "height": height / size[1]}
     style = "; ".join(f"{name}: {100 * share:.3f}%" for name, share in shares.items())
-    source = data_uri(layer.pixels, layer.valid, PANORAMA_SIDE)
+    source = data_uri(layer.pixels, layer.valid, PANORAMA_SIDE, icc)
     return f'<img class="over layer" id="layer-{number}" src="{source}" style="{style}" alt="Picture {number}, warped">'
 
 

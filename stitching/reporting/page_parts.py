@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from stitching.geometry.pixel_maps import Size
 from stitching.io.files import atomic_write
+from stitching.io.metadata.contents import Metadata
+from stitching.io.metadata.formats import embed_metadata
 from stitching.reporting.visualize import Colours
 
 
@@ -87,8 +89,10 @@ def shown_value(value: object, form: str | None = None) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def data_uri(pixels: Colours, valid: npt.NDArray[np.generic] | None, longest_side: int) -> str:
-    """A picture (h, w, 3) as a data URI, shrunk to fit; clear where `valid` (h, w) is 0."""
+def data_uri(
+    pixels: Colours, valid: npt.NDArray[np.generic] | None, longest_side: int, icc: bytes | None = None
+) -> str:
+    """A picture (h, w, 3) as a data URI, shrunk to fit; clear where `valid` (h, w) is 0; `icc`: its colour profile."""
     size = shrunk_size(pixels, longest_side)
     if valid is None:
         data = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
@@ -100,8 +104,9 @@ def data_uri(pixels: Colours, valid: npt.NDArray[np.generic] | None, longest_sid
         alpha = np.minimum(share[..., 0], cv2.blur(share, (3, 3)))  # smooths the stairs of a mask
         data = np.dstack([colours, alpha])
     shown = np.clip(np.rint(data), 0, 255).astype(np.uint8)
-    webp = cv2.imencode(".webp", shown, [cv2.IMWRITE_WEBP_QUALITY, 82])[1]
-    return "data:image/webp;base64," + base64.b64encode(webp.tobytes()).decode("ascii")
+    encoded = cv2.imencode(".webp", shown, [cv2.IMWRITE_WEBP_QUALITY, 82])[1].reshape(-1).data  # (bytes,)
+    webp = b"".join(embed_metadata(encoded, "WebP", Metadata(icc=icc), size, alpha=valid is not None))
+    return "data:image/webp;base64," + base64.b64encode(webp).decode("ascii")
 
 
 def shrunk_size(picture: npt.NDArray[np.generic], longest_side: int) -> Size:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stitching.geometry.pixel_maps import Mask, Size
-from stitching.io.picture import to_8_bit
+from stitching.io.picture import Picture, to_8_bit
 from stitching.reporting import visualize
 from stitching.reporting.page_parts import (
     data_uri,
@@ -68,8 +68,8 @@ def _texts(stitched: Stitched) -> dict[str, str]:
         "target_path": escape(target.name),
         "reference_size": shown_value(reference.size) + " px",
         "target_size": shown_value(target.size) + " px",
-        "reference": data_uri(to_8_bit(reference.pixels, reference.levels), reference.valid, INPUT_SIDE),
-        "target": data_uri(to_8_bit(target.pixels, target.levels), target.valid, INPUT_SIDE),
+        "reference": _photograph(reference),
+        "target": _photograph(target),
         "verdict": _verdict(len(summary.warnings), bool(stitched.holes.any() and (stitched.alpha == 0).any())),
         "verdict_class": "care" if summary.warnings else "good",
         "warnings": warning_list(summary.warnings),
@@ -77,6 +77,11 @@ def _texts(stitched: Stitched) -> dict[str, str]:
         "tiles": _tiles(stitched),
         "numbers": seconds_table(summary.seconds) + _verdict_table(summary) + _tables(summary.as_dict()),
     }
+
+
+def _photograph(picture: Picture) -> str:
+    pixels = to_8_bit(picture.pixels, picture.levels)
+    return data_uri(pixels, picture.valid, INPUT_SIDE, picture.metadata.icc)
 
 
 def _panorama(stitched: Stitched) -> dict[str, str]:
@@ -93,8 +98,9 @@ def _panorama(stitched: Stitched) -> dict[str, str]:
     dark = np.zeros((*line.shape, 3), np.uint8)  # a dark rim keeps the white line readable on a bright sky
     red = np.full_like(dark, visualize.HOLE_COLOUR)
     lines = visualize.grid_lines(stitched.warp.forward)
+    panorama, icc = to_8_bit(stitched.panorama, stitched.reference.levels), stitched.reference.metadata.icc
     return {
-        "panorama": data_uri(to_8_bit(stitched.panorama, stitched.reference.levels), stitched.alpha, PANORAMA_SIDE),
+        "panorama": data_uri(panorama, stitched.alpha, PANORAMA_SIDE, icc),
         "panorama_width": str(shown[0]),
         "panorama_height": str(shown[1]),
         "seam": data_uri(visualize.overlaid(dark, core, (255, 255, 255)), line, PANORAMA_SIDE),
@@ -136,9 +142,10 @@ def _comparison(stitched: Stitched) -> dict[str, str]:
     apart = visualize.difference(aligned.reference, aligned.target, both)
     width, height = shrunk_size(both, ALIGNED_SIDE)
     middle = _middle(both if both.any() else aligned.reference_valid | aligned.target_valid)
+    icc = stitched.reference.metadata.icc
     pictures = {
-        "reference": data_uri(aligned.reference, aligned.reference_valid, ALIGNED_SIDE),
-        "target": data_uri(aligned.target, aligned.target_valid, ALIGNED_SIDE),
+        "reference": data_uri(aligned.reference, aligned.reference_valid, ALIGNED_SIDE, icc),
+        "target": data_uri(aligned.target, aligned.target_valid, ALIGNED_SIDE, icc),
     }
     left, right = pictures if _middle(aligned.reference_valid) <= _middle(aligned.target_valid) else reversed(pictures)
     return {

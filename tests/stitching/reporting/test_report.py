@@ -1,4 +1,5 @@
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from html_pages import NASTY, Page
 
 from stitching.errors import JobError
 from stitching.geometry.rectangles import Rectangle
+from stitching.io.colours.made_profiles import made_profile
+from stitching.io.metadata.contents import Metadata
 from stitching.io.picture import Picture
 from stitching.reporting.report import render_report, write_report
 
@@ -61,6 +64,17 @@ def test_16_bits_look_as_8_bits_do(make_stitched: Make) -> None:
     for alt in ("The stitched panorama", "Reference picture"):
         one, other = (page.picture(alt).astype(int) for page in pages)
         assert np.abs(one - other).max() <= 1
+
+
+def test_photographs_on_the_page_have_their_colour_profile(make_stitched: Make) -> None:
+    profile = made_profile("Display P3")
+    stitched = make_stitched()
+    coloured = (replace(one, metadata=Metadata(icc=profile)) for one in (stitched.reference, stitched.target))
+    page = Page(render_report(make_stitched(**dict(zip(("reference", "target"), coloured, strict=True)))))
+    photographs = [image for image in page.all("img") if image["src"].startswith("data:image/webp")]
+    marked = {image["alt"] for image in photographs if profile in b64decode(image["src"].partition("base64,")[2])}
+    for words in ("Reference picture", "Target picture", "The stitched panorama", "The target on the canvas"):
+        assert any(words in alt for alt in marked), words
 
 
 def test_names_cannot_inject_markup(make_stitched: Make) -> None:
