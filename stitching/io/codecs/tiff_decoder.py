@@ -20,6 +20,8 @@ _MOST_OUTSIDE = 0.01  # share of the values of a float TIFF that may lie outside
 def decode_tiff(encoded: bytes, name: str) -> PixelArray:
     """The pixels of the first picture: (h, w), (h, w, 3) BGR or (h, w, 4) BGRA; floats become 16 bits.
 
+    OpenCV and Pillow turn them upright, tifffile does not.
+
     Raises:
         InputError: the file is damaged or of a kind that nothing here decodes, floats lie outside of 0..1, or tifffile
             is needed and not installed.
@@ -34,7 +36,8 @@ def decode_tiff(encoded: bytes, name: str) -> PixelArray:
         array = decoders[pixels.decoder](encoded, name)
     if array.dtype.kind == "f":
         array = _to_16_bits(array, name)
-    if pixels.photometric == WHITE_IS_ZERO and (array.dtype == np.uint16 or pixels.decoder == "tifffile"):
+    as_stored = array.dtype == np.uint16 or (array.dtype == np.uint8 and pixels.decoder == "tifffile")
+    if pixels.photometric == WHITE_IS_ZERO and as_stored:
         grey = array if array.ndim == 2 else array[..., :3]
         np.subtract(white_of(array), grey, out=grey)
     return array

@@ -44,14 +44,15 @@ def parse(data: bytes, name: str) -> Contents:
     if pixels.photometric in _LAB or (inks and (pixels.bits, pixels.samples) != (8, 4)):
         kind = f"{pixels.samples} inks of {pixels.bits} bits" if inks else "Lab colours"
         raise InputError(f"{name}: a TIFF of {kind}; expected grey, RGB, or CMYK of 8 bits, save it as RGB")
-    orientation, by_opencv = orientation_of(tags), pixels.decoder == "OpenCV"
-    # OpenCV's TIFF decoder applies the orientation itself, and multiplies 8-bit colours by alpha.
-    premultiplied = pixels.extra == PREMULTIPLIED or (pixels.extra == UNASSOCIATED and pixels.bits == 8 and by_opencv)
+    orientation = orientation_of(tags)
+    # OpenCV's TIFF decoder multiplies 8-bit colours by alpha. It and Pillow apply the orientation themselves.
+    multiplied = pixels.extra == UNASSOCIATED and pixels.bits == 8 and pixels.decoder == "OpenCV"
+    left, applied = (orientation, 1) if pixels.decoder == "tifffile" else (1, orientation)
     icc = value_of(tags, _ICC)
     metadata = upright_metadata(tags, icc, value_of(tags, _XMP))
     profile = icc if inks and is_profile_of(b"CMYK", icc) else None
-    header, (left, applied) = pixels.header(orientation), (1, orientation) if by_opencv else (orientation, 1)
-    return Contents(header, data, left, premultiplied, metadata, profile, applied=applied)
+    premultiplied = pixels.extra == PREMULTIPLIED or multiplied
+    return Contents(pixels.header(applied), data, left, premultiplied, metadata, profile, applied=applied)
 
 
 def _check_decoder(pixels: TiffPixels, name: str) -> None:

@@ -78,16 +78,19 @@ class TiffPixels:
         row = self.block[0] * self.bits * (1 if self.planar else self.samples)
         return -(-row // 8) * self.block[1]
 
-    def header(self, orientation: int) -> Header:
-        """What the decoder makes of it, orientation included: it decodes whole strips or tiles, 8 bits also as RGBA."""
+    def header(self, applied: int) -> Header:
+        """What the decoder makes of it, with the EXIF orientation that it applies.
+
+        OpenCV decodes whole strips or tiles, 8 bits also as RGBA.
+        """
+        size = self.size[::-1] if applied in (5, 6, 7, 8) else self.size
         if self.decoder != "OpenCV":
             channels = 4 if self.has_alpha else 3 if self.samples >= 3 else 1
-            return Header(self.size, channels, self.bits, 2 * math.prod(self.size) * self.samples * self.bits // 8)
+            return Header(size, channels, self.bits, 2 * math.prod(size) * self.samples * self.bits // 8)
         channels = 3 if self.photometric == _PALETTE else min(self.samples, 4)
         bits = next((bits for bits in (8, 16, 32) if self.bits <= bits), 64)
         area = self.block[0] * self.block[1]
         buffers = self.block_bytes + area * (4 if bits == 8 else channels * bits // 8) + int(self.counts.max(initial=0))
-        size = self.size[::-1] if orientation in (5, 6, 7, 8) else self.size
         return Header(size, channels, bits, buffers).decoded_by_opencv()
 
 

@@ -71,6 +71,25 @@ def test_zstd_is_read_by_pillow(tmp_path, mode):
     np.testing.assert_array_equal(read_picture(path).pixels, expected)
 
 
+@pytest.mark.parametrize("orientation", [6, 8])
+def test_zstd_is_turned_upright_once(tmp_path, orientation):
+    turned = np.rot90(RGB8, 1 if orientation == 6 else -1)
+    path = saved(
+        tmp_path / "a.tif",
+        pillow_bytes(Image.fromarray(turned), "TIFF", compression="zstd", tiffinfo={274: orientation}),
+    )
+    picture = read_picture(path)
+    np.testing.assert_array_equal(picture.pixels, RGB8[..., ::-1])
+    assert picture.orientation == orientation
+
+
+@pytest.mark.parametrize("values", [np.ones((49, 65), bool), np.ones((49, 65), np.int16)])
+def test_white_is_zero_of_a_type_that_is_not_read_is_refused(tmp_path, values):
+    imwrite(tmp_path / "a.tif", values, photometric="miniswhite", compression="lzma")
+    with refused("a.tif", values.dtype.name, "expected uint8 or uint16"):
+        read_picture(tmp_path / "a.tif")
+
+
 def test_a_few_floats_outside_are_cut_off_and_many_are_refused(tmp_path):
     glint = FLOATS.copy()
     glint[0, :3], glint[1, 0] = 3, -0.5
