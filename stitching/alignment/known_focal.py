@@ -9,6 +9,7 @@ from stitching.lens.lensfun_search import focal_35mm_by_crop
 
 SENSOR_ASPECTS = 4 / 3, 3 / 2, 16 / 9  # of the longer side; photographs of other aspects were cropped, or joined
 SAME_ASPECT = 0.03  # share, by which sides may differ from them
+USUAL = 0.35, 30.0  # of half the diagonal: 141 to 4 degrees; beyond, EXIF is taken for nonsense
 
 
 def known_focal(picture: Picture) -> float | None:
@@ -20,8 +21,7 @@ def known_focal(picture: Picture) -> float | None:
     if picture.lens is not None:
         return picture.lens.focal / (float(np.hypot(*picture.size)) / 2)
     camera = camera_of(picture.metadata)
-    focal = camera.focal_35mm or focal_35mm_by_crop(camera)
+    focal = 2 * (camera.focal_35mm or focal_35mm_by_crop(camera) or 0.0) / DIAGONAL_35MM
     aspect = max(picture.size) / min(picture.size)
-    if focal is None or all(abs(aspect / one - 1) > SAME_ASPECT for one in SENSOR_ASPECTS):
-        return None
-    return 2 * focal / DIAGONAL_35MM
+    whole = any(abs(aspect / one - 1) <= SAME_ASPECT for one in SENSOR_ASPECTS)
+    return focal if whole and USUAL[0] <= focal <= USUAL[1] else None

@@ -19,13 +19,12 @@ from stitching.io.files import atomic_write, check_readable
 from stitching.io.npz_file import ArrayForm, Arrays, read_arrays
 from stitching.io.picture import MAX_SIDE
 from stitching.io.picture_source import PictureSource
-from stitching.io.warp_file import MAX_BEYOND_TARGET, MAX_CANVAS_SIDE, PICTURE_COUNT
+from stitching.io.warp_file import FOCAL_RANGE, MAX_BEYOND_TARGET, MAX_CANVAS_SIDE, PICTURE_COUNT
 from stitching.mosaic.panorama import Panorama
 from stitching.warping.placement import Placement
 
 VERSION = 1
 MAX_PICTURES = 10_000  # that were given
-FOCAL_RANGE = 0.2, 100.0  # of the frame's longer side
 MAX_WORKING_PIXELS = 44_000_000  # of the working canvas; a stitch makes 40 million at most
 MAX_ALL_PIXELS = 30_000_000  # of all maps together, 9 bytes each; a stitch makes 24 million at most, sides are rounded
 

@@ -26,10 +26,10 @@ def test_exif_says_the_focal_length_by_the_diagonal(size):
     assert known_focal(photograph(size, 43)) == pytest.approx(2.0, rel=0.01)
 
 
-def test_photographs_of_unusual_shape_and_without_exif_have_none():
+def test_photographs_of_unusual_shape_without_exif_or_with_nonsense_have_none():
     assert known_focal(photograph((600, 200), 43)) is None
     assert known_focal(photograph((500, 480), 43)) is None
-    assert known_focal(photograph((600, 400), 0)) is None
+    assert all(known_focal(photograph((600, 400), focal)) is None for focal in (0, 1, 2900, 65535))
     assert known_focal(Picture(np.zeros((400, 600, 3), np.uint8))) is None
 
 

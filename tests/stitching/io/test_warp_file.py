@@ -38,6 +38,11 @@ def contents(warp):
     return {field.name: getattr(warp, field.name) for field in dataclasses.fields(warp)} | {"version": 2}
 
 
+def test_a_cylinder_of_a_wide_lens_can_be_loaded(tmp_path):
+    save_warp(tmp_path / "warp.npz", a_warp(focal=54.0))
+    assert load_warp(tmp_path / "warp.npz").focal == 54
+
+
 def assert_refused(path, *words):
     with refused(str(path), *words):
         load_warp(path)
