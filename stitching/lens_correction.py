@@ -3,15 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import reduce
-from pathlib import Path
 
 import numpy as np
 
 from stitching.alignment.image_circles import inside_image_circle
 from stitching.errors import printable, require
-from stitching.input_files import RAW_SUFFIXES
 from stitching.io.metadata.camera_exif import camera_of
 from stitching.io.picture import Picture
+from stitching.lens.lens import Lens
 from stitching.lens.lens_choice import lens_for
 
 
@@ -26,8 +25,7 @@ def with_lens(picture: Picture, choice: str) -> Picture:
     Raises:
         InputError: the lens that was asked for does not fit the picture.
     """
-    raw = Path(picture.name).suffix.lower() in RAW_SUFFIXES
-    lens = lens_for(choice, camera_of(picture.metadata), picture.size, picture.orientation, picture.name, raw=raw)
+    lens = lens_of(picture, choice)
     if lens is None:
         return picture
     masks = [mask for mask in (picture.valid, lens.shown_mask(), inside_image_circle(picture)) if mask is not None]
@@ -35,6 +33,12 @@ def with_lens(picture: Picture, choice: str) -> Picture:
     if valid is not None:
         require(bool(valid.any()), f"{picture.name} through {lens.name}: nothing is shown", "a lens that fits it")
     return replace(picture, lens=lens, valid=valid)
+
+
+def lens_of(picture: Picture, choice: str) -> Lens | None:
+    """The lens of a picture of full size, None where it is not to be corrected; arguments and errors as `with_lens`."""
+    camera = camera_of(picture.metadata)
+    return lens_for(choice, camera, picture.size, picture.orientation, picture.name, raw=picture.is_raw)
 
 
 def corrected_in_words(lenses: Iterable[str | None]) -> str:

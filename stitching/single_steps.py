@@ -1,5 +1,6 @@
 """The steps of a stitch as functions of their own: align a pair, estimate its warp, apply a warp to a picture."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from os import PathLike, fspath
 from typing import Any, Literal, get_args
@@ -12,18 +13,19 @@ from stitching.alignment.coarse_alignment import Alignment, align_pictures
 from stitching.blending.field_grid import FieldGrid
 from stitching.blending.tiles import split_in_tiles
 from stitching.errors import require
-from stitching.geometry.pixel_maps import Field, Points, evaluate_on_grid
+from stitching.geometry.canvas import Canvas
+from stitching.geometry.pixel_maps import OUTSIDE_ALL, Field, Points, evaluate_on_grid, remap
 from stitching.geometry.rectangles import Rectangle
 from stitching.input_pair import PictureInput, read_pair
 from stitching.io.picture import Picture, shrink
 from stitching.io.picture_reader import read_picture
 from stitching.io.picture_sampling import magnification, sample
 from stitching.io.warp_file import WarpField, usable_warp
-from stitching.lens_correction import with_lens
+from stitching.lens_correction import lens_of, with_lens
 from stitching.options import Options, check_options
 from stitching.pair_placement import estimate_placement, judge_placement, place_coarsely
 from stitching.warping.canvas_pictures import draw_aligned_pair
-from stitching.warping.placement import from_warp_field, to_warp_field
+from stitching.warping.placement import Placement, from_warp_field, to_warp_field
 
 Part = Literal["target", "reference"]
 _DTYPES = "uint8", "uint16", "int16", "float32", "float64"  # that OpenCV samples
@@ -109,43 +111,57 @@ def apply_warp(
     """
     require(part in get_args(Part), f"part {part!r}", "target or reference")
     field = usable_warp(warp)
-    layer = with_lens(_layer(picture), lens)
+    layer = _layer(picture, lens)
     expected = field.target_size if part == "target" else field.reference_size
     require(layer.size == expected, f"{layer.name}: {layer.size[0]} x {layer.size[1]} px", _in_words(expected, part))
-    map_xy = from_warp_field(field).map_xy
-    if part == "target" and not nearest:  # or it would alias
-        layer = shrink(layer, 1 / magnification(map_xy, layer.size, field.scale))
-    to_photograph, map_xy = layer.to_photograph, layer.to_photograph(map_xy)
-    if isinstance(picture, np.ndarray):
-        layer = replace(layer, lens=None)  # what was measured is not brightened
-
-    def in_photograph(points: Points) -> Points:
-        return to_photograph(field.canvas.to_reference(points))
-
     width, height = field.canvas_size
     drawn = np.zeros((height, width, *layer.pixels.shape[2:]), layer.pixels.dtype)
     alpha = np.zeros((height, width), np.uint8)
+    if part == "reference":
+        places = _reference_places(field.canvas, layer)
+    else:
+        placement = from_warp_field(field)
+        places = _target_places(placement, layer)
+        if not nearest:  # or it would alias
+            layer = shrink(layer, 1 / magnification(placement.map_xy, layer.size, placement.scale))
+    shown = None
+    if layer.lens and isinstance(picture, np.ndarray):  # what was measured is not brightened
+        shown, layer = layer.lens.shown_mask(), replace(layer, lens=None)
     for tile in split_in_tiles(width, height):
-        if part == "reference":
-            positions = evaluate_on_grid(in_photograph, tile.size, 1.0, tile.origin)
-        else:
-            positions = _target_positions(field, map_xy, tile)
-        pixels, valid = sample(layer, positions, cv2.INTER_NEAREST if nearest else cv2.INTER_CUBIC)
+        map_xy = places(tile)
+        pixels, valid = sample(layer, map_xy, cv2.INTER_NEAREST if nearest else cv2.INTER_CUBIC)
+        if shown is not None:
+            valid &= remap(shown, map_xy) > 127
+        pixels = pixels.reshape(*valid.shape, *drawn.shape[2:])  # (h, w, 1), of which OpenCV makes (h, w)
         drawn[tile.slices][valid] = pixels[valid]
         alpha[tile.slices] = valid * np.uint8(255)
     return drawn, alpha
 
 
-def _target_positions(field: WarpField, target_map: Field, tile: Rectangle) -> Field:
-    """(h, w, 2): a tile of the canvas -> px of the target's photograph, outside of it where it is not covered."""
-    grid = FieldGrid(field.scale)
-    covered = grid.enlarge(np.isfinite(field.map[..., 0]).astype(np.float32), tile) >= 0.5
-    return np.where(covered[..., None], grid.enlarge(target_map, tile), np.float32(-1e4))
+def _reference_places(canvas: Canvas, layer: Picture) -> Callable[[Rectangle], Field]:
+    """Tile of the canvas -> (h, w, 2), px of the reference's photograph."""
+
+    def in_photograph(points: Points) -> Points:
+        return layer.to_photograph(canvas.to_reference(points))
+
+    return lambda tile: evaluate_on_grid(in_photograph, tile.size, 1.0, tile.origin)
 
 
-def _layer(picture: PictureInput | NDArray[Any]) -> Picture:
+def _target_places(placement: Placement, layer: Picture) -> Callable[[Rectangle], Field]:
+    """Tile of the canvas -> (h, w, 2), px of the target's photograph; outside of it where it is not covered."""
+    grid, map_xy = FieldGrid(placement.scale), layer.to_photograph(placement.map_xy)
+
+    def places(tile: Rectangle) -> Field:
+        covered = grid.enlarge(placement.covered.astype(np.float32), tile) >= 0.5
+        return np.where(covered[..., None], grid.enlarge(map_xy, tile), np.float32(OUTSIDE_ALL))
+
+    return places
+
+
+def _layer(picture: PictureInput | NDArray[Any], lens: str) -> Picture:
+    """What is drawn, with its lens."""
     if isinstance(picture, str | PathLike):
-        return read_picture(fspath(picture))
+        return with_lens(read_picture(fspath(picture)), lens)
     usable = (
         isinstance(picture, np.ndarray)
         and picture.dtype.name in _DTYPES
@@ -153,7 +169,8 @@ def _layer(picture: PictureInput | NDArray[Any]) -> Picture:
     )
     got = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
     require(usable, f"picture: {got}", f"a path, or an array (h, w[, 1 to {_MOST_CHANNELS}]) of {', '.join(_DTYPES)}")
-    return Picture(np.ascontiguousarray(picture, dtype=picture.dtype.newbyteorder("=")))
+    layer = Picture(np.ascontiguousarray(picture, dtype=picture.dtype.newbyteorder("=")))
+    return replace(layer, lens=lens_of(layer, lens))
 
 
 def _in_words(size: tuple[int, int], part: Part) -> str:

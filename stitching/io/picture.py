@@ -35,6 +35,7 @@ class Picture:
         scale: (x, y), its px per px of the photograph that it is a smaller copy of; of rounded sizes, so they differ.
         lens: that drew it; None = one without distortion or vignetting, or it is not corrected.
         orientation: EXIF orientation by which what the sensor saw was turned upright.
+        is_raw: it was developed here from what the sensor saw (RAW), which no camera has corrected.
     """
 
     pixels: PixelArray
@@ -45,6 +46,7 @@ class Picture:
     scale: tuple[float, float] = (1.0, 1.0)
     lens: Lens | None = None
     orientation: int = 1
+    is_raw: bool = False
 
     @property
     def size(self) -> tuple[int, int]:

@@ -48,9 +48,9 @@ def read_picture(
     check_side(contents.size, name)
     check_size(contents, name, max_megapix, held)
     metadata, turned = contents.metadata, contents.orientation if contents.orientation > 1 else contents.applied
-    array = _upright_pixels(contents, name, white_balance)
+    array, is_raw = _upright_pixels(contents, name, white_balance), contents.is_raw
     del contents  # the file's bytes
-    return replace(as_picture(array, name, metadata), orientation=turned)
+    return replace(as_picture(array, name, metadata), orientation=turned, is_raw=is_raw)
 
 
 def read_mask(

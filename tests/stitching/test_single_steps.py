@@ -3,12 +3,15 @@
 import cv2
 import numpy as np
 import pytest
+from lens_scenes import lens_named, textured_photograph
 from synthetic import SIZE, two_planes
 
 import stitching
-from stitching import InputError, Options, load_warp, save_warp
+from stitching import InputError, Options, WarpField, load_warp, save_warp
 from stitching.geometry.homographies import project
-from stitching.geometry.pixel_maps import remap
+from stitching.geometry.pixel_maps import pixel_grid, remap
+from stitching.io.picture import Picture
+from stitching.lens_correction import with_lens
 
 W, H = SIZE
 CLASSICAL = Options(warp="classical")
@@ -17,6 +20,11 @@ CLASSICAL = Options(warp="classical")
 @pytest.fixture(scope="module")
 def warp():
     return stitching.estimate_warp(two_planes().reference, two_planes().target, CLASSICAL)
+
+
+@pytest.fixture(scope="module")
+def stitched():
+    return stitching.stitch(two_planes().reference, two_planes().target, CLASSICAL)
 
 
 def test_aligning_gives_a_homography_near_the_true_places_of_the_wall():
@@ -29,8 +37,7 @@ def test_aligning_gives_a_homography_near_the_true_places_of_the_wall():
     assert len(found.matches) > 50
 
 
-def test_the_warp_is_that_of_a_stitch(warp):
-    stitched = stitching.stitch(two_planes().reference, two_planes().target, CLASSICAL)
+def test_the_warp_is_that_of_a_stitch(warp, stitched):
     assert np.array_equal(warp.map, stitched.warp.map, equal_nan=True)
     assert np.array_equal(warp.trusted, stitched.warp.trusted)
     assert warp.canvas == stitched.canvas
@@ -62,6 +69,31 @@ def test_depths_keep_their_type_and_values(warp):
     assert drawn.shape == alpha.shape
     assert np.abs(drawn[alpha > 0] - 7.5).max() < 1e-4
     assert not drawn[alpha == 0].any()
+
+
+def test_a_single_channel_keeps_its_axis(warp):
+    depth = np.linspace(1, 2, H * W, dtype=np.float32).reshape(H, W, 1)
+    drawn, alpha = stitching.apply_warp(warp, depth)
+    flat, _ = stitching.apply_warp(warp, depth[..., 0])
+    assert drawn.shape == (*alpha.shape, 1)
+    assert np.array_equal(drawn[..., 0], flat)
+
+
+def test_what_was_measured_through_a_lens_lies_where_its_photograph_does(tmp_path):
+    photograph, cameras = textured_photograph(lens_named("fisheye")), tmp_path / "cameras.txt"
+    cameras.write_text("1 OPENCV_FISHEYE 320 240 180 183.6 163.5 118 0.03 -0.01 0.004 -0.001")
+    size = with_lens(Picture(photograph), str(cameras)).size
+    grid = pixel_grid(size[1], size[0])
+    unmoved = WarpField(grid, np.isfinite(grid[..., 0]), 1.0, grid, 1.0, (0, 0), 0.0, size, size, size)
+    cv2.imwrite(str(tmp_path / "photograph.png"), photograph)
+    measured = photograph[..., 1].astype(np.float32) / 255
+    for part in ("target", "reference"):
+        drawn, alpha = stitching.apply_warp(unmoved, tmp_path / "photograph.png", part=part, lens=str(cameras))
+        found, where = stitching.apply_warp(unmoved, measured, part=part, lens=str(cameras))
+        assert (alpha > 0).mean() > 0.5
+        assert (where != alpha).mean() < 0.01
+        apart = np.abs(found * 255 - drawn[..., 1])[(where > 0) & (alpha > 0)]
+        assert np.percentile(apart, 99) < 1  # but where cubic interpolation leaves 0..255
 
 
 def test_labels_stay_labels(warp):
@@ -110,8 +142,7 @@ def test_pictures_that_do_not_fit_are_refused_and_aligned_without_confidence():
         stitching.estimate_warp(first, second)
 
 
-def test_notebooks_show_the_panorama():
-    stitched = stitching.stitch(two_planes().reference, two_planes().target, CLASSICAL)
+def test_notebooks_show_the_panorama(stitched):
     shown = cv2.imdecode(np.frombuffer(stitched._repr_png_(), np.uint8), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(shown[..., :3][stitched.alpha > 0], stitched.panorama[stitched.alpha > 0])
     assert np.array_equal(shown[..., 3], stitched.alpha)

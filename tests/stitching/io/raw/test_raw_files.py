@@ -41,6 +41,12 @@ def test_a_dng_has_the_colours_of_the_scene(tmp_path, cfa):
     np.testing.assert_allclose(colours(picture), expected(), atol=40)  # of 65535
 
 
+def test_a_raw_file_is_one_whatever_it_is_called(tmp_path):
+    """Its lens is corrected, which cameras do in their JPEGs."""
+    assert read_picture(write_dng(tmp_path / "a.jpg", patches())).is_raw
+    assert not read_picture(saved(tmp_path / "a.dng", bytes_of(".png", photo()))).is_raw
+
+
 def test_a_dark_scene_stays_dark(tmp_path):
     """Nothing is brightened by what the picture shows."""
     dark = read_picture(write_dng(tmp_path / "a.dng", patches() / 16))
