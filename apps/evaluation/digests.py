@@ -18,7 +18,8 @@ STITCHER = (  # code of a stitch
     _HERE / "warp_methods.py", _STITCHING,
 )  # fmt: skip
 MEASURING = (
-    _HERE / "measures", _HERE / "scoring.py", _HERE / "true_places.py", _STITCHING / "geometry", _STITCHING / "io",
+    _HERE / "measures", _HERE / "scoring.py", _HERE / "true_places.py",
+    _STITCHING / "geometry", _STITCHING / "io", _STITCHING / "lens",
 )  # fmt: skip
 
 _LIBRARIES = (
@@ -29,6 +30,10 @@ _LIBRARIES = (
     "onnxruntime-gpu",
     "pillow",
     "simplejpeg",
+    "pi-heif",
+    "rawpy",
+    "tifffile",
+    "lensfunpy",
 )
 _NETWORK_LIBRARIES = ("torch", "safetensors", "ptlflow")  # of weights that are not exported
 _VARIABLES = ("CUDA_", "MKL_", "OMP_", "OPENBLAS_", "OPENCV_", "ORT_", "PYTORCH_", "TORCH_")  # how names begin

@@ -55,6 +55,6 @@ def test_a_failed_run_is_code_1(options, tmp_path, capsys, monkeypatch):
 
     broken = replace(options, begin_from=nan_weights(tmp_path / "nan.safetensors"))
     monkeypatch.setattr(command, "train_command", partial(train, "joint", tmp_path / "run", broken, quiet))
-    monkeypatch.setattr("apps.cli.parse_options", lambda call, name, arguments: call)
+    monkeypatch.setattr("apps.cli.parse_options", lambda call, *_: call)
     assert main(["train"]) == 1
     assert "loss of task 'matching' is nan" in capsys.readouterr().err
