@@ -7,7 +7,7 @@ from synthetic import two_planes
 from apps.ui_server.serving import running_page
 
 
-@pytest.fixture(scope="package")  # its processes end before other tests count theirs
+@pytest.fixture(scope="module")  # its processes end before other tests count theirs
 def page(tmp_path_factory):
     """A real server with a folder of two pictures, `left.png` and `right.png`."""
     folder = tmp_path_factory.mktemp("pictures")
