@@ -23,8 +23,8 @@ def ui_command(
     The page is served to this machine only, at an address that nobody can guess.
 
     Args:
-        folder: its pictures are listed, and panoramas are saved in it. Without it, pictures are dropped onto the
-            page, and panoramas downloaded.
+        folder: its pictures are listed, and panoramas are saved in FOLDER/panoramas. Without it, pictures are dropped
+            onto the page, and panoramas downloaded.
         port: of the page; 0: any that is free.
         browser: open the page in the web browser.
         max_megapix: largest picture that is read, Mpx.

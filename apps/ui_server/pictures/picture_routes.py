@@ -1,17 +1,15 @@
 """Requests about pictures and the masks that are painted onto them."""
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi import Path as PathPart
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse
 
 from apps.ui_server.bodies import limited_body, limited_parts
 from apps.ui_server.limits import MAX_FILE_BYTES, MAX_MASK_BYTES
 from apps.ui_server.pictures.masks import Purpose, store_mask
-from apps.ui_server.pictures.picture_store import PictureStore, StoredPicture
+from apps.ui_server.pictures.picture_store import PictureStore
 from apps.ui_server.stitching_jobs.jobs import Jobs
 
 Number = Annotated[int, PathPart(ge=1, lt=1 << 31)]
@@ -34,7 +32,9 @@ def add_picture_routes(app: FastAPI, pictures: PictureStore, jobs: Jobs) -> None
     @app.get("/api/pictures/{number}")
     def picture(number: Number) -> dict[str, Any]:
         """Opens it: then its width and height are known."""
-        return _opened(number).as_json()
+        one = pictures[number]
+        one.open()
+        return one.as_json()
 
     @app.delete("/api/pictures/{number}", status_code=204)
     def remove(number: Number) -> None:
@@ -42,36 +42,30 @@ def add_picture_routes(app: FastAPI, pictures: PictureStore, jobs: Jobs) -> None
             raise HTTPException(409, "this picture is being stitched; cancel that first")
         pictures.remove(number)
 
-    @app.get("/api/pictures/{number}/view")
-    def view(number: Number) -> FileResponse:
-        return FileResponse(_opened(number).folder / "view.jpg", media_type="image/jpeg")
-
-    @app.get("/api/pictures/{number}/thumbnail")
-    def thumbnail(number: Number) -> FileResponse:
-        return FileResponse(_opened(number).folder / "thumbnail.jpg", media_type="image/jpeg")
+    @app.get("/api/pictures/{number}/{copy}")
+    def copy_for_screen(number: Number, copy: Literal["view", "thumbnail"]) -> Response:
+        with pictures[number].opened() as folder:
+            return Response((folder / f"{copy}.jpg").read_bytes(), media_type="image/jpeg")
 
     @app.put("/api/pictures/{number}/masks/{purpose}", status_code=204)
     async def paint(request: Request, number: Number, purpose: Purpose) -> None:
         """The body is a PNG of any size, white where it is painted."""
-        path = await run_in_threadpool(_mask_of, number, purpose)
-        encoded = await limited_body(request, MAX_MASK_BYTES, "a mask")
-        await run_in_threadpool(store_mask, encoded, path, pictures.max_megapix)
+        painted = await limited_body(request, MAX_MASK_BYTES, "a mask")
+        await run_in_threadpool(_store_mask, number, purpose, painted)
 
     @app.get("/api/pictures/{number}/masks/{purpose}")
     def mask(number: Number, purpose: Purpose) -> Response:
-        path = _mask_of(number, purpose)
-        if not path.exists():
-            raise HTTPException(404, f"nothing is painted: {purpose}")
-        return FileResponse(path, media_type="image/png")
+        one = pictures[number]
+        with one.opened():
+            if (path := one.painted(purpose)) is None:
+                raise HTTPException(404, f"nothing is painted: {purpose}")
+            return Response(path.read_bytes(), media_type="image/png")
 
     @app.delete("/api/pictures/{number}/masks/{purpose}", status_code=204)
     def clear(number: Number, purpose: Purpose) -> None:
-        _mask_of(number, purpose).unlink(missing_ok=True)
+        pictures[number].mask_path(purpose).unlink(missing_ok=True)
 
-    def _opened(number: int) -> StoredPicture:
+    def _store_mask(number: int, purpose: Purpose, painted: bytes) -> None:
         one = pictures[number]
-        one.open()
-        return one
-
-    def _mask_of(number: int, purpose: Purpose) -> Path:
-        return _opened(number).mask_path(purpose)
+        with one.opened():
+            store_mask(painted, one.mask_path(purpose), pictures.max_megapix)

@@ -33,6 +33,8 @@ class StoredPicture:
         make_copies: as the function of that name, called with path and folder.
         uploaded_bytes: its part of the space for uploads; 0 for one of the user's folder, which is only read.
         size, copy_size: (w, h) px, upright; None before it is opened.
+        removed: its folder is gone.
+        lock: held while its files are made, read or removed.
     """
 
     number: int
@@ -43,15 +45,19 @@ class StoredPicture:
     uploaded_bytes: int = 0
     size: Size | None = None
     copy_size: Size | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    removed: bool = False
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def open(self) -> tuple[Size, Size]:
         """Make its copies if that was not done before; returns the sizes of the picture and of its copy for previews.
 
         Raises:
             InputError: it cannot be read. The message calls it by its name.
+            HTTPException: it was removed, 404.
         """
         with self.lock:
+            if self.removed:
+                raise HTTPException(404, f"no picture {self.number}")
             if self.size is None or self.copy_size is None:
                 self.folder.mkdir(exist_ok=True)
                 try:
@@ -61,6 +67,13 @@ class StoredPicture:
                 except ProcessEndedError:
                     raise InputError(f"{self.name}: reading it ended the process; damaged, or memory ran out") from None
             return self.size, self.copy_size
+
+    @contextmanager
+    def opened(self) -> Iterator[Path]:
+        """Its folder, with the copies, which stays as long as the block runs. Errors: as `open`."""
+        with self.lock:
+            self.open()
+            yield self.folder
 
     @property
     def copy_path(self) -> Path:
@@ -138,7 +151,9 @@ class PictureStore:
         with self._lock:
             picture = self[number]
             del self._pictures[number]
-        self._forget(picture.folder, picture.uploaded_bytes)
+        with picture.lock:  # it may be opened at this moment
+            picture.removed = True
+            self._forget(picture.folder, picture.uploaded_bytes)
 
     def make_copies(self, path: Path, folder: Path) -> tuple[Size, Size]:
         """Make the copies of a picture in another process. Errors: as `make_copies` and `WorkProcesses.call`."""

@@ -4,7 +4,8 @@ import { byId, element, say, whenChanged } from "./dom.js";
 import { sentence, stageInWords, verdictInWords } from "./words.js";
 
 export function makeMessages(store) {
-  const list = byId("messages"), verdict = byId("verdict"), warnings = byId("warnings"), live = byId("live");
+  const list = byId("messages"), verdict = byId("verdict"), warnings = byId("warnings"), notes = byId("notes");
+  const live = byId("live");
   store.drawn(whenChanged(state => [state.messages], ({ messages }) => list.replaceChildren(...messages.map(row))));
   store.drawn(whenChanged(state => [state.shown], ({ shown }) => {
     say(verdict, shown ? verdictInWords(shown) : "");
@@ -12,6 +13,7 @@ export function makeMessages(store) {
     warnings.hidden = !shown?.warnings.length;
     warnings.replaceChildren(...(shown?.warnings ?? []).map(text =>
       element("li", {}, element("b", {}, "Warning"), ` ${sentence(text)}`)));
+    say(notes, (shown?.summary.notes ?? []).map(sentence).join(" "));
   }));
   store.drawn(state => {
     const words = liveWords(state);

@@ -40,7 +40,7 @@ class JobRequest(BaseModel):
 
 
 class SaveRequest(BaseModel):
-    """Where a panorama is saved in the user's folder."""
+    """Under which name a panorama is saved."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

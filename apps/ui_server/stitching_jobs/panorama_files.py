@@ -10,8 +10,10 @@ from apps.ui_server.file_names import safe_name
 from apps.ui_server.stitching_jobs.jobs import Job
 from apps.ui_server.stitching_jobs.stitch_task import Outcome
 from stitching.io.file_conflicts import check_outputs
+from stitching.io.files import make_folder
 from stitching.io.picture_writer import write_picture
 
+SAVED = "panoramas"  # the folder below the user's: what lies in the user's own is a picture at the next start
 FORMATS = {"png": "image/png", "jpg": "image/jpeg", "tif": "image/tiff", "webp": "image/webp"}
 
 
@@ -37,7 +39,7 @@ def write_panorama(job: Job, outcome: Outcome, path: Path) -> None:
 
 
 def path_to_save(folder: Path, name: str, overwrite: bool, inputs: Iterable[Path]) -> Path:
-    """Where in the user's folder a panorama is saved.
+    """Where a panorama is saved: in a folder below the user's, which is made.
 
     Args:
         folder: the user's.
@@ -47,12 +49,13 @@ def path_to_save(folder: Path, name: str, overwrite: bool, inputs: Iterable[Path
 
     Raises:
         HTTPException: a file is there, 409; the name has no known extension, 422.
-        InputError: it is one of the inputs.
+        InputError: it is one of the inputs, or there can be no such folder.
     """
-    path = folder / safe_name(name, "panorama.png")
+    path = folder / SAVED / safe_name(name, "panorama.png")
     extensions = [f".{extension}" for extension in FORMATS]
     if path.suffix.lower() not in (*extensions, ".jpeg", ".tiff"):
         raise HTTPException(422, f"{path.name}: expected a name that ends in {', '.join(extensions)}")
+    make_folder(path.parent)
     check_outputs([("the panorama", path)], [("a picture of the page", picture) for picture in inputs])
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise HTTPException(409, f"{path.name} is there and is no plain file; choose another name")

@@ -117,7 +117,7 @@ def test_from_chosen_files_to_a_saved_panorama(with_preview: Any, served: tuple[
     size = [int(word) for word in page.find_element(By.ID, "size").text.split() if word.isdecimal()]
     click(page, "#formats input[value=png]")
     click(page, "#save-button")
-    saved = served[1] / "panorama.png"
+    saved = served[1] / "panoramas" / "panorama.png"
     assert str(saved) in wait_for(page, "document.getElementById('saved').textContent")
     with Image.open(saved) as panorama:
         assert list(panorama.size) == size

@@ -1,13 +1,16 @@
 """Pictures and masks that come to the page: what is taken, what is refused, and what becomes of it."""
 
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from fastapi import HTTPException
 from page_clients import crash, png, png_bomb
 from picture_files import photo
 
@@ -50,6 +53,33 @@ def test_removing_a_picture_of_the_folder_from_the_page_leaves_its_file(tmp_path
     assert mine.exists()
     assert not any((tmp_path / "room").iterdir())
     assert store.all() == []
+
+
+def test_a_picture_may_be_removed_while_it_is_opened(tmp_path):
+    mine = tmp_path / "mine.png"
+    mine.write_bytes(png(photo()))
+    (tmp_path / "copies").mkdir()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def call_later(function, *arguments):
+        begun.set()
+        assert go_on.wait(10)
+        return function(*arguments)
+
+    store = picture_store.PictureStore(tmp_path / "copies", [mine], 400, SimpleNamespace(call=call_later))
+    picture = store[1]
+    with ThreadPoolExecutor() as pool:
+        opening = pool.submit(picture.open)
+        assert begun.wait(10)
+        removing = pool.submit(store.remove, 1)
+        while store.all():
+            time.sleep(0.001)
+        go_on.set()
+        removing.result(10)
+        assert opening.result(10)[0] == (64, 48)
+    assert not any((tmp_path / "copies").iterdir())
+    with pytest.raises(HTTPException, match="404"):
+        picture.open()
 
 
 def test_an_uploaded_picture_is_shown_upright_and_small(page):

@@ -4,6 +4,7 @@ import cv2
 import pytest
 
 from apps.ui_server.serving import running_page
+from stitching.input_files import pictures_in
 
 
 @pytest.fixture(scope="module")
@@ -15,19 +16,25 @@ def save(page):
 
 def test_a_panorama_is_saved_under_a_name_and_replaced_only_when_told(page, save):
     saved = page.json("POST", save, json={"name": "new.png"})
-    assert saved == {"path": str(page.folder / "new.png")}
+    new = page.folder / "panoramas" / "new.png"
+    assert saved == {"path": str(new)}
     assert cv2.imread(saved["path"], cv2.IMREAD_UNCHANGED) is not None
-    (page.folder / "new.png").write_bytes(b"mine")
+    new.write_bytes(b"mine")
     assert "new.png" in page.refusal(409, "POST", save, json={"name": "new.png"})
-    assert (page.folder / "new.png").read_bytes() == b"mine"
+    assert new.read_bytes() == b"mine"
     page.json("POST", save, json={"name": "new.png", "overwrite": True})
-    assert (page.folder / "new.png").read_bytes() != b"mine"
+    assert new.read_bytes() != b"mine"
+
+
+def test_a_saved_panorama_is_no_picture_at_the_next_start(page, save):
+    saved = page.json("POST", save, json={"name": "again.png"})["path"]
+    assert saved not in map(str, pictures_in(page.folder))
 
 
 @pytest.mark.parametrize("name", ["../out.jpg", "/tmp/out.jpg", "..\\out.jpg", "a/../../out.jpg", "./.out.jpg"])
 def test_no_name_leads_out_of_the_folder(page, save, name):
     saved = page.json("POST", save, json={"name": name, "overwrite": True})
-    assert saved["path"] == str(page.folder / "out.jpg")
+    assert saved["path"] == str(page.folder / "panoramas" / "out.jpg")
 
 
 @pytest.mark.parametrize("name", ["", "x", "x.exe", "x.png.sh", ".png", "x.html", "x" * 600 + ".png"])
@@ -38,13 +45,16 @@ def test_a_name_without_a_pictures_extension_is_refused(page, save, name):
 
 
 def test_pictures_of_the_page_and_links_are_never_replaced(page, save, tmp_path):
+    folder = page.folder / "panoramas"
+    folder.mkdir(exist_ok=True)
     left = (page.folder / "left.png").read_bytes()
+    (folder / "left.png").hardlink_to(page.folder / "left.png")
     assert "left.png" in page.refusal(422, "POST", save, json={"name": "left.png", "overwrite": True})
     assert (page.folder / "left.png").read_bytes() == left
     outside = tmp_path / "outside.png"
     outside.write_bytes(b"mine")
-    (page.folder / "link.png").symlink_to(outside)
-    (page.folder / "dangling.png").symlink_to(tmp_path / "nothing.png")
+    (folder / "link.png").symlink_to(outside)
+    (folder / "dangling.png").symlink_to(tmp_path / "nothing.png")
     for name in ("link.png", "dangling.png"):
         page.refusal(409, "POST", save, json={"name": name, "overwrite": True})
     assert outside.read_bytes() == b"mine"

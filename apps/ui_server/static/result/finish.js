@@ -70,7 +70,7 @@ export function makeFinish(store, jobs) {
     byId("download").classList.toggle("strong", !folder);
     say(byId("saved"), file.saved?.text ?? "");
     byId("saved").className = file.saved?.good === false ? "small bad" : "small";
-    byId("exists-text").textContent = `There is a file ${fileName(file)} in the folder.`;
+    byId("exists-text").textContent = `There is a file ${fileName(file)} in the folder panoramas.`;
     if (file.exists && !exists.open) exists.showModal();
   }
 }
