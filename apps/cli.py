@@ -85,8 +85,9 @@ def _overview() -> str:
 
 
 _NOTES = (
-    "parastitch COMMAND --help shows a command's options; -V or --version the version.",
-    "--config FILE sets defaults of options; --print-completion bash|zsh completes them (docs/configuration.md).",
+    "parastitch COMMAND --help shows the options of a command, -V the version.",
+    "--config FILE: defaults of options; --print-completion bash|zsh: the Tab key",
+    "completes commands and options (docs/configuration.md).",
 )
 
 

@@ -30,11 +30,11 @@ class OpenPage:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.running.door.port}"
+        return f"http://127.0.0.1:{self.running.access.port}"
 
     def ask(self, method: str, path: str, **details) -> httpx.Response:
         """An answer to a request with the token."""
-        headers = {"X-Token": self.running.door.token} | details.pop("headers", {})
+        headers = {"X-Token": self.running.access.token} | details.pop("headers", {})
         return self.client.request(method, self.url + path, headers=headers, timeout=60, **details)
 
     def json(self, method: str, path: str, **details):

@@ -28,7 +28,7 @@ _HEADERS = {
 
 
 @dataclass(frozen=True)
-class Door:
+class Access:
     """What a request must show.
 
     Attributes:
@@ -82,7 +82,7 @@ class Guard:
     """ASGI middleware: refuses what may not be asked, and gives every answer the headers that keep the page closed."""
 
     app: ASGIApp
-    door: Door
+    access: Access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -92,7 +92,7 @@ class Guard:
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
-        refused = self.door.refusal(scope)
+        refused = self.access.refusal(scope)
         answer = self.app if refused is None else JSONResponse({"error": refused[1]}, refused[0])
         await answer(scope, receive, send_with_headers)
 

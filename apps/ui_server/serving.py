@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 
 import uvicorn
 
-from apps.ui_server.access import Door, Guard
+from apps.ui_server.access import Access, Guard
 from apps.ui_server.limits import MAX_PICTURES
 from apps.ui_server.pictures.picture_store import PictureStore
-from apps.ui_server.server import Workplace, make_app
+from apps.ui_server.routes import make_app
 from apps.ui_server.stitching_jobs.jobs import Jobs
 from apps.ui_server.work_processes import WorkProcesses
 from stitching.errors import InputError, JobError, require
@@ -39,9 +39,9 @@ def serve_page(folder: Path | None, port: int, browser: bool, max_megapix: float
     low, high = INPUT_MEGAPIX_RANGE
     require(low <= max_megapix <= high, f"--max-megapix {max_megapix}", f"{low:g} to {high:g} Mpx")
     with running_page(folder, port, max_megapix) as page:
-        print(page.door.address, flush=True)
+        print(page.access.address, flush=True)
         if browser:
-            threading.Thread(target=webbrowser.open, args=(page.door.address,), daemon=True).start()
+            threading.Thread(target=webbrowser.open, args=(page.access.address,), daemon=True).start()
         page.thread.join()
     raise JobError("the page's server ended unexpectedly")
 
@@ -51,13 +51,13 @@ class RunningPage:
     """A server that answers.
 
     Attributes:
-        door: who may ask it.
-        room: its temporary folder.
+        access: who may ask it.
+        folder: temporary, with all that it keeps.
         thread: that serves.
     """
 
-    door: Door
-    room: Path
+    access: Access
+    folder: Path
     thread: threading.Thread
 
 
@@ -69,18 +69,18 @@ def running_page(
     in_folder = _pictures_of(folder)
     with ExitStack() as stack:
         listening = stack.enter_context(closing(_listen(port)))
-        room = Path(stack.enter_context(TemporaryDirectory(prefix="parastitch-ui-", ignore_cleanup_errors=True)))
+        kept = Path(stack.enter_context(TemporaryDirectory(prefix="parastitch-ui-", ignore_cleanup_errors=True)))
         for name in ("pictures", "jobs"):
-            (room / name).mkdir()
+            (kept / name).mkdir()
         processes = stack.enter_context(closing(WorkProcesses()))
-        door = Door(listening.getsockname()[1])
-        pictures = PictureStore(room / "pictures", in_folder, max_megapix, processes)
-        app = make_app(Workplace(door, folder and folder.resolve(), pictures, Jobs(room / "jobs", processes)))
-        server = _server(Guard(app, door))
+        access = Access(listening.getsockname()[1])
+        pictures = PictureStore(kept / "pictures", in_folder, max_megapix, processes)
+        app = make_app(access, folder and folder.resolve(), pictures, Jobs(kept / "jobs", processes))
+        server = _server(Guard(app, access))
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
         try:
-            yield RunningPage(door, room, thread)
+            yield RunningPage(access, kept, thread)
         finally:
             server.should_exit = True
             thread.join()

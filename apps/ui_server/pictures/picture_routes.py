@@ -3,16 +3,13 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, HTTPException, Query, Request, Response
-from fastapi import Path as PathPart
 from fastapi.concurrency import run_in_threadpool
 
-from apps.ui_server.bodies import limited_body, limited_parts
 from apps.ui_server.limits import MAX_FILE_BYTES, MAX_MASK_BYTES
 from apps.ui_server.pictures.masks import Purpose, store_mask
 from apps.ui_server.pictures.picture_store import PictureStore
+from apps.ui_server.requests import Number, limited_body, limited_parts
 from apps.ui_server.stitching_jobs.jobs import Jobs
-
-Number = Annotated[int, PathPart(ge=1, lt=1 << 31)]
 
 
 def add_picture_routes(app: FastAPI, pictures: PictureStore, jobs: Jobs) -> None:

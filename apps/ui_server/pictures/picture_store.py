@@ -100,15 +100,15 @@ class PictureStore:
     """All pictures of the page, by their numbers.
 
     Args:
-        room: an empty temporary folder.
+        folder: an empty temporary folder.
         in_folder: pictures that are there already, in the order in which they are shown.
         max_megapix: the largest picture that is read, Mpx.
         processes: that read them.
     """
 
-    def __init__(self, room: Path, in_folder: Sequence[Path], max_megapix: float, processes: WorkProcesses) -> None:
+    def __init__(self, folder: Path, in_folder: Sequence[Path], max_megapix: float, processes: WorkProcesses) -> None:
         self.max_megapix, self._processes = max_megapix, processes
-        self._room, self._lock = room, threading.Lock()
+        self._folder, self._lock = folder, threading.Lock()
         self._pictures: dict[int, StoredPicture] = {}
         self._last_number = self._arriving = self._uploaded_bytes = 0
         for path in in_folder:
@@ -177,7 +177,7 @@ class PictureStore:
 
     def _next_folder(self) -> Path:
         self._last_number += 1
-        return self._room / str(self._last_number)
+        return self._folder / str(self._last_number)
 
     def _forget(self, folder: Path, uploaded_bytes: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)

@@ -29,10 +29,10 @@ store.drawn(({ pictures, uploads, folder }) => {
 
 history.replaceState(null, "", "/"); // the cookie holds the token now; the address needs it no more
 try {
-  const { folder, formats, limits, options, pictures } = await getState();
+  const { folder, formats, largest_file: largestFile, options, pictures } = await getState();
   const used = pictures.length <= USED_AT_ONCE;
   store.change({
-    folder, formats, limits, options,
+    folder, formats, largestFile, options,
     pictures: pictures.map(picture => ({ ...picture, used })),
   });
 } catch (error) {

@@ -1,11 +1,11 @@
 /** The state of the page. Actions change it, every part of the page is drawn from it; nothing else is remembered. */
 
-export const EMPTY = {
+const EMPTY = {
   folder: null, // where panoramas can be saved, or null
-  formats: { read: [], write: [] }, // endings of files
+  formats: [], // endings of files that can be saved
   options: {}, // name of a choice -> its values
-  limits: {},
-  pictures: [], // {id, name, width, height, used, masks: {leave_out, keep}}, in order
+  largestFile: Infinity, // bytes
+  pictures: [], // {id, name, width, height, used, fault, masks: {leave_out, keep}}, in order
   uploads: [], // {key, name, share, error}
   messages: [], // {key, text}
   choices: { reference: null, projection: "auto", crop: false, lens: "auto", warp: "auto", blend: "auto" },
@@ -18,8 +18,8 @@ export const EMPTY = {
   file: { format: "jpg", name: "panorama", saved: null, exists: false },
 };
 
-export function makeStore(initial = EMPTY) {
-  let state = initial;
+export function makeStore() {
+  let state = EMPTY;
   const parts = [];
   return {
     get: () => state,

@@ -13,7 +13,7 @@ const STAGES = {
   write: "Writing the panorama",
 };
 
-export const VALUES = {
+const VALUES = {
   auto: "Automatic",
   projection: { plane: "Flat", cylinder: "Cylinder", sphere: "Sphere" },
   lens: { auto: "Correct known lenses", none: "Leave as it is" },

@@ -1,6 +1,6 @@
 """What the page asks to be stitched."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from fastapi import HTTPException
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -14,12 +14,7 @@ Blend = Literal["auto", "seam", "network"]
 Lens = Literal["auto", "none"]
 
 # What the page offers for each option; the first is the default.
-CHOICES = {
-    "projection": list(PROJECTIONS),
-    "warp": ["auto", "classical", "matches", "homography"],
-    "blend": ["auto", "seam", "network"],
-    "lens": ["auto", "none"],
-}
+CHOICES = {"projection": PROJECTIONS, "warp": get_args(Warp), "blend": get_args(Blend), "lens": get_args(Lens)}
 
 _Number = Annotated[int, Field(ge=1)]
 

@@ -2,23 +2,21 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from fastapi import FastAPI, HTTPException, Request
-from fastapi import Path as PathPart
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 
-from apps.ui_server.bodies import limited_body
 from apps.ui_server.limits import MAX_JSON_BYTES, PREVIEW_MEGAPIX, PREVIEW_WORK_MEGAPIX
 from apps.ui_server.pictures.picture_store import PictureStore, StoredPicture
+from apps.ui_server.requests import Number, limited_body
 from apps.ui_server.stitching_jobs.job_request import JobRequest, parse_job, parse_save
 from apps.ui_server.stitching_jobs.jobs import Jobs
 from apps.ui_server.stitching_jobs.panorama_files import FORMATS, panorama_file, path_to_save, write_panorama
 from apps.ui_server.stitching_jobs.stitch_task import TaskPicture, is_pair
 from stitching.options import Options
 
-Number = Annotated[int, PathPart(ge=1, lt=1 << 31)]
 View = Literal["panorama", "reference", "target"]
 Extension = Literal["png", "jpg", "tif", "webp"]
 

@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -30,7 +29,6 @@ class Job:
         number: names it in requests.
         preview: small, so that another one may take its place.
         stage, share: what is being done, and how much of all is done, 0..1.
-        ended: seconds that it took; None while it runs.
         process: that works on it.
     """
 
@@ -40,8 +38,6 @@ class Job:
     state: State = "running"
     stage: str = "start"
     share: float = 0.0
-    started: float = field(default_factory=time.monotonic)
-    ended: float | None = None
     error: str | None = None
     outcome: Outcome | None = None
     process: WorkProcess | None = None
@@ -52,8 +48,7 @@ class Job:
         outcome = self.outcome
         return {
             "id": self.number, "state": self.state, "preview": self.preview, "stage": self.stage,
-            "share": round(self.share, 4), "seconds": round(self.ended or time.monotonic() - self.started, 2),
-            "error": self.error, "warnings": outcome.warnings if outcome else [],
+            "share": round(self.share, 4), "error": self.error, "warnings": outcome.warnings if outcome else [],
             "summary": outcome.summary if outcome else {}, "size": outcome.size if outcome else None,
             "views": outcome.views if outcome else [],
         }  # fmt: skip
@@ -63,12 +58,12 @@ class Jobs:
     """All stitches by their numbers.
 
     Args:
-        room: an empty temporary folder.
+        folder: an empty temporary folder.
         processes: that stitch.
     """
 
-    def __init__(self, room: Path, processes: WorkProcesses) -> None:
-        self._room, self._processes = room, processes
+    def __init__(self, folder: Path, processes: WorkProcesses) -> None:
+        self._folder, self._processes = folder, processes
         self._jobs: dict[int, Job] = {}
         self._last_number = 0
         self._lock, self._turn = threading.Lock(), threading.Lock()
@@ -112,7 +107,7 @@ class Jobs:
             for other in running:
                 self._cancel(other)
             self._last_number += 1
-            folder = self._room / str(self._last_number)
+            folder = self._folder / str(self._last_number)
             folder.mkdir()
             job = Job(self._last_number, StitchTask(pictures, reference, options, folder), preview)
             self._jobs[job.number] = job
@@ -163,7 +158,7 @@ class Jobs:
                 self._end(job, "failed" if outcome is None else "done", None if outcome else error)
 
     def _end(self, job: Job, state: State, error: str | None = None) -> None:
-        job.ended, job.error, job.state = time.monotonic() - job.started, error, state
+        job.error, job.state = error, state
         if state == "done":
             job.share = 1.0
         else:

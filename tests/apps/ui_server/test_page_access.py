@@ -8,13 +8,13 @@ STATE = "/api/state"
 
 
 def test_the_address_that_is_printed_opens_the_page_and_the_cookie_does_the_rest(page):
-    opened = page.client.get(page.running.door.address)
+    opened = page.client.get(page.running.access.address)
     assert opened.status_code == 200
     assert opened.headers["content-type"].startswith("text/html")
     cookie = opened.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
-    name = page.running.door.cookie
+    name = page.running.access.cookie
     with_cookie = page.client.get(page.url + STATE, headers={"Cookie": f"other=1; {name}={opened.cookies[name]}"})
     page.client.cookies.clear()
     assert with_cookie.status_code == 200
@@ -24,28 +24,28 @@ def test_the_address_that_is_printed_opens_the_page_and_the_cookie_does_the_rest
 @pytest.mark.parametrize("path", ["/", STATE, "/static/index.html", "/api/pictures/1", "/nothing"])
 @pytest.mark.parametrize("token", [None, "", "wrong", "\xfc\xff"])
 def test_no_request_is_answered_without_the_token(page, path, token):
-    headers = {} if token is None else {"X-Token": token.encode("latin-1"), "Cookie": f"{page.running.door.cookie}=x"}
+    headers = {} if token is None else {"X-Token": token.encode("latin-1"), "Cookie": f"{page.running.access.cookie}=x"}
     answer = page.client.get(page.url + path, params={"token": "wrong"}, headers=headers)
     assert answer.status_code == 401
     assert list(answer.json()) == ["error"]
 
 
 def test_the_token_in_an_address_opens_nothing_but_the_page(page):
-    assert page.client.get(page.url + STATE, params={"token": page.running.door.token}).status_code == 401
+    assert page.client.get(page.url + STATE, params={"token": page.running.access.token}).status_code == 401
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", ""])
 def test_requests_under_another_name_are_refused_though_they_have_the_token(page, host):
-    host = host.format(port=page.running.door.port)
+    host = host.format(port=page.running.access.port)
     assert "wrong host" in page.refusal(403, "GET", STATE, headers={"Host": host})
 
 
 def test_a_request_with_two_host_names_or_none_is_refused(page):
-    door = page.running.door
-    good = f"Host: 127.0.0.1:{door.port}\r\n"
+    access = page.running.access
+    good = f"Host: 127.0.0.1:{access.port}\r\n"
     for hosts in ("", good + "Host: evil.example\r\n"):
-        with socket.create_connection(("127.0.0.1", door.port)) as connection:
-            request = f"GET {STATE} HTTP/1.0\r\n{hosts}X-Token: {door.token}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", access.port)) as connection:
+            request = f"GET {STATE} HTTP/1.0\r\n{hosts}X-Token: {access.token}\r\n\r\n"
             connection.sendall(request.encode())
             assert b"".join(iter(lambda: connection.recv(4096), b"")).split(b" ")[1] in (b"400", b"403")
 
@@ -56,7 +56,7 @@ def test_a_request_with_two_host_names_or_none_is_refused(page):
 )
 @pytest.mark.parametrize(("method", "path"), [("GET", STATE), ("POST", "/api/jobs"), ("DELETE", "/api/pictures/1")])
 def test_requests_of_other_origins_are_refused_though_they_have_the_token(page, origin, method, path):
-    message = page.refusal(403, method, path, headers={"Origin": origin.format(port=page.running.door.port)})
+    message = page.refusal(403, method, path, headers={"Origin": origin.format(port=page.running.access.port)})
     assert "other web pages" in message
 
 
@@ -66,7 +66,7 @@ def test_pictures_that_other_sites_embed_are_refused(page, site):
 
 
 def test_the_page_itself_may_ask_by_either_of_its_names(page):
-    port = page.running.door.port
+    port = page.running.access.port
     for host in (f"127.0.0.1:{port}", f"localhost:{port}"):
         headers = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
         assert page.ask("GET", STATE, headers=headers).status_code == 200
@@ -99,7 +99,7 @@ def test_there_are_no_pages_about_the_interface(page):
 
 def test_the_server_listens_on_this_machine_alone(page):
     with socket.socket() as other:
-        assert other.connect_ex(("127.0.0.1", page.running.door.port)) == 0
+        assert other.connect_ex(("127.0.0.1", page.running.access.port)) == 0
     with socket.socket() as other:
         other.settimeout(1)  # the whole of 127.0.0.0/8 leads to this machine
-        assert other.connect_ex(("127.0.0.2", page.running.door.port)) != 0
+        assert other.connect_ex(("127.0.0.2", page.running.access.port)) != 0

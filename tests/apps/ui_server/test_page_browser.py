@@ -24,6 +24,7 @@ from stitching.io.picture_writer import write_picture
 pytestmark = pytest.mark.slow
 LONGEST = 60.0  # seconds that anything may take, on a busy machine
 HAS_PREVIEW = "!document.querySelector('#viewer .layer img') ? '' : document.querySelector('#viewer .layer img').src"
+SAVED = "document.getElementById('saved').textContent.startsWith('Saved')"
 ATTEMPTS = """
 const api = "ADDRESS/api", tried = [];
 const attempt = async (name, ...request) => {
@@ -59,7 +60,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningPa
 @pytest.fixture
 def page(browser: Any, served: tuple[RunningPage, Path]) -> Iterator[Any]:
     """The page without pictures; a test fails where the browser complained of anything but refusals of the server."""
-    browser.get(served[0].door.address)
+    browser.get(served[0].access.address)
     wait_for(browser, "document.getElementById('folder').textContent")
     while browser.find_elements(By.CSS_SELECTOR, "#pictures li"):
         browser.execute_script("document.querySelector('#pictures .icon').click()")
@@ -118,7 +119,8 @@ def test_from_chosen_files_to_a_saved_panorama(with_preview: Any, served: tuple[
     click(page, "#formats input[value=png]")
     click(page, "#save-button")
     saved = served[1] / "panoramas" / "panorama.png"
-    assert str(saved) in wait_for(page, "document.getElementById('saved').textContent")
+    wait_for(page, SAVED)
+    assert str(saved) in page.find_element(By.ID, "saved").text
     with Image.open(saved) as panorama:
         assert list(panorama.size) == size
         assert panorama.size[0] > two_planes().reference.shape[1]
@@ -131,8 +133,22 @@ def test_from_chosen_files_to_a_saved_panorama(with_preview: Any, served: tuple[
     wait_for(page, "document.getElementById('exists').open")
     assert saved.read_bytes() == b"another one"
     click(page, "[data-exists=replace]")
-    wait_for(page, "document.getElementById('saved').textContent")
+    wait_for(page, SAVED)
     assert saved.read_bytes() == before
+
+
+def test_a_picture_of_the_folder_that_cannot_be_read_is_not_used_and_says_so(browser: Any, tmp_path: Path) -> None:
+    write_picture(tmp_path / "left.png", two_planes().reference)
+    write_picture(tmp_path / "right.png", two_planes().target)
+    (tmp_path / "torn.png").write_bytes((tmp_path / "left.png").read_bytes()[:5000])
+    with running_page(tmp_path) as running:
+        browser.get(running.access.address)
+        wait_for(browser, HAS_PREVIEW)
+        wait_for(browser, "document.querySelectorAll('#pictures .unused').length == 1")
+        torn = browser.find_element(By.CSS_SELECTOR, "#pictures .unused").text
+        assert "torn.png" in torn
+        assert "Cannot be read" in torn
+        browser.get("about:blank")
 
 
 def test_dropped_files_come_in_order_and_a_refused_one_says_why(page: Any) -> None:
@@ -240,7 +256,7 @@ def test_page_of_another_origin_cannot_call(
 ) -> None:
     choose_files(page, files / "left.png")
     wait_for(page, "document.querySelectorAll('#pictures li').length == 1")
-    own_address = served[0].door.address.partition("/?")[0]
+    own_address = served[0].access.address.partition("/?")[0]
     script = ATTEMPTS.replace("ADDRESS", own_address)
     (tmp_path / "index.html").write_text(f"<!doctype html><title></title><script type=module>{script}</script>")
     with other_page(tmp_path) as address:

@@ -145,7 +145,7 @@ def test_cancelling_ends_the_process_and_the_next_stitch_works(page):
     assert page.json("GET", f"/api/jobs/{number}")["state"] == "cancelled"
     (ended,) = before - children()
     assert not is_alive(ended)
-    assert not (page.running.room / "jobs" / str(number)).exists()
+    assert not (page.running.folder / "jobs" / str(number)).exists()
     assert page.stitched(pictures=pictures, preview=True)["state"] == "done"
     assert page.ask("DELETE", f"/api/jobs/{number}").status_code == 204  # nothing more happens
 

@@ -45,13 +45,13 @@ def test_pictures_of_the_folder_are_listed_at_once(page):
 def test_removing_a_picture_of_the_folder_from_the_page_leaves_its_file(tmp_path):
     mine = tmp_path / "mine.png"
     mine.write_bytes(png(photo()))
-    (tmp_path / "room").mkdir()
+    (tmp_path / "copies").mkdir()
     here = SimpleNamespace(call=lambda function, *arguments: function(*arguments))
-    store = picture_store.PictureStore(tmp_path / "room", [mine], 400, here)
+    store = picture_store.PictureStore(tmp_path / "copies", [mine], 400, here)
     store[1].open()
     store.remove(1)
     assert mine.exists()
-    assert not any((tmp_path / "room").iterdir())
+    assert not any((tmp_path / "copies").iterdir())
     assert store.all() == []
 
 
@@ -130,13 +130,13 @@ def test_no_name_leads_out_of_the_temporary_folder(page, given, kept):
     ],
 )
 def test_what_is_no_picture_is_refused_by_its_name_and_not_kept(page, content, words):
-    before, files = names(page), sorted(page.running.room.rglob("*"))
+    before, files = names(page), sorted(page.running.folder.rglob("*"))
     message = page.refusal(422, "POST", "/api/pictures", params={"name": "my file.png"}, content=content)
     assert words in message
     assert "my file.png" in message
     assert "/tmp" not in message
     assert names(page) == before
-    assert sorted(page.running.room.rglob("*")) == files
+    assert sorted(page.running.folder.rglob("*")) == files
 
 
 def test_a_picture_that_would_fill_the_memory_is_refused_before_it_is_decoded(page):
@@ -168,20 +168,20 @@ def test_too_large_uploads_are_refused_whether_they_say_so_or_not(page, monkeypa
 
 
 def test_an_upload_that_is_broken_off_leaves_nothing(page):
-    before, folders = names(page), sorted((page.running.room / "pictures").iterdir())
-    door = page.running.door
-    with socket.create_connection(("127.0.0.1", door.port)) as connection:
-        head = f"POST /api/pictures?name=a.png HTTP/1.1\r\nHost: 127.0.0.1:{door.port}\r\nX-Token: {door.token}\r\n"
+    before, folders = names(page), sorted((page.running.folder / "pictures").iterdir())
+    access = page.running.access
+    with socket.create_connection(("127.0.0.1", access.port)) as connection:
+        head = f"POST /api/pictures?name=a.png HTTP/1.1\r\nHost: 127.0.0.1:{access.port}\r\nX-Token: {access.token}\r\n"
         connection.sendall(head.encode() + b"Content-Length: 1000000\r\n\r\n" + png(photo()))
         for _ in range(500):
-            if sorted((page.running.room / "pictures").iterdir()) != folders:
+            if sorted((page.running.folder / "pictures").iterdir()) != folders:
                 break
             time.sleep(0.01)
     for _ in range(500):
-        if sorted((page.running.room / "pictures").iterdir()) == folders:
+        if sorted((page.running.folder / "pictures").iterdir()) == folders:
             break
         time.sleep(0.01)
-    assert sorted((page.running.room / "pictures").iterdir()) == folders
+    assert sorted((page.running.folder / "pictures").iterdir()) == folders
     assert names(page) == before
 
 

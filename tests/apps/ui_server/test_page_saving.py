@@ -64,9 +64,9 @@ def test_pictures_of_the_page_and_links_are_never_replaced(page, save, tmp_path)
 def test_without_a_folder_nothing_is_saved(page):
     with running_page() as running:
         answer = page.client.post(
-            f"http://127.0.0.1:{running.door.port}/api/jobs/1/save",
+            f"http://127.0.0.1:{running.access.port}/api/jobs/1/save",
             json={"name": "x.png"},
-            headers={"X-Token": running.door.token},
+            headers={"X-Token": running.access.token},
         )
     assert answer.status_code == 409
     assert "without a folder" in answer.json()["error"]

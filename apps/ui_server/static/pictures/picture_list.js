@@ -3,6 +3,7 @@
 import { getPicture, removePicture, thumbnail } from "../api.js";
 import { byId, element, whenChanged } from "../dom.js";
 import { replaced, tell } from "../store.js";
+import { reasonInWords } from "../words.js";
 
 export function makePictureList(store, jobs) {
   const list = byId("pictures");
@@ -26,8 +27,7 @@ function makeCard(store, jobs, id) {
   const use = element("input", { type: "checkbox", title: "Use this picture" });
   use.addEventListener("change", () => store.change(state => used(state, id, use.checked)));
   const photo = element("img", { alt: "", loading: "lazy", draggable: false });
-  photo.addEventListener("load", () => learnSize(store, id), { once: true });
-  photo.addEventListener("error", () => item.classList.add("broken"));
+  for (const end of ["load", "error"]) photo.addEventListener(end, () => learnSize(store, id), { once: true });
   photo.src = thumbnail(id);
   const choose = button("", () => chooseReference(store, id), { className: "thumbnail", title: "Keep the view of this picture" });
   const marks = element("span", { className: "marks" });
@@ -48,7 +48,8 @@ function makeCard(store, jobs, id) {
     const painted = Object.keys(picture.masks).filter(kind => picture.masks[kind]);
     const dots = painted.map(kind => element("i", { className: `dot ${kind.replace("_", "-")}`, title: "Painted on" }));
     marks.replaceChildren(...dots);
-    facts.textContent = picture.width ? `${picture.width} × ${picture.height}` : "";
+    facts.textContent = picture.fault ? "Cannot be read" : picture.width ? `${picture.width} × ${picture.height}` : "";
+    facts.title = picture.fault ? reasonInWords(picture.name, picture.fault) : "";
     use.checked = picture.used;
     item.classList.toggle("unused", !picture.used);
     choose.setAttribute("aria-pressed", isReference);
@@ -63,12 +64,19 @@ function button(text, act, properties) {
   return made;
 }
 
-/** Sizes of pictures in the user's folder are known once they are opened, which the thumbnail needed. */
+/** The size of a picture in the user's folder is known once it is opened, which the thumbnail needed; or why it cannot be. */
 async function learnSize(store, id) {
   const known = store.get().pictures.find(picture => picture.id === id);
   if (!known || known.width) return;
-  const { width, height } = await getPicture(id);
-  store.change(state => ({ pictures: replaced(state.pictures, "id", id, { width, height }) }));
+  try {
+    const { width, height } = await getPicture(id);
+    store.change(state => ({ pictures: replaced(state.pictures, "id", id, { width, height }) }));
+  } catch (error) {
+    store.change(state => {
+      const change = used(state, id, false);
+      return { ...change, pictures: replaced(change.pictures, "id", id, { fault: error.message }) };
+    });
+  }
 }
 
 async function drop(store, jobs, id) {
@@ -85,7 +93,7 @@ async function drop(store, jobs, id) {
 }
 
 /** The picture whose view is kept: the chosen one, else of two the first; of more it is not known before. */
-export function referenceOf({ choices, pictures }) {
+function referenceOf({ choices, pictures }) {
   const taken = pictures.filter(picture => picture.used);
   return choices.reference ?? (taken.length === 2 ? taken[0].id : null);
 }

@@ -12,7 +12,7 @@ export function makeUploads(store) {
   function take(chosen) {
     for (const file of chosen) {
       const key = newKey();
-      const error = whyNot(file, store.get().limits);
+      const error = whyNot(file, store.get().largestFile);
       store.change(state => ({ uploads: [...state.uploads, { key, name: file.name, share: 0, error }] }));
       if (!error) last = last.then(() => send(file, key));
     }
@@ -54,11 +54,10 @@ export function makeUploads(store) {
 }
 
 /** Why a file is not even sent, or null. */
-function whyNot(file, limits) {
+function whyNot(file, most) {
   if (file.isFolder) return "It is a folder: drop the pictures in it.";
   if (file.size === 0) return "It is empty.";
-  const most = limits.file_bytes;
-  if (most && file.size > most) return `It has ${bytesInWords(file.size)}, at most ${bytesInWords(most)} are taken.`;
+  if (file.size > most) return `It has ${bytesInWords(file.size)}, at most ${bytesInWords(most)} are taken.`;
   return null;
 }
 

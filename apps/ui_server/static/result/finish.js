@@ -24,24 +24,25 @@ export function makeFinish(store, jobs) {
       if (button.dataset.exists === "replace") save(true);
     });
   }
-  exists.addEventListener("close", () => setFile({ exists: false }));
+  exists.addEventListener("close", () => setFile({ exists: false, saved: store.get().file.saved }));
 
   store.drawn(whenChanged(state => [state.formats, state.shown], drawFormats));
   store.drawn(draw);
 
   async function save(overwrite) {
     const { shown, file } = store.get();
+    setFile({ saved: { text: "Saving …", isBusy: true } });
     try {
       const { path } = await saveJob(shown.id, fileName(file), overwrite);
-      setFile({ saved: { text: `Saved as ${path}`, good: true } });
+      setFile({ saved: { text: `Saved as ${path}` } });
     } catch (error) {
       if (error.status === 409 && !overwrite) setFile({ exists: true });
-      else setFile({ saved: { text: error.message, good: false } });
+      else setFile({ saved: { text: error.message, isBad: true } });
     }
   }
 
   function drawFormats({ formats: known, shown, file }) {
-    formats.replaceChildren(...known.write.map(format => {
+    formats.replaceChildren(...known.map(format => {
       const fits = !shown || Math.max(...shown.size) <= (LONGEST_SIDE[format] ?? Infinity);
       const input = element("input", { type: "radio", name: "format", value: format, disabled: !fits });
       input.checked = format === file.format;
@@ -69,7 +70,8 @@ export function makeFinish(store, jobs) {
     byId("download").download = fileName(file);
     byId("download").classList.toggle("strong", !folder);
     say(byId("saved"), file.saved?.text ?? "");
-    byId("saved").className = file.saved?.good === false ? "small bad" : "small";
+    byId("saved").className = file.saved?.isBad ? "small bad" : "small";
+    byId("save-button").disabled = Boolean(file.saved?.isBusy);
     byId("exists-text").textContent = `There is a file ${fileName(file)} in the folder panoramas.`;
     if (file.exists && !exists.open) exists.showModal();
   }

@@ -1,6 +1,5 @@
-"""The page's server: what can be asked, and what is answered when something is wrong."""
+"""What can be asked of the page's server, and what is answered when something is wrong."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from apps.ui_server import limits
-from apps.ui_server.access import Door
+from apps.ui_server.access import Access
+from apps.ui_server.limits import MAX_FILE_BYTES
 from apps.ui_server.pictures.picture_routes import add_picture_routes
 from apps.ui_server.pictures.picture_store import PictureStore
 from apps.ui_server.static_files import read_static_files
@@ -20,37 +19,25 @@ from apps.ui_server.stitching_jobs.job_routes import add_job_routes
 from apps.ui_server.stitching_jobs.jobs import Jobs
 from apps.ui_server.stitching_jobs.panorama_files import FORMATS
 from stitching.errors import InputError, JobError
-from stitching.input_files import PICTURE_SUFFIXES
 
 
-@dataclass(frozen=True)
-class Workplace:
-    """What the page works with.
+def make_app(access: Access, folder: Path | None, pictures: PictureStore, jobs: Jobs) -> FastAPI:
+    """All routes, behind no guard yet.
 
-    Attributes:
-        door: who may ask.
-        folder: of the user, where panoramas are saved; None: they are only downloaded.
+    Args:
+        access: who may ask.
+        folder: of the user, below which panoramas are saved; None: they are only downloaded.
         pictures, jobs: see their classes.
     """
-
-    door: Door
-    folder: Path | None
-    pictures: PictureStore
-    jobs: Jobs
-
-
-def make_app(workplace: Workplace) -> FastAPI:
-    """All routes, behind no guard yet."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     _answer_errors(app)
     static = read_static_files()
-    door = workplace.door
 
     @app.get("/")
     def page() -> Response:
         """The page; its further requests show the token in a cookie."""
         response = Response(static["index.html"].content, media_type=static["index.html"].media_type)
-        response.set_cookie(door.cookie, door.token, httponly=True, samesite="strict")
+        response.set_cookie(access.cookie, access.token, httponly=True, samesite="strict")
         return response
 
     @app.get("/static/{name:path}")
@@ -63,19 +50,15 @@ def make_app(workplace: Workplace) -> FastAPI:
     def state() -> dict[str, Any]:
         """What the page shows at first."""
         return {
-            "folder": None if workplace.folder is None else str(workplace.folder),
-            "pictures": [picture.as_json() for picture in workplace.pictures.all()],
-            "formats": {"read": sorted(PICTURE_SUFFIXES), "write": list(FORMATS)},
-            "limits": {
-                "pictures": limits.MAX_PICTURES, "file_bytes": limits.MAX_FILE_BYTES,
-                "upload_bytes": limits.MAX_UPLOAD_BYTES, "mask_bytes": limits.MAX_MASK_BYTES,
-                "megapix": workplace.pictures.max_megapix, "preview_megapix": limits.PREVIEW_MEGAPIX,
-            },
+            "folder": None if folder is None else str(folder),
+            "pictures": [picture.as_json() for picture in pictures.all()],
+            "formats": list(FORMATS),
+            "largest_file": MAX_FILE_BYTES,
             "options": CHOICES,
-        }  # fmt: skip
+        }
 
-    add_picture_routes(app, workplace.pictures, workplace.jobs)
-    add_job_routes(app, workplace.folder, workplace.pictures, workplace.jobs)
+    add_picture_routes(app, pictures, jobs)
+    add_job_routes(app, folder, pictures, jobs)
     return app
 
 

@@ -1,9 +1,12 @@
-"""Bodies of requests, read part by part up to a limit."""
+"""Parts of requests: numbers in their paths, and bodies, read part by part up to a limit."""
 
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import HTTPException, Request
+from fastapi import HTTPException, Path, Request
 from starlette.requests import ClientDisconnect
+
+Number = Annotated[int, Path(ge=1, lt=1 << 31)]  # of a picture or a job
 
 
 async def limited_parts(request: Request, limit: int, what: str) -> AsyncIterator[bytes]:
