@@ -51,15 +51,21 @@ def _by_tifffile(encoded: bytes, name: str, pixels: TiffPixels) -> PixelArray:
         raise InputError(
             f"{name}: a TIFF of a rare kind; to read it: pip install 'parastitch[formats]', or save it as a plain TIFF"
         ) from error
+    (width, height), samples = pixels.size, pixels.samples
+    by_channel = pixels.planar and samples > 1
+    contiguous = (height, width, samples) if samples > 1 else (height, width)
     try:
         with silent_stderr(), TiffFile(BytesIO(encoded)) as file:
             page = file.pages.first
-            array = page.asarray(maxworkers=1)
+            as_counted = page.shape == ((samples, height, width) if by_channel else contiguous)
+            array = page.asarray(maxworkers=1) if as_counted else None
     except Exception as error:  # of many kinds
         if is_out_of_memory(error):
             raise MemoryError(f"{name}: not enough memory to decode it") from error
         raise damaged(name, "TIFF") from error
-    if pixels.planar and pixels.samples > 1:
+    if array is None:  # it takes damaged tags in another way than we, or the picture has a depth
+        raise damaged(name, "TIFF")
+    if by_channel:
         array = array.transpose(1, 2, 0)  # (samples, h, w) -> (h, w, samples)
     if array.ndim == 2:
         return array

@@ -1,6 +1,8 @@
 """TIFFs that OpenCV cannot read: by tifffile or Pillow, or refused."""
 
+import struct
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -138,6 +140,20 @@ def test_a_broken_stream_of_zstd_is_noticed(tmp_path, capfd):
     with refused("cut.tif", "damaged"):
         read_picture(saved(tmp_path / "cut.tif", content[: len(content) // 2]))
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_picture_with_a_depth_is_refused_before_it_is_decoded(tmp_path):
+    """Its size does not tell how much memory it takes."""
+    volume = np.zeros((2, 48, 64), np.float16)
+    imwrite(tmp_path / "a.tif", volume, volumetric=True, tile=(2, 16, 16), **GREY)
+    content = (tmp_path / "a.tif").read_bytes()
+    deep = content.replace(struct.pack("<HHII", 32997, 4, 1, 2), struct.pack("<HHII", 32997, 4, 1, 2**18))
+    assert deep != content
+    tracemalloc.start()
+    with refused("deep.tif", "damaged"):
+        read_picture(saved(tmp_path / "deep.tif", deep))
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()
 
 
 def test_without_tifffile_one_line_names_the_extra(tmp_path, monkeypatch):
