@@ -13,8 +13,9 @@ from typing import Any
 from apps.command.options import run_tyro
 from apps.command.parameters import Command, option_types, with_defaults
 from stitching.errors import InputError, did_you_mean, require
+from stitching.io.files import check_readable, expand_home
 
-MOST_BYTES = 1_000_000  # of a file
+MOST_BYTES = 100_000  # of a file: keys of very many parts take time and memory by the square of their number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +50,7 @@ def split_config(arguments: Sequence[str]) -> tuple[ConfigChoice, list[str]]:
 
 def user_file() -> Path:
     """The user's own file, which need not exist."""
-    folder = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(folder) if folder else Path.home() / ".config") / "parastitch.toml"
+    return expand_home(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "parastitch.toml"
 
 
 def configured(command: Command, name: str, choice: ConfigChoice, commands: Sequence[str]) -> Command:
@@ -66,7 +66,7 @@ def configured(command: Command, name: str, choice: ConfigChoice, commands: Sequ
         InputError: a file cannot be read or says something that is not known; the message names it.
     """
     values: dict[str, Any] = {}
-    if choice.own and (own := user_file()).is_file():
+    if choice.own and os.path.isfile(own := user_file()):  # noqa: PTH113 - it raises no error, whatever a folder is
         values |= _of_file(own, command, name, commands, "; repair it, or --no-config")
     if choice.file:
         values |= _of_file(choice.file, command, name, commands, "")
@@ -74,6 +74,7 @@ def configured(command: Command, name: str, choice: ConfigChoice, commands: Sequ
 
 
 def _of_file(path: Path, command: Command, name: str, commands: Sequence[str], advice: str) -> dict[str, Any]:
+    check_readable(path, "a text file, .toml")  # no device, whose content may never end
     try:
         return _values(_table(path, name, commands), option_types(command), path.absolute().parent)
     except InputError as error:
@@ -82,7 +83,6 @@ def _of_file(path: Path, command: Command, name: str, commands: Sequence[str], a
 
 def _table(path: Path, name: str, commands: Sequence[str]) -> dict[str, Any]:
     """The table of a command; empty where the file has none."""
-    require(path.is_file(), "no such file", "a text file, .toml")  # no device, whose content may never end
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
@@ -90,8 +90,8 @@ def _table(path: Path, name: str, commands: Sequence[str]) -> dict[str, Any]:
         raise InputError(f"cannot be read ({error.strerror})") from None
     require(len(content) <= MOST_BYTES, "too large", f"at most {MOST_BYTES} bytes")
     try:
-        tables = tomllib.loads(content.decode())
-    except ValueError as error:  # no UTF-8, no TOML
+        tables = tomllib.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML; lists within lists within lists
         raise InputError(f"is no TOML ({error})") from None
     for key, table in tables.items():
         known = f"tables named like commands: {', '.join(commands)}{did_you_mean(key, commands)}"
@@ -113,6 +113,7 @@ def _values(table: dict[str, Any], types: dict[str, Any], folder: Path) -> dict[
         if key not in switches:
             parts = value if isinstance(value, list) else [value]
             usable = all(isinstance(part, str | int | float) and not isinstance(part, bool) for part in parts)
+            usable &= not any("\0" in str(part) for part in parts)  # which no command line can hold
             require(usable, f"{key} = {value!r}", "text, a number or a list of these")
             words += [f"--{key.replace('_', '-')}", *(str(part) for part in parts)]
     others = {key: types[key] for key in table if key not in switches}
@@ -126,9 +127,9 @@ def _values(table: dict[str, Any], types: dict[str, Any], folder: Path) -> dict[
 def _in_folder(value: Any, folder: Path) -> Any:
     """A path, also one behind a name as in matches:WEIGHTS, seen from the folder of the config."""
     if isinstance(value, Path):
-        return folder / value.expanduser()
+        return folder / expand_home(str(value))
     if isinstance(value, str):
         kind, colon, rest = value.rpartition(":")
-        if Path(rest).suffix and (folder / rest).exists():
+        if Path(rest).suffix and os.path.exists(folder / rest):  # noqa: PTH110 - also where no file can be called so
             return f"{kind}{colon}{folder / rest}"
     return value

@@ -74,6 +74,9 @@ def test_config_options_may_stand_anywhere():
         ("[stitch]\nbackground = [1, 2]", "--background: too few values; expected 3"),
         ("[stitch", "is no TOML ("),
         ('[stitch]\nwarp = "\\ud800"', "is no TOML ("),
+        ("[stitch]\nwarp = " + 30_000 * "[", "is no TOML ("),
+        ('[stitch]\nload-warp = "a\\u0000b"', "expected text, a number or a list of these"),
+        ("#" * 100_001, "too large: expected at most 100000 bytes"),
     ],
 )
 def test_a_wrong_file_is_one_line_with_its_name(tmp_path, capsys, text, words):
@@ -88,9 +91,30 @@ def test_a_wrong_file_is_one_line_with_its_name(tmp_path, capsys, text, words):
 
 def test_a_file_that_is_named_must_be_there(tmp_path, capsys):
     assert main(["stitch", *GIVEN, "--config", str(tmp_path / "none.toml")]) == 2
-    assert "none.toml: no such file: expected a text file, .toml" in capsys.readouterr().err
+    assert "none.toml: no such file; expected a text file, .toml" in capsys.readouterr().err
     assert main(["stitch", *GIVEN, "--config", "/dev/zero"]) == 2
-    assert "/dev/zero: no such file" in capsys.readouterr().err
+    assert "/dev/zero: a pipe or a device" in capsys.readouterr().err
+    assert main(["stitch", *GIVEN, "--config", 500 * "x"]) == 2
+    assert "File name too long" in capsys.readouterr().err
+
+
+def test_a_byte_order_mark_is_no_damage(tmp_path):
+    named = tmp_path / "named.toml"
+    named.write_text("\ufeff[stitch]\ncrop = true\n")
+    assert parsed(ConfigChoice(named, own=False))[0].crop
+
+
+def test_homes_and_paths_that_cannot_be_are_no_defects(tmp_path, monkeypatch):
+    named = tmp_path / "named.toml"
+    named.write_text(f"[stitch]\nreport = '~nobody-has-this-name/page.html'\nlens = '{5000 * 'x'}.yml'\n")
+    for home in (str(tmp_path / "no folder"), "/" + 5000 * "x"):
+        monkeypatch.setenv("XDG_CONFIG_HOME", home)
+        _, outputs, _ = parsed(ConfigChoice(named, own=True))
+        assert outputs.report == tmp_path / "~nobody-has-this-name" / "page.html"
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as where the system does not know the user
+    parsed(ConfigChoice(None, own=True))
 
 
 def test_a_broken_own_file_stops_a_command_but_no_help(own_file, capsys):
