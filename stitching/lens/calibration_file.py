@@ -34,7 +34,8 @@ _COLMAP: dict[str, tuple[type[BrownDistortion] | type[FisheyeDistortion], int, t
 
 def names_calibration_file(choice: str) -> bool:
     """Whether what the user gave as a lens is a file, and no name of a lens."""
-    return Path(choice).suffix.lower() in SUFFIXES or Path(choice).is_file()
+    # os.path.isfile raises no error where no file can be called so: a long name, a loop of links
+    return Path(choice).suffix.lower() in SUFFIXES or os.path.isfile(choice)  # noqa: PTH113
 
 
 def calibration_for(path: Path, name: str, size: Size, orientation: int) -> CalibratedLens:
@@ -67,6 +68,8 @@ def calibration_for(path: Path, name: str, size: Size, orientation: int) -> Cali
 def read_calibrations(path: Path) -> tuple[CalibratedLens, ...]:
     """All lenses of a calibration file; InputError where it cannot be read or holds none."""
     name = os.fspath(path)
+    plain = os.path.isfile(path) or not os.path.exists(path)  # noqa: PTH110, PTH113 - as above
+    require(plain, f"cannot read {name}: a folder, a device or a pipe, which may never end", "a calibration file")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)

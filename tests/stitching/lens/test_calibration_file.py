@@ -1,5 +1,6 @@
 """Calibration files of OpenCV, ROS and COLMAP: what is read of them, and what is refused."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -168,7 +169,10 @@ def test_what_is_no_calibration_is_refused_in_one_line_that_names_it(tmp_path, k
 def test_pictures_and_folders_are_no_calibrations(tmp_path):
     picture = tmp_path / "a.png"
     cv2.imwrite(str(picture), np.zeros((40, 40, 3), np.uint8))
-    for path in (picture, tmp_path, tmp_path / "missing.yml"):
+    pipe, loop = tmp_path / "pipe.yml", tmp_path / "loop.yml"
+    os.mkfifo(pipe)
+    loop.symlink_to(loop)
+    for path in (picture, tmp_path, tmp_path / "missing.yml", pipe, loop, Path(500 * "x" + ".yml")):
         with pytest.raises(InputError, match="calibration"):
             read_calibrations(path)
 
@@ -176,4 +180,5 @@ def test_pictures_and_folders_are_no_calibrations(tmp_path):
 def test_names_of_lenses_are_no_files():
     assert not names_calibration_file("Canon EF 24-70mm f/2.8L II USM")
     assert not names_calibration_file("GoPro HERO4 Silver")
+    assert not names_calibration_file(10_000 * "x")
     assert names_calibration_file("missing/cameras.txt")
