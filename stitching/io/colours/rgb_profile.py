@@ -9,6 +9,7 @@ from stitching.io.colours.curves import from_linear, is_curve, to_linear
 from stitching.io.colours.made_profiles import made_profile
 
 _MAX_CHANGE = 0.25 / 255  # mean over a grid of colours, by a conversion between profiles that are taken for the same
+_READ = {letter + kind for letter in (b"r", b"g", b"b") for kind in (b"XYZ", b"TRC")} | {b"A2B0", b"A2B1", b"D2B0"}
 _GRID = 9  # values of each channel
 
 Floats = NDArray[np.float64]
@@ -64,11 +65,11 @@ def same_colours(first: bytes | None, second: bytes | None) -> bool:
 
 
 def _tags_of(icc: bytes) -> dict[bytes, bytes]:
-    """The values of a profile's tags; damaged ones are left out."""
+    """The values of those tags of a profile that are read here: all could fill the memory. Damaged ones are left out."""
     count = min(int.from_bytes(icc[128:132]), (len(icc) - 132) // 12)
     found = {}
     for at in range(132, 132 + 12 * count, 12):
         start, length = int.from_bytes(icc[at + 4 : at + 8]), int.from_bytes(icc[at + 8 : at + 12])
-        if start + length <= len(icc):
+        if icc[at : at + 4] in _READ and start + length <= len(icc):
             found[icc[at : at + 4]] = icc[start : start + length]
     return found

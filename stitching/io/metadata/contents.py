@@ -10,6 +10,7 @@ from stitching.io.metadata.tiff_tags import Directory, read_block
 
 Part = bytes | memoryview  # of a file to write: large pictures are not copied to join them with their metadata
 
+MAX_PROFILE = 1 << 22  # bytes; those of printers have 3 MB. JPEG files hold 16 MB, and PNG readers take 8 MB
 EXIF_PREFIX = b"Exif\0\0"  # before the EXIF block of a JPEG, sometimes of other formats
 
 
@@ -21,7 +22,8 @@ class Metadata:
         exif: a little-endian TIFF block without the "Exif" prefix, with orientation 1 and the descriptive tags;
             without thumbnail and pixel size, which are those of the photograph. Maker notes are copied byte for
             byte; where they hold positions in their old file, they may no longer be readable.
-        icc: an RGB colour profile; a grey or CMYK one does not fit BGR pixels and is dropped. Where a camera's EXIF
+        icc: an RGB colour profile; a grey or CMYK one does not fit BGR pixels and is dropped, and so is one of more
+            than `MAX_PROFILE` bytes. Where a camera's EXIF
             block says Adobe RGB and there is no profile: one that we made.
         xmp: one UTF-8 packet with orientation 1; extension packets of a JPEG (above 64 kB) are dropped.
     """
@@ -104,8 +106,8 @@ def upright_metadata(tags: Directory, icc: bytes, xmp: bytes) -> Metadata:
 
 
 def is_profile_of(colours: bytes, icc: bytes) -> bool:
-    """Whether a colour profile is one of "RGB ", "CMYK", ... (ICC.1, section 7.2)."""
-    return len(icc) > 128 and icc[36:40] == b"acsp" and icc[16:20] == colours
+    """Whether a colour profile, of usual size, is one of "RGB ", "CMYK", ... (ICC.1, section 7.2)."""
+    return 128 < len(icc) <= MAX_PROFILE and icc[36:40] == b"acsp" and icc[16:20] == colours
 
 
 def damaged(name: str, format_: str) -> InputError:

@@ -1,4 +1,5 @@
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -59,3 +60,13 @@ def test_what_cannot_be_read_is_taken_for_srgb(profile):
 
 def test_tables_have_no_matrix():
     assert matrix_profile(rgb_table_profile()) is None
+
+
+def test_a_profile_of_very_many_tags_does_not_fill_the_memory():
+    profile, count = made_profile("sRGB"), 20_000
+    names = struct.pack(">I", count) + b"".join(struct.pack(">III", tag, 1, 300_000) for tag in range(count))
+    many = profile[:128] + names + bytes(300_000)  # 6 GB, if all values were copied
+    tracemalloc.start()
+    assert same_colours(many, None)
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()

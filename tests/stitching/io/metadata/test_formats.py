@@ -56,6 +56,14 @@ def test_metadata_does_not_change_the_pixels(tmp_path, extension, depth):
     assert (plain.valid is None) == (full.valid is None)
 
 
+def test_a_profile_too_large_for_other_formats_is_dropped(tmp_path):
+    huge = tmp_path / "huge.tif"
+    Image.fromarray(photo()[..., ::-1]).save(huge, icc_profile=ICC + bytes(20_000_000))
+    metadata = read_picture(huge).metadata
+    assert metadata.icc is None
+    write_picture(tmp_path / "panorama.jpg", photo(), metadata=metadata)
+
+
 def test_a_grey_profile_is_dropped(tmp_path):
     grey = ICC.replace(b"RGB ", b"GRAY")
     image = Image.fromarray(photo(shape=(48, 64)))
