@@ -78,6 +78,7 @@ def check_options(options: Options, *, estimates_warp: bool) -> None:
     Raises:
         InputError: unknown name, number out of range, missing package or missing file of weights.
     """
+    require(isinstance(options, Options), f"options: {type(options).__name__}", "stitching.Options(...)")
     if estimates_warp:
         for name in options.possible_warps:
             find_estimator(name, options.device)

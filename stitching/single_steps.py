@@ -21,6 +21,7 @@ from stitching.io.picture import Picture, shrink
 from stitching.io.picture_reader import read_picture
 from stitching.io.picture_sampling import magnification, sample
 from stitching.io.warp_file import WarpField, usable_warp
+from stitching.lens.lens_choice import check_lens_choice
 from stitching.lens_correction import lens_of, with_lens
 from stitching.options import Options, check_options
 from stitching.pair_placement import estimate_placement, judge_placement, place_coarsely
@@ -110,6 +111,7 @@ def apply_warp(
         InputError: the warp, the picture or its lens cannot be used, or the picture has another size than the warp's.
     """
     require(part in get_args(Part), f"part {part!r}", "target or reference")
+    check_lens_choice(lens)
     field = usable_warp(warp)
     layer = _layer(picture, lens)
     expected = field.target_size if part == "target" else field.reference_size

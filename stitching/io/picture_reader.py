@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.errors import InputError
+from stitching.errors import InputError, require
 from stitching.io.codecs.cmyk_decoder import decode_cmyk
 from stitching.io.codecs.codec import decode
 from stitching.io.files import AnyPath, check_readable
@@ -79,6 +79,7 @@ def read_mask(
         array = check_array(mask.astype(np.uint8) * 255 if mask.dtype == np.bool_ else mask, name)
         _check_mask_size((array.shape[1], array.shape[0]), size, name)
     else:
+        require(isinstance(mask, str | os.PathLike), f"mask: {type(mask).__name__}", "a path or an array (h, w)")
         name = os.fspath(mask)
         contents = _read_contents(mask, max_megapix)
         _check_mask_size(contents.size, size, name)

@@ -1,6 +1,7 @@
 """The warp as a file: an .npz that maps canvas pixels to target pixels."""
 
 import math
+import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,7 @@ def load_warp(path: Path) -> WarpField:
 def usable_warp(warp: WarpField | AnyPath) -> WarpField:
     """A warp that may have been made in Python, checked; or that of a file; InputError where it cannot be used."""
     if not isinstance(warp, WarpField):
+        require(isinstance(warp, str | os.PathLike), f"warp: {type(warp).__name__}", "a WarpField, or its file")
         return load_warp(Path(warp))
     check_warp(warp)
     return warp

@@ -1,7 +1,9 @@
 """Which lens a photograph is taken to have, by what the user asked for."""
 
+from os import PathLike
 from pathlib import Path
 
+from stitching.errors import require
 from stitching.geometry.pixel_maps import Size
 from stitching.lens.calibration_file import calibration_for, names_calibration_file, read_calibrations
 from stitching.lens.camera import Camera
@@ -13,6 +15,8 @@ AUTO, NONE = "auto", "none"
 
 def check_lens_choice(choice: str) -> None:
     """Raise InputError where no photograph could have this lens: see `lens_for`."""
+    usable = isinstance(choice, str | PathLike)
+    require(usable, f"lens: {type(choice).__name__}", "auto, none, a file or the name of a lens")
     if choice in (AUTO, NONE):
         return
     if names_calibration_file(choice):

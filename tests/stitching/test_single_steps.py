@@ -128,11 +128,29 @@ def test_a_warp_file_and_a_picture_file_do_as_well(warp, tmp_path):
         (np.zeros((H, W, 7), np.uint8), {}, r"\(300, 400, 7\)"),
         (np.zeros((H, W), np.uint8), {"part": "left"}, "part 'left': expected target or reference"),
         (12, {}, "int"),
+        (
+            np.zeros((H, W), np.uint8),
+            {"lens": None},
+            "lens: NoneType: expected auto, none, a file or the name of a lens",
+        ),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(warp, picture, choices, words):
     with pytest.raises(InputError, match=words):
         stitching.apply_warp(warp, picture, **choices)
+
+
+def test_things_of_other_types_are_named(warp):
+    first, second = two_planes().reference, two_planes().target
+    with pytest.raises(InputError, match=r"options: ndarray: expected stitching\.Options"):
+        stitching.align(first, second, second)
+    with pytest.raises(InputError, match="warp: ndarray: expected a WarpField, or its file"):
+        stitching.apply_warp(warp.map, second)
+    with pytest.raises(InputError, match=r"mask: list: expected a path or an array"):
+        stitching.align(first, second, mask_target=[[1]])
+    for pictures in ("a.png", b"a.png", 7, (one for one in (first, second))):
+        with pytest.raises(InputError, match=r"the pictures are one .*; expected a list of paths or arrays"):
+            stitching.stitch_many(pictures)
 
 
 def test_pictures_that_do_not_fit_are_refused_and_aligned_without_confidence():

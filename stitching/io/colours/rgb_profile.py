@@ -65,7 +65,7 @@ def same_colours(first: bytes | None, second: bytes | None) -> bool:
 
 
 def _tags_of(icc: bytes) -> dict[bytes, bytes]:
-    """The values of those tags of a profile that are read here: all could fill the memory. Damaged ones are left out."""
+    """The values of the tags that are read here: all could fill the memory. Damaged ones are left out."""
     count = min(int.from_bytes(icc[128:132]), (len(icc) - 132) // 12)
     found = {}
     for at in range(132, 132 + 12 * count, 12):
