@@ -56,7 +56,9 @@ def open_pictures(
         InputError: fewer than two are left, or one path is given in the place of a list.
     """
     if isinstance(inputs, str | bytes) or not isinstance(inputs, Sequence | np.ndarray):  # texts are sequences, too
-        raise InputError(f"the pictures are one {type(inputs).__name__}; expected a list of paths or arrays")
+        raise InputError(
+            f"the pictures are one {type(inputs).__name__}, {str(inputs)[:80]!r}; expected a list of paths or arrays"
+        )
     white_balance = median_white_balance(inputs)
     opened: dict[str, _Opened] = {}
     left_out: dict[int, LeftOut] = {}

@@ -1,5 +1,6 @@
 """Starts the page's server, and takes everything away when it ends."""
 
+import logging
 import socket
 import threading
 import webbrowser
@@ -82,6 +83,7 @@ def running_page(
         try:
             yield RunningPage(access, kept, thread)
         finally:
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # requests that it breaks off are no defects
             server.should_exit = True
             thread.join()
 

@@ -26,13 +26,14 @@ def start(*arguments, folder):
     )  # fmt: skip
 
 
-def break_off_an_upload(address):
-    """It is nothing that the terminal has to tell."""
+def begin_an_upload(address):
+    """A connection; that it is broken off, by whom ever, is nothing that the terminal has to tell."""
     page = urlsplit(address)
-    with socket.create_connection((page.hostname, page.port)) as connection:
-        lines = "POST /api/pictures?name=a HTTP/1.1", f"Host: {page.netloc}", f"X-Token: {page.query[6:]}"
-        connection.sendall("\r\n".join([*lines, "Content-Length: 9", "", "x"]).encode())
-        time.sleep(0.1)
+    connection = socket.create_connection((page.hostname, page.port))
+    lines = "POST /api/pictures?name=a HTTP/1.1", f"Host: {page.netloc}", f"X-Token: {page.query[6:]}"
+    connection.sendall("\r\n".join([*lines, "Content-Length: 9", "", "x"]).encode())
+    time.sleep(0.1)
+    return connection
 
 
 def group_members(leader):
@@ -66,11 +67,13 @@ def test_a_signal_ends_the_page_its_processes_and_its_temporary_folder(tmp_path,
     assert address.startswith("http://127.0.0.1:")
     with urllib.request.urlopen(address) as page:
         assert page.status == 200
-    break_off_an_upload(address)
+    begin_an_upload(address).close()
+    still_open = begin_an_upload(address)
     assert len(group_members(process.pid)) >= 4  # the watcher, the server and two that stitch
     assert len(list(tmp_path.iterdir())) == 1
     (os.killpg if to_group else os.kill)(process.pid, number)
     out, err = process.communicate(timeout=30)
+    still_open.close()
     assert (process.returncode, out) == (128 + number, "")
     assert err == "parastitch: interrupted; nothing was left half-written\n"
     assert wait_for_end(process.pid)
