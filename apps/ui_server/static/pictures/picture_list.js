@@ -51,6 +51,7 @@ function makeCard(store, jobs, id) {
     facts.textContent = picture.fault ? "Cannot be read" : picture.width ? `${picture.width} × ${picture.height}` : "";
     facts.title = picture.fault ? reasonInWords(picture.name, picture.fault) : "";
     use.checked = picture.used;
+    use.disabled = choose.disabled = paint.disabled = photo.hidden = Boolean(picture.fault);
     item.classList.toggle("unused", !picture.used);
     choose.setAttribute("aria-pressed", isReference);
     tag.hidden = !isReference;
