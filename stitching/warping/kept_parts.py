@@ -25,7 +25,8 @@ class KeepMask:
         name: of the picture.
         size: (w, h) of the photograph, px, distortion of its lens included.
         cells: (h', w'), where at least one pixel of the cell is asked for and valid.
-        not_valid: share of what is asked for, 0..1, that the picture does not have: it is masked out or transparent.
+        not_valid: share of what is asked for, 0..1, that the picture does not have: masked out, transparent, or not
+            shown of its lens (see `Lens.shown_mask`).
         lens: that drew the photograph; None = it is not corrected.
     """
 
@@ -128,7 +129,7 @@ def _missing(mask: KeepMask, map_xy: Field, shown: Mask, uncut: Mask, unconteste
         return [f"the mask of what must be shown of {mask.name} is black everywhere: it asks for nothing"]
     hidden, contested, cut = (mask.share_missing(map_xy, where) for where in (uncontested, shown, shown & uncut))
     reasons = {
-        "is masked out or transparent": mask.not_valid,
+        "is masked out, transparent or beyond what is shown of its lens": mask.not_valid,
         "must be shown of the other picture, too, which is the reference": contested - hidden,
         "is cut off by the crop": cut - contested,
         "lies outside the canvas or is hidden by the warp": hidden,

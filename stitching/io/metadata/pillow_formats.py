@@ -17,7 +17,7 @@ PillowFormat = Literal["AVIF", "GIF", "BMP"]
 
 _CODED_COLOURS = re.compile(rb"colrnclx(.{4})", re.DOTALL)  # primaries and transfer (ISO/IEC 14496-12, 12.1.5)
 # Bytes of a pixel beside ours while Pillow decodes: its own pixels, copies of the file, and the decoder's of AVIF.
-_BUFFERS = {"AVIF": 14, "GIF": 9, "BMP": 12}
+_BUFFERS = {"AVIF": 16, "GIF": 9, "BMP": 12}
 
 
 def parse(data: bytes, name: str, format_: PillowFormat) -> Contents:
