@@ -4,8 +4,6 @@ from dataclasses import replace
 from functools import partial
 from os import PathLike
 
-import numpy as np
-
 from stitching.blending.blend import Blend
 from stitching.blending.compose import compose
 from stitching.blending.crop import largest_rectangle, shown_rectangle
@@ -90,12 +88,11 @@ def stitch(
     holes = hole_mask(aligned)
     methods = Methods(used_warp, options.blend_to_use, "cuda" if "cuda" in (used_warp.device, blend.device) else "cpu")
     summary = summarize(pictures, canvas, alignment, verdict, methods, placement, aligned, holes, crop, clock.seconds)
-    names = used_warp.name, options.blend_to_use
-    summary = replace(summary, notes=notes_on_unused_gpu(names, options.device, methods.device))
+    notes = notes_on_unused_gpu((used_warp.name, options.blend_to_use), options.device, methods.device)
+    summary = replace(summary, notes=notes)
     if keep:
-        uncut = np.zeros(aligned.overlap.shape, bool)
-        uncut[output_pictures.grid.to_fields(crop).slices] = True
-        missing = keep.warnings(_reference_map(canvas, placement), shown_map, aligned, blend.weight, uncut)
+        part = output_pictures.grid.to_fields(crop)
+        missing = keep.warnings(_reference_map(canvas, placement), shown_map, aligned, blend.weight, part)
         summary = replace(summary, warnings=[*summary.warnings, *missing])
     return Stitched(
         panorama[crop.slices], alpha[crop.slices], *pictures, canvas, alignment, coarse_pair,

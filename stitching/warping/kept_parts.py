@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from stitching.geometry.distances import distance_to
 from stitching.geometry.pixel_maps import Field, Mask, Size, inside, remap, rescale
+from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture import Picture
 from stitching.lens.lens import Lens
 from stitching.warping.warp import AlignedPair, KeptParts
@@ -97,7 +98,7 @@ class KeepMasks:
         return KeptParts((to_reference <= width) & nearer & reference_valid, (to_target <= width) & ~nearer)
 
     def warnings(
-        self, reference_map: Field, target_map: Field, pair: AlignedPair, weight: NDArray[np.float32], uncut: Mask
+        self, reference_map: Field, target_map: Field, pair: AlignedPair, weight: NDArray[np.float32], part: Rectangle
     ) -> list[str]:
         """What is asked for and not shown, a line for each picture.
 
@@ -105,8 +106,10 @@ class KeepMasks:
             reference_map, target_map: where the panorama shows the pictures.
             pair: both pictures as they are placed.
             weight: (h, w), share of the reference in the panorama.
-            uncut: (h, w), the part of the canvas that the panorama shows.
+            part: of the canvas, that the panorama shows.
         """
+        uncut = np.zeros_like(pair.reference_valid)
+        uncut[part.slices] = True
         of_reference = pair.reference_valid & (weight >= 0.5)
         lines = _missing(self.reference, reference_map, of_reference, uncut, of_reference) if self.reference else []
         if self.target:
