@@ -52,7 +52,7 @@ def render_mosaic_report(panorama: Panorama, summary: MosaicSummary) -> str:
     """One HTML page that needs nothing else: pictures inside as WebP, no script or style from elsewhere."""
     numbers = [one.number for one in summary.pictures]
     colours = dict(zip(numbers, visualize.palette(len(numbers)), strict=True))
-    texts = _texts(summary) | _pictures(panorama, summary, colours) | _graph(summary, colours, panorama.canvas.wraps)
+    texts = _texts(summary) | _pictures(panorama, colours) | _graph(summary, colours, panorama.canvas.wraps)
     return fill_template("mosaic_report.html", texts)
 
 
@@ -105,7 +105,7 @@ def _tiles(summary: MosaicSummary) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _pictures(panorama: Panorama, summary: MosaicSummary, colours: _Colours) -> dict[str, str]:
+def _pictures(panorama: Panorama, colours: _Colours) -> dict[str, str]:
     """The panorama, and what can be drawn over it."""
     size = shrunk_size(panorama.panorama, PANORAMA_SIDE)
     whole = to_8_bit(panorama.panorama, panorama.sources[panorama.arrangement.reference].copy.levels)

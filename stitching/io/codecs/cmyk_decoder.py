@@ -6,7 +6,7 @@ from io import BytesIO
 from stitching.io.codecs.jpeg_decoder import decode_jpeg
 from stitching.io.codecs.tiff_check import check_tiff
 from stitching.io.colours.conversion import inks_to_srgb
-from stitching.io.metadata.pillow_formats import pillow_error
+from stitching.io.metadata.contents import decoder_error
 from stitching.io.picture import PixelArray
 
 
@@ -30,6 +30,6 @@ def decode_cmyk(encoded: bytes, profile: bytes, name: str) -> PixelArray:
         try:
             image = opened(BytesIO(encoded))
             image.load()
-        except Exception as error:  # of many kinds
-            raise pillow_error(error, name, "JPEG" if is_jpeg else "TIFF") from error
+        except Exception as error:
+            raise decoder_error(error, name, "JPEG" if is_jpeg else "TIFF") from error
     return inks_to_srgb(image, profile, name)

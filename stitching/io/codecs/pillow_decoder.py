@@ -5,7 +5,8 @@ import warnings
 import cv2
 import numpy as np
 
-from stitching.io.metadata.pillow_formats import PillowFormat, open_image, pillow_error, shown_mode
+from stitching.io.metadata.contents import decoder_error
+from stitching.io.metadata.pillow_formats import PillowFormat, open_image, shown_mode
 from stitching.io.picture import PixelArray
 
 
@@ -21,8 +22,8 @@ def decode_by_pillow(encoded: bytes, name: str, format_: PillowFormat) -> PixelA
         warnings.simplefilter("ignore")
         try:
             pixels = np.array(image.convert(shown_mode(image)))
-        except Exception as error:  # of many kinds
-            raise pillow_error(error, name, format_) from error
+        except Exception as error:
+            raise decoder_error(error, name, format_) from error
     if pixels.ndim == 2:
         return pixels
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)

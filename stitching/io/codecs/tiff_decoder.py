@@ -5,11 +5,11 @@ from io import BytesIO
 import cv2
 import numpy as np
 
-from stitching.errors import InputError, is_out_of_memory
+from stitching.errors import InputError
 from stitching.io.codecs.opencv_decoder import decode_by_opencv
 from stitching.io.codecs.quiet import silent_stderr
 from stitching.io.codecs.tiff_check import check_tiff
-from stitching.io.metadata.contents import damaged
+from stitching.io.metadata.contents import damaged, decoder_error
 from stitching.io.metadata.tiff_pixels import WHITE_IS_ZERO, TiffPixels, pixels_of
 from stitching.io.metadata.tiff_tags import read_block
 from stitching.io.picture import PixelArray, white_of
@@ -59,10 +59,8 @@ def _by_tifffile(encoded: bytes, name: str, pixels: TiffPixels) -> PixelArray:
             page = file.pages.first
             as_counted = page.shape == ((samples, height, width) if by_channel else contiguous)
             array = page.asarray(maxworkers=1) if as_counted else None
-    except Exception as error:  # of many kinds
-        if is_out_of_memory(error):
-            raise MemoryError(f"{name}: not enough memory to decode it") from error
-        raise damaged(name, "TIFF") from error
+    except Exception as error:
+        raise decoder_error(error, name, "TIFF") from error
     if array is None:  # it takes damaged tags in another way than we, or the picture has a depth
         raise damaged(name, "TIFF")
     if by_channel:
@@ -83,10 +81,8 @@ def _by_pillow(encoded: bytes, name: str) -> PixelArray:
     try:
         with silent_stderr(), TiffImageFile(BytesIO(encoded)) as image:
             array = np.array(image)
-    except Exception as error:  # of many kinds
-        if is_out_of_memory(error):
-            raise MemoryError(f"{name}: not enough memory to decode it") from error
-        raise damaged(name, "TIFF") from error
+    except Exception as error:
+        raise decoder_error(error, name, "TIFF") from error
     if array.ndim == 2:
         return array
     return cv2.cvtColor(array, cv2.COLOR_RGB2BGR if array.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)

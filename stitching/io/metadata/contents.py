@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 
-from stitching.errors import InputError
+from stitching.errors import InputError, is_out_of_memory, one_line
 from stitching.io.colours.made_profiles import made_profile
 from stitching.io.metadata.exif import is_adobe_rgb, orientation_of, upright_exif
 from stitching.io.metadata.tiff_tags import Directory, read_block
@@ -108,6 +108,16 @@ def upright_metadata(tags: Directory, icc: bytes, xmp: bytes) -> Metadata:
 def is_profile_of(colours: bytes, icc: bytes) -> bool:
     """Whether a colour profile, of usual size, is one of "RGB ", "CMYK", ... (ICC.1, section 7.2)."""
     return 128 < len(icc) <= MAX_PROFILE and icc[36:40] == b"acsp" and icc[16:20] == colours
+
+
+def decoder_error(error: Exception, name: str, format_: str) -> Exception:
+    """What to raise for an error of a library that takes a file apart or decodes it: they have many kinds of them."""
+    if is_out_of_memory(error):
+        return MemoryError(f"{name}: not enough memory to decode it")
+    return InputError(
+        f"{name}: the {format_} file is damaged, cut short or of a rare kind ({one_line(error)}); "
+        "copy it again or save it as PNG"
+    )
 
 
 def damaged(name: str, format_: str) -> InputError:

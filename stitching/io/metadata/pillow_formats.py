@@ -6,9 +6,9 @@ import warnings
 from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 
-from stitching.errors import InputError, is_out_of_memory, one_line
+from stitching.errors import InputError
 from stitching.io.colours.made_profiles import coded_profile
-from stitching.io.metadata.contents import Contents, Header, contents_of
+from stitching.io.metadata.contents import Contents, Header, contents_of, decoder_error
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -54,18 +54,8 @@ def open_image(data: bytes, name: str, format_: PillowFormat) -> "ImageFile":
         warnings.simplefilter("ignore")
         try:
             return opened[format_](BytesIO(data))
-        except Exception as error:  # of many kinds
-            raise pillow_error(error, name, format_) from error
-
-
-def pillow_error(error: Exception, name: str, format_: str) -> Exception:
-    """What to raise for an error of Pillow."""
-    if is_out_of_memory(error):
-        return MemoryError(f"{name}: not enough memory to decode it")
-    return InputError(
-        f"{name}: the {format_} file is damaged, cut short or of a rare kind ({one_line(error)}); "
-        "copy it again or save it as PNG"
-    )
+        except Exception as error:
+            raise decoder_error(error, name, format_) from error
 
 
 def shown_mode(image: "ImageFile") -> str:
