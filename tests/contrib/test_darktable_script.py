@@ -29,7 +29,7 @@ needs_lua = pytest.mark.skipif(LUA is None, reason="no lua to run the script wit
 
 
 @dataclass(frozen=True)
-class Room:
+class Setup:
     """A folder of pictures, and what darktable and the command have around it."""
 
     pictures: Path
@@ -46,15 +46,15 @@ class Room:
         return [line.split("\t") for line in done.stdout.splitlines()]
 
 
-def make_room(tmp_path: Path, code: int = 0) -> Room:
-    room = Room(tmp_path / "holiday's $(touch x)", tmp_path / "temporary files", tmp_path / "para stitch")
-    room.pictures.mkdir()
-    room.temporary.mkdir()
+def make_setup(tmp_path: Path, code: int = 0) -> Setup:
+    setup = Setup(tmp_path / "holiday's $(touch x)", tmp_path / "temporary files", tmp_path / "para stitch")
+    setup.pictures.mkdir()
+    setup.temporary.mkdir()
     for number, name in enumerate(AWKWARD):
-        (room.pictures / name).write_text(f"picture {number}")
-    room.command.write_text(FAKE.format(python=sys.executable, code=code))
-    room.command.chmod(0o755)
-    return room
+        (setup.pictures / name).write_text(f"picture {number}")
+    setup.command.write_text(FAKE.format(python=sys.executable, code=code))
+    setup.command.chmod(0o755)
+    return setup
 
 
 def test_script_is_lua() -> None:
@@ -63,8 +63,8 @@ def test_script_is_lua() -> None:
 
 @needs_lua
 def test_selected_images_are_stitched_and_the_panorama_is_imported_beside_them(tmp_path: Path) -> None:
-    room = make_room(tmp_path)
-    events = room.press(*AWKWARD)
+    setup = make_setup(tmp_path)
+    events = setup.press(*AWKWARD)
     assert [event for event in events if event[0] in ("format", "export", "group", "tag", "job")] == [
         ["format", "tiff"],
         *(["export", name, "16"] for name in AWKWARD),
@@ -73,7 +73,7 @@ def test_selected_images_are_stitched_and_the_panorama_is_imported_beside_them(t
         ["job", "false"],
     ]
     (imported,) = (Path(event[1]) for event in events if event[0] == "import")
-    assert imported.parent == room.pictures
+    assert imported.parent == setup.pictures
     assert imported.name.startswith("it's $HOME-panorama-")
     assert imported.read_text() == "picture 0"
     (told,) = (event[1] for event in events if event[0] == "told")
@@ -86,7 +86,7 @@ def test_selected_images_are_stitched_and_the_panorama_is_imported_beside_them(t
     [(1, None, "no overlap"), (0, "/nowhere/parastitch", "/nowhere/parastitch"), (0, "false", "the command failed")],
 )
 def test_failures_are_told_and_nothing_is_imported(tmp_path: Path, code: int, command: str | None, said: str) -> None:
-    events = make_room(tmp_path, code).press(*AWKWARD, command=command)
+    events = make_setup(tmp_path, code).press(*AWKWARD, command=command)
     (told,) = (event[1] for event in events if event[0] == "told")
     assert said in told
     assert "import" not in {event[0] for event in events}
@@ -94,7 +94,7 @@ def test_failures_are_told_and_nothing_is_imported(tmp_path: Path, code: int, co
 
 @needs_lua
 def test_one_image_is_not_enough(tmp_path: Path) -> None:
-    assert make_room(tmp_path).press(AWKWARD[0]) == [
+    assert make_setup(tmp_path).press(AWKWARD[0]) == [
         ["told", "parastitch: select two or more images that overlap"],
         ["job", "none"],
     ]
@@ -102,7 +102,7 @@ def test_one_image_is_not_enough(tmp_path: Path) -> None:
 
 @needs_lua
 def test_a_cancelled_job_ends_after_the_export_at_work(tmp_path: Path) -> None:
-    events = make_room(tmp_path).press(*AWKWARD, cancel_after=1)
+    events = make_setup(tmp_path).press(*AWKWARD, cancel_after=1)
     assert [event[0] for event in events] == ["format", "export", "told", "job"]
     assert events[2] == ["told", "parastitch: cancelled"]
 
@@ -110,7 +110,7 @@ def test_a_cancelled_job_ends_after_the_export_at_work(tmp_path: Path) -> None:
 @needs_lua
 @pytest.mark.parametrize("code", [0, 1])
 def test_no_temporary_file_is_left(tmp_path: Path, code: int) -> None:
-    room = make_room(tmp_path, code)
-    room.press(*AWKWARD)
-    assert not list(room.temporary.iterdir())
-    assert len(list(room.pictures.iterdir())) == len(AWKWARD) + (code == 0)
+    setup = make_setup(tmp_path, code)
+    setup.press(*AWKWARD)
+    assert not list(setup.temporary.iterdir())
+    assert len(list(setup.pictures.iterdir())) == len(AWKWARD) + (code == 0)

@@ -187,6 +187,22 @@ def test_cancelled_stitch_ends_and_leaves_the_preview(with_preview: Any) -> None
     assert page.find_element(By.ID, "save").get_property("hidden")
 
 
+def test_after_cancelling_the_next_stitch_may_begin_at_once(with_preview: Any) -> None:
+    page = with_preview
+    page.execute_script("""
+        const share = document.getElementById("share"), stitch = document.getElementById("stitch");
+        new MutationObserver((_, observer) => {
+            if (share.value == 0) return;
+            observer.disconnect();
+            document.getElementById("cancel").click();
+            stitch.click();
+        }).observe(share, {attributes: true});
+        stitch.click();
+    """)
+    wait_for(page, "!document.getElementById('save').hidden || document.getElementById('messages').textContent")
+    assert not page.find_element(By.ID, "messages").text
+
+
 def test_keys_paint_undo_and_close(with_preview: Any) -> None:
     page = with_preview
     page.find_element(By.CSS_SELECTOR, "#pictures li:nth-child(1) [title^='Leave parts out']").click()

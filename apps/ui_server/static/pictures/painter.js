@@ -40,6 +40,7 @@ export function makePainter(store) {
       await photo.decode();
       const kinds = Object.keys(KINDS);
       const masks = await Promise.all(kinds.map(kind => picture.masks[kind] && getMask(picture.id, kind)));
+      if (store.get().painting !== painting) return; // another one was chosen meanwhile
       [sheet.width, sheet.height] = [photo.naturalWidth, photo.naturalHeight];
       strokes = makeStrokes([sheet.width, sheet.height], Object.fromEntries(kinds.map((kind, i) => [kind, masks[i]])));
       layer.replaceChildren(photo, sheet);

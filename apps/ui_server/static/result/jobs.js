@@ -49,12 +49,12 @@ export function makeJobs(store) {
   }
 
   async function run(preview) {
-    cancel();
+    const free = cancel(); // else the server refuses a second stitch at full size
     const mine = current;
     const wanted = wantedIn(store.get());
     store.change({ running: { id: null, wanted, preview, stage: "start", share: 0 }, failure: null });
     try {
-      started = startJob({ ...JSON.parse(wanted).request, preview });
+      started = free.then(() => startJob({ ...JSON.parse(wanted).request, preview }));
       const { id } = await started;
       if (mine !== current) return;
       store.change(state => ({ running: { ...state.running, id } }));
