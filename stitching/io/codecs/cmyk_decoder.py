@@ -25,8 +25,7 @@ def decode_cmyk(encoded: bytes, profile: bytes, name: str) -> PixelArray:
         decode_jpeg(encoded, name)  # Pillow does not listen to the decoder's complaints
     else:
         check_tiff(encoded, name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         try:
             image = opened(BytesIO(encoded))
             image.load()

@@ -18,8 +18,7 @@ def decode_by_pillow(encoded: bytes, name: str, format_: PillowFormat) -> PixelA
         MemoryError: there is not enough.
     """
     image = open_image(encoded, name, format_)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         try:
             pixels = np.array(image.convert(shown_mode(image)))
         except Exception as error:

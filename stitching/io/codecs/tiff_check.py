@@ -126,8 +126,7 @@ def _is_broken(encoded: bytes) -> bool:
     """Whether libtiff reports an error when it decodes the picture."""
     from PIL.TiffImagePlugin import TiffImageFile  # here, since most pictures are no TIFF: 20 ms
 
-    with silent_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's remarks on tags
+    with silent_stderr(), warnings.catch_warnings(action="ignore"):  # Pillow's remarks on tags
         try:
             with TiffImageFile(BytesIO(encoded)) as image:
                 image.load()

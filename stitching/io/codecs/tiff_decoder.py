@@ -1,5 +1,6 @@
 """Decodes TIFF files: the common kinds by OpenCV, others by tifffile (extra `[formats]`) or Pillow."""
 
+import warnings
 from io import BytesIO
 
 import cv2
@@ -79,7 +80,7 @@ def _by_pillow(encoded: bytes, name: str) -> PixelArray:
     from PIL.TiffImagePlugin import TiffImageFile  # here, since most pictures are no TIFF: 20 ms
 
     try:
-        with silent_stderr(), TiffImageFile(BytesIO(encoded)) as image:
+        with silent_stderr(), warnings.catch_warnings(action="ignore"), TiffImageFile(BytesIO(encoded)) as image:
             array = np.array(image)
     except Exception as error:
         raise decoder_error(error, name, "TIFF") from error

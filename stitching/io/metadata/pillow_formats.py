@@ -50,8 +50,7 @@ def open_image(data: bytes, name: str, format_: PillowFormat) -> "ImageFile":
         "GIF": GifImagePlugin.GifImageFile,
         "BMP": BmpImagePlugin.BmpImageFile,
     }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         try:
             return opened[format_](BytesIO(data))
         except Exception as error:
