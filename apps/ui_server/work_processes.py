@@ -21,10 +21,11 @@ class WorkProcesses:
         self._stitching, self._other = WorkProcess(), WorkProcess()
 
     def for_stitching(self) -> WorkProcess:
-        """The process that stitches; a new one where it has ended by itself."""
-        while not (process := self._stitching).is_alive and not self._closed:
-            self.discard(process)
-        return process
+        """The process that stitches; another one where it has ended by itself."""
+        for _ in range(2):  # the other one may have ended, too; new ones that end at once are not tried for ever
+            if not self._stitching.is_alive:
+                self.discard(self._stitching)
+        return self._stitching
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call a function in the process that does not stitch. Errors: as `WorkProcess.call`.
