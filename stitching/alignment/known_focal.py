@@ -9,7 +9,7 @@ from stitching.lens.lensfun_search import focal_35mm_by_crop
 
 SENSOR_ASPECTS = 4 / 3, 3 / 2, 16 / 9  # of the longer side; photographs of other aspects were cropped, or joined
 SAME_ASPECT = 0.03  # share, by which sides may differ from them
-USUAL = 0.35, 30.0  # of half the diagonal: 141 to 4 degrees; beyond, EXIF is taken for nonsense
+FOCAL_RANGE = 0.35, 30.0  # of half the diagonal: 141 to 4 degrees; beyond, EXIF is taken for nonsense
 
 
 def known_focal(picture: Picture) -> float | None:
@@ -24,4 +24,4 @@ def known_focal(picture: Picture) -> float | None:
     focal = 2 * (camera.focal_35mm or focal_35mm_by_crop(camera) or 0.0) / DIAGONAL_35MM
     aspect = max(picture.size) / min(picture.size)
     whole = any(abs(aspect / one - 1) <= SAME_ASPECT for one in SENSOR_ASPECTS)
-    return focal if whole and USUAL[0] <= focal <= USUAL[1] else None
+    return focal if whole and FOCAL_RANGE[0] <= focal <= FOCAL_RANGE[1] else None

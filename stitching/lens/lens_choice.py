@@ -1,6 +1,6 @@
 """Which lens a photograph is taken to have, by what the user asked for."""
 
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 
 from stitching.errors import require
@@ -22,7 +22,7 @@ def check_lens_choice(choice: str) -> None:
     if names_calibration_file(choice):
         read_calibrations(Path(choice))
         return
-    check_lens_name(choice)
+    check_lens_name(fspath(choice))
 
 
 def lens_for(choice: str, camera: Camera, size: Size, orientation: int, name: str, *, raw: bool = False) -> Lens | None:

@@ -107,10 +107,10 @@ def _lens_named(name: str, crop: float | None) -> tuple[Any, float]:
         return chosen, crop or chosen.crop_factor
     names = {_name(one).casefold(): _name(one) for one in [*database.lenses, *bodies]}
     near = get_close_matches(wanted, names, n=3, cutoff=0.5)
-    meant = f"did you mean {', '.join(repr(names[one]) for one in near)}?" if near else "or a calibration file"
+    meant = f"; did you mean {', '.join(repr(names[one]) for one in near)}?" if near else ""
     raise InputError(
         f"--lens {name!r}: expected auto, none, a calibration file, or a lens or camera with a built-in lens as lensfun"
-        f" lists them; {meant}"
+        f" lists them{meant}"
     )
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,8 +54,9 @@ def test_a_raw_file_is_corrected_where_its_jpeg_is_left():
 def test_a_name_that_is_no_lens_is_refused_before_pictures_are_read():
     pytest.importorskip("lensfunpy")
     check_lens_choice("gopro hero4 black")
-    with pytest.raises(InputError, match="did you mean"):
-        check_lens_choice("gopro hero44 black")
+    for name in ("gopro hero44 black", Path("gopro hero44 black")):
+        with pytest.raises(InputError, match="did you mean"):
+            check_lens_choice(name)
 
 
 def test_without_lensfunpy_auto_corrects_nothing_and_names_are_refused_with_what_to_install(monkeypatch):
