@@ -43,6 +43,8 @@ def align(
 ) -> Alignment:
     """Find the one homography that fits the overlap best, target px -> reference px, and the matches behind it.
 
+    Px of a picture whose lens is corrected (`Options.lens`) are those without its distortion.
+
     Args:
         reference, target, options, mask_reference, mask_target: as for `stitching.stitch`.
 
@@ -94,6 +96,8 @@ def apply_warp(
     lens: str = "auto",
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """Draw a picture on the canvas of a warp, at full size: the target, or what else was measured at its pixels.
+
+    Colours stay those of the picture: profile, brightness and white balance are not matched to the other one.
 
     Args:
         warp: of `estimate_warp`, `load_warp` or a stitch, or its file.
