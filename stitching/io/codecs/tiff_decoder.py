@@ -54,15 +54,16 @@ def _by_tifffile(encoded: bytes, name: str, pixels: TiffPixels) -> PixelArray:
         ) from error
     (width, height), samples = pixels.size, pixels.samples
     by_channel = pixels.planar and samples > 1
-    contiguous = (height, width, samples) if samples > 1 else (height, width)
+    shape = (height, width, samples) if samples > 1 else (height, width)
+    if by_channel:
+        shape = samples, height, width
     try:
         with silent_stderr(), TiffFile(BytesIO(encoded)) as file:
             page = file.pages.first
-            as_counted = page.shape == ((samples, height, width) if by_channel else contiguous)
-            array = page.asarray(maxworkers=1) if as_counted else None
+            array = page.asarray(maxworkers=1) if page.shape == shape else None
     except Exception as error:
         raise decoder_error(error, name, "TIFF") from error
-    if array is None:  # it takes damaged tags in another way than we, or the picture has a depth
+    if array is None or array.shape != shape:  # damaged tags, taken in another way than here, or those of a volume
         raise damaged(name, "TIFF")
     if by_channel:
         array = array.transpose(1, 2, 0)  # (samples, h, w) -> (h, w, samples)

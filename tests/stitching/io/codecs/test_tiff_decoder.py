@@ -156,6 +156,15 @@ def test_a_picture_with_a_depth_is_refused_before_it_is_decoded(tmp_path):
     tracemalloc.stop()
 
 
+def test_channels_that_say_to_have_different_bits_are_refused(tmp_path):
+    imwrite(tmp_path / "a.tif", RGB8[..., :2], **GREY, **ALPHA)
+    content = (tmp_path / "a.tif").read_bytes()
+    odd = content.replace(struct.pack("<HHIHH", 258, 3, 2, 8, 8), struct.pack("<HHIHH", 258, 3, 2, 8, 0))
+    assert odd != content
+    with refused("odd.tif", "damaged"):
+        read_picture(saved(tmp_path / "odd.tif", odd))
+
+
 def test_without_tifffile_one_line_names_the_extra(tmp_path, monkeypatch):
     imwrite(tmp_path / "a.tif", planes(RGB16), **BY_CHANNEL)
     monkeypatch.setitem(sys.modules, "tifffile", None)
