@@ -57,7 +57,8 @@ def add_job_routes(app: FastAPI, folder: Path | None, pictures: PictureStore, jo
     def _start(request: JobRequest) -> dict[str, Any]:
         used = tuple(_task_picture(pictures[number], request.preview) for number in request.pictures)
         if not is_pair(used, request.projection) and any(picture.keep for picture in used):
-            raise HTTPException(422, "what must be shown can be painted for two pictures with the projection auto")
+            only = "what must be shown is for two pictures with the automatic projection"
+            raise HTTPException(422, f"{only}: erase what is painted green, or stitch two pictures")
         reference = None if request.reference is None else request.pictures.index(request.reference)
         return {
             "id": jobs.start(used, reference, _options(request, pictures.max_megapix), preview=request.preview).number
