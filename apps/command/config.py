@@ -5,7 +5,6 @@ A file has a table for each command; keys are the options' names, with - or _.
 
 import dataclasses
 import os
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,6 +82,8 @@ def _of_file(path: Path, command: Command, name: str, commands: Sequence[str], a
 
 def _table(path: Path, name: str, commands: Sequence[str]) -> dict[str, Any]:
     """The table of a command; empty where the file has none."""
+    import tomllib  # here, since most commands have no such file: 7 ms
+
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)

@@ -1,7 +1,6 @@
 """Finds a lens in lensfun's collection: by what EXIF says, or by the name that a user gives."""
 
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -105,6 +104,8 @@ def _lens_named(name: str, crop: float | None) -> tuple[Any, float]:
         fitting = [lens for lens in lenses if crop is None or lens.crop_factor <= crop * 1.02]
         chosen = (fitting or lenses[:1])[-1]
         return chosen, crop or chosen.crop_factor
+    from difflib import get_close_matches  # only where something is wrong
+
     names = {_name(one).casefold(): _name(one) for one in [*database.lenses, *bodies]}
     near = get_close_matches(wanted, names, n=3, cutoff=0.5)
     meant = f"; did you mean {', '.join(repr(names[one]) for one in near)}?" if near else ""

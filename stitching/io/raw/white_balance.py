@@ -4,8 +4,9 @@ import mmap
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
-from statistics import median
 from typing import Any
+
+import numpy as np
 
 from stitching.errors import InputError
 from stitching.io.files import AnyPath, check_readable
@@ -21,7 +22,9 @@ def first_white_balance(pictures: Iterable[Any]) -> WhiteBalance | None:
 def median_white_balance(pictures: Iterable[Any]) -> WhiteBalance | None:
     """The medians of the factors of all RAW files of a set: the order has no influence. None where none is one."""
     found = _found(pictures)
-    return WhiteBalance(median(one.red for one in found), median(one.blue for one in found)) if found else None
+    if not found:
+        return None
+    return WhiteBalance(float(np.median([one.red for one in found])), float(np.median([one.blue for one in found])))
 
 
 def _found(pictures: Iterable[Any]) -> list[WhiteBalance]:
