@@ -57,7 +57,7 @@ def completion_script(shell: str, commands: Mapping[str, Command]) -> str:
         for names in option_names(tyro_help(command, f"parastitch {name}")):
             flags = re.findall(r"--[a-z-]+", names)
             words.update(flags)
-            if found := re.search(r"\{([\w,-]+)\}", names):
+            if found := re.search(r"\{(?!None\})([\w,-]+)\}", names):  # None: what stands where nothing is given
                 values = found[1].replace(",", " ")
                 choices += [f'        "{name} {flag}") words="{values}" ;;' for flag in flags]
         options.append(f'                {name}) words="{" ".join(sorted(words))}" ;;')

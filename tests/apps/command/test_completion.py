@@ -39,6 +39,7 @@ def test_commands_options_and_choices_are_completed(script):
         "auto", "plane", "cylinder", "sphere",
     }  # fmt: skip
     assert completed(script, "parastitch", "stitch", "--warp", "cl") == {"classical"}
+    assert completed(script, "parastitch", "stitch", "--reference", "") == set()
     assert completed(script, "parastitch", "stitch", "le") == set()  # bash completes names of files then
 
 
