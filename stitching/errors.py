@@ -1,6 +1,7 @@
 """What can go wrong, in two kinds: the user's input (exit code 2) and the job itself (exit code 1)."""
 
 import errno
+import math
 from collections.abc import Iterable
 
 # Each library has its own words for it: torch, OpenCV, C++, the dynamic linker, ONNX Runtime, Python's threads.
@@ -30,6 +31,11 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
     similar = get_close_matches(given, list(known), 1)
     return f"; did you mean {similar[0]!r}?" if similar else ""
+
+
+def percent_below(share: float) -> str:
+    """A share 0..1 that is too small, in tenths of a percent, rounded down: else it may read as enough."""
+    return f"{math.floor(1000 * share) / 1000:.1%}"
 
 
 def one_line(error: Exception) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stitching.alignment.coarse_alignment import Alignment
-from stitching.errors import InputError
+from stitching.errors import InputError, percent_below
 from stitching.verification.evidence import Evidence
 
 MIN_SHARE = 0.06  # verified; unrelated pictures reached 0.02, related ones 0.078 and more
@@ -51,9 +51,10 @@ def judge_stitch(alignment: Alignment, evidence: Evidence, *, dense: bool = True
     if evidence.tells_enough and evidence.verified < least:
         raise InputError(
             f"the pictures do not fit together: {len(alignment.matches)} places match (confidence"
-            f" {alignment.confidence:.2f}), but after the warp only {evidence.verified:.1%} of the textured overlap is"
-            f" alike in both and fits two cameras, expected {least:.0%} or more; they show different things or were"
-            " taken too far apart: try pictures that overlap more, from places closer together, and mask what has moved"
+            f" {alignment.confidence:.2f}), but after the warp only {percent_below(evidence.verified)} of the textured"
+            f" overlap is alike in both and fits two cameras, expected {least:.0%} or more; they show different"
+            " things or were taken too far apart: try pictures that overlap more, from places closer together, and"
+            " mask what has moved"
         )
     return _verdict(evidence, _doubts_of_alignment(alignment) + _doubts_of_share(evidence))
 
@@ -69,12 +70,14 @@ def judge_loaded_warp(evidence: Evidence) -> Verdict:
         return _verdict(evidence, ["the overlap shows too little to tell whether the loaded warp fits"])
     if agreement < MIN_AGREEMENT:
         raise InputError(
-            f"the loaded warp does not fit these pictures: they are alike on {agreement:.0%} of their textured overlap,"
-            f" expected {MIN_AGREEMENT:.0%} or more; load a warp made with the same cameras in the same places"
+            f"the loaded warp does not fit these pictures: they are alike on {percent_below(agreement)} of their"
+            f" textured overlap, expected {MIN_AGREEMENT:.0%} or more; load a warp made with the same cameras in the"
+            " same places"
         )
     if agreement < DOUBTFUL_AGREEMENT:
         return _verdict(
-            evidence, [f"after the loaded warp the pictures are alike on only {agreement:.0%} of the overlap"]
+            evidence,
+            [f"after the loaded warp the pictures are alike on only {percent_below(agreement)} of the overlap"],
         )
     return _verdict(evidence, [])
 
@@ -98,7 +101,7 @@ def _doubts_of_share(evidence: Evidence) -> list[str]:
         return ["the overlap shows too little texture to tell whether the warp is right"]
     if evidence.verified < DOUBTFUL_SHARE:
         return [
-            f"after the warp only {evidence.verified:.0%} of the textured overlap is alike in both, matched both ways"
-            f" and in line with two cameras (usual: more than {DOUBTFUL_SHARE:.0%})"
+            f"after the warp only {percent_below(evidence.verified)} of the textured overlap is alike in both, matched"
+            f" both ways and in line with two cameras (usual: more than {DOUBTFUL_SHARE:.0%})"
         ]
     return []

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.adjustment.picture_view import PictureView
-from stitching.errors import InputError
+from stitching.errors import InputError, percent_below
 from stitching.geometry.pixel_maps import Mask, Points, evaluate_on_grid, inside
 from stitching.geometry.rectangles import Rectangle
 from stitching.io.picture_source import PictureSource
@@ -125,7 +125,7 @@ class Fit:
         for share, least in shares:
             if share < least:
                 raise InputError(
-                    f"after the warp only {share:.1%} of what it shares with the others is alike, expected"
+                    f"after the warp only {percent_below(share)} of what it shares with the others is alike, expected"
                     f" {least:.0%} or more"
                 )
 

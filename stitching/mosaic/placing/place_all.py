@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stitching.adjustment.picture_view import PictureView
-from stitching.errors import InputError
+from stitching.errors import InputError, percent_below
 from stitching.io.picture_source import LeftOut, PictureSource
 from stitching.mosaic.layout import Layout
 from stitching.mosaic.placed_picture import PlacedPicture
@@ -131,6 +131,6 @@ def _doubts(placed: PlacedPicture, name: str) -> list[str]:
     if not evidence.tells_enough:
         return [f"{name}: what it shares with the others shows too little texture to tell whether its place is right"]
     return [
-        f"{name}: only {evidence.verified:.0%} of what it shares with the others is alike after the warp (usual: more"
-        f" than {DOUBTFUL_SHARE:.0%}); check the panorama"
+        f"{name}: only {percent_below(evidence.verified)} of what it shares with the others is alike after the warp"
+        f" (usual: more than {DOUBTFUL_SHARE:.0%}); check the panorama"
     ]

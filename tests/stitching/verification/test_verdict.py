@@ -29,7 +29,7 @@ def test_a_stitch_that_is_verified_in_part_is_doubtful_and_says_why():
     verdict = judge_stitch(ALIGNMENT, with_evidence(verified=0.15))
     assert verdict.outcome == "doubtful"
     assert len(verdict.reasons) == 1
-    assert "15%" in verdict.reasons[0]
+    assert "15.0%" in verdict.reasons[0]
     assert "check the panorama" in verdict.reasons[0]
 
 
@@ -72,5 +72,5 @@ def test_a_loaded_warp_is_judged_by_agreement(agreement, outcome):
 
 
 def test_a_loaded_warp_of_other_pictures_is_refused():
-    with pytest.raises(InputError, match=r"alike on 5% .*expected 10% or more; load a warp"):
+    with pytest.raises(InputError, match=r"alike on 5.0% .*expected 10% or more; load a warp"):
         judge_loaded_warp(with_evidence(agreement=0.05))
