@@ -23,6 +23,11 @@ def decode_by_pillow(encoded: bytes, name: str, format_: PillowFormat) -> PixelA
             pixels = np.array(image.convert(shown_mode(image)))
         except Exception as error:
             raise decoder_error(error, name, format_) from error
+    return to_bgr(pixels)
+
+
+def to_bgr(pixels: PixelArray) -> PixelArray:
+    """Pixels as Pillow gives them, (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGBA, in OpenCV's order of channels."""
     if pixels.ndim == 2:
         return pixels
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)

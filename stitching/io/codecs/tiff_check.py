@@ -46,8 +46,8 @@ _UNREADABLE = {  # by OpenCV's libtiff; it makes noise of 32771
 _BROKEN_DATA = "decoder error -2"  # of Pillow, when libtiff reports an error
 
 
-def check_tiff(encoded: bytes, name: str) -> None:
-    """Raise InputError where the data of a TIFF are damaged, or compressed in a way that OpenCV cannot decode."""
+def check_tiff(encoded: bytes, name: str) -> TiffPixels:
+    """How a TIFF stores its pixels; InputError where they are damaged, or compressed so that nothing decodes them."""
     tags = read_block(encoded)
     pixels = pixels_of(tags, len(encoded), name)
     blocks = (encoded[start : start + count] for start, count in zip(pixels.offsets, pixels.counts, strict=False))
@@ -73,6 +73,7 @@ def check_tiff(encoded: bytes, name: str) -> None:
             f"{name}: a TIFF with compression {pixels.compression} ({_UNREADABLE.get(pixels.compression, 'unknown')}); "
             "expected none, LZW, Deflate, PackBits, JPEG, CCITT, LZMA or ZSTD: save it again with one of these"
         )
+    return pixels
 
 
 def _block_sizes(pixels: TiffPixels) -> list[int]:

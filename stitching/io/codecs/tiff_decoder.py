@@ -3,16 +3,15 @@
 import warnings
 from io import BytesIO
 
-import cv2
 import numpy as np
 
 from stitching.errors import InputError
 from stitching.io.codecs.opencv_decoder import decode_by_opencv
+from stitching.io.codecs.pillow_decoder import to_bgr
 from stitching.io.codecs.quiet import silent_stderr
 from stitching.io.codecs.tiff_check import check_tiff
 from stitching.io.metadata.contents import damaged, decoder_error
-from stitching.io.metadata.tiff_pixels import WHITE_IS_ZERO, TiffPixels, pixels_of
-from stitching.io.metadata.tiff_tags import read_block
+from stitching.io.metadata.tiff_pixels import WHITE_IS_ZERO, TiffPixels
 from stitching.io.picture import PixelArray, white_of
 
 _MOST_OUTSIDE = 0.01  # share of the values of a float TIFF that may lie outside of 0..1: glints, sharpened edges
@@ -28,8 +27,7 @@ def decode_tiff(encoded: bytes, name: str) -> PixelArray:
             is needed and not installed.
         MemoryError: there is not enough.
     """
-    pixels = pixels_of(read_block(encoded), len(encoded), name)
-    check_tiff(encoded, name)
+    pixels = check_tiff(encoded, name)
     decoders = {"OpenCV": decode_by_opencv, "Pillow": _by_pillow}
     if pixels.decoder == "tifffile":
         array = _by_tifffile(encoded, name, pixels)
@@ -85,9 +83,7 @@ def _by_pillow(encoded: bytes, name: str) -> PixelArray:
             array = np.array(image)
     except Exception as error:
         raise decoder_error(error, name, "TIFF") from error
-    if array.ndim == 2:
-        return array
-    return cv2.cvtColor(array, cv2.COLOR_RGB2BGR if array.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
+    return to_bgr(array)
 
 
 def _to_16_bits(values: PixelArray, name: str) -> PixelArray:

@@ -23,8 +23,8 @@ class Metadata:
             without thumbnail and pixel size, which are those of the photograph. Maker notes are copied byte for
             byte; where they hold positions in their old file, they may no longer be readable.
         icc: an RGB colour profile; a grey or CMYK one does not fit BGR pixels and is dropped, and so is one of more
-            than `MAX_PROFILE` bytes. Where a camera's EXIF
-            block says Adobe RGB and there is no profile: one that we made.
+            than `MAX_PROFILE` bytes. Where a camera's EXIF block says Adobe RGB and there is no profile: one that we
+            made.
         xmp: one UTF-8 packet with orientation 1; extension packets of a JPEG (above 64 kB) are dropped.
     """
 
