@@ -1,6 +1,7 @@
 """Where the target of a pair belongs: coarse alignment, canvas, dense warp, and whether the pictures fit after it."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from stitching.alignment.canvas_planning import plan_coarse_warp
 from stitching.alignment.coarse_alignment import Alignment, align_pictures
@@ -43,7 +44,7 @@ def place_coarsely(reference: Picture, target: Picture, options: Options) -> Coa
     """Align a pair, choose its canvas and draw it there; InputError where no overlap is found."""
     alignment = align_pictures(reference, target, options.device)
     coarse_warp = plan_coarse_warp(
-        alignment, reference.size, target.size, known_focal(reference), certain=reference.lens is not None
+        alignment, reference.size, target.size, partial(known_focal, reference), certain=reference.lens is not None
     )
     scale = coarse_warp.canvas.scale_for(options.work_megapix)
     pair, map_xy = draw_canvas_pair(reference, target, alignment, coarse_warp, scale)

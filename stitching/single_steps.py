@@ -156,10 +156,11 @@ def _reference_places(canvas: Canvas, layer: Picture) -> Callable[[Rectangle], F
 def _target_places(placement: Placement, layer: Picture) -> Callable[[Rectangle], Field]:
     """Tile of the canvas -> (h, w, 2), px of the target's photograph; outside of it where it is not covered."""
     grid, map_xy = FieldGrid(placement.scale), layer.to_photograph(placement.map_xy)
+    covered = placement.covered.astype(np.float32)
 
     def places(tile: Rectangle) -> Field:
-        covered = grid.enlarge(placement.covered.astype(np.float32), tile) >= 0.5
-        return np.where(covered[..., None], grid.enlarge(map_xy, tile), np.float32(OUTSIDE_ALL))
+        inside = grid.enlarge(covered, tile) >= 0.5
+        return np.where(inside[..., None], grid.enlarge(map_xy, tile), np.float32(OUTSIDE_ALL))
 
     return places
 

@@ -116,12 +116,12 @@ def _blend(
     """
     generate = find_generator(options.blend_to_use, options.device)
     coarse_map = nearest_coarse_map(placement, canvas, *(picture.size for picture in pictures))
-    shown_map = placement.map_xy
+    shown_map, pure = placement.map_xy, None
+    place = partial(keep.place, _reference_map(canvas, placement)) if keep else None
     for _ in range(2 if keep and keep.target else 1):
-        pure = None
-        if keep:
-            place = partial(keep.place, _reference_map(canvas, placement), shown_map, aligned.reference_valid)
-            aligned, pure = replace(aligned, kept=place(MARGIN)), place(0.0)
+        if place:
+            kept_within = partial(place, shown_map, aligned.reference_valid)
+            aligned, pure = replace(aligned, kept=kept_within(MARGIN)), kept_within(0.0)
         blend = replace(generate(aligned, options.compensator), kept=pure)
         # Away from the seam only the target is shown: there its shapes should be natural.
         shown_map = relax_map(placement, aligned, blend.weight, coarse_map)

@@ -1,5 +1,7 @@
 """Plans the canvas: the plane, or a cylinder whose axis follows the pan, and bounds that hold both pictures."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from stitching.alignment.coarse_alignment import Alignment
@@ -19,7 +21,7 @@ def plan_coarse_warp(
     alignment: Alignment,
     reference_size: Size,
     target_size: Size,
-    known_focal: float | None = None,
+    known_focal: Callable[[], float | None] = lambda: None,
     *,
     certain: bool = False,
 ) -> CoarseWarp:
@@ -28,7 +30,8 @@ def plan_coarse_warp(
     Args:
         alignment: coarse alignment in px of the full-size pictures.
         reference_size, target_size: (w, h), px.
-        known_focal: of the reference, of half its diagonal, where its metadata say it.
+        known_focal: gives that of the reference, of half its diagonal, where its metadata say it. It is asked for only
+            where it counts: looking it up may take 0.1 s.
         certain: whether it is that of a lens which is corrected. Then pictures that together show more than
             `MAX_PLANE_FIELD` lie on a cylinder: on a plane a wide lens's corners would be drawn out to long tips.
 
@@ -36,20 +39,28 @@ def plan_coarse_warp(
         The coarse warp on its canvas, which reaches at most `MAX_REACH` diagonals out of the reference, whatever
         the homography.
     """
-    known = None if known_focal is None else known_focal * float(np.hypot(*reference_size)) / 2
-    surface = _wide_surface(alignment.homography, reference_size, target_size, known) if known and certain else None
+
+    def known() -> float | None:
+        focal = known_focal()
+        return None if focal is None else focal * float(np.hypot(*reference_size)) / 2
+
+    surface = None
+    if certain and (focal := known()):
+        surface = _wide_surface(alignment.homography, reference_size, target_size, focal)
     surface = surface or _choose_surface(alignment.homography, reference_size, target_size, known)
     warp = warp_to_surface(surface, alignment.homography, reference_size, target_size)
     return CoarseWarp(_bounding_canvas(warp, reference_size, target_size), warp)
 
 
-def _choose_surface(homography: Matrix, reference_size: Size, target_size: Size, known: float | None) -> Surface:
+def _choose_surface(
+    homography: Matrix, reference_size: Size, target_size: Size, known: Callable[[], float | None]
+) -> Surface:
     """The plane, or where the target's sizes vary much on it, the cylinder whose axis is across the pan."""
     centre, target_centre = _centre(reference_size), np.array([_centre(target_size)])
     plane_variation = size_variation(homography, target_size)
     if plane_variation > MAX_PLANE_VARIATION:
         across, down = np.abs(project(homography, target_centre)[0] - centre)
-        focal = focal_length(homography, reference_size, target_size, known)
+        focal = focal_length(homography, reference_size, target_size, known())
         cylinder = Surface(focal, centre, horizontal_axis=down > across)
         if variation_on(cylinder, homography, target_size) < MAX_CYLINDER_VARIATION * plane_variation:
             return cylinder

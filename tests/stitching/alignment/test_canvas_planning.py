@@ -120,16 +120,24 @@ def test_pictures_of_a_wide_lens_lie_on_a_cylinder_of_its_focal_length():
     """Of 640 x 480 px at a focal length of 200 px: 116 degrees across, where a plane draws corners out."""
     size, alignment = (640, 480), Alignment(translated(60, 5), NO_MATCHES, "translation", 0, 1.0)
     known = 200 / 400  # of half the diagonal
-    wide = plan_coarse_warp(alignment, size, size, known, certain=True).canvas
+    wide = plan_coarse_warp(alignment, size, size, lambda: known, certain=True).canvas
     assert wide.projection == "cylinder"
     assert wide.surface.focal == pytest.approx(200)
-    for focal, certain in ((known, False), (3 * known, True), (None, False)):
+    for focal, certain in ((lambda: known, False), (lambda: 3 * known, True), (lambda: None, False)):
         assert plan_coarse_warp(alignment, size, size, focal, certain=certain).canvas.projection == "plane"
+
+
+def test_a_focal_length_is_asked_for_only_where_it_counts():
+    """Looking it up in lensfun's collection takes time."""
+    asked = []
+    alignment = Alignment(translated(60, 5), NO_MATCHES, "translation", 0, 1.0)
+    assert plan_coarse_warp(alignment, (640, 480), (640, 480), lambda: asked.append(1)).canvas.projection == "plane"
+    assert not asked
 
 
 def test_tall_pictures_of_a_wide_lens_lie_on_a_lying_cylinder():
     size, alignment = (480, 640), Alignment(translated(5, 60), NO_MATCHES, "translation", 0, 1.0)
-    assert plan_coarse_warp(alignment, size, size, 0.5, certain=True).canvas.surface.horizontal_axis
+    assert plan_coarse_warp(alignment, size, size, lambda: 0.5, certain=True).canvas.surface.horizontal_axis
 
 
 @pytest.mark.parametrize("degrees", [10, 23, 30])
@@ -140,7 +148,7 @@ def test_a_wide_lens_that_was_turned_to_the_side_stands_on_an_upright_cylinder(d
     camera = np.array([[focal, 0, 279.5], [0, focal, 209.5], [0, 0, 1]])
     homography = camera @ np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]]) @ np.linalg.inv(camera)
     canvas = plan_coarse_warp(
-        Alignment(homography, NO_MATCHES, "homography", 1, 1.0), size, size, focal / 350, certain=True
+        Alignment(homography, NO_MATCHES, "homography", 1, 1.0), size, size, lambda: focal / 350, certain=True
     ).canvas
     assert canvas.projection == "cylinder"
     assert not canvas.surface.horizontal_axis
