@@ -97,7 +97,7 @@ def measure_steps(
     data = _make_data(pictures, size, count)
     data_settings = DataSettings("random", "", size, pictures, 1, 1)
     tasks = tuple(data.labels)
-    settings = RunSettings(data_settings, tasks, method, network, 1, BATCH, 1e-4, 0, "bf16", device, threads)
+    settings = RunSettings(data_settings, tasks, method, network, 1.0, 1, BATCH, 1e-4, 0, "bf16", device, threads)
     trainer = Trainer(settings, data)
     reset_peak(trainer.device)
     before = read_peak(trainer.device)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 IGNORED = 255  # in maps of classes and binary maps: unknown
 
-LabelKind = Literal["classes", "binary", "distance", "normals"]
+LabelKind = Literal["classes", "binary", "distance", "normals", "colour", "motion", "category", "number"]
 Item = tuple[Tensor, Mapping[str, Tensor]]  # image (3, h, w) float32 BGR in 0 .. 1; task -> label map, see Labels
 Arrays = Mapping[str, NDArray[Any]]  # "image" and tasks, in the smallest types that hold them
 
@@ -24,7 +24,11 @@ class Labels:
             binary    (h, w) float32, 0 or 1; IGNORED
             distance  (h, w) float32, any unit; NaN
             normals   (3, h, w) float32, unit, camera frame, towards the camera; (0, 0, 0)
-        classes: how many; 0 for the other kinds.
+            colour    (3, h, w) float32 BGR in 0 .. 1; NaN
+            motion    (2, h, w) float32, (x, y) to where the point is in the other picture, px; NaN
+            category  () int64, of the whole picture, 0 .. classes - 1; IGNORED
+            number    () float32, of the whole picture, any unit; NaN
+        classes: how many, of classes and categories; 0 for the other kinds.
     """
 
     kind: LabelKind

@@ -20,7 +20,7 @@ LABELS = {
 }
 TASKS = tuple(LABELS)
 DATA = DataSettings("scenes", "", SIZE, 8, 4, 4)
-RUN = RunSettings(DATA, TASKS, "equal", "small", 1, 4, 1e-3, 0, "fp32", "cpu", 1)
+RUN = RunSettings(DATA, TASKS, "equal", "small", 1.0, 1, 4, 1e-3, 0, "fp32", "cpu", 1)
 
 
 def toy_item(number):

@@ -49,7 +49,8 @@ class Trainer:
         self.device = torch.device(settings.device)
         method = parse_method(settings.method)
         task_norms = method.norms or needs_task_norms(method.spec)
-        self.network = build_network(settings.network, self.data.labels, task_norms, settings.seed).to(self.device)
+        network = build_network(settings.network, self.data.labels, task_norms, settings.seed, settings.width)
+        self.network = network.to(self.device)
         self.steps_per_epoch = len(shuffled_batches(len(data.train), settings.batch, 0, 0))
         self.total_steps = settings.epochs * self.steps_per_epoch
         self.strategy = make_strategy(method.spec, settings.tasks, self._context())

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from apps.benchmarking.settings import NETWORKS, PUBLIC, SCENES, DataSettings, RunSettings, parse_method
+from apps.benchmarking.settings import (
+    NETWORKS,
+    PUBLIC,
+    SCALABLE_NETWORKS,
+    SCENES,
+    DataSettings,
+    RunSettings,
+    parse_method,
+)
 from stitching.errors import did_you_mean, require
 
 _DEFAULT_SCENES = {"train": 1000, "test": 250}
@@ -27,6 +35,8 @@ class BenchOptions:
     network: str = "small"
     """Architecture: small, segnet, or with timm resnet18, hrnet18, vit-tiny; the suffix -imagenet, as in
     resnet18-imagenet, starts from pretrained weights that timm downloads."""
+    width: float = 1.0
+    """Multiplies the channels of the network small: the capacity that the tasks share."""
     size: tuple[int, int] = (64, 64)
     """Width and height of the pictures, px; multiples of 8 for small, of 16 for vit-tiny, else of 32."""
     train: int | None = None
@@ -82,6 +92,9 @@ class BenchOptions:
             f"--network {self.network}",
             f"one of {', '.join(NETWORKS)}{did_you_mean(self.network, NETWORKS)}",
         )
+        scalable = self.width == 1 or (self.width > 0 and self.network in SCALABLE_NETWORKS)
+        require(scalable, f"--width {self.width:g}, --network {self.network}",
+                f"above 0, and 1 where the network is not one of {', '.join(SCALABLE_NETWORKS)}")  # fmt: skip
         (w, h), step = self.size, NETWORKS[self.network]
         fits = all(side % step == 0 and side >= 32 for side in (w, h))
         require(fits, f"--size {w} {h}", f"multiples of {step}, 32 or more")
@@ -112,8 +125,8 @@ class BenchOptions:
     def run_settings(self) -> RunSettings:
         """Of equal weights, the first rate and the first seed; tasks as they were given."""
         return RunSettings(
-            self.data_settings, self.tasks, "equal", self.network, self.epochs, self.batch_size, self.rates[0],
-            self.seeds[0], self.precision, self.device, self.threads,
+            self.data_settings, self.tasks, "equal", self.network, self.width, self.epochs, self.batch_size,
+            self.rates[0], self.seeds[0], self.precision, self.device, self.threads,
         )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ NETWORKS = {  # name: the sides of its pictures are multiples of this, px
     "small": 8, "segnet": 32, "resnet18": 32, "resnet18-imagenet": 32, "hrnet18": 32, "hrnet18-imagenet": 32,
     "vit-tiny": 16, "vit-tiny-imagenet": 16,
 }  # fmt: skip
+SCALABLE_NETWORKS = ("small",)  # those that have a width
 PARTS = "train", "validation", "test"
 
 
@@ -102,6 +103,7 @@ class RunSettings:
         tasks: what the network learns; one alone: a single-task network.
         method: see `parse_method`.
         network: name of the architecture.
+        width: multiplies its channels.
         epochs, batch, rate: of the training; the rate is AdamW's highest.
         seed: of weights, order, flips and the strategy.
         precision: "bf16" or "fp32".
@@ -113,6 +115,7 @@ class RunSettings:
     tasks: tuple[str, ...]
     method: str
     network: str
+    width: float
     epochs: int
     batch: int
     rate: float

@@ -16,7 +16,8 @@ from mtl.connection_strength import Layer, find_layers
 from mtl.optimization import Parameters
 from mtl.task_norm import TaskNorm, convert_to_task_norms, use_task
 
-TRUNKS: Mapping[str, Callable[[], Any]] = {"small": SmallTrunk, "segnet": SegNetTrunk, **ENCODERS}
+SCALABLE: Mapping[str, Callable[[float], Any]] = {"small": SmallTrunk}  # by their width
+TRUNKS: Mapping[str, Callable[[], Any]] = {"segnet": SegNetTrunk, **ENCODERS}
 
 
 class MultiTaskNetwork(nn.Module):
@@ -68,12 +69,16 @@ def _head(features: int, outputs: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.ReLU(), nn.Conv2d(features, outputs, 1))
 
 
-def build_network(name: str, labels: Mapping[str, Labels], task_norms: bool, seed: int) -> MultiTaskNetwork:
-    """The network of a name of TRUNKS for these tasks; its random weights depend on the seed.
+def build_network(
+    name: str, labels: Mapping[str, Labels], task_norms: bool, seed: int, width: float = 1.0
+) -> MultiTaskNetwork:
+    """The network of a name of SCALABLE or TRUNKS for these tasks; its random weights depend on the seed.
+
+    width: multiplies the channels; of TRUNKS always 1.
 
     Raises InputError where it is one of timm's and that is missing.
     """
     torch.manual_seed(seed)
-    trunk = TRUNKS[name]()
+    trunk = SCALABLE[name](width) if name in SCALABLE else TRUNKS[name]()
     network = MultiTaskNetwork(trunk, trunk.features, labels, task_norms)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

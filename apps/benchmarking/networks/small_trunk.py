@@ -4,24 +4,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WIDTHS = 16, 32, 64  # at 1/2, 1/4 and 1/8 of the size
+WIDTHS = 16, 32, 64  # channels at 1/2, 1/4 and 1/8 of the size
 FEATURES = 24  # few, so that tasks compete for them
 
 
 class SmallTrunk(nn.Module):
-    """0.2 M parameters; images (b, 3, h, w), sides multiples of 8 -> features (b, FEATURES, h / 2, w / 2)."""
+    """0.2 M parameters; images (b, 3, h, w), sides multiples of 8 -> features (b, self.features, h / 2, w / 2).
 
-    features = FEATURES
+    width: multiplies the channels of every layer, FEATURES too: the capacity for which the tasks compete.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        fine, middle, coarse = WIDTHS
+        fine, middle, coarse = (scaled(channels, width) for channels in WIDTHS)
+        self.features = scaled(FEATURES, width)
         self.stem = conv_norm(3, fine, 2)
         self.fine = ResidualBlock(fine, fine)
         self.middle = nn.Sequential(ResidualBlock(fine, middle, 2), ResidualBlock(middle, middle))
         self.coarse = nn.Sequential(ResidualBlock(middle, coarse, 2), ResidualBlock(coarse, coarse))
         self.up_middle = conv_norm(coarse + middle, middle)
-        self.up_fine = conv_norm(middle + fine, FEATURES)
+        self.up_fine = conv_norm(middle + fine, self.features)
 
     def forward(self, images: Tensor) -> Tensor:
         """Features for the heads."""
@@ -29,6 +31,11 @@ class SmallTrunk(nn.Module):
         middle = self.middle(fine)
         up = functional.relu(self.up_middle(torch.cat((upsample(self.coarse(middle)), middle), 1)))
         return functional.relu(self.up_fine(torch.cat((upsample(up), fine), 1)))
+
+
+def scaled(channels: int, width: float) -> int:
+    """Channels of a layer in a network of this width, 1 or more."""
+    return max(1, round(channels * width))
 
 
 class ResidualBlock(nn.Module):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from benchmark_toys import LABELS, SIZE, TASKS
 
-from apps.benchmarking.networks.multi_task_network import TRUNKS, build_network
+from apps.benchmarking.networks.multi_task_network import SCALABLE, TRUNKS, build_network
 from apps.benchmarking.settings import NETWORKS
 from stitching.errors import InputError
 
@@ -77,7 +77,7 @@ def test_weights_depend_on_the_seed_alone():
 
 
 def test_the_names_are_those_of_the_command_line():
-    assert set(NETWORKS) == set(TRUNKS)
+    assert set(NETWORKS) == {*SCALABLE, *TRUNKS}
 
 
 @pytest.mark.skipif(find_spec("timm") is not None, reason="timm is here")
