@@ -22,6 +22,7 @@ from mtl.weightings.static_weights import StaticWeights
 from mtl.weightings.uncertainty_weights import UncertaintyWeights
 
 StrategyOptions = dict[str, Any]  # by name: an int, a float or a word
+NamedOptions = tuple[str, StrategyOptions]  # name of a strategy or weighting
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,18 +60,26 @@ def make_strategy(spec: str, tasks: Sequence[str], context: TrainingContext) -> 
     """
     check_tasks(tasks)
     check_names(spec)
-    *outer, (name, options) = (_parse(part) for part in spec.split("+"))
+    *outer, (name, options) = parse_spec(spec)
     if name in _WEIGHTINGS:
         outer, name, options = [*outer, (name, options)], "equal", {}
     strategy = _make(name, partial(_STRATEGIES[name], tasks, context, options))
-    for name, options in reversed(outer):
+    return weigh_losses(outer, strategy, context)
+
+
+def weigh_losses(weightings: Sequence[NamedOptions], strategy: Strategy, context: TrainingContext) -> Strategy:
+    """`strategy` on the losses that `weightings`, by name and options, have weighed, the first one first.
+
+    Raises ValueError where an option is not possible, or the context lacks what is needed.
+    """
+    for name, options in reversed(weightings):
         strategy = _make(name, partial(_WEIGHTINGS[name], strategy, context, options))
     return strategy
 
 
 def check_names(spec: str) -> None:
     """Raise ValueError where `spec`, as `make_strategy` takes it, names what there is not, or in a wrong order."""
-    *outer, last = (_parse(part)[0] for part in spec.split("+"))
+    *outer, last = (name for name, _ in parse_spec(spec))
     if last not in strategy_names():
         raise ValueError(f"strategy {last!r}: expected one of {quoted(strategy_names())}")
     for name in outer:
@@ -94,10 +103,15 @@ def needs_instances(spec: str) -> bool:
 
 
 def _mentions(spec: str, name: str) -> bool:
-    return any(_parse(part)[0] == name for part in spec.split("+"))
+    return any(part_name == name for part_name, _ in parse_spec(spec))
 
 
-def _parse(part: str) -> tuple[str, StrategyOptions]:
+def parse_spec(spec: str) -> list[NamedOptions]:
+    """The names and options of the parts that + joins. Raises ValueError where one is written otherwise."""
+    return [_parse(part) for part in spec.split("+")]
+
+
+def _parse(part: str) -> NamedOptions:
     name, _, rest = part.partition(":")
     options: StrategyOptions = {}
     for pair in filter(None, rest.split(",")):

@@ -1,6 +1,7 @@
 """Selective task-group updates (Jeong & Yoon, Selective Task Group Updates for Multi-Task Optimization, 2025)."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -49,7 +50,7 @@ class TaskGroups(Strategy):
         """As Strategy.step: an update for each group, one forward pass more than that."""
         check_names(self.tasks, updater.parameters.tasks, "parameters")
         if self._step >= self._warm_up:
-            self.groups = self.affinity.groups(self._preference) or self.groups
+            self.groups = self._choose_groups() or self.groups
         order = torch.randperm(len(self.groups), generator=step_generator(self._seed, self._step)).tolist()
         groups = tuple(self.groups[index] for index in order)
         losses: list[dict[str, float]] = []  # before each update
@@ -57,11 +58,18 @@ class TaskGroups(Strategy):
             before, norms = updater.update(closure, group, watched=self.tasks)
             losses.append(before)
         if len(self.tasks) > 1:
-            after = [*losses[1:], updater.measure_losses(closure, self.tasks)]
-            for group, loss_before, loss_after in zip(groups, losses, after, strict=True):
-                self.affinity.observe(group, loss_before, loss_after)
+            self._observe(groups, [*losses, updater.measure_losses(closure, self.tasks)])
         self._step += 1
         return StepResult(losses[0], dict.fromkeys(self.tasks, 1.0), norms, groups)
+
+    def _choose_groups(self) -> tuple[tuple[str, ...], ...] | None:
+        """Those of this step, after the warm-up; None: the same as before."""
+        return self.affinity.groups(self._preference)
+
+    def _observe(self, groups: Sequence[Sequence[str]], losses: Sequence[Mapping[str, float]]) -> None:
+        """Learn what the updates did. losses: before each group's update, and after the last one."""
+        for group, (before, after) in zip(groups, pairwise(losses), strict=True):
+            self.affinity.observe(group, before, after)
 
     def report(self) -> Mapping[str, float]:
         """The relative affinities as "affinity/UPDATED on WATCHED", each task's group, and the number of groups."""

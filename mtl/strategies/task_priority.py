@@ -95,9 +95,12 @@ class TaskPriority(Strategy):
         by_objective = [gradient for by_parameter in gradients if (gradient := by_parameter[index]) is not None]
         if len(by_objective) < len(gradients):
             return
-        owners = top_tasks(layer, self._representatives)
-        for by_parameter, projected in zip(gradients, project_on_priority(by_objective, owners), strict=True):
+        for by_parameter, projected in zip(gradients, self._resolve(layer, by_objective), strict=True):
             by_parameter[index] = projected
+
+    def _resolve(self, layer: Layer, gradients: Sequence[Tensor]) -> list[Tensor]:
+        """Gradients (out, ...) of the layer's weight, by objective, without their conflicts; new tensors."""
+        return project_on_priority(gradients, top_tasks(layer, self._representatives))
 
     @property
     def _representatives(self) -> list[str]:
