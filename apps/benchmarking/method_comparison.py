@@ -8,7 +8,8 @@ from math import inf, isfinite
 from statistics import fmean
 
 from apps.benchmarking.execution import Execute
-from apps.benchmarking.metrics.scores import MAIN_METRICS, Scores, main_score
+from apps.benchmarking.metrics.compared_scores import ComparedScore, compared_scores
+from apps.benchmarking.metrics.scores import Scores
 from apps.benchmarking.options import BenchOptions
 from apps.benchmarking.result_store import ResultStore
 from apps.benchmarking.settings import RunSettings, parse_method
@@ -27,35 +28,33 @@ class SingleTaskReference:
     """What multi-task networks are compared with.
 
     Attributes:
-        labels: by task.
-        main_scores: by task, of single-task networks; JobError where they are not above 0, so that nothing can be
-            measured relative to them.
+        compared: the scores that are compared.
+        main_scores: by name of these, of single-task networks; JobError where they are not above 0, so that nothing can
+            be measured relative to them.
     """
 
-    labels: Mapping[str, Labels]
+    compared: Sequence[ComparedScore]
     main_scores: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        for task, value in self.main_scores.items():
+        for name, value in self.main_scores.items():
             if not (isfinite(value) and value > 0):
-                name = MAIN_METRICS[self.labels[task].kind].name
-                raise JobError(f"{name} of single-task networks for {task} is {value}; expected above 0, train longer")
+                raise JobError(f"{name} of single-task networks is {value}; expected above 0, train longer")
 
     @classmethod
     def mean_of(
-        cls, labels: Mapping[str, Labels], scores: Mapping[str, Sequence[Mapping[str, Scores]]]
+        cls, compared: Sequence[ComparedScore], scores: Mapping[str, Sequence[Mapping[str, Scores]]]
     ) -> "SingleTaskReference":
         """From the scores of several networks for each task."""
-        means = {task: fmean(main_score(labels[task], s[task]) for s in several) for task, several in scores.items()}
-        return cls(labels, means)
+        return cls(compared, {score.name: fmean(map(score.of, scores[score.task])) for score in compared})
 
     def main_scores_of(self, scores: Mapping[str, Scores]) -> dict[str, float]:
-        """By task, the scores of another network that `main_scores` are compared with."""
-        return {task: main_score(meaning, scores[task]) for task, meaning in self.labels.items()}
+        """By name, the scores of another network that `main_scores` are compared with."""
+        return {score.name: score.of(scores) for score in self.compared}
 
     def delta_m(self, scores: Mapping[str, Scores]) -> float:
         """delta_m against the single-task networks, percent; see mtl.metrics."""
-        better = {task: MAIN_METRICS[meaning.kind].higher_is_better for task, meaning in self.labels.items()}
+        better = {score.name: score.metric.higher_is_better for score in self.compared}
         return delta_m(self.main_scores_of(scores), self.main_scores, better)
 
 
@@ -111,19 +110,18 @@ def compare(
     _check_names(options.methods)
     runs = _TrainedRuns(store, execute, log)
     base, labels = _plan_base(options, store)
+    compared = compared_scores(labels, {})
     cases = _plan_cases(options, base)
     runs.check(replace(case, rate=rate) for case in cases for rate in options.rates)
 
-    singles = [replace(base, tasks=(task,)) for task in base.tasks]
-    singles = _with_best_rates(singles, options.rates, runs, partial(_single_task_goodness, labels))
-    validated = {single.tasks[0]: [runs.get(single).validation] for single in singles}
-    reference = SingleTaskReference.mean_of(labels, validated)
-    cases = _with_best_rates(cases, options.rates, runs, reference.delta_m)
+    singles = [replace(base, tasks=(task,)) for task in labels]
+    singles = _with_best_rates(singles, options.rates, runs, partial(_single_task_goodness, compared))
+    cases = _with_best_rates(cases, options.rates, runs, partial(_validated_gain, compared, singles, runs))
 
     runs.train(replace(case, seed=seed) for case in (*singles, *cases) for seed in options.seeds)
     single_tasks = {single.tasks[0]: MethodResults(single, runs.of_seeds(single, options.seeds)) for single in singles}
     tested = {task: [result.scores for result in single.results] for task, single in single_tasks.items()}
-    reference = SingleTaskReference.mean_of(labels, tested)
+    reference = SingleTaskReference.mean_of(compared, tested)
     methods = [MethodResults(case, runs.of_seeds(case, options.seeds)) for case in cases]
     methods = [replace(m, gains=[reference.delta_m(result.scores) for result in m.results]) for m in methods]
     return Comparison(reference, single_tasks, methods)
@@ -139,15 +137,16 @@ def _check_names(methods: Iterable[str]) -> None:
 
 
 def _plan_base(options: BenchOptions, store: ResultStore) -> tuple[RunSettings, dict[str, Labels]]:
-    """Equal weights on all tasks, and what their labels mean."""
+    """Equal weights on all tasks, and what the labels of those mean that count."""
     known = store.data(options.data_settings).labels
-    for task in (*options.tasks, *filter(None, [options.corrupt])):
+    for task in (*options.tasks, *options.auxiliary, *filter(None, [options.corrupt])):
         if task not in known:
             raise InputError(f"task {task}: expected tasks of {options.data}: {', '.join(known)}")
-    tasks = tuple(task for task in known if task in options.tasks or not options.tasks)
+    chosen = options.tasks or set(known) - set(options.auxiliary)
+    tasks = tuple(task for task in known if task in chosen or task in options.auxiliary)
     if options.corrupt and options.corrupt not in tasks:
         raise InputError(f"--corrupt {options.corrupt}: expected one of the tasks that are learned: {', '.join(tasks)}")
-    return replace(options.run_settings, tasks=tasks), {task: known[task] for task in tasks}
+    return replace(options.run_settings, tasks=tasks), {task: known[task] for task in tasks if task in chosen}
 
 
 def _plan_cases(options: BenchOptions, base: RunSettings) -> list[RunSettings]:
@@ -212,13 +211,22 @@ def _best_trial(
     results = [runs.get(trial) for trial in trials]
     if len(trials[0].tasks) == 1 and all(result.error for result in results):
         raise JobError(f"{trials[0].name}: {results[0].error}; nothing can be compared without it, lower --rates")
+    if len(trials) == 1:
+        return trials[0]
     values = [goodness(result.validation) if not result.error else -inf for result in results]
     values = [value if isfinite(value) else -inf for value in values]
     return trials[values.index(max(values))]
 
 
-def _single_task_goodness(labels: Mapping[str, Labels], scores: Mapping[str, Scores]) -> float:
-    """The main score of a single-task network, with a sign so that higher is better."""
-    ((task, task_scores),) = scores.items()
-    value = main_score(labels[task], task_scores)
-    return value if MAIN_METRICS[labels[task].kind].higher_is_better else -value
+def _single_task_goodness(compared: Sequence[ComparedScore], scores: Mapping[str, Scores]) -> float:
+    """The first compared score of a single-task network, with a sign so that higher is better."""
+    score = next(score for score in compared if score.task in scores)
+    return score.of(scores) if score.metric.higher_is_better else -score.of(scores)
+
+
+def _validated_gain(
+    compared: Sequence[ComparedScore], singles: Sequence[RunSettings], runs: _TrainedRuns, scores: Mapping[str, Scores]
+) -> float:
+    """delta_m on the validation pictures, against single-task networks there."""
+    validated = {single.tasks[0]: [runs.get(single).validation] for single in singles}
+    return SingleTaskReference.mean_of(compared, validated).delta_m(scores)

@@ -32,6 +32,8 @@ class BenchOptions:
     """Folder of a public data set, laid out as docs/training/public-datasets.md says."""
     tasks: tuple[str, ...] = ()
     """Tasks to learn, two or more; default: all that the data set has."""
+    auxiliary: tuple[str, ...] = ()
+    """Tasks to learn besides, which help the others: they are in no score and have no single-task network."""
     network: str = "small"
     """Architecture: small, segnet, or with timm resnet18, hrnet18, vit-tiny; the suffix -imagenet, as in
     resnet18-imagenet, starts from pretrained weights that timm downloads."""
@@ -100,6 +102,8 @@ class BenchOptions:
         require(fits, f"--size {w} {h}", f"multiples of {step}, 32 or more")
         several = not self.tasks or len(set(self.tasks)) == len(self.tasks) > 1
         require(several, f"--tasks {' '.join(self.tasks)}", "two or more, each once")
+        once = len({*self.tasks, *self.auxiliary}) == len(self.tasks) + len(self.auxiliary)
+        require(once, f"--auxiliary {' '.join(self.auxiliary)}", "each once, and not in --tasks")
         self._check_data()
 
     def _check_data(self) -> None:

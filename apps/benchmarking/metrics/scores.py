@@ -1,6 +1,5 @@
 """Test scores of a task, pooled over all pixels whose label is known."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import nan
 from typing import Protocol
@@ -30,6 +29,13 @@ MAIN_METRICS: dict[LabelKind, Metric] = {
     "normals": Metric("mean angle", False, 2),
     "binary": Metric("best F %", True, 2),
 }
+_OTHERS = (
+    Metric("pixel accuracy %", True, 2),
+    Metric("rms error", False, 4),
+    Metric("relative error", False, 4),
+    Metric("best IoU %", True, 2),
+)
+METRICS = {metric.name: metric for metric in (*MAIN_METRICS.values(), *_OTHERS)}  # those that can be compared
 ANGLE_BINS = 18000  # of angles: 0.01 degrees
 THRESHOLDS = 100  # of probabilities: 0.01, 0.02, ... 1
 
@@ -76,22 +82,30 @@ class ClassScorer:
 
 
 class DistanceScorer:
-    """Mean absolute error, root mean squared error, in the labels' unit."""
+    """Mean absolute error, root mean squared error, in the labels' unit; mean of |error| / truth."""
 
     def __init__(self, labels: Labels, unit: float) -> None:
         self._labels, self._unit = labels, unit
-        self._sums = torch.zeros(3, dtype=torch.float64)  # |error|, error^2, pixels
+        self._sums = torch.zeros(5, dtype=torch.float64)  # |error|, error^2, pixels; |error| / truth, pixels above 0
 
     def add(self, prediction: Tensor, truth: Tensor) -> None:
         """As Scorer.add."""
         valid = valid_pixels(self._labels, truth)
-        error = prediction[:, 0][valid].double() * self._unit - truth[valid].double()
-        self._sums += torch.stack([error.abs().sum(), error.square().sum(), error.new_tensor(len(error))]).cpu()
+        known = truth[valid].double()
+        error = (prediction[:, 0][valid].double() * self._unit - known).abs()
+        above = known > 0  # a disparity may be 0: infinitely far
+        ratios = error[above] / known[above]
+        sums = [error.sum(), error.square().sum(), error.new_tensor(len(error)), ratios.sum(), above.sum()]
+        self._sums += torch.stack(sums).cpu()
 
     def scores(self) -> Scores:
-        """In the labels' unit."""
-        absolute, squared, count = self._sums
-        return {MAIN_METRICS["distance"].name: _share(absolute, count), "rms error": _share(squared, count) ** 0.5}
+        """In the labels' unit; the relative error without one."""
+        absolute, squared, count, relative, above = self._sums
+        return {
+            MAIN_METRICS["distance"].name: _share(absolute, count),
+            "rms error": _share(squared, count) ** 0.5,
+            "relative error": _share(relative, above),
+        }
 
 
 class NormalScorer:
@@ -120,32 +134,44 @@ class NormalScorer:
 
 
 class BinaryScorer:
-    """The best F measure that one threshold for the whole set gives; pixels must match exactly."""
+    """The best that one threshold for the whole set gives: F measure, of all pixels; mean IoU of the pictures.
+
+    Pixels must match exactly. The IoU is that of the pixels that are 1, in a picture without any, found or true, 1.
+    """
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
-        self._bins = torch.zeros(2, THRESHOLDS, dtype=torch.float64)  # truth x probability
+        self._bins = torch.zeros(2, THRESHOLDS, dtype=torch.float64)  # truth x probability, from the largest down
+        self._overlaps = torch.zeros(THRESHOLDS, dtype=torch.float64)  # sum over the pictures, at each threshold
+        self._pictures = torch.zeros((), dtype=torch.float64)
 
     def add(self, prediction: Tensor, truth: Tensor) -> None:
         """As Scorer.add."""
-        valid = valid_pixels(self._labels, truth)
-        bins = (prediction[:, 0][valid].float().sigmoid() * THRESHOLDS).long().clamp(0, THRESHOLDS - 1)
-        for value in (0, 1):
-            self._bins[value] += torch.bincount(bins[truth[valid] == value], minlength=THRESHOLDS).cpu()
+        valid, count = valid_pixels(self._labels, truth), len(truth)
+        bins = (prediction[:, 0].float().sigmoid() * THRESHOLDS).long().clamp(0, THRESHOLDS - 1)
+        picture = torch.arange(count, device=truth.device)[:, None, None].expand_as(truth)
+        cells = ((picture * 2 + (truth == 1)) * THRESHOLDS + bins)[valid]
+        size = count, 2, THRESHOLDS
+        found = (
+            torch.bincount(cells, minlength=count * 2 * THRESHOLDS).reshape(size).cpu().double()
+        )  # (n,) -> (b, 2, t)
+        found = found.flip(2)
+        self._bins += found.sum(0)
+        false_positives, true_positives = found.cumsum(2).unbind(1)
+        union = false_positives + found[:, 1].sum(1, keepdim=True)
+        known = found.sum((1, 2)) > 0
+        self._overlaps += torch.where(union > 0, true_positives / union.clamp_min(1), 1)[known].sum(0)
+        self._pictures += known.sum()
 
     def scores(self) -> Scores:
         """In percent."""
-        false_positives, true_positives = self._bins.flip(1).cumsum(1)  # at each threshold
+        false_positives, true_positives = self._bins.cumsum(1)  # at each threshold
         false_negatives = self._bins[1].sum() - true_positives
         f_measure = 2 * true_positives / (2 * true_positives + false_positives + false_negatives).clamp_min(1)
         best = float(f_measure.max()) if self._bins.sum() else nan
-        return {MAIN_METRICS["binary"].name: 100 * best}
+        overlap = _share(self._overlaps.max(), self._pictures)
+        return {MAIN_METRICS["binary"].name: 100 * best, "best IoU %": 100 * overlap}
 
 
 def _share(part: Tensor, total: Tensor) -> float:
     return float(part / total) if total else nan
-
-
-def main_score(labels: Labels, scores: Mapping[str, float]) -> float:
-    """The score of the task's main metric."""
-    return scores[MAIN_METRICS[labels.kind].name]

@@ -8,9 +8,8 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from apps.benchmarking.method_comparison import Comparison, MethodResults
+from apps.benchmarking.metrics.compared_scores import ComparedScore
 from apps.benchmarking.metrics.label_noise import INSTANCE_WEIGHTS, LATE_LOSSES, ROC_AUC
-from apps.benchmarking.metrics.scores import MAIN_METRICS, main_score
-from datasets.labels import Labels
 from stitching.io.files import atomic_write
 
 if TYPE_CHECKING:
@@ -69,14 +68,13 @@ def _plot_losses(comparison: Comparison) -> "Figure":
 
 
 def _plot_noise(comparison: Comparison) -> "Figure":
-    """Over the share of wrong labels: a panel for each task's score, and how well the wrong ones are found."""
-    figure, panels = _panels(len(comparison.single_tasks) + 1)
+    """Over the share of wrong labels: a panel for each score, and how well the wrong ones are found."""
+    figure, panels = _panels(len(comparison.reference.compared) + 1)
     noisy = comparison.methods[0].settings.data.noisy
-    for task, axes in zip(comparison.single_tasks, panels[:-1], strict=True):
-        labels = comparison.reference.labels[task]
-        _plot_over_shares(comparison, axes, partial(_mean_score, labels, task))
-        title = task + (" (labels wrong)" if task == noisy else "")
-        axes.set(title=title, xlabel="share of wrong labels", ylabel=MAIN_METRICS[labels.kind].name)
+    for score, axes in zip(comparison.reference.compared, panels[:-1], strict=True):
+        _plot_over_shares(comparison, axes, partial(_mean_score, score))
+        title = score.task + (" (labels wrong)" if score.task == noisy else "")
+        axes.set(title=title, xlabel="share of wrong labels", ylabel=score.metric.name)
     _plot_over_shares(comparison, panels[-1], _mean_roc_auc)
     title = "wrong labels found by\ninstance weights, else late losses"
     panels[-1].set(title=title, xlabel="share of wrong labels", ylabel="ROC-AUC")
@@ -97,8 +95,8 @@ def _plot_over_shares(
         axes.plot(sorted(values), [values[share] for share in sorted(values)], "o-", label=name)
 
 
-def _mean_score(labels: Labels, task: str, method: MethodResults) -> float | None:
-    scores = [main_score(labels, result.scores[task]) for result in method.results]
+def _mean_score(score: ComparedScore, method: MethodResults) -> float | None:
+    scores = [score.of(result.scores) for result in method.results]
     return fmean(scores) if scores else None
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from statistics import fmean
 
 from apps.benchmarking.method_comparison import Comparison, MethodResults, TrainedRun
-from apps.benchmarking.metrics.scores import MAIN_METRICS, main_score
 from apps.benchmarking.options import BenchOptions
 from apps.tables import MISSING, markdown, mean_and_deviation, write_csv
 from stitching.io.files import atomic_write
@@ -34,7 +33,7 @@ def _heading(options: BenchOptions) -> list[str]:
         f"Data {options.data}, {settings.data.train or 'all'} training pictures of {w} x {h} px, network "
         f"{options.network}, {options.epochs} epochs, batches of {options.batch_size}, {options.precision}, "
         f"{options.device}, {seeds}, {rates if len(options.rates) > 1 else 'one rate for all'}.",
-        "delta_m: mean relative gain over the single-task networks, over the scores below, one for each task.",
+        "delta_m: mean relative gain over the single-task networks, over the scores below.",
         f"+-: standard deviation over the seeds. ms: {clock} of a training step, of single tasks that of all together; "
         "MiB: peak memory; x: relative to equal.",
     ]
@@ -45,21 +44,22 @@ def _heading(options: BenchOptions) -> list[str]:
 
 def _table(comparison: Comparison) -> list[list[str]]:
     reference, methods = comparison.reference, comparison.methods
-    metrics = {task: MAIN_METRICS[meaning.kind] for task, meaning in reference.labels.items()}
-    named = [f"{task}: {m.name} ({'higher' if m.higher_is_better else 'lower'})" for task, m in metrics.items()]
+    compared = reference.compared
+    named = [f"{score.name} ({'higher' if score.metric.higher_is_better else 'lower'})" for score in compared]
     noisy = ["wrong labels"] if any(method.settings.data.noisy for method in methods) else []
     table = [["method", *noisy, "rate", "delta_m %", *named, "ms", "x", "MiB", "x"]]
     singles = comparison.single_tasks
     scores = [
-        mean_and_deviation([main_score(reference.labels[task], result.scores[task]) for result in single.results],
-                           metrics[task].decimals)
-        for task, single in singles.items()
-    ]  # fmt: skip
+        mean_and_deviation([score.of(result.scores) for result in singles[score.task].results], score.metric.decimals)
+        for score in compared
+    ]
     rates = " / ".join(dict.fromkeys(f"{single.settings.rate:g}" for single in singles.values()))
     table.append(["single tasks", *("0" for _ in noisy), rates, "0", *scores, *_cost(list(singles.values()), methods)])
     for method in methods:
-        main_scores = [reference.main_scores_of(result.scores) for result in method.results]
-        scores = [mean_and_deviation([one[task] for one in main_scores], m.decimals) for task, m in metrics.items()]
+        scores = [
+            mean_and_deviation([score.of(result.scores) for result in method.results], score.metric.decimals)
+            for score in compared
+        ]
         failed = len(method.runs) - len(method.results)
         gain = mean_and_deviation(method.gains, 2, sign="+") + (f" ({failed} failed)" if failed else "")
         share = [f"{method.settings.data.share:g}" for _ in noisy]

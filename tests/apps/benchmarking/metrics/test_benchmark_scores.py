@@ -45,7 +45,14 @@ def test_pixels_of_all_batches_are_pooled():
 def test_distances_are_scored_in_the_unit_of_the_labels():
     answer, truth = torch.tensor([[[[1.0, 2.0, 5.0]]]]), torch.tensor([[[5.0, 10.0, NAN]]])
     found = scores(DISTANCE, (answer, truth), unit=4.0)  # 4 and 8: 1 and 2 too little
-    assert found == pytest.approx({"absolute error": 1.5, "rms error": 2.5**0.5})
+    assert found == pytest.approx({"absolute error": 1.5, "rms error": 2.5**0.5, "relative error": 0.2})
+
+
+def test_relative_errors_leave_out_what_is_infinitely_far():
+    answer, truth = torch.tensor([[[[1.0, 2.0, 3.0]]]]), torch.tensor([[[0.0, 1.0, 4.0]]])
+    found = scores(DISTANCE, (answer, truth))
+    assert found["absolute error"] == pytest.approx(1.0)
+    assert found["relative error"] == pytest.approx((1 / 1 + 1 / 4) / 2)
 
 
 def test_normals_are_scored_by_the_angle():
@@ -61,9 +68,19 @@ def test_normals_are_scored_by_the_angle():
 
 def test_edges_are_scored_at_the_best_threshold_for_all():
     answer, truth = logits(0.9, 0.8, 0.3, 0.95), torch.tensor([[[1.0, 0.0, 1.0, IGNORED]]])
-    assert scores(BINARY, (answer, truth)) == pytest.approx({"best F %": 80.0})  # all three: precision 2 / 3, recall 1
+    assert scores(BINARY, (answer, truth))["best F %"] == pytest.approx(80.0)  # all three: precision 2 / 3, recall 1
     parts = [(logits(0.9, 0.8), truth[..., :2]), (logits(0.3), truth[..., 2:3])]
-    assert scores(BINARY, *parts) == pytest.approx({"best F %": 80.0})
+    assert scores(BINARY, *parts)["best F %"] == pytest.approx(80.0)
+
+
+def test_overlap_is_the_mean_of_the_pictures_at_the_best_threshold_for_all():
+    first = logits(0.9, 0.8, 0.3, 0.95), torch.tensor([[[1.0, 0.0, 1.0, IGNORED]]])  # 1/2, 1/3, 2/3 from the top down
+    second = logits(0.85, 0.6, 0.1, 0.1), torch.tensor([[[1.0, 1.0, 0.0, 0.0]]])  # 0 above .85, 1/2, then 1 down to .1
+    # down to .85: 1/2 and 1/2; to .8: 1/3 and 1/2; to .6: 1/3 and 1; to .3: 2/3 and 1
+    assert scores(BINARY, first, second)["best IoU %"] == pytest.approx(100 * (2 / 3 + 1) / 2)
+    nothing = logits(0.1, 0.1, 0.1, 0.1), torch.zeros(1, 1, 4)  # rightly nothing is found above .1
+    both = tuple(torch.cat(pair) for pair in zip(second, nothing, strict=True))
+    assert scores(BINARY, both)["best IoU %"] == pytest.approx(100.0)
 
 
 @pytest.mark.parametrize(
