@@ -9,7 +9,9 @@ from torch.nn import functional
 
 from datasets.labels import IGNORED, LabelKind, Labels
 
-_CHANNELS: dict[LabelKind, int] = {"binary": 1, "distance": 1, "normals": 3}  # classes: one for each
+_CHANNELS: dict[LabelKind, int] = {  # classes: one for each
+    "binary": 1, "distance": 1, "normals": 3, "colour": 3, "motion": 2,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,8 @@ class LabelScale:
     """The scale of a task's labels, measured on the training set, so that its loss depends on no unit.
 
     Attributes:
-        unit: distances: their mean over the known pixels; the network predicts distances in this unit. 1 for other
-            kinds.
+        unit: distances: their mean over the known pixels; motion: the mean of its length. The network predicts them in
+            this unit. 1 for other kinds.
         positive: binary: weight of the pixels that are 1, the share of those that are 0; they then weigh the same in
             total. 0.5 for other kinds.
     """
@@ -36,6 +38,8 @@ def valid_pixels(labels: Labels, truth: Tensor) -> Tensor:
     """(b, h, w) bool: where the label is known."""
     if labels.kind == "distance":
         return truth.isfinite()
+    if labels.kind in ("colour", "motion"):
+        return truth.isfinite().all(1)
     return truth.any(1) if labels.kind == "normals" else truth != IGNORED
 
 
@@ -43,7 +47,8 @@ def instance_losses(labels: Labels, scale: LabelScale, prediction: Tensor, truth
     """(b,) float32, 0 where nothing is known.
 
     classes: cross-entropy; binary: cross-entropy weighted by `scale.positive`; distance: |difference| in `scale.unit`;
-    normals: sum over the three components of |difference| of unit vectors.
+    normals: sum over the three components of |difference| of unit vectors; colour: sum over the three channels of
+    |difference|; motion: sum over x and y of |difference| in `scale.unit`.
 
     Args:
         labels: what the maps mean.
@@ -52,7 +57,7 @@ def instance_losses(labels: Labels, scale: LabelScale, prediction: Tensor, truth
         truth: label maps, see datasets.labels.
     """
     valid = valid_pixels(labels, truth)
-    truth = torch.where(valid[:, None] if labels.kind == "normals" else valid, truth, 0)  # no NaN gets into a gradient
+    truth = torch.where(valid[:, None] if truth.ndim == 4 else valid, truth, 0)  # no NaN gets into a gradient
     pixel_losses = _pixel_losses(labels.kind, scale, prediction.float(), truth)
     return torch.where(valid, pixel_losses, 0).sum((1, 2)) / valid.sum((1, 2)).clamp_min(1)
 
@@ -65,18 +70,21 @@ def _pixel_losses(kind: LabelKind, scale: LabelScale, prediction: Tensor, truth:
         return (prediction[:, 0] - truth / scale.unit).abs()
     if kind == "normals":
         return (functional.normalize(prediction, dim=1) - truth).abs().sum(1)
+    if kind in ("colour", "motion"):
+        return (prediction - truth / scale.unit).abs().sum(1)
     weight = torch.where(truth > 0, scale.positive, 1 - scale.positive)
     return functional.binary_cross_entropy_with_logits(prediction[:, 0], truth, weight, reduction="none")
 
 
 def measure_scale(labels: Labels, maps: Iterable[Tensor]) -> LabelScale:
     """The scale of all label maps of a training set, (b, ...) at a time; LabelScale() where no pixel is known."""
-    if labels.kind not in ("distance", "binary"):
+    if labels.kind not in ("distance", "binary", "motion"):
         return LabelScale()
     total, count = 0.0, 0
     for batch in maps:
-        values = batch[valid_pixels(labels, batch)]
+        sizes = batch.norm(dim=1) if labels.kind == "motion" else batch
+        values = sizes[valid_pixels(labels, batch)]
         total, count = total + float(values.double().sum()), count + len(values)
-    if not total or total == count:
+    if not total or (labels.kind == "binary" and total == count):
         return LabelScale()
-    return LabelScale(unit=total / count) if labels.kind == "distance" else LabelScale(positive=1 - total / count)
+    return LabelScale(positive=1 - total / count) if labels.kind == "binary" else LabelScale(unit=total / count)

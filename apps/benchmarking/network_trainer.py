@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from apps.benchmarking.data.array_dataset import (
+    IMAGE,
     ArrayDataset,
     LabelledBatch,
     flip_horizontally,
@@ -30,6 +31,7 @@ from mtl.weightings.instance_weights import LossForm
 WEIGHT_DECAY = 1e-4  # of AdamW
 LOSS_FORMS: dict[LabelKind, LossForm] = {
     "classes": "cross_entropy", "binary": "cross_entropy", "distance": "l1", "normals": "l1",
+    "colour": "l1", "motion": "l1",
 }  # fmt: skip
 _FLIP_SEED = 0x666C6970  # of the flips; the order of the examples has other random numbers
 
@@ -49,7 +51,8 @@ class Trainer:
         self.device = torch.device(settings.device)
         method = parse_method(settings.method)
         task_norms = method.norms or needs_task_norms(method.spec)
-        network = build_network(settings.network, self.data.labels, task_norms, settings.seed, settings.width)
+        labels, channels = self.data.labels, self.data.train.arrays[IMAGE].shape[1]
+        network = build_network(settings.network, labels, task_norms, settings.seed, settings.width, channels)
         self.network = network.to(self.device)
         self.steps_per_epoch = len(shuffled_batches(len(data.train), settings.batch, 0, 0))
         self.total_steps = settings.epochs * self.steps_per_epoch

@@ -19,7 +19,7 @@ class LabelledBatch:
 
     Attributes:
         sample_ids: (b,) int64, indices in the set.
-        images: (b, 3, h, w) float32 BGR in 0 .. 1.
+        images: (b, 3, h, w) float32 BGR in 0 .. 1; of pairs (b, 6, h, w), one picture after the other.
         labels: by task (b, ...), see datasets.labels.
     """
 
@@ -33,8 +33,8 @@ class ArrayDataset:
     """A finite set of examples; the arrays may lie on disk.
 
     Attributes:
-        arrays: by IMAGE and task, a row for each example: pictures (n, 3, h, w) uint8; maps of classes and binary maps
-            uint8, others float32.
+        arrays: by IMAGE and task, a row for each example: pictures (n, 3 or 6, h, w) uint8; label maps in the smallest
+            type that holds their kind.
         labels: by task, what its maps mean.
     """
 
@@ -78,7 +78,7 @@ def shuffled_batches(count: int, size: int, seed: int, epoch: int) -> list[list[
 
 
 def flip_horizontally(batch: LabelledBatch, labels: Mapping[str, Labels], flipped: Tensor) -> LabelledBatch:
-    """The batch with some examples mirrored left to right, normals too. flipped: (b,) bool, which ones."""
+    """The batch with some examples mirrored left to right, normals and motion too. flipped: (b,) bool, which ones."""
 
     def flip(maps: Tensor) -> Tensor:
         rows = flipped.reshape(-1, *[1] * (maps.ndim - 1))  # (b,) -> (b, 1, ...)
@@ -86,6 +86,6 @@ def flip_horizontally(batch: LabelledBatch, labels: Mapping[str, Labels], flippe
 
     maps = {task: flip(values) for task, values in batch.labels.items()}
     for task, meaning in labels.items():
-        if meaning.kind == "normals":
+        if meaning.kind in ("normals", "motion"):
             maps[task][:, 0] = torch.where(flipped[:, None, None], -maps[task][:, 0], maps[task][:, 0])
     return LabelledBatch(batch.sample_ids, flip(batch.images), maps)

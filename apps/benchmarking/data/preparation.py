@@ -14,11 +14,15 @@ from apps.benchmarking.data.array_dataset import IMAGE, ArrayDataset
 from apps.benchmarking.data.data_sources import DataSource, open_data_source
 from apps.benchmarking.losses import LabelScale, measure_scale
 from apps.benchmarking.settings import PARTS, DataSettings
-from datasets.labels import Labels
+from datasets.labels import LabelKind, Labels
 from stitching.errors import InputError, JobError
 from stitching.io.files import atomic_write
 
 _FACTS = "facts.json"  # written last: a folder without it is incomplete
+_STORED_TYPES: dict[LabelKind, type[np.number[Any]]] = {
+    "classes": np.uint8, "binary": np.uint8, "distance": np.float32, "normals": np.float32,
+    "colour": np.float16, "motion": np.float32,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +97,7 @@ def _as_arrays(item: tuple[Any, Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
 
 
 def _create(path: Path, source: DataSource, name: str, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
-    continuous = name != IMAGE and source.labels[name].kind in ("distance", "normals")
-    dtype = np.float32 if continuous else np.uint8
+    dtype = np.uint8 if name == IMAGE else _STORED_TYPES[source.labels[name].kind]
     return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(source.count, *shape))
 
 

@@ -28,6 +28,8 @@ MAIN_METRICS: dict[LabelKind, Metric] = {
     "distance": Metric("absolute error", False, 4),
     "normals": Metric("mean angle", False, 2),
     "binary": Metric("best F %", True, 2),
+    "colour": Metric("absolute error", False, 4),
+    "motion": Metric("end-point error", False, 3),
 }
 _OTHERS = (
     Metric("pixel accuracy %", True, 2),
@@ -51,11 +53,15 @@ class Scorer(Protocol):
 
 
 def make_scorer(labels: Labels, unit: float) -> Scorer:
-    """The scorer of a task. unit: in which the network predicts distances."""
+    """The scorer of a task. unit: in which the network predicts distances and motion."""
     if labels.kind == "classes":
         return ClassScorer(labels)
     if labels.kind == "distance":
         return DistanceScorer(labels, unit)
+    if labels.kind == "motion":
+        return MotionScorer(labels, unit)
+    if labels.kind == "colour":
+        return ColourScorer(labels)
     return NormalScorer(labels) if labels.kind == "normals" else BinaryScorer(labels)
 
 
@@ -131,6 +137,41 @@ class NormalScorer:
         within = {f"within {angle:g} %": 100 * _share(up_to[round(angle * ANGLE_BINS / 180) - 1], total)
                   for angle in (11.25, 22.5, 30)}  # fmt: skip
         return {MAIN_METRICS["normals"].name: _share(torch.tensor(self._sum), total), "median angle": median, **within}
+
+
+class ColourScorer:
+    """Mean absolute error of all channels."""
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+        self._sums = torch.zeros(2, dtype=torch.float64)  # |error|, pixels
+
+    def add(self, prediction: Tensor, truth: Tensor) -> None:
+        """As Scorer.add."""
+        error = (prediction.double() - truth).abs().mean(1)[valid_pixels(self._labels, truth)]
+        self._sums += torch.stack([error.sum(), error.new_tensor(len(error))]).cpu()
+
+    def scores(self) -> Scores:
+        """1 is from black to white."""
+        return {MAIN_METRICS["colour"].name: _share(*self._sums)}
+
+
+class MotionScorer:
+    """Distance from the true to the predicted end of the motion, px: mean, share within 1."""
+
+    def __init__(self, labels: Labels, unit: float) -> None:
+        self._labels, self._unit = labels, unit
+        self._sums = torch.zeros(3, dtype=torch.float64)  # error, errors within 1 px, pixels
+
+    def add(self, prediction: Tensor, truth: Tensor) -> None:
+        """As Scorer.add."""
+        error = (prediction.double() * self._unit - truth).norm(dim=1)[valid_pixels(self._labels, truth)]
+        self._sums += torch.stack([error.sum(), (error <= 1).sum(), error.new_tensor(len(error))]).cpu()
+
+    def scores(self) -> Scores:
+        """Px, and percent."""
+        total, within, count = self._sums
+        return {MAIN_METRICS["motion"].name: _share(total, count), "within 1 px %": 100 * _share(within, count)}
 
 
 class BinaryScorer:

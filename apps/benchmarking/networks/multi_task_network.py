@@ -16,16 +16,18 @@ from mtl.connection_strength import Layer, find_layers
 from mtl.optimization import Parameters
 from mtl.task_norm import TaskNorm, convert_to_task_norms, use_task
 
-SCALABLE: Mapping[str, Callable[[float], Any]] = {"small": SmallTrunk}  # by their width
-TRUNKS: Mapping[str, Callable[[], Any]] = {"segnet": SegNetTrunk, **ENCODERS}
+SCALABLE: Mapping[str, Callable[[float, int], Any]] = {"small": SmallTrunk}  # by width and input channels
+TRUNKS: Mapping[str, Callable[[int], Any]] = {"segnet": SegNetTrunk, **ENCODERS}  # by input channels
 
 
 class MultiTaskNetwork(nn.Module):
-    """A trunk, images (b, 3, h, w) -> features (b, trunk.features, h / n, w / n), and a head for each task."""
+    """A trunk, images (b, channels, h, w) -> features (b, features, h / n, w / n), and a head for each task."""
 
-    def __init__(self, trunk: nn.Module, features: int, labels: Mapping[str, Labels], task_norms: bool) -> None:
+    def __init__(
+        self, trunk: nn.Module, features: int, labels: Mapping[str, Labels], task_norms: bool, channels: int
+    ) -> None:
         super().__init__()
-        self.task_norms = task_norms
+        self.task_norms, self.channels = task_norms, channels
         self.trunk = convert_to_task_norms(trunk, list(labels)) if task_norms else trunk
         self.heads = nn.ModuleDict(
             {task: _head(features, output_channels(meaning)) for task, meaning in labels.items()}
@@ -57,7 +59,7 @@ class MultiTaskNetwork(nn.Module):
     def shared_layers(self, size: tuple[int, int]) -> list[Layer]:
         """The trunk's layers that have task norms. size: (w, h) of the images, px. Raises as find_layers."""
         device, training = next(self.parameters()).device, self.training
-        blank, task = torch.zeros(2, 3, size[1], size[0], device=device), next(iter(self.heads))
+        blank, task = torch.zeros(2, self.channels, size[1], size[0], device=device), next(iter(self.heads))
         self.eval()  # running statistics stay
         with torch.no_grad():
             layers = find_layers(self.trunk, lambda: self._task_features(blank, task))
@@ -70,15 +72,15 @@ def _head(features: int, outputs: int) -> nn.Module:
 
 
 def build_network(
-    name: str, labels: Mapping[str, Labels], task_norms: bool, seed: int, width: float = 1.0
+    name: str, labels: Mapping[str, Labels], task_norms: bool, seed: int, width: float = 1.0, channels: int = 3
 ) -> MultiTaskNetwork:
     """The network of a name of SCALABLE or TRUNKS for these tasks; its random weights depend on the seed.
 
-    width: multiplies the channels; of TRUNKS always 1.
+    width: multiplies the channels of the layers; of TRUNKS always 1. channels: of the images.
 
-    Raises InputError where it is one of timm's and that is missing.
+    Raises InputError where it is one of timm's, and that is missing or the images do not have 3 channels.
     """
     torch.manual_seed(seed)
-    trunk = SCALABLE[name](width) if name in SCALABLE else TRUNKS[name]()
-    network = MultiTaskNetwork(trunk, trunk.features, labels, task_norms)
+    trunk = SCALABLE[name](width, channels) if name in SCALABLE else TRUNKS[name](channels)
+    network = MultiTaskNetwork(trunk, trunk.features, labels, task_norms, channels)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -10,15 +10,15 @@ _DEPTHS = 2, 2, 3, 3, 3  # convolutions in each, as in VGG-16
 class SegNetTrunk(nn.Module):
     """VGG-16's convolutions as encoder, and their mirror image as decoder, which unpools by the encoder's max indices.
 
-    Badrinarayanan, Kendall & Cipolla, SegNet, PAMI 2017. 24.9 M parameters; images (b, 3, h, w), sides multiples of
-    32 -> features (b, 64, h, w).
+    Badrinarayanan, Kendall & Cipolla, SegNet, PAMI 2017. 24.9 M parameters; images (b, channels, h, w), sides
+    multiples of 32 -> features (b, 64, h, w).
     """
 
     features = WIDTHS[0]
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 3) -> None:
         super().__init__()
-        inputs = 3, *WIDTHS[:-1]
+        inputs = channels, *WIDTHS[:-1]
         self.down = nn.ModuleList(_stage(*stage) for stage in zip(inputs, WIDTHS, _DEPTHS, strict=True))
         outputs = WIDTHS[0], *WIDTHS[:-1]
         self.up = nn.ModuleList(_stage(*stage) for stage in zip(WIDTHS, outputs, _DEPTHS, strict=True))

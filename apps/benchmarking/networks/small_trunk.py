@@ -9,16 +9,16 @@ FEATURES = 24  # few, so that tasks compete for them
 
 
 class SmallTrunk(nn.Module):
-    """0.2 M parameters; images (b, 3, h, w), sides multiples of 8 -> features (b, self.features, h / 2, w / 2).
+    """0.2 M parameters; images (b, channels, h, w), sides multiples of 8 -> features (b, self.features, h / 2, w / 2).
 
     width: multiplies the channels of every layer, FEATURES too: the capacity for which the tasks compete.
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float = 1.0, channels: int = 3) -> None:
         super().__init__()
         fine, middle, coarse = (scaled(channels, width) for channels in WIDTHS)
         self.features = scaled(FEATURES, width)
-        self.stem = conv_norm(3, fine, 2)
+        self.stem = conv_norm(channels, fine, 2)
         self.fine = ResidualBlock(fine, fine)
         self.middle = nn.Sequential(ResidualBlock(fine, middle, 2), ResidualBlock(middle, middle))
         self.coarse = nn.Sequential(ResidualBlock(middle, coarse, 2), ResidualBlock(coarse, coarse))

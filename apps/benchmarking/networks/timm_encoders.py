@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from apps.benchmarking.networks.small_trunk import conv_norm
-from stitching.errors import InputError
+from stitching.errors import InputError, require
 
 FEATURES = 128
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB, what ImageNet weights expect
@@ -77,8 +77,12 @@ _KINDS: dict[str, tuple[Callable[[str, bool], EncoderTrunk], str]] = {
 }
 
 
-def _opener(build: Callable[[str, bool], EncoderTrunk], name: str, pretrained: bool) -> Callable[[], EncoderTrunk]:
-    return lambda: build(name, pretrained)
+def _opener(build: Callable[[str, bool], EncoderTrunk], name: str, pretrained: bool) -> Callable[[int], EncoderTrunk]:
+    def open_trunk(channels: int) -> EncoderTrunk:
+        require(channels == 3, f"--network of timm, pictures of {channels} channels", "3; small or segnet takes others")
+        return build(name, pretrained)
+
+    return open_trunk
 
 
 # NAME begins with random weights, NAME-imagenet with those that timm downloads.

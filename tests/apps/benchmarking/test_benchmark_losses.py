@@ -9,6 +9,7 @@ from apps.benchmarking.losses import LabelScale, instance_losses, measure_scale
 from datasets.labels import IGNORED, Labels
 
 CLASSES, DISTANCE, NORMALS, BINARY = Labels("classes", 2), Labels("distance"), Labels("normals"), Labels("binary")
+COLOUR, MOTION = Labels("colour"), Labels("motion")
 NAN = float("nan")
 
 
@@ -32,6 +33,18 @@ def test_normals_are_made_unit_length_and_compared_by_component():
     assert instance_losses(NORMALS, LabelScale(), answer, truth).tolist() == pytest.approx([2.0])
 
 
+def test_colours_are_compared_channel_by_channel():
+    answer = torch.tensor([[[[0.5, 9.0]], [[0.25, 9.0]], [[1.0, 9.0]]]])
+    truth = torch.tensor([[[[0.0, NAN]], [[0.5, NAN]], [[1.0, NAN]]]])
+    assert instance_losses(COLOUR, LabelScale(), answer, truth).tolist() == pytest.approx([0.5 + 0.25])
+
+
+def test_motion_is_compared_in_its_unit():
+    answer = torch.tensor([[[[1.0, 9.0]], [[-1.0, 9.0]]]])
+    truth = torch.tensor([[[[4.0, 1.0]], [[0.0, NAN]]]])
+    assert instance_losses(MOTION, LabelScale(unit=2.0), answer, truth).tolist() == pytest.approx([1.0 + 1.0])
+
+
 def test_ones_and_zeros_are_weighted():
     answer = torch.zeros(1, 1, 1, 3)
     truth = torch.tensor([[[1.0, 0.0, IGNORED]]])
@@ -43,11 +56,13 @@ def test_ones_and_zeros_are_weighted():
 
 @pytest.mark.parametrize(
     ("labels", "unknown", "channels"),
-    [(CLASSES, IGNORED, 2), (DISTANCE, NAN, 1), (NORMALS, 0.0, 3), (BINARY, float(IGNORED), 1)],
-)
+    [(CLASSES, IGNORED, 2), (DISTANCE, NAN, 1), (NORMALS, 0.0, 3), (BINARY, float(IGNORED), 1), (COLOUR, NAN, 3),
+     (MOTION, NAN, 2)],
+)  # fmt: skip
 def test_an_instance_of_which_nothing_is_known_has_no_loss_and_no_gradient(labels, unknown, channels):
     answer = torch.randn(2, channels, 2, 2, requires_grad=True)
-    truth = torch.full((2, 3, 2, 2) if labels.kind == "normals" else (2, 2, 2), unknown)
+    vectors = labels.kind in ("normals", "colour", "motion")
+    truth = torch.full((2, channels, 2, 2) if vectors else (2, 2, 2), unknown)
     truth[1] = torch.tensor([0.0, 0, -1])[:, None, None] if labels.kind == "normals" else 1
     found = instance_losses(labels, LabelScale(), answer, truth)
     assert found.shape == (2,)
@@ -63,5 +78,7 @@ def test_scales_are_measured_on_what_is_known():
     assert measure_scale(DISTANCE, depths) == LabelScale(unit=4.0)
     edges = [torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]]]), torch.tensor([[[IGNORED, IGNORED]]])]
     assert measure_scale(BINARY, edges) == LabelScale(positive=0.75)
+    motion = [torch.tensor([[[[3.0, NAN]], [[4.0, NAN]]]]), torch.tensor([[[[0.0, 1.0]], [[0.0, 0.0]]]])]
+    assert measure_scale(MOTION, motion) == LabelScale(unit=2.0)
     nothing = [torch.full((1, 1, 2), NAN)]
     assert measure_scale(DISTANCE, nothing) == LabelScale()

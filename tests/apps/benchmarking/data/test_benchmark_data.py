@@ -82,6 +82,20 @@ def test_mirroring_a_slope_that_faces_left_makes_it_face_right():
     assert all(torch.equal(back.labels[task], batch.labels[task]) for task in labels)
 
 
+def test_mirroring_a_pair_mirrors_both_pictures_and_their_motion():
+    """A bright dot at column 0 of the first picture and column 2 of the second."""
+    images = torch.zeros(1, 6, 1, 4)
+    images[0, :3, 0, 0] = images[0, 3:, 0, 2] = 1
+    motion = torch.zeros(1, 2, 1, 4)
+    motion[0, :, 0, 0] = torch.tensor([2.0, 0.5])
+    labels = {"motion": Labels("motion")}
+    found = flip_horizontally(
+        LabelledBatch(torch.tensor([0]), images, {"motion": motion}), labels, torch.tensor([True])
+    )
+    first, second = (int(found.images[0, channel, 0].argmax()) for channel in (0, 3))
+    assert found.labels["motion"][0, :, 0, first].tolist() == [second - first, 0.5]
+
+
 def test_only_the_chosen_examples_are_mirrored():
     maps = torch.tensor([[[1.0, 2.0]], [[3.0, 4.0]]])
     batch = LabelledBatch(torch.arange(2), torch.zeros(2, 3, 1, 2), {"depth": maps})

@@ -9,6 +9,7 @@ from apps.benchmarking.metrics.scores import make_scorer
 from datasets.labels import IGNORED, Labels
 
 CLASSES, DISTANCE, NORMALS, BINARY = Labels("classes", 3), Labels("distance"), Labels("normals"), Labels("binary")
+COLOUR, MOTION = Labels("colour"), Labels("motion")
 NAN = float("nan")
 
 
@@ -55,6 +56,19 @@ def test_relative_errors_leave_out_what_is_infinitely_far():
     assert found["relative error"] == pytest.approx((1 / 1 + 1 / 4) / 2)
 
 
+def test_colours_are_scored_over_all_channels():
+    answer = torch.tensor([[[[0.5, 9.0]], [[0.5, 9.0]], [[0.5, 9.0]]]])
+    truth = torch.tensor([[[[0.5, NAN]], [[0.2, NAN]], [[0.8, NAN]]]])
+    assert scores(COLOUR, (answer, truth)) == pytest.approx({"absolute error": 0.2})
+
+
+def test_motion_is_scored_by_the_distance_of_its_ends():
+    answer = torch.tensor([[[[0.0, 1.0, 5.0]], [[0.0, 0.0, 5.0]]]])
+    truth = torch.tensor([[[[3.0, 2.0, NAN]], [[4.0, 0.0, NAN]]]])  # 5 px away, and 2 unit - 2 = 0
+    found = scores(MOTION, (answer, truth), unit=2.0)
+    assert found == pytest.approx({"end-point error": 2.5, "within 1 px %": 50.0})
+
+
 def test_normals_are_scored_by_the_angle():
     answer = torch.tensor([[[[0.0, 0, 0.0, 1]], [[0.0, 0, 0.2, 0]], [[-3.0, -1, -1.0, 0]]]])
     truth = torch.tensor([[[[0.0, 1, 0.0, 0]], [[0.0, 0, 0.0, 0]], [[-1.0, 0, -1.0, 0]]]])  # the last one unknown
@@ -85,8 +99,10 @@ def test_overlap_is_the_mean_of_the_pictures_at_the_best_threshold_for_all():
 
 @pytest.mark.parametrize(
     ("labels", "unknown", "channels"),
-    [(CLASSES, IGNORED, 3), (DISTANCE, NAN, 1), (NORMALS, 0.0, 3), (BINARY, float(IGNORED), 1)],
-)
+    [(CLASSES, IGNORED, 3), (DISTANCE, NAN, 1), (NORMALS, 0.0, 3), (BINARY, float(IGNORED), 1), (COLOUR, NAN, 3),
+     (MOTION, NAN, 2)],
+)  # fmt: skip
 def test_where_nothing_is_known_there_is_no_score(labels, unknown, channels):
-    truth = torch.full((1, 3, 2, 2) if labels.kind == "normals" else (1, 2, 2), unknown)
+    vectors = labels.kind in ("normals", "colour", "motion")
+    truth = torch.full((1, channels, 2, 2) if vectors else (1, 2, 2), unknown)
     assert all(isnan(value) for value in scores(labels, (torch.zeros(1, channels, 2, 2), truth)).values())

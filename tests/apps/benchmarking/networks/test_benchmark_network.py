@@ -31,6 +31,20 @@ def test_every_task_gets_an_answer_of_the_size_of_the_picture(name, norms):
     check_answers(build_network(name, LABELS, norms, 0).eval(), (64, 32))
 
 
+@pytest.mark.parametrize("name", ["small", "segnet"])
+def test_of_pairs_both_pictures_are_looked_at(name):
+    network = build_network(name, LABELS, True, 0, channels=6)
+    first, black = images(), torch.zeros(images().shape)
+    pair, alone = (network(torch.cat((first, other), 1), TASKS) for other in (first.flip(3), black))
+    assert not torch.equal(pair["depth"], alone["depth"])
+    assert network.shared_layers(SIZE)
+
+
+def test_networks_of_timm_take_single_pictures_only():
+    with pytest.raises(InputError, match="pictures of 6 channels: expected 3; small"):
+        build_network("resnet18", LABELS, False, 0, channels=6)
+
+
 @pytest.mark.parametrize("norms", [False, True])
 def test_every_parameter_is_either_shared_or_one_tasks_own(norms):
     network = build_network("small", LABELS, norms, 0)
