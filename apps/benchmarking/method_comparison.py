@@ -7,6 +7,7 @@ from functools import partial
 from math import inf, isfinite
 from statistics import fmean
 
+from apps.benchmarking.ablations.registry import check_names
 from apps.benchmarking.execution import Execute
 from apps.benchmarking.metrics.compared_scores import ComparedScore, compared_scores
 from apps.benchmarking.metrics.scores import Scores
@@ -16,7 +17,6 @@ from apps.benchmarking.settings import RunSettings, parse_method
 from apps.benchmarking.single_run import RunResult, make_trainer
 from datasets.labels import Labels
 from mtl.metrics import delta_m
-from mtl.registry import check_names
 from stitching.errors import InputError, JobError
 
 TrainedRun = tuple[RunSettings, RunResult]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
+from apps.benchmarking.ablations.registry import make_strategy, needs_task_norms
 from apps.benchmarking.data.array_dataset import (
     IMAGE,
     ArrayDataset,
@@ -25,7 +26,7 @@ from apps.benchmarking.networks.multi_task_network import MultiTaskNetwork, buil
 from apps.benchmarking.settings import MethodSpec, RunSettings, parse_method
 from datasets.labels import LabelKind
 from mtl.optimization import Closure, ParameterUpdater
-from mtl.registry import TrainingContext, make_strategy, needs_task_norms
+from mtl.registry import TrainingContext
 from mtl.weightings.instance_weights import LossForm
 
 WEIGHT_DECAY = 1e-4  # of AdamW

@@ -23,9 +23,9 @@ class BenchOptions:
     """What is trained, how long and how often; the fields are the options of the command line."""
 
     methods: tuple[str, ...] = ("equal",)
-    """Methods to compare: SPEC[/norms][/heads=FACTOR]. SPEC: a strategy by its name in mtl.registry. /norms: each task
-    has batch norms of its own (task-priority always has). /heads: multiplies the learning rate of the tasks' own
-    parameters."""
+    """Methods to compare: SPEC[/norms][/heads=FACTOR]. SPEC: a strategy by its name in mtl.registry, or `priority` or
+    `groups`, the variants of apps.benchmarking.ablations. /norms: each task has batch norms of its own (task-priority
+    always has). /heads: multiplies the learning rate of the tasks' own parameters."""
     data: str = SCENES
     """Data set: scenes (generated), nyud, pascal-context, cityscapes or surreal."""
     folder: Path | None = None

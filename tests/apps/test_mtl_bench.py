@@ -44,7 +44,15 @@ def test_a_benchmark_is_run_once_and_shown_as_often_as_asked(tmp_path, trained, 
     assert capsys.readouterr().out == said.out
 
 
-@pytest.mark.parametrize("method", ["nope", "uncertainty+nope", "equal+pcgrad", "equal:speed"])
+def test_variants_of_strategies_are_methods(tmp_path, trained, capsys):
+    methods = ["priority:phases=second,owners=random", "uncertainty+groups:by=fixed,count=2,warm_up=0"]
+    assert main(["mtl-bench", str(tmp_path), *TINY, "--tasks", "depth", "edges", "--methods", *methods]) == 0
+    assert len(trained) == 4
+    out = capsys.readouterr().out
+    assert all(method in out for method in methods)
+
+
+@pytest.mark.parametrize("method", ["nope", "uncertainty+nope", "equal+pcgrad", "equal:speed", "priority+groups"])
 def test_a_method_that_there_is_not_is_refused_before_any_work(tmp_path, capsys, method):
     assert main(["mtl-bench", str(tmp_path / "out"), *TINY, "--methods", "equal", method]) == 2
     out, err = capsys.readouterr()

@@ -1,0 +1,1 @@
+"""Variants of task priority and task groups, for the benchmark alone: which of their parts matters?"""
