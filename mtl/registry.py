@@ -11,8 +11,12 @@ from typing import Any
 from mtl.connection_strength import Layer
 from mtl.optimization import quoted
 from mtl.strategies.aggregation import aggregator_names, make_aggregation
+from mtl.strategies.db_mtl import DualBalancing
 from mtl.strategies.equal_weights import EqualWeights
+from mtl.strategies.famo import Famo
 from mtl.strategies.gradient_norms import EqualGradientNorms
+from mtl.strategies.scalarization import GeometricMean, RandomWeights
+from mtl.strategies.smooth_tchebycheff import SmoothTchebycheff
 from mtl.strategies.task_groups import TaskGroups
 from mtl.strategies.task_priority import TaskPriority
 from mtl.strategy import Strategy, check_tasks
@@ -173,6 +177,11 @@ def _aggregation(name: str, tasks: Sequence[str], context: TrainingContext, opti
 _STRATEGIES: Mapping[str, Callable[[Sequence[str], TrainingContext, StrategyOptions], Strategy]] = {
     "equal": lambda tasks, context, options: EqualWeights(tasks, **options),
     "same-steps": lambda tasks, context, options: EqualWeights(tasks, updates=len(tasks), **options),
+    "random": lambda tasks, context, options: RandomWeights(tasks, **{"seed": context.seed, **options}),
+    "geometric-mean": lambda tasks, context, options: GeometricMean(tasks, **options),
+    "stch": lambda tasks, context, options: SmoothTchebycheff(tasks, context.steps_per_epoch, **options),
+    "famo": lambda tasks, context, options: Famo(tasks, **options),
+    "db-mtl": lambda tasks, context, options: DualBalancing(tasks, **options),
     "gradient-norms": lambda tasks, context, options: EqualGradientNorms(tasks, **options),
     "task-priority": _task_priority,
     "task-groups": lambda tasks, context, options: TaskGroups(tasks, **{"seed": context.seed, **options}),

@@ -15,7 +15,7 @@ SPECS = [
 ]  # fmt: skip
 SPECS += [
     "gradient-norms:alpha=1.5", "instances+task-groups:warm_up=0,beta=0.1", "uncertainty+task-priority",
-    "dynamic+instances+pcgrad",
+    "dynamic+instances+pcgrad", "famo:after=next", "uncertainty+db-mtl:sigma=0.5",
 ]  # fmt: skip
 
 

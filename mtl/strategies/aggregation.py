@@ -71,7 +71,7 @@ class Aggregation(Strategy):
         check_names(self.tasks, updater.parameters.tasks, "parameters")
         gradients, losses = updater.compute_gradients(closure, [[task] for task in self.tasks])
         shared = self._combine([by_parameter[: len(updater.parameters.shared)] for by_parameter in gradients])
-        own = _own_gradients(updater.parameters, dict(zip(self.tasks, gradients, strict=True)))
+        own = own_gradients(updater.parameters, dict(zip(self.tasks, gradients, strict=True)))
         updater.set_gradients(shared + own)
         norms = updater.apply_gradients(self.tasks)
         self._steps += 1
@@ -134,7 +134,7 @@ def _gradient_matrix(gradients: Sequence[Gradients], sizes: list[int]) -> Tensor
     return matrix
 
 
-def _own_gradients(parameters: Parameters, gradients: Mapping[str, Gradients]) -> Gradients:
+def own_gradients(parameters: Parameters, gradients: Mapping[str, Gradients]) -> Gradients:
     """The gradients of each task's own parameters by its own loss, in the order of `parameters`."""
     own: Gradients = []
     start = len(parameters.shared)
@@ -154,9 +154,9 @@ class _Method:
     needs: tuple[str, ...] = ()  # modules to be installed besides torchjd
 
 
-# Left out: Sum, Mean, Constant (`equal` and `static` do that), PCD (one task comes before the others), Krum and
-# TrimmedMean (made against forged gradients, they drop tasks), ExcessMTL (weights by lengths over time, which
-# scaling the matrix hides).
+# Left out: Sum, Mean, Constant, Random (`equal`, `static` and `random` do that in one backward pass), PCD (one task
+# comes before the others), Krum and TrimmedMean (made against forged gradients, they drop tasks), ExcessMTL (weights by
+# lengths over time, which scaling the matrix hides).
 _METHODS = {
     "aligned-mtl": _Method("AlignedMTL", averages=True, options={"scale_mode": "min"}),
     "cagrad": _Method("CAGrad", averages=True, options={"c": 0.4}, needs=("cvxpy", "clarabel")),
@@ -169,7 +169,6 @@ _METHODS = {
     "mgda": _Method("MGDA", averages=True),
     "nash-mtl": _Method("NashMTL", options={"update_weights_every": 1}, needs=("cvxpy", "ecos")),
     "pcgrad": _Method("PCGrad"),
-    "rlw": _Method("Random", averages=True),
     "upgrad": _Method("UPGrad", averages=True, needs=("scipy",)),
 }
 _IS_POSSIBLE: Mapping[str, Callable[[Any], bool]] = {
@@ -200,7 +199,6 @@ def make_aggregation(name: str, tasks: Sequence[str], /, seed: int = 0, **option
     mgda         Désidéri 2012; Sener & Koltun, NeurIPS 2018
     nash-mtl     Navon et al., ICML 2022; update_weights_every: steps, 1; torchjd's max_norm is off
     pcgrad       Yu et al., NeurIPS 2020
-    rlw          random weights: Lin et al., TMLR 2022
     upgrad       Quinton & Rey 2024
 
     Raises ValueError where the name, a task or an option is not known or impossible, or where what it needs is not

@@ -19,7 +19,7 @@ OPTIONS = {
     "fairgrad": {"alpha": 1.0},
     "gradvac": {"beta": 0.1},
 }
-RANDOM = "graddrop", "gradvac", "pcgrad", "rlw"
+RANDOM = "graddrop", "gradvac", "pcgrad"
 pytestmark = pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")  # cvxpy's, with nash-mtl
 every = pytest.mark.parametrize("name", aggregator_names())
 
