@@ -166,8 +166,13 @@ class ParameterUpdater:
         return gradients, values
 
     def set_gradients(self, gradients: Gradients) -> None:
-        """Make these the gradients that `apply_gradients` uses."""
+        """Make these the gradients that `apply_gradients` uses, laid out in memory as their parameters are.
+
+        Fused optimizers take that layout for granted: they would move other weights than the gradient is of.
+        """
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            if gradient is not None and gradient.stride() != parameter.stride():
+                gradient = torch.empty_like(parameter).copy_(gradient)
             parameter.grad = gradient
 
     def apply_gradients(self, tasks: Sequence[str]) -> GradientNorms:

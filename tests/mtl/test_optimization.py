@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from task_toys import TASKS, Net, adam, equal, step, train_plainly, updating
+from torch import nn
 
 from mtl.optimization import NonFiniteError, Parameters, ParameterUpdater
 from mtl.strategies.equal_weights import EqualWeights
@@ -234,3 +235,16 @@ def test_an_update_moves_what_its_losses_reach_and_nothing_else():
         plain_losses[task].backward()
         plain_optimizer.step()
     assert equal(net, plain)
+
+
+def test_gradients_that_were_computed_move_the_weights_that_they_are_of_whatever_the_layout_in_memory():
+    moved = []
+    for fused in (True, False):
+        torch.manual_seed(0)
+        net = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+        optimizer = torch.optim.AdamW(net.parameters(), lr=0.1, fused=fused)
+        updater = ParameterUpdater(Parameters(list(net.parameters()), {"near": []}), optimizer)
+        updater.set_gradients([torch.randn(parameter.shape) for parameter in net.parameters()])
+        updater.apply_gradients(["near"])
+        moved.append(net.weight.detach())
+    assert torch.allclose(*moved, atol=1e-5)
