@@ -48,7 +48,7 @@ demo/out/row/3.png: demo/make_pictures.py constraints.txt | .venv/base
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/pip
 	@echo "installing the stitcher and the tools that check it into .venv"
-	@$(INSTALL) '.[dev,mtl,cluster,formats,ui,docs]'
+	@$(INSTALL) '.[dev,bench,cluster,formats,ui,docs]'
 	@touch $@
 
 .venv/bin/pip:

@@ -29,7 +29,7 @@ def mtl_bench_command(
         output: folder for the results; created if missing.
     """
     if missing := [package for package in ("torch", "sklearn", "albumentations") if find_spec(package) is None]:
-        raise InputError(f"mtl-bench needs {', '.join(missing)}: pip install 'parastitch[train]'")
+        raise InputError(f"mtl-bench needs {', '.join(missing)}: pip install 'parastitch[bench]'")
     from apps.benchmarking.execution import execute_in_subprocesses
     from apps.benchmarking.method_comparison import compare
     from apps.benchmarking.reports.plots import write_plots
@@ -49,4 +49,4 @@ def mtl_bench_command(
     plots = write_plots(comparison, output)
     print("written: " + ", ".join(map(str, [output / "results.csv", output / "table.md", *plots])))
     if not plots:
-        print("no plots: they need matplotlib, pip install 'parastitch[mtl]'", file=sys.stderr)
+        print("no plots: they need matplotlib, pip install 'parastitch[bench]'", file=sys.stderr)

@@ -50,7 +50,7 @@ class TrainingContext:
     seed: int = 0
 
 
-def make_strategy(spec: str, tasks: Sequence[str], context: TrainingContext) -> Strategy:
+def make_strategy(spec: str, tasks: Sequence[str], context: TrainingContext = TrainingContext()) -> Strategy:
     """Make the strategy that a text describes.
 
     Args:
@@ -58,7 +58,7 @@ def make_strategy(spec: str, tasks: Sequence[str], context: TrainingContext) -> 
             from left to right, the last one updates; where that weighs losses too, their sum is updated. Names: see
             strategy_names; options: the keyword arguments of the classes, for `static` the weight of each task.
         tasks: in order.
-        context: what the strategies need to know.
+        context: what some strategies need to know.
 
     Raises ValueError where a name or option is unknown or not possible, or the context lacks what is needed.
     """

@@ -91,9 +91,10 @@ def test_parallax_is_a_picture_of_near_and_far(run, demo: Path, tmp_path: Path) 
     assert cv2.imread(str(tmp_path / "parallax.png")).any(axis=2).mean() > 0.2
 
 
-def test_two_losses_fall(run) -> None:
+@pytest.mark.parametrize("strategy", [[], ["equal"], ["task-groups:warm_up=5"]])
+def test_several_losses_fall(run, strategy: list[str]) -> None:
     pytest.importorskip("torch")
-    first, *_, last = run("two_losses.py", "equal").splitlines()
+    first, *_, last = run("multi_task.py", *strategy).splitlines()
     before, after = (dict(re.findall(r"'(\w+)': (\d+\.\d+)", line)) for line in (first, last))
     assert before.keys() == {"height", "slope"}
     assert all(float(after[task]) < 0.7 * float(before[task]) for task in before)

@@ -135,7 +135,7 @@ def test_constraints_pin_what_the_base_and_the_tests_need() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pinned = set(re.findall(r"^([\w-]+)==", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
     extras = project["optional-dependencies"]
-    chosen = [extras[name] for name in ("dev", "generate", "train", "mtl", "cluster", "formats", "ui", "docs")]
+    chosen = [extras[name] for name in ("dev", "generate", "train", "mtl", "bench", "cluster", "formats", "ui", "docs")]
     wanted = sum(chosen, project["dependencies"])
     names = {re.split(r"[<>=~!\[]", requirement)[0] for requirement in wanted}
     assert names - {"parastitch"} <= pinned
