@@ -12,7 +12,10 @@ from stitching.errors import InputError
 from stitching.io.file_conflicts import check_links, check_outputs
 from stitching.io.files import check_folder
 
-OUTPUTS = "runs", "data", "results.csv", "table.md", "delta_m.png", "losses.png", "noise.png"
+OUTPUTS = (
+    "runs", "data", "results.csv", "table.md",
+    "delta_m.png", "losses.png", "curves.png", "cosines.png", "noise.png",
+)  # fmt: skip
 
 
 def mtl_bench_command(

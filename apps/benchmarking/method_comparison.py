@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from math import inf, isfinite
+from math import inf, isfinite, sqrt
 from statistics import fmean
 
 from apps.benchmarking.ablations.registry import check_names
@@ -57,6 +57,14 @@ class SingleTaskReference:
         better = {score.name: score.metric.higher_is_better for score in self.compared}
         return delta_m(self.main_scores_of(scores), self.main_scores, better)
 
+    def gains_together(self, networks: Mapping[str, "MethodResults"]) -> list[float]:
+        """delta_m of single-task networks, by task, for each seed with which none of them failed."""
+        runs = zip(*(network.runs for network in networks.values()), strict=True)
+        of_seeds = [[result for _, result in of_seed] for of_seed in runs]
+        finished = [results for results in of_seeds if not any(result.error for result in results)]
+        return [self.delta_m({task: scores for result in results for task, scores in result.scores.items()})
+                for results in finished]  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
 class MethodResults:
@@ -77,6 +85,12 @@ class MethodResults:
         """Of the runs that did not fail."""
         return [result for _, result in self.runs if not result.error]
 
+    @property
+    def gains_by_seed(self) -> dict[int, float]:
+        """delta_m of each run that did not fail."""
+        seeds = [settings.seed for settings, result in self.runs if not result.error]
+        return dict(zip(seeds, self.gains, strict=True))
+
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
@@ -84,12 +98,16 @@ class Comparison:
 
     Attributes:
         reference: scores of the single-task networks on the test set, means over the seeds.
+        validation_reference: the same on the validation set; None where nothing can be measured relative to them.
         single_tasks: by task, the single-task network.
+        small_single_tasks: by task, those that are together as large as one network; empty where not asked for.
         methods: in the order given; where labels are wrong, for each share.
     """
 
     reference: SingleTaskReference
+    validation_reference: SingleTaskReference | None
     single_tasks: Mapping[str, MethodResults]
+    small_single_tasks: Mapping[str, MethodResults]
     methods: Sequence[MethodResults]
 
 
@@ -115,16 +133,33 @@ def compare(
     runs.check(replace(case, rate=rate) for case in cases for rate in options.rates)
 
     singles = [replace(base, tasks=(task,)) for task in labels]
-    singles = _with_best_rates(singles, options.rates, runs, partial(_single_task_goodness, compared))
+    small = [replace(single, width=base.width / sqrt(len(singles))) for single in singles]
+    small = small if options.small_single_tasks else []
+    goodness = partial(_single_task_goodness, compared)
+    singles, small = (_with_best_rates(networks, options.rates, runs, goodness) for networks in (singles, small))
     cases = _with_best_rates(cases, options.rates, runs, partial(_validated_gain, compared, singles, runs))
 
-    runs.train(replace(case, seed=seed) for case in (*singles, *cases) for seed in options.seeds)
-    single_tasks = {single.tasks[0]: MethodResults(single, runs.of_seeds(single, options.seeds)) for single in singles}
+    runs.train(replace(case, seed=seed) for case in (*singles, *small, *cases) for seed in options.seeds)
+    single_tasks, small_single_tasks = (
+        {network.tasks[0]: MethodResults(network, runs.of_seeds(network, options.seeds)) for network in networks}
+        for networks in (singles, small)
+    )
     tested = {task: [result.scores for result in single.results] for task, single in single_tasks.items()}
+    validated = {task: [result.validation for result in single.results] for task, single in single_tasks.items()}
     reference = SingleTaskReference.mean_of(compared, tested)
     methods = [MethodResults(case, runs.of_seeds(case, options.seeds)) for case in cases]
     methods = [replace(m, gains=[reference.delta_m(result.scores) for result in m.results]) for m in methods]
-    return Comparison(reference, single_tasks, methods)
+    return Comparison(reference, _validation_reference(compared, validated), single_tasks, small_single_tasks, methods)
+
+
+def _validation_reference(
+    compared: Sequence[ComparedScore], scores: Mapping[str, Sequence[Mapping[str, Scores]]]
+) -> SingleTaskReference | None:
+    """For the learning curves, which a comparison can do without: None where a score is not above 0."""
+    try:
+        return SingleTaskReference.mean_of(compared, scores)
+    except JobError:
+        return None
 
 
 def _check_names(methods: Iterable[str]) -> None:
@@ -150,11 +185,12 @@ def _plan_base(options: BenchOptions, store: ResultStore) -> tuple[RunSettings, 
 
 
 def _plan_cases(options: BenchOptions, base: RunSettings) -> list[RunSettings]:
-    """Each method, with each share of wrong labels, with the first rate and seed."""
+    """Each method, with each share of wrong labels, with the first rate and seed; conflict is measured in `equal`."""
     data_sets = [base.data]
     if options.corrupt:
         data_sets = [replace(base.data, noisy=options.corrupt, share=share) for share in options.shares]
-    return [replace(base, method=method, data=data) for data in data_sets for method in options.methods]
+    cases = [replace(base, method=method, data=data) for data in data_sets for method in options.methods]
+    return [replace(c, conflict_points=options.conflict_points) if c.method == "equal" else c for c in cases]
 
 
 class _TrainedRuns:

@@ -23,9 +23,10 @@ class BenchOptions:
     """What is trained, how long and how often; the fields are the options of the command line."""
 
     methods: tuple[str, ...] = ("equal",)
-    """Methods to compare: SPEC[/norms][/heads=FACTOR]. SPEC: a strategy by its name in mtl.registry, or `priority` or
-    `groups`, the variants of apps.benchmarking.ablations. /norms: each task has batch norms of its own (task-priority
-    always has). /heads: multiplies the learning rate of the tasks' own parameters."""
+    """Methods to compare: SPEC[/norms][/heads=FACTOR][/epochs=FACTOR]. SPEC: a strategy by its name in mtl.registry, or
+    `priority` or `groups`, the variants of apps.benchmarking.ablations. /norms: each task has batch norms of its own
+    (task-priority always has). /heads: multiplies the learning rate of the tasks' own parameters. /epochs: multiplies
+    the epochs."""
     data: str = SCENES
     """Data set: scenes (generated), nyud, pascal-context, cityscapes or surreal."""
     folder: Path | None = None
@@ -49,6 +50,9 @@ class BenchOptions:
     """Pictures to test on; default: 250 scenes, or all of a public set."""
     epochs: int = 20
     """Passes over the training pictures."""
+    updates: int | None = None
+    """Updates of the parameters after which every training ends, instead of --epochs. Methods that update several times
+    on a batch then see fewer pictures."""
     batch_size: int = 16
     """Pictures in a training step."""
     rates: tuple[float, ...] = (1e-3,)
@@ -56,6 +60,15 @@ class BenchOptions:
     seed."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Random seeds; each method is trained once with each."""
+    baseline: str = ""
+    """One of the methods; a table compares all others with it, seed by seed. They always are with equal."""
+    small_single_tasks: bool = False
+    """Also train single-task networks that are together about as large as one network for all tasks: those of all
+    other rows are each of its size. Network small only."""
+    curve_points: int = 10
+    """Validations in the course of each training."""
+    conflict_points: int = 20
+    """How often in the course of a training of the method equal the conflict of the tasks' gradients is measured."""
     corrupt: str = ""
     """Task whose training labels are partly wrong; scenes only."""
     shares: tuple[float, ...] = (0.1, 0.2, 0.4, 0.6)
@@ -86,7 +99,11 @@ class BenchOptions:
             unique = bool(values) and len(set(values)) == len(values)
             require(unique, f"--{name} {' '.join(map(str, values))}", "one or more, each once")
         for method in self.methods:
-            parse_method(method)
+            with_epochs = parse_method(method).epochs_factor != 1
+            require(not with_epochs or self.updates is None, f"--methods {method}, --updates {self.updates}",
+                    "/epochs or --updates, not both")  # fmt: skip
+        named = not self.baseline or self.baseline in self.methods
+        require(named, f"--baseline {self.baseline}", f"one of --methods {' '.join(self.methods)}")
         require(min(self.rates) > 0, f"--rates {min(self.rates)}", "above 0")
         require(min(self.seeds) >= 0, f"--seeds {min(self.seeds)}", "0 or more")
         require(
@@ -97,6 +114,9 @@ class BenchOptions:
         scalable = self.width == 1 or (self.width > 0 and self.network in SCALABLE_NETWORKS)
         require(scalable, f"--width {self.width:g}, --network {self.network}",
                 f"above 0, and 1 where the network is not one of {', '.join(SCALABLE_NETWORKS)}")  # fmt: skip
+        scalable = self.network in SCALABLE_NETWORKS or not self.small_single_tasks
+        require(scalable, f"--small-single-tasks, --network {self.network}",
+                f"--network {' or '.join(SCALABLE_NETWORKS)} with it")  # fmt: skip
         (w, h), step = self.size, NETWORKS[self.network]
         fits = all(side % step == 0 and side >= 32 for side in (w, h))
         require(fits, f"--size {w} {h}", f"multiples of {step}, 32 or more")
@@ -130,8 +150,11 @@ class BenchOptions:
         """Of equal weights, the first rate and the first seed; tasks as they were given."""
         return RunSettings(
             self.data_settings, self.tasks, "equal", self.network, self.width, self.epochs, self.batch_size,
-            self.rates[0], self.seeds[0], self.precision, self.device, self.threads,
+            self.rates[0], self.seeds[0], self.precision, self.device, self.threads, self.updates, self.curve_points,
         )  # fmt: skip
 
 
-_MINIMUM = {"train": 2, "validation": 1, "test": 1, "epochs": 1, "batch_size": 2, "threads": 1, "jobs": 1}
+_MINIMUM = {
+    "train": 2, "validation": 1, "test": 1, "epochs": 1, "updates": 1, "batch_size": 2, "curve_points": 0,
+    "conflict_points": 0, "threads": 1, "jobs": 1,
+}  # fmt: skip

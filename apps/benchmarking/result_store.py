@@ -36,7 +36,7 @@ class ResultStore:
         path = self.path(settings)
         try:
             stored = json.loads(path.read_text())
-            found, result = stored["settings"], RunResult(**stored["result"])
+            found, result = stored["settings"], RunResult.from_dict(stored["result"])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:

@@ -24,28 +24,32 @@ class MethodSpec:
         spec: the strategy, as mtl.registry reads it.
         norms: each task has norms of its own in the trunk.
         head_rate_factor: multiplies the learning rate of the tasks' own parameters.
+        epochs_factor: multiplies the epochs.
     """
 
     spec: str
     norms: bool = False
     head_rate_factor: float = 1.0
+    epochs_factor: float = 1.0
 
 
 def parse_method(text: str) -> MethodSpec:
-    """Parse SPEC[/norms][/heads=F]; InputError where it is anything else."""
+    """Parse SPEC[/norms][/heads=F][/epochs=F]; InputError where it is anything else."""
     spec, *extras = text.split("/")
-    norms, factor = False, 1.0
+    norms, factors = False, {"heads": 1.0, "epochs": 1.0}
     for extra in extras:
         name, _, value = extra.partition("=")
         if extra == "norms":
             norms = True
-        elif name == "heads" and _above_zero(value):
-            factor = float(value)
+        elif name in factors and _above_zero(value):
+            factors[name] = float(value)
         else:
-            raise InputError(f"--methods {text}: {extra!r}; expected SPEC[/norms][/heads=FACTOR], FACTOR above 0")
+            raise InputError(
+                f"--methods {text}: {extra!r}; expected SPEC[/norms][/heads=FACTOR][/epochs=FACTOR], FACTOR above 0"
+            )
     if not spec:
         raise InputError(f"--methods {text!r}: expected the name of a strategy first, e.g. equal/heads=2")
-    return MethodSpec(spec, norms, factor)
+    return MethodSpec(spec, norms, factors["heads"], factors["epochs"])
 
 
 def _above_zero(text: str) -> bool:
@@ -104,11 +108,14 @@ class RunSettings:
         method: see `parse_method`.
         network: name of the architecture.
         width: multiplies its channels.
-        epochs, batch, rate: of the training; the rate is AdamW's highest.
+        epochs, batch, rate: of the training; the rate is AdamW's highest. See `passes`.
         seed: of weights, order, flips and the strategy.
         precision: "bf16" or "fp32".
         device: "cpu" or "cuda".
         threads: of torch on the CPU.
+        updates: the training ends after so many steps of the optimizer; None: after the epochs.
+        curve_points: validations on the way, the last one at the end.
+        conflict_points: measurements of the tasks' gradients on the way.
     """
 
     data: DataSettings
@@ -123,11 +130,21 @@ class RunSettings:
     precision: str
     device: str
     threads: int
+    updates: int | None = None
+    curve_points: int = 0
+    conflict_points: int = 0
+
+    @property
+    def passes(self) -> int:
+        """Epochs of this method, where no number of updates is given."""
+        return max(1, round(self.epochs * parse_method(self.method).epochs_factor))
 
     @property
     def name(self) -> str:
         """Of its file; different for all runs of one benchmark."""
-        trained = f"single-{self.tasks[0]}" if len(self.tasks) == 1 else quote(self.method, safe="+=,")
+        trained = quote(self.method, safe="+=,")
+        if len(self.tasks) == 1:
+            trained = f"single-{self.tasks[0]}" + (f"_width-{self.width:.4g}" if self.width != 1 else "")
         noise = f"_{self.data.noisy}-{self.data.share:g}" if self.data.noisy else ""
         return f"{trained}{noise}_rate-{self.rate:g}_seed-{self.seed}"
 

@@ -6,13 +6,19 @@ from statistics import fmean
 
 from apps.benchmarking.method_comparison import Comparison, MethodResults, TrainedRun
 from apps.benchmarking.options import BenchOptions
+from apps.benchmarking.reports.conflict_table import cosine_table, length_ratios
+from apps.benchmarking.reports.curves import mean_curve, method_label
+from apps.benchmarking.reports.difference_table import difference_table
 from apps.tables import MISSING, markdown, mean_and_deviation, write_csv
 from stitching.io.files import atomic_write
+
+_BORDER = "!"  # after a rate
 
 
 def write_results(comparison: Comparison, options: BenchOptions, folder: Path) -> str:
     """Write results.csv and table.md to the folder; returns what the latter holds. Raises JobError."""
-    lines = [*_heading(options), "", markdown(_table(comparison))]
+    lines = [*_heading(options), "", markdown(_table(comparison, options.rates))]
+    lines += [*_differences(comparison, options), *_curves(comparison), *_conflict(comparison)]
     detection = _detection_table(comparison)
     if len(detection) > 1:
         lines += ["", f"How well a training finds the wrong labels of {options.corrupt}, by rankings of them.", ""]
@@ -28,33 +34,91 @@ def _heading(options: BenchOptions) -> list[str]:
     settings, (w, h) = options.run_settings, options.size
     seeds = f"{len(options.seeds)} seeds" if len(options.seeds) > 1 else "1 seed"
     rates = f"rate chosen of {' '.join(f'{rate:g}' for rate in options.rates)} on validation pictures"
+    width = f" of width {options.width:g}" if options.width != 1 else ""
     clock = "CPU time" if options.device == "cpu" else "time"
     lines = [
         f"Data {options.data}, {settings.data.train or 'all'} training pictures of {w} x {h} px, network "
-        f"{options.network}, {options.epochs} epochs, batches of {options.batch_size}, {options.precision}, "
+        f"{options.network}{width}, {_length(options)}, batches of {options.batch_size}, {options.precision}, "
         f"{options.device}, {seeds}, {rates if len(options.rates) > 1 else 'one rate for all'}.",
         "delta_m: mean relative gain over the single-task networks, over the scores below.",
         f"+-: standard deviation over the seeds. ms: {clock} of a training step, of single tasks that of all together; "
         "MiB: peak memory; x: relative to equal.",
     ]
+    if len(options.rates) > 1:
+        lines.append(f"{_BORDER}: the lowest or highest rate tried was the best: search farther.")
+    if options.small_single_tasks:
+        lines.append("small single tasks: networks that are together about as large as one network of the methods.")
     if options.corrupt:
         lines.append(f"Labels of {options.corrupt} are wrong for a share of the training pictures; references are not.")
     return lines
 
 
-def _table(comparison: Comparison) -> list[list[str]]:
+def _length(options: BenchOptions) -> str:
+    return f"{options.epochs} epochs" if options.updates is None else f"{options.updates} updates"
+
+
+def _differences(comparison: Comparison, options: BenchOptions) -> list[str]:
+    """A table for `equal`, and for the other baseline."""
+    lines = []
+    for baseline in dict.fromkeys(filter(None, ["equal", options.baseline])):
+        table = difference_table(comparison.methods, baseline)
+        if len(table) > 1:
+            heading = (
+                f"Difference of delta_m from {baseline}: mean over the seeds, and its standard error. unclear: 0 is in "
+                "the 95 % interval of the mean (Student's t)."
+            )
+            lines += ["", heading, "", markdown(table)]
+    return lines
+
+
+def _curves(comparison: Comparison) -> list[str]:
+    """delta_m on the validation set in the course of the training."""
+    curves = {method: mean_curve(comparison, method) for method in comparison.methods}
+    points = max(curves.values(), key=len, default=[])
+    if not points:
+        return []
+    table = [["progress of the training", *(f"{progress:.0%}" for progress, _ in points)]]
+    for method, curve in curves.items():
+        cells = [f"{gain:+.2f}" for _, gain in curve]
+        table.append([method_label(method), *cells, *[MISSING] * (len(points) - len(cells))])
+    heading = "delta_m on the validation set in the course of the training, against finished single-task networks."
+    return ["", heading, "", markdown(table)]
+
+
+def _conflict(comparison: Comparison) -> list[str]:
+    """How much the tasks conflict, of each method in which it was measured."""
+    lines = []
+    for method in comparison.methods:
+        if any(result.conflict for result in method.results):
+            low, middle, high = length_ratios(method)
+            heading = (
+                f"How much the tasks conflict, {method_label(method)}: gradients of the tasks' losses on the trunk. "
+                f"Longest / shortest: median {middle:.1f}, quartiles {low:.1f} and {high:.1f}. (What conflict costs is "
+                "the delta_m of equal: single-task networks against one network of the same size.)"
+            )
+            lines += ["", heading, "", markdown(cosine_table(method))]
+    return lines
+
+
+def _table(comparison: Comparison, rates: Sequence[float]) -> list[list[str]]:
     reference, methods = comparison.reference, comparison.methods
     compared = reference.compared
     named = [f"{score.name} ({'higher' if score.metric.higher_is_better else 'lower'})" for score in compared]
     noisy = ["wrong labels"] if any(method.settings.data.noisy for method in methods) else []
-    table = [["method", *noisy, "rate", "delta_m %", *named, "ms", "x", "MiB", "x"]]
-    singles = comparison.single_tasks
-    scores = [
-        mean_and_deviation([score.of(result.scores) for result in singles[score.task].results], score.metric.decimals)
-        for score in compared
-    ]
-    rates = " / ".join(dict.fromkeys(f"{single.settings.rate:g}" for single in singles.values()))
-    table.append(["single tasks", *("0" for _ in noisy), rates, "0", *scores, *_cost(list(singles.values()), methods)])
+    table = [["method", *noisy, "rate", "updates", "epochs", "delta_m %", *named, "ms", "x", "MiB", "x"]]
+    references = {"single tasks": comparison.single_tasks, "small single tasks": comparison.small_single_tasks}
+    for name, singles in references.items():
+        if not singles:
+            continue
+        scores = [
+            mean_and_deviation([score.of(r.scores) for r in singles[score.task].results], score.metric.decimals)
+            for score in compared
+        ]
+        chosen = " / ".join(dict.fromkeys(_rate(single, rates) for single in singles.values()))
+        gain = mean_and_deviation(reference.gains_together(singles), 2, sign="+")
+        networks = list(singles.values())
+        table.append([name, *("0" for _ in noisy), chosen, *_lengths(networks), gain, *scores,
+                      *_cost(networks, methods)])  # fmt: skip
     for method in methods:
         scores = [
             mean_and_deviation([score.of(result.scores) for result in method.results], score.metric.decimals)
@@ -63,9 +127,23 @@ def _table(comparison: Comparison) -> list[list[str]]:
         failed = len(method.runs) - len(method.results)
         gain = mean_and_deviation(method.gains, 2, sign="+") + (f" ({failed} failed)" if failed else "")
         share = [f"{method.settings.data.share:g}" for _ in noisy]
-        settings = method.settings
-        table.append([settings.method, *share, f"{settings.rate:g}", gain, *scores, *_cost([method], methods)])
+        table.append([method.settings.method, *share, _rate(method, rates), *_lengths([method]), gain, *scores,
+                      *_cost([method], methods)])  # fmt: skip
     return table
+
+
+def _rate(method: MethodResults, rates: Sequence[float]) -> str:
+    """The chosen rate, with a mark where it is at the border of those tried."""
+    rate = method.settings.rate
+    return f"{rate:g}" + (_BORDER if len(rates) > 1 and rate in (min(rates), max(rates)) else "")
+
+
+def _lengths(networks: Sequence[MethodResults]) -> list[str]:
+    """Updates and passes over the training pictures of each network, means over the seeds."""
+    results = [result for network in networks for result in network.results]
+    if not results:
+        return [MISSING, MISSING]
+    return [f"{fmean(result.updates for result in results):.0f}", f"{fmean(r.epochs for r in results):.3g}"]
 
 
 def _cost(measured: Sequence[MethodResults], methods: Sequence[MethodResults]) -> list[str]:
@@ -100,7 +178,8 @@ def _detection_table(comparison: Comparison) -> list[list[str]]:
 
 
 def _csv_rows(comparison: Comparison) -> list[dict[str, object]]:
-    rows = [_csv_row(run, "") for single in comparison.single_tasks.values() for run in single.runs]
+    singles = *comparison.single_tasks.values(), *comparison.small_single_tasks.values()
+    rows = [_csv_row(run, "") for single in singles for run in single.runs]
     for method in comparison.methods:
         gains = iter(method.gains)
         rows += [_csv_row(run, "" if run[1].error else next(gains)) for run in method.runs]
@@ -113,7 +192,7 @@ def _csv_row(run: TrainedRun, gain: float | str) -> dict[str, object]:
     return {
         "method": f"single {settings.tasks[0]}" if single else settings.method,
         "noisy": settings.data.noisy, "share": settings.data.share, "rate": settings.rate, "seed": settings.seed,
-        "delta_m": gain,
+        "width": settings.width, "updates": result.updates, "epochs": result.epochs, "delta_m": gain,
         **{f"{task} {name}": value for task, scores in result.scores.items() for name, value in scores.items()},
         **{f"{ranking}: {name}": x for ranking, scores in result.detection.items() for name, x in scores.items()},
         "seconds": result.seconds, "cpu_seconds": result.cpu_seconds, "peak_mb": result.peak_mb,
