@@ -25,6 +25,7 @@ class Rendering:
     tiles: Tiles
     pictures: list[Tensor]  # (h, w, 3) uint8 BGR, every pixel the mean of its rays' colours
     hits: RayHits
+    intrinsics: list[Tensor]  # (h, w, 4) float32 albedo B, G, R and shading, see Shader.intrinsics; [] unless wanted
 
 
 def render(
@@ -35,6 +36,7 @@ def render(
     scenes: Tensor,
     sizes: Sizes,
     supersampling: int,
+    with_intrinsics: bool = False,
 ) -> Rendering:
     """Render films of (width, height) px, one for each camera, in scenes (v,), with supersampling^2 rays a pixel."""
     tiles = cut_into_tiles(batch, cameras.films(scenes, sizes))
@@ -42,15 +44,20 @@ def render(
     order = torch.argsort(tiles.count, descending=True)
     points = torch.cat([shader.points, tile_pixels(batch.device)])
     colours = torch.empty(len(order), TILE * TILE, 3, dtype=torch.uint8, device=batch.device)
+    intrinsics = torch.empty(len(order) if with_intrinsics else 0, TILE * TILE, 4, device=batch.device)
     centre_pair = torch.empty(len(order), TILE * TILE, dtype=torch.int64, device=batch.device)
     for chosen in torch.split(order, max(1, GRID_CHUNK[batch.device.type] // len(points))):
         pair, nearness = cast_grid(tiles, chosen, points)
         centre_pair[chosen] = pair[:, -TILE * TILE :].long()
-        colours[chosen] = shader.shade(chosen, pair[:, : -TILE * TILE].contiguous(), nearness[:, : -TILE * TILE])
+        lighting = shader.light(chosen, pair[:, : -TILE * TILE].contiguous(), nearness[:, : -TILE * TILE])
+        colours[chosen] = shader.shade(lighting)
+        if with_intrinsics:
+            intrinsics[chosen] = shader.intrinsics(lighting)
     pixels, slices = pixel_centres(sizes, batch.device)
     pair = torch.cat([film.flatten() for film in _join_tiles(tiles, centre_pair)])
     hits = find_points(batch, tiles, cameras, pixels, slices, pair)
-    return Rendering(cameras, sizes, tiles, _join_tiles(tiles, colours), hits)
+    surfaces = _join_tiles(tiles, intrinsics) if with_intrinsics else []
+    return Rendering(cameras, sizes, tiles, _join_tiles(tiles, colours), hits, surfaces)
 
 
 def _join_tiles(tiles: Tiles, values: Tensor) -> list[Tensor]:

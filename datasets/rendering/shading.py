@@ -14,6 +14,7 @@ from datasets.rendering.scene_batch import SceneBatch
 from datasets.rendering.shadow_maps import ShadowMaps
 from datasets.rendering.texture_sampling import Textures, sample_texture
 
+_LUMINANCE = 0.114, 0.587, 0.299  # of B, G, R
 _LOWEST_CLOUDS = 0.02  # sine of the elevation below which the plane of the clouds would alias
 
 
@@ -53,6 +54,18 @@ class _Lookup:
 
 
 @dataclass(frozen=True, eq=False)
+class Lighting:
+    """What (c, r) rays of c tiles meet: surfaces, light, sky."""
+
+    rays: _Rays
+    colours: list[Tensor]  # of the textures, three (c, r) 0 .. 255: B, G, R
+    tint: Tensor  # (3, c, r)
+    direct: Tensor  # (c, r) share of the sun's light
+    ambient: Tensor  # (c, r) share of the ambient light
+    sky: "_Sky | None"  # None without sky
+
+
+@dataclass(frozen=True, eq=False)
 class _Sky:
     """What is needed to colour the sky in those t tiles that show some of it."""
 
@@ -87,8 +100,8 @@ class Shader:
         share = (torch.arange(self._samples, device=batch.device) + 0.5) / self._samples
         self._dither = share.repeat_interleave(TILE * TILE)
 
-    def shade(self, chosen: Tensor, pair: Tensor, nearness: Tensor) -> Tensor:
-        """(c, TILE * TILE, 3) uint8 BGR from the pairs and nearness (c, r) that the rays of chosen (c,) tiles hit."""
+    def light(self, chosen: Tensor, pair: Tensor, nearness: Tensor) -> Lighting:
+        """What the rays of chosen (c,) tiles meet, from the pairs and nearness (c, r) that they hit."""
         rays = self._rays(chosen, pair, nearness)
         known = pair.clamp_min(0).view(-1)
         materials = self._materials
@@ -104,14 +117,34 @@ class Shader:
             self._textures, *(part.view(-1) for part in (lookup.texture, lookup.u, lookup.v, lookup.level))
         )
         tint = materials.tint.index_select(1, known).view(3, *pair.shape)  # (3, c r) -> (3, c, r)
-        channels = []
-        for k, colour in enumerate(colours):
-            light = direct * self._batch.sun[rays.scene, k, None] + ambient * self._batch.ambient[rays.scene, k, None]
-            channel = light.mul_(tint[k]).clamp_min_(0).sqrt_().mul_(colour.view(pair.shape))
+        return Lighting(rays, [colour.view(pair.shape) for colour in colours], tint, direct, ambient, sky)
+
+    def shade(self, lighting: Lighting) -> Tensor:
+        """(c, TILE * TILE, 3) uint8 BGR: the colours that are seen."""
+        channels, sky, scene = [], lighting.sky, lighting.rays.scene
+        for k, colour in enumerate(lighting.colours):
+            channel = self._irradiance(lighting, k).mul_(lighting.tint[k]).clamp_min_(0).sqrt_().mul_(colour)
             if sky is not None:
-                self._paint_sky(channel, sky, rays.scene[sky.tiles], k, colour.view(pair.shape)[sky.tiles])
-            channels.append(channel.view(len(chosen), self._samples, -1).mean(1))  # (c, r) -> (c, s, TILE * TILE)
+                self._paint_sky(channel, sky, scene[sky.tiles], k, colour[sky.tiles])
+            channels.append(channel.view(len(scene), self._samples, -1).mean(1))  # (c, r) -> (c, s, TILE * TILE)
         return torch.stack(channels, 2).add(0.5).clamp(0, 255).to(torch.uint8)
+
+    def intrinsics(self, lighting: Lighting) -> Tensor:
+        """(c, TILE * TILE, 4) float32: albedo B, G, R in 0 .. 1, and shading; NaN where only sky is met.
+
+        The albedo is the surface in white light of strength 1. The shading is the square root of the light's
+        luminance, so that in grey light their product is the colour that is seen.
+        """
+        albedo = (lighting.tint.sqrt() * torch.stack(lighting.colours) / 255).clamp(0, 1)
+        light = torch.stack([share * self._irradiance(lighting, k) for k, share in enumerate(_LUMINANCE)]).sum(0)
+        values = torch.stack([*albedo, light.clamp_min(0).sqrt()], 2)
+        values = torch.where(lighting.rays.sky[..., None], torch.nan, values)
+        return values.view(len(values), self._samples, -1, 4).nanmean(1)  # (c, r, 4) -> (c, s, TILE * TILE, 4)
+
+    def _irradiance(self, lighting: Lighting, k: int) -> Tensor:
+        """(c, r) linear light of channel k that reaches the surfaces."""
+        sun, ambient = (light[lighting.rays.scene, k, None] for light in (self._batch.sun, self._batch.ambient))
+        return lighting.direct * sun + lighting.ambient * ambient
 
     def _rays(self, chosen: Tensor, pair: Tensor, nearness: Tensor) -> _Rays:
         film = self._tiles.film[chosen]

@@ -162,3 +162,30 @@ def test_no_spots_of_shadow_on_a_ball():
     assert bright.sum() > 500
     np.testing.assert_allclose(picture[bright], lit(0.75 * cosine[bright]), atol=4)
     assert picture[solid & (cosine < -0.1)].max() <= 1  # the night side
+
+
+def test_albedo_and_shading_are_what_the_picture_is_made_of():
+    """In grey light their product is the picture, in a shadow, too; the sky has neither."""
+    view = camera((0, 0, 0), (0, 1.5, 4), 60, SIZE)
+    block = square((0, 1, 5), (1, 0, 0), (0, 0.5, 0))
+    scene = make_scene(FLOOR, block, to_sun=(1, -2, 1), sun=BRIGHT, ambient=DIM)
+    rendering = render(*load(scene, bank_of(soft(64, 5))), view, FIRST, (SIZE,), 1, with_intrinsics=True)
+    picture, intrinsics = rendering.pictures[0].numpy(), rendering.intrinsics[0].numpy()
+    solid = np.isfinite(intrinsics).all(2)
+    np.testing.assert_array_equal(solid, rendering.hits.pair.reshape(SIZE[1], SIZE[0]) >= 0)
+    assert 0.3 < solid.mean() < 0.95
+    albedo, shading = intrinsics[..., :3], intrinsics[..., 3:]
+    np.testing.assert_allclose(255 * (albedo * shading)[solid], picture[solid], atol=0.51)
+    _, y, _, weight = rendering.hits.points.reshape(4, SIZE[1], SIZE[0]).numpy()
+    levels = np.unique(shading[solid & (y > 1.499 * weight)].round(2))
+    assert len(levels) == 2  # the floor in the sun and in the shadow of the block
+
+
+def test_coloured_light_is_no_part_of_the_albedo():
+    view = camera((0, 0, 0), (0, 1.5, 2.5), 50, SIZE)
+    tint = np.tile(np.float32([1, 0.25, 0.5]), (2, 1))
+    scene = make_scene(FLOOR, tint=tint, ambient=(0.2, 0.5, 0.9))
+    rendering = render(*load(scene, bank_of(plain(COLOUR))), view, FIRST, (SIZE,), 2, with_intrinsics=True)
+    values = rendering.intrinsics[0].numpy()
+    expected = [*np.sqrt([1, 0.25, 0.5]) * COLOUR / 255, np.sqrt(0.114 * 0.2 + 0.587 * 0.5 + 0.299 * 0.9)]
+    np.testing.assert_allclose(values, np.broadcast_to(expected, values.shape), atol=1e-2)
