@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from apps.benchmarking.settings import (
+    GENERATED,
     NETWORKS,
     PUBLIC,
     SCALABLE_NETWORKS,
@@ -28,7 +29,7 @@ class BenchOptions:
     (task-priority always has). /heads: multiplies the learning rate of the tasks' own parameters. /epochs: multiplies
     the epochs."""
     data: str = SCENES
-    """Data set: scenes (generated), nyud, pascal-context, cityscapes or surreal."""
+    """Data set: scenes or views (generated; single pictures, pairs), nyud, pascal-context, cityscapes or surreal."""
     folder: Path | None = None
     """Folder of a public data set, laid out as docs/training/public-datasets.md says."""
     tasks: tuple[str, ...] = ()
@@ -70,7 +71,7 @@ class BenchOptions:
     conflict_points: int = 20
     """How often in the course of a training of the method equal the conflict of the tasks' gradients is measured."""
     corrupt: str = ""
-    """Task whose training labels are partly wrong; scenes only."""
+    """Task whose training labels are partly wrong; generated data only."""
     shares: tuple[float, ...] = (0.1, 0.2, 0.4, 0.6)
     """With --corrupt: shares of the training pictures that get the label of another one; each method is trained with
     each share."""
@@ -127,12 +128,12 @@ class BenchOptions:
         self._check_data()
 
     def _check_data(self) -> None:
-        scenes = self.data == SCENES
-        known = SCENES, *PUBLIC
+        generated = self.data in GENERATED
+        known = *GENERATED, *PUBLIC
         require(self.data in known, f"--data {self.data}", f"one of {', '.join(known)}{did_you_mean(self.data, known)}")
-        require(scenes == (self.folder is None), f"--data {self.data}, --folder {self.folder}",
+        require(generated == (self.folder is None), f"--data {self.data}, --folder {self.folder}",
                 "--folder with a public data set, and only there")  # fmt: skip
-        require(scenes or not self.corrupt, f"--corrupt {self.corrupt}", "--data scenes with it")
+        require(generated or not self.corrupt, f"--corrupt {self.corrupt}", f"--data {' or '.join(GENERATED)} with it")
         possible = all(0 <= share <= 1 for share in self.shares)
         require(possible, f"--shares {' '.join(map(str, self.shares))}", "0 to 1")
 
@@ -140,7 +141,7 @@ class BenchOptions:
     def data_settings(self) -> DataSettings:
         """Without wrong labels."""
         train, test = self.train, self.test
-        if self.data == SCENES:
+        if self.data in GENERATED:
             train, test = train or _DEFAULT_SCENES["train"], test or _DEFAULT_SCENES["test"]
         folder = "" if self.folder is None else str(self.folder.resolve())
         return DataSettings(self.data, folder, self.size, train, self.validation, test)

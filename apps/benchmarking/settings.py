@@ -7,6 +7,8 @@ from urllib.parse import quote
 from stitching.errors import InputError
 
 SCENES = "scenes"
+VIEWS = "views"
+GENERATED = SCENES, VIEWS  # rendered, in any number
 PUBLIC = "nyud", "pascal-context", "cityscapes", "surreal"
 NETWORKS = {  # name: the sides of its pictures are multiples of this, px
     "small": 8, "segnet": 32, "resnet18": 32, "resnet18-imagenet": 32, "hrnet18": 32, "hrnet18-imagenet": 32,
@@ -64,10 +66,10 @@ class DataSettings:
     """What is trained and tested on.
 
     Attributes:
-        name: "scenes" or a public set.
-        folder: of a public set; "" for scenes.
+        name: one of GENERATED or a public set.
+        folder: of a public set; "" for generated ones.
         size: (width, height), px.
-        train, validation, test: number of items; None: all that there are; never None for scenes.
+        train, validation, test: number of items; None: all that there are; never None for generated ones.
         noisy: task whose training labels are partly wrong; "": none.
         share: of its training labels that are another item's.
     """

@@ -1,4 +1,4 @@
-"""What a rendered film shows at its pixels' centres: depth, normals, surfaces, kinds and edges."""
+"""What a rendered film shows at its pixels' centres: depth, normals, surfaces, kinds, edges and silhouettes."""
 
 from dataclasses import dataclass
 
@@ -76,6 +76,21 @@ def edges(depth: Tensor, normals: Tensor, surfaces: Tensor) -> Tensor:
         for side in _neighbours(found, axis):
             side |= changed
     return found.to(torch.uint8) * 255
+
+
+def silhouettes(depth: Tensor, surfaces: Tensor) -> Tensor:
+    """(h, w) bool: the outlines of things, at the pixel of the nearer one where surface and, by a jump, depth change.
+
+    A part of `edges`: without creases, without the lines where things touch, and one-sided.
+    """
+    found = torch.zeros(surfaces.shape, dtype=torch.bool, device=surfaces.device)
+    for axis in (0, 1):
+        before, after = _neighbours(surfaces, axis)
+        changed = (before != after) & _jumps(1 / depth, axis)
+        nearer, further = _neighbours(depth, axis)
+        for side, is_nearer in zip(_neighbours(found, axis), (nearer < further, further < nearer), strict=True):
+            side |= changed & is_nearer
+    return found
 
 
 def _neighbours(values: Tensor, axis: int) -> tuple[Tensor, Tensor]:

@@ -27,8 +27,8 @@ TESTS = Path(__file__).parents[1]
 # Before an example that renders: a texture bank that is there at once, in the workers too.
 SMALL_BANK = """
 from test_streaming import open_small
-import datasets.multitask, datasets.streaming
-datasets.multitask.open_renderer = datasets.streaming.open_renderer = open_small
+import datasets.multitask.rendered_set, datasets.streaming
+datasets.multitask.rendered_set.open_renderer = datasets.streaming.open_renderer = open_small
 """
 
 

@@ -1,25 +1,25 @@
 """Where the benchmark's pictures and labels come from."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.benchmarking.settings import SCENES, DataSettings
+from apps.benchmarking.settings import SCENES, VIEWS, DataSettings
 from datasets.labels import Item, Labels
-from datasets.multitask import MultiTaskScenes
+from datasets.multitask import views
+from datasets.multitask.rendered_set import RenderedSet
+from datasets.multitask.scenes import MultiTaskScenes
+from datasets.multitask.views import MultiTaskViews
 from datasets.options import SampleOptions
 from datasets.public.registry import open_public
-from datasets.scenes.scene import Kind
 from stitching.errors import InputError
 
-_SCENE_LABELS = {
-    "segmentation": Labels("classes", len(Kind)),
-    "depth": Labels("distance"),
-    "normals": Labels("normals"),
-    "edges": Labels("binary"),
+_RENDERED: Mapping[str, tuple[type[RenderedSet], SampleOptions]] = {
+    SCENES: (MultiTaskScenes, SampleOptions()),
+    VIEWS: (MultiTaskViews, views.OPTIONS),
 }
 _SCENE_SEEDS = {"train": 1, "test": 2, "validation": 3}
 _TEST_SPLITS = {"surreal": "test"}  # of the others "val": their test labels are missing or not public
@@ -31,7 +31,7 @@ class DataSource:
     """The items of one part of a data set, and what is known about them.
 
     Attributes:
-        items: one after the other: image (3, h, w) float32 BGR in 0 .. 1, label maps by task.
+        items: one after the other: image (3 or 6, h, w) float32 BGR in 0 .. 1, label maps by task.
         count: number of items.
         labels: by task, what its maps mean.
         corrupted: by task (count,) which items have another one's label; tasks without any are missing.
@@ -45,17 +45,18 @@ class DataSource:
 
 def open_data_source(settings: DataSettings, part: str, cache: Path | None) -> DataSource:
     """A part of a data set: "train", "validation" or "test". Raises InputError, JobError as what reads it."""
-    return _open_scenes(settings, part, cache) if settings.name == SCENES else _open_public(settings, part)
+    return _open_rendered(settings, part, cache) if settings.name in _RENDERED else _open_public(settings, part)
 
 
-def _open_scenes(settings: DataSettings, part: str, cache: Path | None) -> DataSource:
+def _open_rendered(settings: DataSettings, part: str, cache: Path | None) -> DataSource:
     corrupted = {settings.noisy: settings.share} if settings.share and part == "train" else {}
     count = settings.counts[part]
     assert count is not None
-    scenes = MultiTaskScenes(count, _SCENE_SEEDS[part], SampleOptions(size=settings.size), corrupted)
-    images, maps = scenes.tensors(cache)
+    rendered_set, options = _RENDERED[settings.name]
+    rendered = rendered_set(count, _SCENE_SEEDS[part], replace(options, size=settings.size), corrupted)
+    images, maps = rendered.tensors(cache)
     items = ((image, {task: maps[task][index] for task in maps}) for index, image in enumerate(images))
-    return DataSource(items, count, _SCENE_LABELS, {task: scenes.corrupted(task) for task in corrupted})
+    return DataSource(items, count, rendered.labels, {task: rendered.corrupted(task) for task in corrupted})
 
 
 def _open_public(settings: DataSettings, part: str) -> DataSource:

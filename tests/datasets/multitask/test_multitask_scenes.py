@@ -8,10 +8,10 @@ import torch
 from banks import small_bank
 from worlds import CPU, make_scene, square
 
-from datasets import multitask
 from datasets.camera_request import CameraRequest
 from datasets.labels import Item
-from datasets.multitask import TASKS, MultiTaskScenes
+from datasets.multitask import rendered_set
+from datasets.multitask.scenes import LABELS, MultiTaskScenes
 from datasets.options import SampleOptions
 from datasets.sample_renderer import SampleRenderer
 from datasets.scene_sampler import SampledScene
@@ -20,13 +20,14 @@ from stitching.errors import InputError
 
 OPTIONS = SampleOptions(size=(48, 40), supersampling=1)
 COUNT, SEED = 8, 3
+TASKS = tuple(LABELS)
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bank of textures that is there at once."""
     monkeypatch.setattr(
-        multitask, "open_renderer", lambda options, seed: SampleRenderer(options, seed, CPU, small_bank())
+        rendered_set, "open_renderer", lambda options, seed: SampleRenderer(options, seed, CPU, small_bank())
     )
 
 
@@ -40,7 +41,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shown(cache: Path) -> Item:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            multitask, "open_renderer", lambda options, seed: SampleRenderer(options, seed, CPU, small_bank())
+            rendered_set, "open_renderer", lambda options, seed: SampleRenderer(options, seed, CPU, small_bank())
         )
         return MultiTaskScenes(COUNT, SEED, OPTIONS).tensors(cache)
 
@@ -150,8 +151,8 @@ def test_cache_is_used_whatever_is_corrupted_and_rendered_again_where_damaged(
     folder = tmp_path / "cache"
     assert torch.equal(scenes(2).tensors(folder)[0], shown[0][:2])
     (file,) = folder.iterdir()
-    rendered, real = [], multitask._render
-    monkeypatch.setattr(multitask, "_render", lambda renderer, index: rendered.append(index) or real(renderer, index))
+    rendered, real = [], MultiTaskScenes.render
+    monkeypatch.setattr(MultiTaskScenes, "render", lambda self, index: rendered.append(index) or real(self, index))
     image, labels = scenes(2, depth=1.0).tensors(folder)
     assert not rendered
     assert torch.equal(image, shown[0][:2])
@@ -162,7 +163,7 @@ def test_cache_is_used_whatever_is_corrupted_and_rendered_again_where_damaged(
     assert [path.name for path in folder.iterdir()] == [file.name]
     MultiTaskScenes(1, SEED, OPTIONS).tensors(folder)
     assert len([*folder.iterdir()]) == 2
-    monkeypatch.setattr(multitask, "code_digest", lambda parts: "of tomorrow")
+    monkeypatch.setattr(rendered_set, "code_digest", lambda parts: "of tomorrow")
     MultiTaskScenes(1, SEED, OPTIONS).tensors(folder)
     assert rendered == [0, 1, 0, 0]
 

@@ -1,0 +1,1 @@
+"""Finite sets of generated pictures with label maps of several tasks."""
