@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from mtl_toy import FLOOR, STARTS, find_front, judge, losses_at, objectives, walk
+from mtl_toy import FLOOR, STARTS, draw, find_front, judge, losses_at, objectives, walk, walk_from_all_starts
 
 UP, DOWN = math.tanh(1), math.tanh(4)  # of the valleys at y = 2, of the bowls at y = -8
 
@@ -79,3 +79,14 @@ def test_paths_are_judged_by_where_they_end():
 def test_task_priority_walks_without_a_layer_of_its_own():
     path = walk("priority:phases=first", (0.0, 0.0), steps=3, rate=0.01, scale=0.1)
     assert len(np.unique(path, axis=0)) == 4
+
+
+def test_paths_are_kept_and_drawn(tmp_path, monkeypatch):
+    paths = walk_from_all_starts(tmp_path, "task-groups:beta=0.1", steps=2, rate=0.01, scale=0.1)
+    assert [path[0].tolist() for path in paths] == [list(start) for start in STARTS]
+    monkeypatch.delattr("mtl_toy.walk")  # not walked again
+    again = walk_from_all_starts(tmp_path, "task-groups:beta=0.1", steps=2, rate=0.01, scale=0.1)
+    assert np.array_equal(paths, again)
+    pytest.importorskip("matplotlib")
+    draw({"equal": paths, "groups": again}, find_front(), 0.1, tmp_path / "toy.png")
+    assert (tmp_path / "toy.png").stat().st_size > 1000
