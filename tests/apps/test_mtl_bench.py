@@ -52,6 +52,20 @@ def test_variants_of_strategies_are_methods(tmp_path, trained, capsys):
     assert all(method in out for method in methods)
 
 
+def test_the_same_command_gives_the_same_numbers(tmp_path):
+    stored = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        options = ["--methods", "equal", "task-groups", "--updates", "4", "--tasks", "depth", "edges"]
+        assert main(["mtl-bench", str(folder), *TINY, *options]) == 0
+        results = {path.name: json.loads(path.read_text())["result"] for path in (folder / "runs").glob("*.json")}
+        for result in results.values():
+            for measured in ("seconds", "cpu_seconds", "peak_mb"):
+                del result[measured]
+        stored.append(json.dumps(results, sort_keys=True))
+    assert stored[0] == stored[1]
+    assert '"conflict": [{' in stored[0]
+
+
 @pytest.mark.parametrize("method", ["nope", "uncertainty+nope", "equal+pcgrad", "equal:speed", "priority+groups"])
 def test_a_method_that_there_is_not_is_refused_before_any_work(tmp_path, capsys, method):
     assert main(["mtl-bench", str(tmp_path / "out"), *TINY, "--methods", "equal", method]) == 2
@@ -86,6 +100,10 @@ def test_results_of_another_benchmark_are_refused(tmp_path, capsys):
     ("options", "words"),
     [
         (["--epochs", "0"], "--epochs 0: expected 1 or more"),
+        (["--updates", "0"], "--updates 0: expected 1 or more"),
+        (["--methods", "equal/epochs=2", "--updates", "9"], "expected /epochs or --updates, not both"),
+        (["--baseline", "pcgrad"], "--baseline pcgrad: expected one of --methods equal"),
+        (["--network", "segnet", "--small-single-tasks"], "expected --network small"),
         (["--batch-size", "1"], "--batch-size 1: expected 2 or more"),
         (["--rates", "0"], "--rates 0.0: expected above 0"),
         (["--rates", "1e-3", "1e-3"], "--rates 0.001 0.001: expected one or more, each once"),

@@ -1,7 +1,7 @@
 """Which methods differ from a baseline by more than the seeds differ."""
 
 from collections.abc import Sequence
-from math import inf, sqrt
+from math import sqrt
 from statistics import fmean, stdev
 
 from apps.benchmarking.method_comparison import MethodResults
@@ -41,10 +41,9 @@ def _cells(differences: Sequence[float]) -> list[str]:
 
 
 def verdict(mean: float, error: float, count: int) -> str:
-    """ "better" or "worse" where the interval of the mean leaves out 0, else "unclear"."""
+    """Whether the interval of the mean of two or more leaves out 0: "better" or "worse"; else "unclear"."""
     from scipy.special import stdtrit  # takes a while to import
 
-    quantile = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) if count > 1 else inf
-    if abs(mean) <= quantile * error:
+    if abs(mean) <= float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * error:
         return "unclear"
     return "better" if mean > 0 else "worse"

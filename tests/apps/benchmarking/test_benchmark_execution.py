@@ -46,6 +46,36 @@ def test_the_same_settings_give_the_same_network(store):
     assert other.scores != first.scores
 
 
+@pytest.mark.parametrize("method", ["equal", "task-priority"])
+def test_measuring_changes_nothing_of_the_training(store, method):
+    """Tasks with norms of their own need a forward pass each for it."""
+    plain = train(store, method=method, epochs=2)
+    store.path(toy_run(method=method)).unlink()
+    measured = train(store, method=method, epochs=2, curve_points=4, conflict_points=3)
+    assert (measured.scores, measured.validation, measured.losses) == (plain.scores, plain.validation, plain.losses)
+    assert (measured.forwards, measured.updates, measured.report) == (plain.forwards, plain.updates, plain.report)
+    assert [point.progress for point in measured.curve] == [0.25, 0.5, 0.75, 1]
+    assert [point.epochs for point in measured.curve] == [0.5, 1, 1.5, 2]
+    assert measured.curve[-1].scores == measured.validation
+    assert [point.progress for point in measured.conflict] == [0, 0.5, 0.75]  # at 1/3, 2/3 of four steps, or next
+    assert all(len(of_pair) == 1 + len(measured.layers) for of_pair in measured.conflict[0].cosines.values())
+    assert set(measured.conflict[0].lengths) == set(TASKS)
+
+
+@pytest.mark.parametrize("method", ["equal", "same-steps", "equal:updates=2", "task-groups", "task-priority"])
+def test_a_training_ends_after_the_updates_that_were_asked_for(store, method):
+    found = train(store, method=method, updates=9)
+    assert 9 <= found.updates < 9 + len(TASKS)  # the updates on the last batch are finished
+    assert (found.epochs > 4) == (method == "equal")
+    assert found.curve == []
+
+
+def test_one_method_can_be_trained_for_more_epochs(store):
+    twice = train(store, method="equal/epochs=2")
+    assert (twice.updates, twice.epochs) == (4, 2)
+    assert twice.losses == train(store, method="equal", epochs=2).losses
+
+
 def test_a_single_task_is_trained_alone(store):
     found = train(store, tasks=("edges",))
     assert set(found.scores) == {"edges"}
