@@ -1,13 +1,17 @@
-"""Items and label maps of multi-task data sets, generated and public ones alike."""
+"""Items and labels of multi-task data sets, generated and public ones alike; labels that are wrong on purpose."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stitching.errors import require
+
 IGNORED = 255  # in maps of classes and binary maps: unknown
+_WRONG_SEED = 0x6D746C  # of the choice of wrong labels; gives other random numbers than the items get
 
 LabelKind = Literal["classes", "binary", "distance", "normals", "colour", "motion", "category", "number"]
 Item = tuple[Tensor, Mapping[str, Tensor]]  # image (3, h, w) float32 BGR in 0 .. 1; task -> label map, see Labels
@@ -33,3 +37,31 @@ class Labels:
 
     kind: LabelKind
     classes: int = 0
+
+    @property
+    def whole_picture(self) -> bool:
+        """One label for the whole picture, no map."""
+        return self.kind in ("category", "number")
+
+
+def draw_donors(task: str, share: float, count: int, seeds: Sequence[int]) -> NDArray[np.int64]:
+    """(count,) the item whose label each item gets: its own, or that of the next wrong item.
+
+    Wrong items exchange their labels, so the set of labels stays the same.
+
+    Args:
+        task: for messages.
+        share: of the items that get another one's label.
+        count: items.
+        seeds: of the choice.
+
+    Raises:
+        InputError: the share is impossible.
+    """
+    wrong = round(share * count) if 0 <= share <= 1 else -1
+    possible = share == 0 or wrong >= 2
+    require(possible, f"corrupt {task} {share}", f"0, or a share up to 1 of {count} that is 2 or more")
+    donors = np.arange(count)
+    chosen = np.random.default_rng([_WRONG_SEED, *seeds]).permutation(count)[:wrong]
+    donors[chosen] = np.roll(chosen, 1)
+    return donors

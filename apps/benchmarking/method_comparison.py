@@ -173,11 +173,11 @@ def _check_names(methods: Iterable[str]) -> None:
 
 def _plan_base(options: BenchOptions, store: ResultStore) -> tuple[RunSettings, dict[str, Labels]]:
     """Equal weights on all tasks, and what the labels of those mean that count."""
-    known = store.data(options.data_settings).labels
-    for task in (*options.tasks, *options.auxiliary, *filter(None, [options.corrupt])):
+    known, wanted = store.data(options.data_settings).labels, options.run_settings.tasks
+    for task in (*wanted, *options.auxiliary, *filter(None, [options.corrupt])):
         if task not in known:
             raise InputError(f"task {task}: expected tasks of {options.data}: {', '.join(known)}")
-    chosen = options.tasks or set(known) - set(options.auxiliary)
+    chosen = set(wanted or known) - set(options.auxiliary)
     tasks = tuple(task for task in known if task in chosen or task in options.auxiliary)
     if options.corrupt and options.corrupt not in tasks:
         raise InputError(f"--corrupt {options.corrupt}: expected one of the tasks that are learned: {', '.join(tasks)}")

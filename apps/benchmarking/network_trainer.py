@@ -40,7 +40,7 @@ from mtl.weightings.instance_weights import LossForm
 WEIGHT_DECAY = 1e-4  # of AdamW
 LOSS_FORMS: dict[LabelKind, LossForm] = {
     "classes": "cross_entropy", "binary": "cross_entropy", "distance": "l1", "normals": "l1",
-    "colour": "l1", "motion": "l1",
+    "colour": "l1", "motion": "l1", "category": "cross_entropy", "number": "l2",
 }  # fmt: skip
 _FLIP_SEED = 0x666C6970  # of the flips; the order of the examples has other random numbers
 
@@ -112,8 +112,9 @@ class Trainer:
         order = shuffled_batches(len(self.data.train), settings.batch, settings.seed, epoch)
         random = np.random.default_rng([_FLIP_SEED, settings.seed, epoch])
         for batch in self.data.train.batches(order, self.device):
-            flipped = torch.from_numpy(random.random(len(batch.sample_ids)) < 0.5).to(self.device)
-            batch = flip_horizontally(batch, self.data.labels, flipped)
+            if not any(meaning.whole_picture for meaning in self.data.labels.values()):  # those tell left from right
+                flipped = torch.from_numpy(random.random(len(batch.sample_ids)) < 0.5).to(self.device)
+                batch = flip_horizontally(batch, self.data.labels, flipped)
             observer.before_step(batch)
             is_late = self._is_late(epoch)
             first_losses: dict[str, Tensor] = {}

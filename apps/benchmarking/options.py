@@ -10,13 +10,15 @@ from apps.benchmarking.settings import (
     PUBLIC,
     SCALABLE_NETWORKS,
     SCENES,
+    SMALLEST_SIDES,
+    DataDefaults,
     DataSettings,
     RunSettings,
     parse_method,
 )
 from stitching.errors import did_you_mean, require
 
-_DEFAULT_SCENES = {"train": 1000, "test": 250}
+_SMALLEST_SIDE = 32  # px, of networks that are not in SMALLEST_SIDES
 
 
 @dataclass(frozen=True)
@@ -29,26 +31,28 @@ class BenchOptions:
     (task-priority always has). /heads: multiplies the learning rate of the tasks' own parameters. /epochs: multiplies
     the epochs."""
     data: str = SCENES
-    """Data set: scenes or views (generated; single pictures, pairs), nyud, pascal-context, cityscapes or surreal."""
+    """Data set: scenes or views (generated; single pictures, pairs), digits (four overlaid ones), nyud, pascal-context,
+    cityscapes or surreal."""
     folder: Path | None = None
     """Folder of a public data set, laid out as docs/training/public-datasets.md says."""
     tasks: tuple[str, ...] = ()
-    """Tasks to learn, two or more; default: all that the data set has."""
+    """Tasks to learn, two or more; default: all that the data set has, of digits digit-1 to digit-4."""
     auxiliary: tuple[str, ...] = ()
     """Tasks to learn besides, which help the others: they are in no score and have no single-task network."""
-    network: str = "small"
-    """Architecture: small, segnet, or with timm resnet18, hrnet18, vit-tiny; the suffix -imagenet, as in
-    resnet18-imagenet, starts from pretrained weights that timm downloads."""
+    network: str | None = None
+    """Architecture: small, digits, segnet, or with timm resnet18, hrnet18, vit-tiny; the suffix -imagenet, as in
+    resnet18-imagenet, starts from pretrained weights that timm downloads. Default: small, of digits digits."""
     width: float = 1.0
-    """Multiplies the channels of the network small: the capacity that the tasks share."""
-    size: tuple[int, int] = (64, 64)
-    """Width and height of the pictures, px; multiples of 8 for small, of 16 for vit-tiny, else of 32."""
+    """Multiplies the channels of the networks small and digits: the capacity that the tasks share."""
+    size: tuple[int, int] | None = None
+    """Width and height of the pictures, px; multiples of 8 for the network small, of 4 for digits, of 16 for vit-tiny,
+    else of 32. Default: 64 64, of digits 12 12: the less, the more they overlap, 8 to 16."""
     train: int | None = None
-    """Pictures to train on; default: 1000 scenes, or all of a public set."""
+    """Pictures to train on; default: 1000 scenes, 4000 pictures of digits, or all of a public set."""
     validation: int = 200
     """Pictures to choose the learning rate on; in a public set they are taken from the training split."""
     test: int | None = None
-    """Pictures to test on; default: 250 scenes, or all of a public set."""
+    """Pictures to test on; default: 250 scenes, 1000 pictures of digits, or all of a public set."""
     epochs: int = 20
     """Passes over the training pictures."""
     updates: int | None = None
@@ -65,13 +69,13 @@ class BenchOptions:
     """One of the methods; a table compares all others with it, seed by seed. They always are with equal."""
     small_single_tasks: bool = False
     """Also train single-task networks that are together about as large as one network for all tasks: those of all
-    other rows are each of its size. Network small only."""
+    other rows are each of its size. Networks small and digits only."""
     curve_points: int = 10
     """Validations in the course of each training."""
     conflict_points: int = 20
     """How often in the course of a training of the method equal the conflict of the tasks' gradients is measured."""
     corrupt: str = ""
-    """Task whose training labels are partly wrong; generated data only."""
+    """Task whose training labels are partly wrong; not of public data sets."""
     shares: tuple[float, ...] = (0.1, 0.2, 0.4, 0.6)
     """With --corrupt: shares of the training pictures that get the label of another one; each method is trained with
     each share."""
@@ -107,25 +111,26 @@ class BenchOptions:
         require(named, f"--baseline {self.baseline}", f"one of --methods {' '.join(self.methods)}")
         require(min(self.rates) > 0, f"--rates {min(self.rates)}", "above 0")
         require(min(self.seeds) >= 0, f"--seeds {min(self.seeds)}", "0 or more")
-        require(
-            self.network in NETWORKS,
-            f"--network {self.network}",
-            f"one of {', '.join(NETWORKS)}{did_you_mean(self.network, NETWORKS)}",
-        )
-        scalable = self.width == 1 or (self.width > 0 and self.network in SCALABLE_NETWORKS)
-        require(scalable, f"--width {self.width:g}, --network {self.network}",
-                f"above 0, and 1 where the network is not one of {', '.join(SCALABLE_NETWORKS)}")  # fmt: skip
-        scalable = self.network in SCALABLE_NETWORKS or not self.small_single_tasks
-        require(scalable, f"--small-single-tasks, --network {self.network}",
-                f"--network {' or '.join(SCALABLE_NETWORKS)} with it")  # fmt: skip
-        (w, h), step = self.size, NETWORKS[self.network]
-        fits = all(side % step == 0 and side >= 32 for side in (w, h))
-        require(fits, f"--size {w} {h}", f"multiples of {step}, 32 or more")
         several = not self.tasks or len(set(self.tasks)) == len(self.tasks) > 1
         require(several, f"--tasks {' '.join(self.tasks)}", "two or more, each once")
         once = len({*self.tasks, *self.auxiliary}) == len(self.tasks) + len(self.auxiliary)
         require(once, f"--auxiliary {' '.join(self.auxiliary)}", "each once, and not in --tasks")
         self._check_data()
+        self._check_network()
+
+    def _check_network(self) -> None:
+        network, (w, h) = self.run_settings.network, self.data_settings.size
+        one_of = f"one of {', '.join(NETWORKS)}{did_you_mean(network, NETWORKS)}"
+        require(network in NETWORKS, f"--network {network}", one_of)
+        scalable = self.width == 1 or (self.width > 0 and network in SCALABLE_NETWORKS)
+        require(scalable, f"--width {self.width:g}, --network {network}",
+                f"above 0, and 1 where the network is not one of {', '.join(SCALABLE_NETWORKS)}")  # fmt: skip
+        scalable = network in SCALABLE_NETWORKS or not self.small_single_tasks
+        require(scalable, f"--small-single-tasks, --network {network}",
+                f"--network {' or '.join(SCALABLE_NETWORKS)} with it")  # fmt: skip
+        step, smallest = NETWORKS[network], SMALLEST_SIDES.get(network, _SMALLEST_SIDE)
+        fits = all(side % step == 0 and side >= smallest for side in (w, h))
+        require(fits, f"--size {w} {h}", f"multiples of {step}, {smallest} or more, with --network {network}")
 
     def _check_data(self) -> None:
         generated = self.data in GENERATED
@@ -140,17 +145,22 @@ class BenchOptions:
     @property
     def data_settings(self) -> DataSettings:
         """Without wrong labels."""
-        train, test = self.train, self.test
+        train, test, size = self.train, self.test, self.size or self._defaults.size
         if self.data in GENERATED:
-            train, test = train or _DEFAULT_SCENES["train"], test or _DEFAULT_SCENES["test"]
+            train, test = train or self._defaults.train, test or self._defaults.test
         folder = "" if self.folder is None else str(self.folder.resolve())
-        return DataSettings(self.data, folder, self.size, train, self.validation, test)
+        return DataSettings(self.data, folder, size, train, self.validation, test)
+
+    @property
+    def _defaults(self) -> DataDefaults:
+        return GENERATED.get(self.data, GENERATED[SCENES])
 
     @property
     def run_settings(self) -> RunSettings:
-        """Of equal weights, the first rate and the first seed; tasks as they were given."""
+        """Of equal weights, the first rate and the first seed; tasks () for all."""
+        tasks, network = self.tasks or self._defaults.tasks, self.network or self._defaults.network
         return RunSettings(
-            self.data_settings, self.tasks, "equal", self.network, self.width, self.epochs, self.batch_size,
+            self.data_settings, tasks, "equal", network, self.width, self.epochs, self.batch_size,
             self.rates[0], self.seeds[0], self.precision, self.device, self.threads, self.updates, self.curve_points,
         )  # fmt: skip
 

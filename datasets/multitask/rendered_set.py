@@ -15,14 +15,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from datasets.digests import code_digest, digest
-from datasets.labels import Arrays, Item, LabelKind, Labels
+from datasets.labels import Arrays, Item, LabelKind, Labels, draw_donors
 from datasets.options import SampleOptions
 from datasets.sample_renderer import SampleRenderer, open_renderer
 from stitching.errors import InputError, require
 from stitching.io.files import atomic_write, check_readable
 from stitching.io.npz_file import ArrayForm, read_arrays
 
-_CORRUPTION_SEED = 0x6D746C  # gives other random numbers than the scenes get
 _STORED: dict[LabelKind, tuple[type[np.generic], tuple[int, ...]]] = {  # type, axes before (h, w)
     "classes": (np.uint8, ()), "binary": (np.bool_, ()), "distance": (np.float32, ()), "normals": (np.float32, (3,)),
     "colour": (np.float16, (3,)), "motion": (np.float32, (2,)),
@@ -71,23 +70,15 @@ class RenderedSet(Dataset[Item], ABC):
         unknown = set(corrupt) - set(self.labels)
         require(not unknown, f"corrupt {', '.join(sorted(unknown))}", f"tasks of {', '.join(self.labels)}")
         self._count, self._seed, self._options = count, seed, options
-        self._donors = {task: self._draw_donors(task, corrupt.get(task, 0.0)) for task in self.labels}
+        self._donors = {
+            task: draw_donors(task, corrupt.get(task, 0.0), count, (seed, number))
+            for number, task in enumerate(self.labels)
+        }
         self._renderer: SampleRenderer = open_renderer(options, seed)
 
     @abstractmethod
     def render(self, index: int) -> Arrays:
         """Image (channels, h, w) uint8 and true label maps of an item, as they are stored."""
-
-    def _draw_donors(self, task: str, share: float) -> NDArray[np.int64]:
-        """(count,) the item whose label map each item gets: its own, or that of the next corrupted item."""
-        wrong = round(share * self._count) if 0 <= share <= 1 else -1
-        possible = share == 0 or wrong >= 2
-        require(possible, f"corrupt {task} {share}", f"0, or a share up to 1 of {self._count} that is 2 or more")
-        donors = np.arange(self._count)
-        rng = np.random.default_rng([_CORRUPTION_SEED, self._seed, [*self.labels].index(task)])
-        chosen = rng.permutation(self._count)[:wrong]
-        donors[chosen] = np.roll(chosen, 1)
-        return donors
 
     def __len__(self) -> int:
         """How many items there are."""

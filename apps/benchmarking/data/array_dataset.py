@@ -62,7 +62,7 @@ class ArrayDataset:
 
 
 def _to_label_type(maps: Tensor, meaning: Labels) -> Tensor:
-    return maps.long() if meaning.kind == "classes" else maps.float()
+    return maps.long() if meaning.kind in ("classes", "category") else maps.float()
 
 
 def sequential_batches(count: int, size: int) -> list[list[int]]:

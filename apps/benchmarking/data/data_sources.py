@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.benchmarking.settings import SCENES, VIEWS, DataSettings
+from apps.benchmarking.settings import DIGITS, SCENES, VIEWS, DataSettings
 from datasets.labels import Item, Labels
 from datasets.multitask import views
 from datasets.multitask.rendered_set import RenderedSet
 from datasets.multitask.scenes import MultiTaskScenes
 from datasets.multitask.views import MultiTaskViews
 from datasets.options import SampleOptions
+from datasets.overlaid_digits import LABELS as DIGIT_LABELS
+from datasets.overlaid_digits import OverlaidDigits
 from datasets.public.registry import open_public
 from stitching.errors import InputError
 
@@ -45,6 +47,8 @@ class DataSource:
 
 def open_data_source(settings: DataSettings, part: str, cache: Path | None) -> DataSource:
     """A part of a data set: "train", "validation" or "test". Raises InputError, JobError as what reads it."""
+    if settings.name == DIGITS:
+        return _open_digits(settings, part)
     return _open_rendered(settings, part, cache) if settings.name in _RENDERED else _open_public(settings, part)
 
 
@@ -57,6 +61,15 @@ def _open_rendered(settings: DataSettings, part: str, cache: Path | None) -> Dat
     images, maps = rendered.tensors(cache)
     items = ((image, {task: maps[task][index] for task in maps}) for index, image in enumerate(images))
     return DataSource(items, count, rendered.labels, {task: rendered.corrupted(task) for task in corrupted})
+
+
+def _open_digits(settings: DataSettings, part: str) -> DataSource:
+    corrupted = {settings.noisy: settings.share} if settings.share and part == "train" else {}
+    count = settings.counts[part]
+    assert count is not None
+    digits = OverlaidDigits(part, count, settings.size, seed=0, corrupt=corrupted)
+    items = (digits[index] for index in range(count))
+    return DataSource(items, count, DIGIT_LABELS, {task: digits.corrupted(task) for task in corrupted})
 
 
 def _open_public(settings: DataSettings, part: str) -> DataSource:

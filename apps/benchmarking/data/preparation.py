@@ -21,7 +21,7 @@ from stitching.io.files import atomic_write
 _FACTS = "facts.json"  # written last: a folder without it is incomplete
 _STORED_TYPES: dict[LabelKind, type[np.number[Any]]] = {
     "classes": np.uint8, "binary": np.uint8, "distance": np.float32, "normals": np.float32,
-    "colour": np.float16, "motion": np.float32,
+    "colour": np.float16, "motion": np.float32, "category": np.uint8, "number": np.float32,
 }  # fmt: skip
 
 

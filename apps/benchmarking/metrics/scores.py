@@ -30,10 +30,12 @@ MAIN_METRICS: dict[LabelKind, Metric] = {
     "binary": Metric("best F %", True, 2),
     "colour": Metric("absolute error", False, 4),
     "motion": Metric("end-point error", False, 3),
+    "category": Metric("error rate %", False, 2),
+    "number": Metric("rms error", False, 4),
 }
 _OTHERS = (
     Metric("pixel accuracy %", True, 2),
-    Metric("rms error", False, 4),
+    Metric("accuracy %", True, 2),
     Metric("relative error", False, 4),
     Metric("best IoU %", True, 2),
 )
@@ -46,22 +48,24 @@ class Scorer(Protocol):
     """Accumulates what a score needs, batch by batch."""
 
     def add(self, prediction: Tensor, truth: Tensor) -> None:
-        """prediction: (b, channels, h, w); truth: label maps, see datasets.labels."""
+        """prediction: (b, channels, h, w), or (b, channels) of whole pictures; truth: see datasets.labels."""
 
     def scores(self) -> Scores:
         """By metric; NaN where no pixel is known."""
 
 
 def make_scorer(labels: Labels, unit: float) -> Scorer:
-    """The scorer of a task. unit: in which the network predicts distances and motion."""
+    """The scorer of a task. unit: in which the network predicts distances, motion and numbers."""
     if labels.kind == "classes":
         return ClassScorer(labels)
-    if labels.kind == "distance":
+    if labels.kind in ("distance", "number"):
         return DistanceScorer(labels, unit)
     if labels.kind == "motion":
         return MotionScorer(labels, unit)
     if labels.kind == "colour":
         return ColourScorer(labels)
+    if labels.kind == "category":
+        return CategoryScorer(labels)
     return NormalScorer(labels) if labels.kind == "normals" else BinaryScorer(labels)
 
 
@@ -87,8 +91,26 @@ class ClassScorer:
         return {MAIN_METRICS["classes"].name: 100 * mean, "pixel accuracy %": 100 * _share(hits.sum(), total)}
 
 
+class CategoryScorer:
+    """Shares of the pictures that are named wrongly and rightly."""
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+        self._counts = torch.zeros(2, dtype=torch.float64)  # wrong, all
+
+    def add(self, prediction: Tensor, truth: Tensor) -> None:
+        """As Scorer.add."""
+        valid = valid_pixels(self._labels, truth)
+        self._counts += torch.stack([(prediction.argmax(1) != truth)[valid].sum(), valid.sum()]).cpu()
+
+    def scores(self) -> Scores:
+        """In percent."""
+        error = 100 * _share(*self._counts)
+        return {MAIN_METRICS["category"].name: error, "accuracy %": 100 - error}
+
+
 class DistanceScorer:
-    """Mean absolute error, root mean squared error, in the labels' unit; mean of |error| / truth."""
+    """Of distances and numbers: mean absolute and root mean squared error, in their unit; mean of |error| / truth."""
 
     def __init__(self, labels: Labels, unit: float) -> None:
         self._labels, self._unit = labels, unit

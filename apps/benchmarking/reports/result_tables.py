@@ -31,14 +31,14 @@ def write_results(comparison: Comparison, options: BenchOptions, folder: Path) -
 
 
 def _heading(options: BenchOptions) -> list[str]:
-    settings, (w, h) = options.run_settings, options.size
+    settings, (w, h) = options.run_settings, options.data_settings.size
     seeds = f"{len(options.seeds)} seeds" if len(options.seeds) > 1 else "1 seed"
     rates = f"rate chosen of {' '.join(f'{rate:g}' for rate in options.rates)} on validation pictures"
     width = f" of width {options.width:g}" if options.width != 1 else ""
     clock = "CPU time" if options.device == "cpu" else "time"
     lines = [
         f"Data {options.data}, {settings.data.train or 'all'} training pictures of {w} x {h} px, network "
-        f"{options.network}{width}, {_length(options)}, batches of {options.batch_size}, {options.precision}, "
+        f"{settings.network}{width}, {_length(options)}, batches of {options.batch_size}, {options.precision}, "
         f"{options.device}, {seeds}, {rates if len(options.rates) > 1 else 'one rate for all'}.",
         "delta_m: mean relative gain over the single-task networks, over the scores below.",
         f"+-: standard deviation over the seeds. ms: {clock} of a training step, of single tasks that of all together; "

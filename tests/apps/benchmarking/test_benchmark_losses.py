@@ -10,6 +10,7 @@ from datasets.labels import IGNORED, Labels
 
 CLASSES, DISTANCE, NORMALS, BINARY = Labels("classes", 2), Labels("distance"), Labels("normals"), Labels("binary")
 COLOUR, MOTION = Labels("colour"), Labels("motion")
+CATEGORY, NUMBER = Labels("category", 2), Labels("number")
 NAN = float("nan")
 
 
@@ -43,6 +44,17 @@ def test_motion_is_compared_in_its_unit():
     answer = torch.tensor([[[[1.0, 9.0]], [[-1.0, 9.0]]]])
     truth = torch.tensor([[[[4.0, 1.0]], [[0.0, NAN]]]])
     assert instance_losses(MOTION, LabelScale(unit=2.0), answer, truth).tolist() == pytest.approx([1.0 + 1.0])
+
+
+def test_whole_pictures_get_cross_entropy_or_a_squared_difference():
+    answer = torch.tensor([[0.0, log(3)], [0.0, 0.0], [1.0, 7.0]], requires_grad=True)
+    found = instance_losses(CATEGORY, LabelScale(), answer, torch.tensor([1, 0, IGNORED]))
+    assert found.tolist() == pytest.approx([log(4 / 3), log(2), 0])
+    answer = torch.tensor([[1.0], [3.0], [5.0]], requires_grad=True)
+    found = instance_losses(NUMBER, LabelScale(unit=2.0), answer, torch.tensor([4.0, 4.0, NAN]))
+    assert found.tolist() == pytest.approx([1, 1, 0])
+    (gradient,) = torch.autograd.grad(found.sum(), answer)
+    assert gradient.flatten().tolist() == [-2, 2, 0]
 
 
 def test_ones_and_zeros_are_weighted():
@@ -80,5 +92,8 @@ def test_scales_are_measured_on_what_is_known():
     assert measure_scale(BINARY, edges) == LabelScale(positive=0.75)
     motion = [torch.tensor([[[[3.0, NAN]], [[4.0, NAN]]]]), torch.tensor([[[[0.0, 1.0]], [[0.0, 0.0]]]])]
     assert measure_scale(MOTION, motion) == LabelScale(unit=2.0)
+    numbers = [torch.tensor([1.0, NAN]), torch.tensor([5.0])]
+    assert measure_scale(NUMBER, numbers) == LabelScale(unit=2.0)
+    assert measure_scale(NUMBER, [torch.tensor([3.0, 3.0])]) == LabelScale()
     nothing = [torch.full((1, 1, 2), NAN)]
     assert measure_scale(DISTANCE, nothing) == LabelScale()

@@ -10,6 +10,7 @@ from datasets.labels import IGNORED, Labels
 
 CLASSES, DISTANCE, NORMALS, BINARY = Labels("classes", 3), Labels("distance"), Labels("normals"), Labels("binary")
 COLOUR, MOTION = Labels("colour"), Labels("motion")
+CATEGORY, NUMBER = Labels("category", 3), Labels("number")
 NAN = float("nan")
 
 
@@ -69,6 +70,17 @@ def test_motion_is_scored_by_the_distance_of_its_ends():
     assert found == pytest.approx({"end-point error": 2.5, "within 1 px %": 50.0})
 
 
+def test_categories_of_whole_pictures_are_right_or_wrong():
+    answer, truth = torch.eye(3)[[0, 1, 2, 2, 0]], torch.tensor([0, 1, 2, 1, IGNORED])
+    found = scores(CATEGORY, (answer[:2], truth[:2]), (answer[2:], truth[2:]))
+    assert found == pytest.approx({"error rate %": 25.0, "accuracy %": 75.0})
+
+
+def test_numbers_of_whole_pictures_are_scored_in_their_unit():
+    found = scores(NUMBER, (torch.tensor([[1.0], [2.0], [7.0]]), torch.tensor([5.0, 10.0, NAN])), unit=4.0)
+    assert (found["absolute error"], found["rms error"]) == pytest.approx((1.5, 2.5**0.5))
+
+
 def test_normals_are_scored_by_the_angle():
     answer = torch.tensor([[[[0.0, 0, 0.0, 1]], [[0.0, 0, 0.2, 0]], [[-3.0, -1, -1.0, 0]]]])
     truth = torch.tensor([[[[0.0, 1, 0.0, 0]], [[0.0, 0, 0.0, 0]], [[-1.0, 0, -1.0, 0]]]])  # the last one unknown
@@ -106,3 +118,9 @@ def test_where_nothing_is_known_there_is_no_score(labels, unknown, channels):
     vectors = labels.kind in ("normals", "colour", "motion")
     truth = torch.full((1, channels, 2, 2) if vectors else (1, 2, 2), unknown)
     assert all(isnan(value) for value in scores(labels, (torch.zeros(1, channels, 2, 2), truth)).values())
+
+
+@pytest.mark.parametrize(("labels", "unknown"), [(CATEGORY, IGNORED), (NUMBER, NAN)])
+def test_where_no_whole_picture_is_known_there_is_no_score(labels, unknown):
+    found = scores(labels, (torch.zeros(2, 3), torch.full((2,), unknown)))
+    assert all(isnan(value) for value in found.values())

@@ -8,6 +8,7 @@ from benchmark_toys import LABELS, SIZE, TASKS
 
 from apps.benchmarking.networks.multi_task_network import SCALABLE, TRUNKS, build_network
 from apps.benchmarking.settings import NETWORKS
+from datasets.labels import Labels
 from stitching.errors import InputError
 
 CHANNELS = {"segmentation": 3, "depth": 1, "normals": 3, "edges": 1}
@@ -74,6 +75,22 @@ def test_task_norms_begin_with_the_same_network():
     plain, normed = (build_network("small", LABELS, norms, 0).eval() for norms in (False, True))
     for task, answer in check_answers(plain).items():
         torch.testing.assert_close(check_answers(normed)[task], answer)
+
+
+@pytest.mark.parametrize("name", ["digits", "small"])
+def test_heads_for_whole_pictures_see_where_something_is(name):
+    labels = {"left": Labels("category", 10), "number": Labels("number")}
+    pictures = torch.zeros(2, 3, 16, 16)
+    pictures[0, :, 2:6, 2:6], pictures[1, :, 2:6, 10:14] = 1, 1
+    answers = build_network(name, labels, False, 0, 0.5)(pictures, list(labels))
+    assert {task: tuple(answer.shape) for task, answer in answers.items()} == {"left": (2, 10), "number": (2, 1)}
+    assert all(float((answer[0] - answer[1]).abs().max().detach()) > 0.01 for answer in answers.values())
+
+
+@pytest.mark.parametrize("size", [(12, 12), (8, 16)])
+def test_the_network_for_digits_can_be_read_for_priorities(size):
+    network = build_network("digits", {"digit": Labels("category", 10)}, True, 0, 0.25)
+    assert [layer.weight.shape[0] for layer in network.shared_layers(size)] == [4, 8, 8, 8]
 
 
 def test_looking_for_layers_changes_nothing():
