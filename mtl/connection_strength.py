@@ -79,8 +79,8 @@ def _record_calls(model: nn.Module, run: Callable[[], object]) -> list[_Call]:
     return calls
 
 
-def connection_strength(layer: Layer, task: str) -> Tensor:
-    """(out,) how strongly `task` is connected to each output channel; the sum is 1.
+def connection_strengths(layer: Layer, tasks: Sequence[str]) -> Tensor:
+    """(tasks, out) how strongly each task is connected to each output channel; the sum over the channels is 1.
 
     After a batch norm with scale g and running variance v of the task (Jeong & Yoon 2024, section 3.1):
 
@@ -88,23 +88,19 @@ def connection_strength(layer: Layer, task: str) -> Tensor:
 
     Ours, for a linear layer behind a layer norm, whose scale belongs to the inputs: S_p = sum_q g_q^2 W_pq^2.
     """
-    weight, norm = layer.weight.detach().float(), layer.norms[task]
-    scale = _scale(norm).square()
-    if isinstance(norm, nn.LayerNorm):
-        strength = weight.square().flatten(1) @ scale.flatten()  # (out, in) @ (in,)
+    squared_weight, norms = layer.weight.detach().float().square(), [layer.norms[task] for task in tasks]
+    squared_scales = torch.stack([_scale(norm) for norm in norms]).square()  # (tasks, out), of layer norms (tasks, in)
+    if isinstance(norms[0], nn.LayerNorm):
+        strengths = squared_scales @ squared_weight.flatten(1).T  # (tasks, in) @ (in, out)
     else:
-        variance, eps = norm.running_var, norm.eps
-        assert isinstance(variance, Tensor)
-        assert isinstance(eps, float)
-        # (out, in, kernel) -> (out, in) -> (out,)
-        energy = weight.flatten(2).square().mean(2).sum(1) if weight.ndim > 2 else weight.square().sum(1)
-        strength = scale / (variance.float() + eps) * energy
-    return strength / strength.sum().clamp_min(torch.finfo(torch.float32).tiny)
+        energy = squared_weight.sum(tuple(range(1, squared_weight.ndim))) / squared_weight[0, 0].numel()  # (out,)
+        strengths = squared_scales / torch.stack([_variance(norm) for norm in norms]) * energy
+    return strengths / strengths.sum(1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
 
 
 def top_tasks(layer: Layer, tasks: Sequence[str]) -> Tensor:
     """(out,) int64: for each output channel the index in `tasks` of the one that is connected most strongly."""
-    return torch.stack([connection_strength(layer, task) for task in tasks]).argmax(0)
+    return connection_strengths(layer, tasks).argmax(0)
 
 
 def channel_shares(layers: Sequence[Layer], tasks: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -129,9 +125,17 @@ def _layer(name: str, module: nn.Module, norm: nn.Module | None) -> Layer:
 
 
 def _scale(norm: nn.Module) -> Tensor:
-    """The norm's weight; ones where it has none."""
+    """(channels,) the norm's weight; ones where it has none."""
     scale = norm.weight
     if isinstance(scale, Tensor):
-        return scale.detach().float()
+        return scale.detach().float().flatten()
     width = norm.normalized_shape if isinstance(norm, nn.LayerNorm) else (norm.num_features,)
-    return torch.ones(width)  # type: ignore[arg-type]
+    return torch.ones(width).flatten()  # type: ignore[arg-type]
+
+
+def _variance(norm: nn.Module) -> Tensor:
+    """(channels,) the running variance of a batch norm, and eps."""
+    variance, eps = norm.running_var, norm.eps
+    assert isinstance(variance, Tensor)
+    assert isinstance(eps, float)
+    return variance.float() + eps

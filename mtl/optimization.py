@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from itertools import islice
+from math import hypot, isfinite
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.nn.utils import clip_grads_with_norm_
 from torch.optim import Optimizer
 
 Losses = Mapping[str, Tensor]  # by task: one number, shape (), or one for each instance of the batch, (b,)
@@ -186,20 +187,18 @@ class ParameterUpdater:
         for task in tasks:
             if not own[task] and any(parameter.requires_grad for parameter in self.parameters.tasks[task]):
                 raise ValueError(f"the loss of task {task!r} reaches none of the task's own parameters")
-        groups = {owner: group for owner, group in ((None, shared), *own.items()) if group}
-        if not groups:
+        if not (shared or any(own.values())):
             raise ValueError(f"the losses of {quoted(tasks)} reach no parameter")
-        norms = torch.stack([get_total_norm(group) for group in groups.values()])
-        total = get_total_norm([norms])
-        lengths = dict(zip(groups, norms.tolist(), strict=True))
-        for owner, length in lengths.items():
+        shared_length, *lengths = _lengths([shared, *own.values()])
+        norms = GradientNorms(hypot(shared_length, *lengths), shared_length, dict(zip(own, lengths, strict=True)))
+        for owner, length in ((None, shared_length), *norms.tasks.items()):
             if not isfinite(length):
                 whose = "the shared parameters" if owner is None else f"the parameters of task {owner!r}"
                 raise NonFiniteError(f"the gradient of {whose} is not finite; no parameter was changed", owner)
-        if self.clip is not None:
-            clip_grads_with_norm_(self.parameters, self.clip, total)
+        if self.clip is not None and norms.total > self.clip:
+            clip_grads_with_norm_(self.parameters, self.clip, torch.tensor(norms.total))
         self.optimizer.step()
-        return GradientNorms(total.item(), lengths.get(None, 0.0), {task: lengths.get(task, 0.0) for task in own})
+        return norms
 
     def update(
         self, closure: Closure, tasks: Sequence[str], watched: Sequence[str] = ()
@@ -229,7 +228,7 @@ def sum_gradients(by_task: Sequence[Gradients]) -> Gradients:
     summed: Gradients = []
     for gradients in zip(*by_task, strict=True):
         reached = [gradient for gradient in gradients if gradient is not None]
-        summed.append(torch.stack(reached).sum(0) if reached else None)  # (tasks, ...) -> (...)
+        summed.append(sum(reached[1:], reached[0]) if reached else None)
     return summed
 
 
@@ -249,3 +248,10 @@ def quoted(names: Sequence[str] | Mapping[str, Any]) -> str:
 
 def _gradients_of(parameters: Sequence[nn.Parameter]) -> list[Tensor]:
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
+def _lengths(groups: Sequence[Sequence[Tensor]]) -> list[float]:
+    """The Euclidean norm of the tensors of each group together, 0 of none; one copy from the device for all."""
+    norms = torch._foreach_norm([tensor for group in groups for tensor in group])
+    values = iter(torch.stack(norms).tolist())
+    return [hypot(*islice(values, len(group))) for group in groups]

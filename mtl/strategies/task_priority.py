@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 from mtl.connection_strength import Layer, channel_shares, top_tasks
 from mtl.optimization import Closure, Gradients, ParameterUpdater, check_names, sum_gradients
@@ -153,14 +155,11 @@ def project_on_priority(gradients: Sequence[Tensor], owners: Tensor) -> list[Ten
     Returns:
         New tensors; the owner's part of each group is as it was.
     """
-    projected = [gradient.clone() for gradient in gradients]
-    for i, gradient in enumerate(gradients):
-        channels = (owners == i).nonzero().flatten()  # (out, 1) -> (n,)
-        g_i = gradient[channels]
-        squared_norm = g_i.square().sum()
-        for j, other in enumerate(gradients):
-            g_j = other[channels]
-            product = (g_i * g_j).sum()
-            if j != i and product < 0:
-                projected[j][channels] = g_j - product / squared_norm * g_i
-    return projected
+    stacked = torch.stack(list(gradients)).flatten(2)  # (tasks, out, ...) -> (tasks, out, n)
+    owned = stacked[owners, torch.arange(len(owners), device=owners.device)]  # (out, n), of each channel's owner
+    is_owner = functional.one_hot(owners, len(gradients)).to(stacked)  # (out, tasks)
+    products = (stacked * owned).sum(2) @ is_owner  # (tasks, tasks): g_j g_i over the channels of i
+    lengths = products.diagonal().clamp_min(torch.finfo(products.dtype).tiny)
+    factors = (products.clamp_max(0) / lengths)[:, owners]  # (tasks, out), 0 without a conflict
+    projected = stacked.addcmul(factors[:, :, None], owned, value=-1)
+    return [gradient.view_as(gradients[0]) for gradient in projected]  # (out, n) -> (out, ...)
