@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,14 +63,16 @@ class Affinity:
         if (np.diag(self.table) <= 0).any():
             return None
         relative = self.relative()
-        labels = _cluster((relative + relative.T) / 2, preference)
+        similarity = (relative + relative.T) / 2
+        labels = _cluster(tuple(map(tuple, similarity.tolist())), preference)
         if labels is None:
             return None
         members = [[task for task, label in zip(self.tasks, labels, strict=True) if label == k] for k in set(labels)]
         return tuple(sorted((tuple(group) for group in members), key=lambda group: self.tasks.index(group[0])))
 
 
-def _cluster(similarity: NDArray[np.float64], preference: float | None) -> list[int] | None:
+@lru_cache(maxsize=4)  # the table stays as it is between measurements
+def _cluster(similarity: tuple[tuple[float, ...], ...], preference: float | None) -> list[int] | None:
     """The cluster of each task; None where no damping makes it converge."""
     from sklearn.cluster import AffinityPropagation
     from sklearn.exceptions import ConvergenceWarning

@@ -16,7 +16,8 @@ class TaskGroups(Strategy):
     """Updates groups of tasks that help each other one after another, in random order, on the same batch.
 
     Which tasks help each other is measured by their losses before and after each update, so that one more forward pass
-    than there are groups is all it costs. The first batches update each task alone.
+    than there are groups is all it costs, and all heads in each of them; on batches that are not measured, neither is
+    run. The first batches update each task alone.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class TaskGroups(Strategy):
         warm_up: int = 100,
         seed: int = 0,
         preference: float | None = None,
+        measure_every: int = 1,
     ) -> None:
         """Defaults as in the authors' code.
 
@@ -35,32 +37,44 @@ class TaskGroups(Strategy):
             warm_up: batches in which each task is updated alone.
             seed: of the order of the groups.
             preference: as for Affinity.groups.
+            measure_every: affinities are measured on every so-manieth batch alone, and count so much more there that
+                the running affinities are means over as many batches as before.
 
         Raises ValueError where a number is not possible.
         """
         self.tasks = check_tasks(tasks)
         if warm_up < 0:
             raise ValueError(f"warm_up {warm_up}: expected 0 or more")
-        self.affinity = Affinity(tasks, beta)
+        if measure_every < 1:
+            raise ValueError(f"measure_every {measure_every}: expected 1 or more")
+        if not 0 < beta <= 1:
+            raise ValueError(f"beta {beta}: expected above 0, up to 1")
+        self.affinity = Affinity(tasks, 1 - (1 - beta) ** measure_every)
         self.groups: tuple[tuple[str, ...], ...] = tuple((task,) for task in self.tasks)
         self._warm_up, self._seed, self._preference = warm_up, seed, preference
+        self._beta, self._measure_every = beta, measure_every
         self._step = 0
 
     def step(self, closure: Closure, updater: ParameterUpdater, sample_ids: Tensor | None = None) -> StepResult:
-        """As Strategy.step: an update for each group, one forward pass more than that."""
+        """As Strategy.step: an update for each group; where affinities are measured, one forward pass more than that.
+
+        Elsewhere the losses of the result are those before the update of each task's own group.
+        """
         check_names(self.tasks, updater.parameters.tasks, "parameters")
         if self._step >= self._warm_up:
             self.groups = self._choose_groups() or self.groups
         order = torch.randperm(len(self.groups), generator=step_generator(self._seed, self._step)).tolist()
         groups = tuple(self.groups[index] for index in order)
+        measures = len(self.tasks) > 1 and self._step % self._measure_every == 0
         losses: list[dict[str, float]] = []  # before each update
         for group in groups:
-            before, norms = updater.update(closure, group, watched=self.tasks)
+            before, norms = updater.update(closure, group, watched=self.tasks if measures else ())
             losses.append(before)
-        if len(self.tasks) > 1:
+        if measures:
             self._observe(groups, [*losses, updater.measure_losses(closure, self.tasks)])
         self._step += 1
-        return StepResult(losses[0], dict.fromkeys(self.tasks, 1.0), norms, groups)
+        first = {task: value for before in reversed(losses) for task, value in before.items()}
+        return StepResult(first, dict.fromkeys(self.tasks, 1.0), norms, groups)
 
     def _choose_groups(self) -> tuple[tuple[str, ...], ...] | None:
         """Those of this step, after the warm-up; None: the same as before."""
@@ -88,8 +102,8 @@ class TaskGroups(Strategy):
     def settings(self) -> dict[str, Any]:
         """How affinities are averaged and groups are formed."""
         return {
-            "kind": "task-groups", "beta": self.affinity.decay, "warm_up": self._warm_up, "seed": self._seed,
-            "preference": self._preference,
+            "kind": "task-groups", "beta": self._beta, "warm_up": self._warm_up, "seed": self._seed,
+            "preference": self._preference, "measure_every": self._measure_every,
         }  # fmt: skip
 
     def learned_state(self) -> dict[str, Any]:

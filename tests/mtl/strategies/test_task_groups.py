@@ -109,6 +109,27 @@ def test_one_forward_pass_more_than_there_are_groups():
     assert sorted(decision.groups) == [("a",), ("b",), ("c",)]
 
 
+def test_between_measurements_only_the_tasks_of_the_group_are_computed():
+    net, asked = Opposed(), []
+
+    def closure(tasks):
+        asked.append(tuple(tasks))
+        return net.losses(tasks)
+
+    strategy, updates = TaskGroups(TASKS, measure_every=3), net.updates()
+    results = [strategy.step(closure, updates) for _ in range(4)]
+    once = [(*group, *(task for task in TASKS if task not in group)) for group in results[0].groups] + [TASKS]
+    again = [(*group, *(task for task in TASKS if task not in group)) for group in results[3].groups] + [TASKS]
+    assert asked == [*once, *results[1].groups, *results[2].groups, *again]
+    assert all(set(result.losses) == set(TASKS) for result in results)
+
+
+def test_rare_measurements_give_the_same_affinities_and_groups():
+    often, rarely = trained(steps=400), trained(steps=400, measure_every=5)
+    assert rarely.groups == often.groups == (("a", "b"), ("c",))
+    assert rarely.affinity.relative() == pytest.approx(often.affinity.relative(), rel=0.1)
+
+
 def test_the_order_of_the_groups_changes_but_not_from_run_to_run():
     runs = []
     for _ in range(2):
@@ -134,8 +155,9 @@ def test_the_report_names_affinities_and_groups():
 
 def test_what_cannot_be_is_refused():
     for options, words in (
-        ({"beta": 0.0}, "decay 0.0: expected above 0, up to 1"),
-        ({"beta": 1.5}, "decay 1.5"),
+        ({"beta": 0.0}, "beta 0.0: expected above 0, up to 1"),
+        ({"beta": 1.5, "measure_every": 2}, "beta 1.5"),
+        ({"measure_every": 0}, "measure_every 0"),
         ({"warm_up": -1}, "warm_up -1"),
     ):
         with pytest.raises(ValueError, match=words):
