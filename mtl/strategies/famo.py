@@ -25,9 +25,10 @@ class Famo(Scalarization):
     a task that gained less than the others gets more weight.
 
     The losses after the update are those of the same batch, as in the paper, which costs a forward pass without
-    gradients; or, `after="next"`, those of the next batch before its update, which costs nothing. The difference of
-    two batches is noise in d_k, most where batches are small. It is not in the paper; some public implementations do
-    so. Losses are expected from 0 up, with the minimum 0; the step raises ValueError where one is below.
+    gradients (running statistics of batch norm see the batch twice); or, `after="next"`, those of the next batch before
+    its update, which costs nothing. The difference of two batches is noise in d_k, most where batches are small. It is
+    not in the paper; some public implementations do so. Losses are expected from 0 up, with the minimum 0; the step
+    raises ValueError where one is below.
     """
 
     def __init__(self, tasks: Sequence[str], rate: float = 0.025, decay: float = 0.001, after: After = "same") -> None:

@@ -19,8 +19,8 @@ class SmoothTchebycheff(Scalarization):
         mu log sum_k exp(log(L_k / r_k) / mu)
 
     moves the parameters, with equal preferences for the tasks. r_k is the mean loss of the task in the last epoch of
-    the warm-up. The smaller `mu`, the more the largest relative loss counts alone. During the warm-up the parameters
-    follow the gradient of the sum of log L_k.
+    the warm-up. The smaller `mu`, the more the largest relative loss counts alone; mu = 1 makes it log sum_k L_k / r_k,
+    which has fixed weights, 1 / r_k. During the warm-up the parameters follow the gradient of the sum of log L_k.
 
     Ours is the scale: both gradients are multiplied by the mean M of the step's losses, a number without gradient, so
     that losses in any unit learn as fast as their plain sum. With p = softmax(log(L / r) / mu) the weight of loss k is

@@ -133,6 +133,14 @@ def test_stch_is_the_smooth_maximum_of_losses_relative_to_the_end_of_the_warm_up
     assert moved.item() == pytest.approx(3 * levels.mean() * change, rel=1e-3)
 
 
+def test_stch_with_mu_1_has_fixed_weights_up_to_a_common_factor():
+    strategy = make("stch", "ab", steps_per_epoch=1)
+    weights_of(strategy, [2.0, 0.5])
+    for levels in ([1.0, 1.0], [0.1, 7.0]):
+        first, second = weights_of(strategy, levels)
+        assert second / first == pytest.approx(4, rel=1e-6)
+
+
 def test_a_small_mu_lets_the_worst_task_count_alone():
     strategy = make("stch:mu=0.01", "ab", steps_per_epoch=1)
     weights_of(strategy, [2.0, 2.0])
