@@ -65,9 +65,9 @@ def _run(arguments: list[str]) -> int:
         if not asks_for_help(options):
             raise
         tell(error)
-    call = parse_options(
-        command, f"parastitch {name}", options, getattr(sys.modules[COMMANDS[name][0]], "HELP_FIRST", ())
-    )
+    module = sys.modules[COMMANDS[name][0]]
+    options = getattr(module, "EXPAND", list)(options)
+    call = parse_options(command, f"parastitch {name}", options, getattr(module, "HELP_FIRST", ()))
     return call() or 0
 
 

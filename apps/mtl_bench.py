@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 
 from apps.benchmarking.options import BenchOptions
+from apps.benchmarking.protocols import with_protocol
 from stitching.errors import InputError
 from stitching.io.file_conflicts import check_links, check_outputs
 from stitching.io.files import check_folder
@@ -16,6 +17,7 @@ OUTPUTS = (
     "runs", "data", "results.csv", "table.md",
     "delta_m.png", "losses.png", "curves.png", "cosines.png", "noise.png",
 )  # fmt: skip
+EXPAND = with_protocol  # the words of the command line, before they are parsed
 
 
 def mtl_bench_command(

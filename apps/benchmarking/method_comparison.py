@@ -128,7 +128,7 @@ def compare(
     _check_names(options.methods)
     runs = _TrainedRuns(store, execute, log)
     base, labels = _plan_base(options, store)
-    compared = compared_scores(labels, {})
+    compared = compared_scores(labels, options.metrics)
     cases = _plan_cases(options, base)
     runs.check(replace(case, rate=rate) for case in cases for rate in options.rates)
 

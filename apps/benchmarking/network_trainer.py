@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from math import cos, pi
+from dataclasses import replace
 from statistics import fmean
 
 import numpy as np
@@ -20,6 +20,7 @@ from apps.benchmarking.data.array_dataset import (
     shuffled_batches,
 )
 from apps.benchmarking.data.preparation import BenchmarkData
+from apps.benchmarking.data.zoom import random_zoom
 from apps.benchmarking.losses import instance_losses
 from apps.benchmarking.metrics.gradient_conflict import (
     GradientConflict,
@@ -37,12 +38,13 @@ from mtl.optimization import Closure, ParameterUpdater
 from mtl.registry import TrainingContext
 from mtl.weightings.instance_weights import LossForm
 
-WEIGHT_DECAY = 1e-4  # of AdamW
 LOSS_FORMS: dict[LabelKind, LossForm] = {
     "classes": "cross_entropy", "binary": "cross_entropy", "distance": "l1", "normals": "l1",
     "colour": "l1", "motion": "l1", "category": "cross_entropy", "number": "l2",
 }  # fmt: skip
 _FLIP_SEED = 0x666C6970  # of the flips; the order of the examples has other random numbers
+_ZOOM_SEED = 0x7A6F6F6D
+_OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
 
 
 class StepObserver:
@@ -69,6 +71,9 @@ class Trainer:
     def __init__(self, settings: RunSettings, data: BenchmarkData) -> None:
         """Build the network. Raises ValueError where the strategy cannot train it or these tasks."""
         self.settings, self.data = settings, data.with_tasks(settings.tasks)
+        if settings.recipe.distances == "label":
+            scales = {task: replace(scale, unit=1.0) for task, scale in data.scales.items()}
+            self.data = replace(self.data, scales=scales)
         self.device = torch.device(settings.device)
         method = parse_method(settings.method)
         task_norms = method.norms or needs_task_norms(method.spec)
@@ -77,8 +82,9 @@ class Trainer:
         self.network = network.to(self.device)
         self.steps_per_epoch = len(shuffled_batches(len(data.train), settings.batch, 0, 0))
         self.total_steps = expected_steps(settings, self.steps_per_epoch)
-        self.strategy = make_strategy(method.spec, settings.tasks, self._context())
-        self.updater = _make_updater(self.network, method, settings.rate)
+        spec = settings.recipe.strategy(method.spec, settings.tasks)
+        self.strategy = make_strategy(spec, settings.tasks, self._context())
+        self.updater = _make_updater(self.network, method, settings)
         self.layers = group_by_layer(self.network.trunk.named_parameters(), self.updater.parameters.shared)
         self.forwards = self.updates = 0
         self.times: list[tuple[float, float]] = []
@@ -111,10 +117,13 @@ class Trainer:
         losses: dict[str, list[float]] = {task: [] for task in settings.tasks}
         order = shuffled_batches(len(self.data.train), settings.batch, settings.seed, epoch)
         random = np.random.default_rng([_FLIP_SEED, settings.seed, epoch])
+        zooms = np.random.default_rng([_ZOOM_SEED, settings.seed, epoch])
         for batch in self.data.train.batches(order, self.device):
             if not any(meaning.whole_picture for meaning in self.data.labels.values()):  # those tell left from right
                 flipped = torch.from_numpy(random.random(len(batch.sample_ids)) < 0.5).to(self.device)
                 batch = flip_horizontally(batch, self.data.labels, flipped)
+            if settings.recipe.zooms != (1.0, 1.0):
+                batch = random_zoom(batch, self.data.labels, settings.recipe.zooms, zooms)
             observer.before_step(batch)
             is_late = self._is_late(epoch)
             first_losses: dict[str, Tensor] = {}
@@ -195,9 +204,9 @@ class Trainer:
         return instance_losses(self.data.labels[task], self.data.scales[task], prediction, batch.labels[task])
 
     def _rate_factor(self, step: int) -> float:
-        """Half a cosine from 1 to 0, over the progress of the training."""
+        """Of the recipe, at the progress of the training."""
         del step
-        return (1 + cos(pi * self.progress)) / 2
+        return self.settings.recipe.rate_factor(self.progress)
 
     def _clock(self) -> tuple[float, float]:
         """Wall and CPU seconds."""
@@ -206,11 +215,13 @@ class Trainer:
         return time.perf_counter(), time.process_time()
 
 
-def _make_updater(network: MultiTaskNetwork, method: MethodSpec, rate: float) -> ParameterUpdater:
+def _make_updater(network: MultiTaskNetwork, method: MethodSpec, settings: RunSettings) -> ParameterUpdater:
     parameters = network.split_parameters()
     own = [parameter for group in parameters.tasks.values() for parameter in group]
     groups = [
-        {"params": list(parameters.shared), "lr": rate},
-        {"params": own, "lr": rate * method.head_rate_factor},
+        {"params": list(parameters.shared), "lr": settings.rate},
+        {"params": own, "lr": settings.rate * method.head_rate_factor},
     ]
-    return ParameterUpdater(parameters, torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY, fused=True))
+    recipe = settings.recipe
+    optimizer = _OPTIMIZERS[recipe.optimizer](groups, weight_decay=recipe.weight_decay, fused=True)
+    return ParameterUpdater(parameters, optimizer)

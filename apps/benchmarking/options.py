@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from apps.benchmarking.protocols import find_protocol
+from apps.benchmarking.recipe import PLAIN, Recipe
 from apps.benchmarking.settings import (
     GENERATED,
     NETWORKS,
@@ -25,6 +27,9 @@ _SMALLEST_SIDE = 32  # px, of networks that are not in SMALLEST_SIDES
 class BenchOptions:
     """What is trained, how long and how often; the fields are the options of the command line."""
 
+    protocol: str = ""
+    """Experiment of a paper, see docs/training/public-datasets.md: gives the other options, except --folder, their
+    values; those that are given besides win."""
     methods: tuple[str, ...] = ("equal",)
     """Methods to compare: SPEC[/norms][/heads=FACTOR][/epochs=FACTOR]. SPEC: a strategy by its name in mtl.registry, or
     `priority` or `groups`, the variants of apps.benchmarking.ablations. /norms: each task has batch norms of its own
@@ -133,6 +138,9 @@ class BenchOptions:
         require(fits, f"--size {w} {h}", f"multiples of {step}, {smallest} or more, with --network {network}")
 
     def _check_data(self) -> None:
+        if self.protocol:
+            data = find_protocol(self.protocol).data
+            require(self.data == data, f"--protocol {self.protocol}, --data {self.data}", f"--data {data} with it")
         generated = self.data in GENERATED
         known = *GENERATED, *PUBLIC
         require(self.data in known, f"--data {self.data}", f"one of {', '.join(known)}{did_you_mean(self.data, known)}")
@@ -162,7 +170,17 @@ class BenchOptions:
         return RunSettings(
             self.data_settings, tasks, "equal", network, self.width, self.epochs, self.batch_size,
             self.rates[0], self.seeds[0], self.precision, self.device, self.threads, self.updates, self.curve_points,
+            recipe=self._recipe,
         )  # fmt: skip
+
+    @property
+    def _recipe(self) -> Recipe:
+        return find_protocol(self.protocol).recipe if self.protocol else PLAIN
+
+    @property
+    def metrics(self) -> dict[str, tuple[str, ...]]:
+        """By task, the metrics that are compared; of other tasks the main metric of their labels."""
+        return find_protocol(self.protocol).metrics if self.protocol else {}
 
 
 _MINIMUM = {

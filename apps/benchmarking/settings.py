@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
+from apps.benchmarking.recipe import PLAIN, Recipe
 from stitching.errors import InputError
 
 SCENES = "scenes"
@@ -136,7 +137,7 @@ class RunSettings:
         method: see `parse_method`.
         network: name of the architecture.
         width: multiplies its channels.
-        epochs, batch, rate: of the training; the rate is AdamW's highest. See `passes`.
+        epochs, batch, rate: of the training; the rate is the highest. See `passes`.
         seed: of weights, order, flips and the strategy.
         precision: "bf16" or "fp32".
         device: "cpu" or "cuda".
@@ -144,6 +145,7 @@ class RunSettings:
         updates: the training ends after so many steps of the optimizer; None: after the epochs.
         curve_points: validations on the way, the last one at the end.
         conflict_points: measurements of the tasks' gradients on the way.
+        recipe: how is trained.
     """
 
     data: DataSettings
@@ -161,6 +163,7 @@ class RunSettings:
     updates: int | None = None
     curve_points: int = 0
     conflict_points: int = 0
+    recipe: Recipe = PLAIN
 
     @property
     def passes(self) -> int:
@@ -177,5 +180,6 @@ class RunSettings:
         return f"{trained}{noise}_rate-{self.rate:g}_seed-{self.seed}"
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; tuples become lists."""
-        return asdict(self) | {"data": self.data.as_dict(), "tasks": list(self.tasks)}
+        """For JSON; tuples become lists. A plain recipe is left out, as it was before there were others."""
+        stored = asdict(self) | {"data": self.data.as_dict(), "tasks": list(self.tasks)}
+        return {name: value for name, value in stored.items() if name != "recipe" or self.recipe != PLAIN}

@@ -9,6 +9,7 @@ from apps.benchmarking.options import BenchOptions
 from apps.benchmarking.reports.conflict_table import cosine_table, length_ratios
 from apps.benchmarking.reports.curves import mean_curve, method_label
 from apps.benchmarking.reports.difference_table import difference_table
+from apps.benchmarking.reports.published_table import published_lines
 from apps.tables import MISSING, markdown, mean_and_deviation, write_csv
 from stitching.io.files import atomic_write
 
@@ -23,6 +24,8 @@ def write_results(comparison: Comparison, options: BenchOptions, folder: Path) -
     if len(detection) > 1:
         lines += ["", f"How well a training finds the wrong labels of {options.corrupt}, by rankings of them.", ""]
         lines.append(markdown(detection))
+    if options.protocol:
+        lines += ["", *published_lines(options.protocol)]
     text = "\n".join(lines) + "\n"
     with atomic_write(folder / "table.md") as path:
         path.write_text(text)
@@ -48,6 +51,8 @@ def _heading(options: BenchOptions) -> list[str]:
         lines.append(f"{_BORDER}: the lowest or highest rate tried was the best: search farther.")
     if options.small_single_tasks:
         lines.append("small single tasks: networks that are together about as large as one network of the methods.")
+    if options.auxiliary:
+        lines.append(f"Trained besides, and in no score: {', '.join(options.auxiliary)}.")
     if options.corrupt:
         lines.append(f"Labels of {options.corrupt} are wrong for a share of the training pictures; references are not.")
     return lines
