@@ -9,10 +9,12 @@ from apps.benchmarking.recipe import PLAIN, Recipe
 from apps.benchmarking.settings import (
     GENERATED,
     NETWORKS,
+    PAIR_NETWORKS,
     PUBLIC,
     SCALABLE_NETWORKS,
     SCENES,
     SMALLEST_SIDES,
+    VIEWS,
     DataDefaults,
     DataSettings,
     RunSettings,
@@ -127,6 +129,8 @@ class BenchOptions:
         network, (w, h) = self.run_settings.network, self.data_settings.size
         one_of = f"one of {', '.join(NETWORKS)}{did_you_mean(network, NETWORKS)}"
         require(network in NETWORKS, f"--network {network}", one_of)
+        takes_pairs = self.data != VIEWS or network in PAIR_NETWORKS
+        require(takes_pairs, f"--network {network}", f"with --data {VIEWS} one of {', '.join(PAIR_NETWORKS)}")
         scalable = self.width == 1 or (self.width > 0 and network in SCALABLE_NETWORKS)
         require(scalable, f"--width {self.width:g}, --network {network}",
                 f"above 0, and 1 where the network is not one of {', '.join(SCALABLE_NETWORKS)}")  # fmt: skip

@@ -16,6 +16,7 @@ NETWORKS = {  # name: the sides of its pictures are multiples of this, px
     "hrnet18-imagenet": 32, "vit-tiny": 16, "vit-tiny-imagenet": 16,
 }  # fmt: skip
 SCALABLE_NETWORKS = "small", "digits"  # those that have a width
+PAIR_NETWORKS = "small", "segnet"  # those that take pairs of pictures
 SMALLEST_SIDES = {"digits": 8}  # px; of the other networks 32
 
 
@@ -39,7 +40,7 @@ class DataDefaults:
 
 GENERATED = {  # made in any number
     SCENES: DataDefaults(1000, 250, (64, 64), "small"),
-    VIEWS: DataDefaults(1000, 250, (64, 64), "small"),
+    VIEWS: DataDefaults(1000, 250, (48, 48), "small"),
     DIGITS: DataDefaults(4000, 1000, (12, 12), "digits", ("digit-1", "digit-2", "digit-3", "digit-4")),
 }
 PARTS = "train", "validation", "test"

@@ -114,6 +114,10 @@ def test_results_of_another_benchmark_are_refused(tmp_path, capsys):
         (["--tasks", "depth"], "--tasks depth: expected two or more"),
         (["--data", "imagenet"], "--data imagenet: expected one of scenes, views, digits, nyud"),
         (["--data", "digits", "--network", "small", "--size", "16", "16"], "multiples of 8, 32 or more"),
+        (
+            ["--data", "views", "--network", "resnet18"],
+            "--network resnet18: expected with --data views one of small, segnet",
+        ),
         (["--data", "nyud"], "--folder with a public data set"),
         (["--folder", "here"], "--folder with a public data set"),
         (["--corrupt", "depth", "--shares", "2"], "--shares 2.0: expected 0 to 1"),

@@ -1,10 +1,12 @@
 """Data made ready for many runs, and the batches of a training."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from banks import small_bank
 from benchmark_toys import DATA, LABELS, TASKS, toy_item, use_toys
 
 from apps.benchmarking.data import preparation
@@ -13,7 +15,10 @@ from apps.benchmarking.data.data_sources import open_data_source
 from apps.benchmarking.data.preparation import prepare
 from apps.benchmarking.settings import PUBLIC, DataSettings
 from datasets.labels import Labels
+from datasets.multitask import rendered_set
+from datasets.multitask.views import OPTIONS, MultiTaskViews
 from datasets.public.registry import LAYOUTS
+from datasets.sample_renderer import SampleRenderer
 from stitching.errors import InputError
 
 CPU = torch.device("cpu")
@@ -146,6 +151,21 @@ def test_of_a_public_set_validation_pictures_are_not_trained_on(tmp_path):
 
 def test_every_public_set_can_be_named():
     assert set(PUBLIC) == set(LAYOUTS)
+
+
+def test_views_are_pairs_with_eight_tasks_whose_labels_keep_what_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        rendered_set, "open_renderer", lambda options, seed: SampleRenderer(options, seed, CPU, small_bank())
+    )
+    data = prepare(DataSettings("views", "", (32, 32), 4, 1, 1, "motion", 0.5), tmp_path / "data", tmp_path)
+    images, maps = MultiTaskViews(4, 1, replace(OPTIONS, size=(32, 32)), {"motion": 0.5}).tensors(tmp_path)
+    assert data.labels == dict(MultiTaskViews.labels)
+    assert data.corrupted["motion"].sum() == 2
+    batch = data.train.take(range(4), CPU)
+    torch.testing.assert_close(batch.images, images)
+    for task, truth in maps.items():
+        torch.testing.assert_close(batch.labels[task], truth, equal_nan=True)
+    assert data.scales["motion"].unit == pytest.approx(float(maps["motion"].norm(dim=1).nanmean()), rel=1e-5)
 
 
 def test_settings_say_what_was_prepared(tmp_path, monkeypatch):
