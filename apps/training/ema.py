@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -19,8 +20,7 @@ def averaged_model(network: nn.Module, decay: float) -> AveragedModel:
 
     def update(averages: Sequence[Tensor], weights: Sequence[Tensor], count: Tensor | int) -> None:
         share = 1 - min(decay, int(count) / (9 + int(count)))
-        for average, weight in zip(averages, weights, strict=True):
-            average.lerp_(weight, share)
+        torch._foreach_lerp_(list(averages), list(weights), share)
 
     model = AveragedModel(network, multi_avg_fn=update)
     model.n_averaged.fill_(1)  # the initial weights; with 0, the first update would copy

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +31,19 @@ from stitching.errors import JobError, is_out_of_memory, require
 from stitching.io.files import check_folder
 from stitching.network.devices import require_device
 
+Batches = Callable[[TrainOptions, int, torch.device, int, int, bool], Generator[ExampleBatch, None, None]]
+Watch = Callable[[Run, ExampleBatch], None]
+
 
 def train(
-    mode: Mode, output: Path, options: TrainOptions, report: Callable[[str], None] = print, bar: Bar | None = None
+    mode: Mode,
+    output: Path,
+    options: TrainOptions,
+    report: Callable[[str], None] = print,
+    bar: Bar | None = None,
+    *,
+    batches: Batches | None = None,
+    watch: Watch | None = None,
 ) -> Metrics:
     """Train a network, or resume its training, until the steps or the minutes are over.
 
@@ -45,6 +55,8 @@ def train(
         options: see TrainOptions.
         report: gets the lines of the log.
         bar: moves with each step, and shows the lines of steps in place of `report`.
+        batches: makes what to train on in place of `training_batches`, with the same arguments.
+        watch: called before each step, for measurements; it must leave the run as it is.
 
     Returns:
         The metrics of the last validation; of several processes, only the first one has any.
@@ -62,7 +74,7 @@ def train(
     run = open_run(mode, options, _fabric(options), output)
     try:
         with closing(TrainLog(run, output, report, bar)) as log:
-            return _train(run, output, log)
+            return _train(run, output, log, batches or training_batches, watch)
     except NonFiniteError as error:
         advice = f"; {output / LAST} holds the last good weights" if (output / LAST).exists() else ""
         raise JobError(f"step {run.step}: {error}; lower --rate{advice}") from error
@@ -75,10 +87,10 @@ def train(
         ) from error
 
 
-def _train(run: Run, output: Path, log: TrainLog) -> Metrics:
+def _train(run: Run, output: Path, log: TrainLog, make_batches: Batches, watch: Watch | None) -> Metrics:
     options, fabric = run.options, run.fabric
     ranks, stitch = (fabric.global_rank, fabric.world_size), "stitch" in tasks_of(run.mode, options)
-    training = training_batches(options, run.step, fabric.device, *ranks, stitch)
+    training = make_batches(options, run.step, fabric.device, *ranks, stitch)
     metrics: Metrics = {}
     limit = math.inf if options.minutes is None else 60 * options.minutes
     started, seconds_before = math.inf, run.seconds
@@ -93,6 +105,8 @@ def _train(run: Run, output: Path, log: TrainLog) -> Metrics:
             log.waited(time.perf_counter() - waiting)
             started = min(started, time.perf_counter())  # the clock of --minutes starts when the first batch is there
             run.enter_stage()
+            if watch is not None:
+                watch(run, batch)
             terms, result = _step(run, batch)
             run.finish_step()
             run.seconds = seconds_before + time.perf_counter() - started

@@ -91,7 +91,11 @@ class _Convolution(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, before, h, w) -> (b, channels, h / stride, w / stride), rounded up."""
-        return super().forward(functional.pad(x, 2 * self._padding))
+        padded = functional.pad(x, 2 * self._padding)
+        if self.groups > 1 and padded.device.type == "cpu" and self.weight.requires_grad and torch.is_grad_enabled():
+            with torch.autocast("cpu", enabled=False):  # its gradient in bfloat16 takes four times as long
+                return super().forward(padded.float())
+        return super().forward(padded)
 
 
 class _Bottleneck(nn.Module):

@@ -53,6 +53,18 @@ def test_a_killed_run_ends_with_the_same_state_and_weights(options, uninterrupte
     assert_same_run(tmp_path, uninterrupted)
 
 
+def test_a_run_of_an_older_version_goes_on_with_its_optimizer(options, uninterrupted, tmp_path, monkeypatch):
+    """Its steps were not fused: the same up to rounding."""
+    train_interrupted(monkeypatch, 2, "joint", tmp_path, options)
+    state = load_state(tmp_path / STATE)
+    for group in state["optimizer"]["param_groups"]:
+        group["fused"] = None
+    save_state(tmp_path / STATE, state)
+    train("joint", tmp_path, options, quiet)
+    found, expected = (load_weights(run / LAST).weights for run in (tmp_path, uninterrupted))
+    assert all(torch.allclose(found[name], value, atol=1e-5) for name, value in expected.items())
+
+
 def test_a_run_killed_after_a_validation_goes_on_before_any_checkpoint_was_due(
     options, uninterrupted, tmp_path, monkeypatch
 ):

@@ -174,6 +174,19 @@ def test_gradients_are_finite_in_half_precision() -> None:
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in module.parameters())
 
 
+def test_training_does_not_depend_on_the_layout_in_memory() -> None:
+    """Batches and weights have their channels first or last; on a CPU group norm has a way of its own for each."""
+    gradients = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        module = network(0.1).to(memory_format=layout)  # type: ignore[call-overload]
+        generated = generate(module, pair())
+        (generated.stitched.square().mean() + generated.weight.mean()).backward()
+        gradients.append({name: parameter.grad for name, parameter in module.named_parameters()})
+    first, last = gradients
+    for name, gradient in first.items():
+        assert torch.allclose(gradient, last[name], rtol=1e-3, atol=1e-4 * float(gradient.abs().max())), name
+
+
 def test_learns_one_pair() -> None:
     """The target is darker and shows something in the overlap that the truth does not; the hole is red."""
     reference_valid, target_valid = masks()

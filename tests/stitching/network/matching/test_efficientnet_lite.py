@@ -29,6 +29,22 @@ def test_moving_a_picture_by_whole_strides_moves_its_features():
     assert moved_sixteenth[0, 0, 9, 10].item() == pytest.approx(sixteenth[0, 0, 8, 8].item(), abs=1e-4)
 
 
+def test_in_half_precision_training_on_a_cpu_keeps_depthwise_convolutions_precise():
+    """Their gradients in bfloat16 are slow there; without gradients all is computed as autocast does."""
+    network = EfficientNetLite()
+    depthwise = network.stages[2][0].depthwise[0]
+    x = torch.rand(2, depthwise.in_channels, 16, 16, requires_grad=True)
+    expected = depthwise(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        trained = depthwise(x.bfloat16())
+        with torch.no_grad():
+            used = depthwise(x)
+    assert used.dtype == torch.bfloat16
+    assert trained.dtype == torch.float32
+    assert torch.equal(trained, depthwise(x.bfloat16().float()))
+    assert torch.allclose(trained, expected, atol=0.02)
+
+
 @torch.no_grad()
 def test_the_weights_from_imagenet_describe_pictures():
     """Deep features of a random network nearly vanish; trained ones do not, and each tensor has its place."""
