@@ -30,12 +30,11 @@ MAIN_METRICS: dict[LabelKind, Metric] = {
     "binary": Metric("best F %", True, 2),
     "colour": Metric("absolute error", False, 4),
     "motion": Metric("end-point error", False, 3),
-    "category": Metric("error rate %", False, 2),
+    "category": Metric("accuracy %", True, 2),
     "number": Metric("rms error", False, 4),
 }
 _OTHERS = (
     Metric("pixel accuracy %", True, 2),
-    Metric("accuracy %", True, 2),
     Metric("relative error", False, 4),
     Metric("best IoU %", True, 2),
 )
@@ -92,21 +91,20 @@ class ClassScorer:
 
 
 class CategoryScorer:
-    """Shares of the pictures that are named wrongly and rightly."""
+    """The share of the pictures that are named rightly."""
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
-        self._counts = torch.zeros(2, dtype=torch.float64)  # wrong, all
+        self._counts = torch.zeros(2, dtype=torch.float64)  # right, all
 
     def add(self, prediction: Tensor, truth: Tensor) -> None:
         """As Scorer.add."""
         valid = valid_pixels(self._labels, truth)
-        self._counts += torch.stack([(prediction.argmax(1) != truth)[valid].sum(), valid.sum()]).cpu()
+        self._counts += torch.stack([(prediction.argmax(1) == truth)[valid].sum(), valid.sum()]).cpu()
 
     def scores(self) -> Scores:
         """In percent."""
-        error = 100 * _share(*self._counts)
-        return {MAIN_METRICS["category"].name: error, "accuracy %": 100 - error}
+        return {MAIN_METRICS["category"].name: 100 * _share(*self._counts)}
 
 
 class DistanceScorer:
