@@ -12,6 +12,7 @@ from benchmark_toys import DATA, TASKS, execute_in_process, toy_run, use_toys
 
 from apps.benchmarking.execution import execute_in_subprocesses
 from apps.benchmarking.result_store import ResultStore
+from apps.benchmarking.single_run import make_trainer
 from stitching.errors import InputError, JobError
 
 
@@ -68,6 +69,14 @@ def test_a_training_ends_after_the_updates_that_were_asked_for(store, method):
     assert 9 <= found.updates < 9 + len(TASKS)  # the updates on the last batch are finished
     assert (found.epochs > 4) == (method == "equal")
     assert found.curve == []
+
+
+@pytest.mark.parametrize("method", ["same-steps", "task-groups", "task-priority", "uncertainty+pcgrad", "groups"])
+def test_updates_are_those_of_the_optimizer(store, method):
+    trainer, seen = make_trainer(toy_run(method=method, updates=9), store.data(DATA)), []
+    trainer.updater.optimizer.register_step_post_hook(lambda *_: seen.append(1))
+    trainer.train_epoch(0)
+    assert trainer.updates == len(seen) > 0
 
 
 def test_one_method_can_be_trained_for_more_epochs(store):
