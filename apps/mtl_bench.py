@@ -7,8 +7,8 @@ from pathlib import Path
 
 import tyro
 
-from apps.benchmarking.options import BenchOptions
-from apps.benchmarking.protocols import with_protocol
+from apps.benchmarking.experiment.options import BenchOptions
+from apps.benchmarking.experiment.protocols import with_protocol
 from stitching.errors import InputError
 from stitching.io.file_conflicts import check_links, check_outputs
 from stitching.io.files import check_folder

@@ -10,6 +10,7 @@ from statistics import fmean, median
 from typing import Any
 
 from apps.benchmarking.metrics.gradient_conflict import SharedLayers, measure_conflict, undisturbed
+from apps.tables import MISSING
 from apps.training.options import TASKS
 from apps.training.prediction import STARTS
 from apps.training.run import Run
@@ -79,7 +80,7 @@ def _cells(moments: Moments, part: str, first: str, second: str) -> list[str]:
     pair = f"{first} / {second}"
     found = [row for (_, _, name), row in moments.items() if name == part and isfinite(row["cosines"].get(pair, nan))]
     if not found:
-        return ["-"] * 3
+        return [MISSING] * 3
     cosines = [row["cosines"][pair] for row in found]
     ratio = median(row["lengths"][first] / row["lengths"][second] for row in found)
     return [f"{fmean(cosines):.2f}", f"{fmean(cosine < 0 for cosine in cosines):.0%}", f"{ratio:.2g}"]

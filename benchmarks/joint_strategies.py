@@ -227,7 +227,7 @@ def report(comparison: Comparison, results: Results, seed: int) -> None:
         cells = [mean_and_deviation([_shown(name, one[name]) for one in figures], 2) for name in SHOWN]
         own, equal = gains.get(strategy, {}), gains.get(EQUAL, {})
         for values in (list(own.values()), [own[s] - equal[s] for s in own if s in equal]):
-            cells.append(mean_and_deviation(values, 2) if values else "-")
+            cells.append(mean_and_deviation(values, 2))
         minutes = fmean(one["minutes"] for one in figures)
         rows.append([strategy, str(len(by_seed)), *cells, f"{minutes:.1f}"])
     print("\n" + markdown(rows))

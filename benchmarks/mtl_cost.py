@@ -24,16 +24,19 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice, product
 from statistics import fmean, median
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from environment import describe_environment
 
+from apps.benchmarking.data.array_dataset import IMAGE, ArrayDataset
+from apps.benchmarking.data.preparation import BenchmarkData
+from apps.benchmarking.experiment.settings import DataSettings, RunSettings
+from apps.benchmarking.losses import LabelScale
+from apps.benchmarking.metrics.peak_memory import read_peak, reset_peak
+from apps.benchmarking.network_trainer import Trainer
 from apps.tables import aligned_text
 from datasets.labels import Labels
-
-if TYPE_CHECKING:  # torch would make the memory of all processes larger
-    from apps.benchmarking.data.preparation import BenchmarkData
 
 METHODS = (
     "equal", "equal/norms", "same-steps", "uncertainty", "dynamic", "instances", "famo", "gradient-norms", "db-mtl",
@@ -89,12 +92,6 @@ def measure_steps(
     count: int, network: str, size: tuple[int, int], steps: int, device: str, threads: int, method: str
 ) -> Cost:
     """One turn of a method, in this process."""
-    import torch
-
-    from apps.benchmarking.metrics.peak_memory import read_peak, reset_peak
-    from apps.benchmarking.network_trainer import Trainer
-    from apps.benchmarking.settings import DataSettings, RunSettings
-
     torch.set_num_threads(threads)
     pictures = BATCH * (UNMEASURED_STEPS + steps)
     data = _make_data(pictures, size, count)
@@ -109,12 +106,8 @@ def measure_steps(
     return Cost(fmean(seconds), read_peak(trainer.device) - before, trainer.forwards / len(trainer.times))
 
 
-def _make_data(pictures: int, size: tuple[int, int], tasks: int) -> "BenchmarkData":
+def _make_data(pictures: int, size: tuple[int, int], tasks: int) -> BenchmarkData:
     """Random pictures and labels."""
-    from apps.benchmarking.data.array_dataset import IMAGE, ArrayDataset
-    from apps.benchmarking.data.preparation import BenchmarkData
-    from apps.benchmarking.losses import LabelScale
-
     (w, h), rng = size, np.random.default_rng(0)
     labels = {f"{name} {index // len(KINDS) + 1}": kind
               for index, (name, kind) in enumerate(islice(cycle(KINDS.items()), tasks))}  # fmt: skip
@@ -139,14 +132,8 @@ def _print_costs(count: int, turns: dict[str, Sequence[Cost]]) -> None:
     rows = [["method", "ms/step", "x equal", "MiB", "x equal", "forwards"]]
     for method, cost in costs.items():
         time, memory = cost.seconds / equal.seconds, cost.memory / equal.memory
-        cells = (
-            f"{1e3 * cost.seconds:.1f}",
-            f"{time:.2f}",
-            f"{cost.memory:.0f}",
-            f"{memory:.2f}",
-            f"{cost.forwards:.1f}",
-        )
-        rows.append([method, *cells])
+        milliseconds, mebibytes = f"{1e3 * cost.seconds:.1f}", f"{cost.memory:.0f}"
+        rows.append([method, milliseconds, f"{time:.2f}", mebibytes, f"{memory:.2f}", f"{cost.forwards:.1f}"])
     print(f"\n{count} tasks:\n{aligned_text(rows)}", flush=True)
 
 

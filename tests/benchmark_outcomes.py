@@ -2,8 +2,8 @@
 
 from benchmark_toys import LABELS
 
+from apps.benchmarking.experiment.options import BenchOptions
 from apps.benchmarking.metrics.scores import MAIN_METRICS
-from apps.benchmarking.options import BenchOptions
 from apps.benchmarking.single_run import RunResult
 
 OPTIONS = BenchOptions(

@@ -7,7 +7,7 @@ import torch
 
 from apps.benchmarking.data import preparation
 from apps.benchmarking.data.data_sources import DataSource
-from apps.benchmarking.settings import DataSettings, RunSettings
+from apps.benchmarking.experiment.settings import DataSettings, RunSettings
 from apps.benchmarking.single_run import train_run
 from datasets.labels import IGNORED, Labels
 

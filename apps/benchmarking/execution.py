@@ -6,8 +6,8 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_compl
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context
 
+from apps.benchmarking.experiment.settings import RunSettings
 from apps.benchmarking.result_store import ResultStore
-from apps.benchmarking.settings import RunSettings
 from apps.benchmarking.single_run import RunResult, train_run
 from apps.command.interruption import ENDING
 from stitching.errors import InputError, JobError

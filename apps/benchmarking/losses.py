@@ -8,9 +8,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from datasets.labels import IGNORED, LabelKind, Labels
+from mtl.weightings.instance_weights import LossForm
 
 _CHANNELS: dict[LabelKind, int] = {  # classes and categories: one for each
     "binary": 1, "distance": 1, "normals": 3, "colour": 3, "motion": 2, "number": 1,
+}  # fmt: skip
+LOSS_FORMS: dict[LabelKind, LossForm] = {  # of instance_losses
+    "classes": "cross_entropy", "binary": "cross_entropy", "distance": "l1", "normals": "l1",
+    "colour": "l1", "motion": "l1", "category": "cross_entropy", "number": "l2",
 }  # fmt: skip
 
 

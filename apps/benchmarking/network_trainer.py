@@ -21,7 +21,9 @@ from apps.benchmarking.data.array_dataset import (
 )
 from apps.benchmarking.data.preparation import BenchmarkData
 from apps.benchmarking.data.zoom import random_zoom
-from apps.benchmarking.losses import instance_losses
+from apps.benchmarking.experiment.settings import MethodSpec, RunSettings, parse_method
+from apps.benchmarking.experiment.training_length import expected_steps
+from apps.benchmarking.losses import LOSS_FORMS, instance_losses
 from apps.benchmarking.metrics.gradient_conflict import (
     GradientConflict,
     group_by_layer,
@@ -31,17 +33,9 @@ from apps.benchmarking.metrics.gradient_conflict import (
 from apps.benchmarking.metrics.label_noise import LATE_SHARE, MeanLosses
 from apps.benchmarking.metrics.scores import Scores, make_scorer
 from apps.benchmarking.networks.multi_task_network import MultiTaskNetwork, build_network
-from apps.benchmarking.settings import MethodSpec, RunSettings, parse_method
-from apps.benchmarking.training_length import expected_steps
-from datasets.labels import LabelKind
 from mtl.optimization import Closure, ParameterUpdater
 from mtl.registry import TrainingContext
-from mtl.weightings.instance_weights import LossForm
 
-LOSS_FORMS: dict[LabelKind, LossForm] = {
-    "classes": "cross_entropy", "binary": "cross_entropy", "distance": "l1", "normals": "l1",
-    "colour": "l1", "motion": "l1", "category": "cross_entropy", "number": "l2",
-}  # fmt: skip
 _FLIP_SEED = 0x666C6970  # of the flips; the order of the examples has other random numbers
 _ZOOM_SEED = 0x7A6F6F6D
 _OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from apps.benchmarking.data.preparation import BenchmarkData, prepare
-from apps.benchmarking.settings import DataSettings, RunSettings
+from apps.benchmarking.experiment.settings import DataSettings, RunSettings
 from apps.benchmarking.single_run import RunResult
 from stitching.errors import InputError
 from stitching.io.files import atomic_write

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from apps.benchmarking.data.preparation import BenchmarkData
+from apps.benchmarking.experiment.settings import RunSettings
 from apps.benchmarking.metrics.gradient_conflict import GradientConflict
 from apps.benchmarking.metrics.label_noise import (
     FINAL_LOSS,
@@ -19,7 +20,6 @@ from apps.benchmarking.metrics.label_noise import (
 )
 from apps.benchmarking.metrics.scores import Scores
 from apps.benchmarking.network_trainer import Trainer
-from apps.benchmarking.settings import RunSettings
 from apps.benchmarking.training_record import CurvePoint, TrainingRecord
 from mtl.optimization import NonFiniteError
 from stitching.errors import InputError

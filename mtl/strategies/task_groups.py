@@ -37,7 +37,7 @@ class TaskGroups(Strategy):
             warm_up: batches in which each task is updated alone.
             seed: of the order of the groups.
             preference: as for Affinity.groups.
-            measure_every: affinities are measured on every so-manieth batch alone, and count so much more there that
+            measure_every: N: affinities are measured on every N-th batch alone, and weigh so much more there that
                 the running affinities are means over as many batches as before.
 
         Raises ValueError where a number is not possible.

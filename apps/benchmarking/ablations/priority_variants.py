@@ -56,6 +56,13 @@ class PrioritySwitches:
         if self.phases != "mixed" and self.schedule != "linear":
             raise ValueError(f"schedule={self.schedule}, phases={self.phases}: expected phases=mixed with a schedule")
 
+    @property
+    def second_phase_share(self) -> float:
+        """Share of the steps of a training that are of phase 2, on average: the mean of its probability."""
+        if self.phases in ("first", "second"):
+            return float(self.phases == "second")
+        return 1 / 3 if self.schedule == "square" else 0.5
+
 
 class PriorityVariant(TaskPriority):
     """Task priority as the switches say."""

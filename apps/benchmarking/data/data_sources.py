@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.benchmarking.settings import DIGITS, SCENES, VIEWS, DataSettings
+from apps.benchmarking.experiment.choices import DIGITS, PUBLIC, SCENES, VIEWS
+from apps.benchmarking.experiment.settings import DataSettings
 from datasets.labels import Item, Labels
 from datasets.multitask import views
 from datasets.multitask.rendered_set import RenderedSet
@@ -47,29 +48,20 @@ class DataSource:
 
 def open_data_source(settings: DataSettings, part: str, cache: Path | None) -> DataSource:
     """A part of a data set: "train", "validation" or "test". Raises InputError, JobError as what reads it."""
-    if settings.name == DIGITS:
-        return _open_digits(settings, part)
-    return _open_rendered(settings, part, cache) if settings.name in _RENDERED else _open_public(settings, part)
-
-
-def _open_rendered(settings: DataSettings, part: str, cache: Path | None) -> DataSource:
-    corrupted = {settings.noisy: settings.share} if settings.share and part == "train" else {}
+    if settings.name in PUBLIC:
+        return _open_public(settings, part)
     count = settings.counts[part]
     assert count is not None
+    corrupt = {settings.noisy: settings.share} if settings.share and part == "train" else {}
+    if settings.name == DIGITS:
+        digits = OverlaidDigits(part, count, settings.size, seed=0, corrupt=corrupt)
+        corrupted = {task: digits.corrupted(task) for task in corrupt}
+        return DataSource((digits[index] for index in range(count)), count, DIGIT_LABELS, corrupted)
     rendered_set, options = _RENDERED[settings.name]
-    rendered = rendered_set(count, _SCENE_SEEDS[part], replace(options, size=settings.size), corrupted)
+    rendered = rendered_set(count, _SCENE_SEEDS[part], replace(options, size=settings.size), corrupt)
     images, maps = rendered.tensors(cache)
     items = ((image, {task: maps[task][index] for task in maps}) for index, image in enumerate(images))
-    return DataSource(items, count, rendered.labels, {task: rendered.corrupted(task) for task in corrupted})
-
-
-def _open_digits(settings: DataSettings, part: str) -> DataSource:
-    corrupted = {settings.noisy: settings.share} if settings.share and part == "train" else {}
-    count = settings.counts[part]
-    assert count is not None
-    digits = OverlaidDigits(part, count, settings.size, seed=0, corrupt=corrupted)
-    items = (digits[index] for index in range(count))
-    return DataSource(items, count, DIGIT_LABELS, {task: digits.corrupted(task) for task in corrupted})
+    return DataSource(items, count, rendered.labels, {task: rendered.corrupted(task) for task in corrupt})
 
 
 def _open_public(settings: DataSettings, part: str) -> DataSource:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from apps.benchmarking.data.array_dataset import IMAGE, ArrayDataset
 from apps.benchmarking.data.data_sources import DataSource, open_data_source
+from apps.benchmarking.experiment.settings import PARTS, DataSettings
 from apps.benchmarking.losses import LabelScale, measure_scale
-from apps.benchmarking.settings import PARTS, DataSettings
 from datasets.labels import LabelKind, Labels
 from stitching.errors import InputError, JobError
 from stitching.io.files import atomic_write

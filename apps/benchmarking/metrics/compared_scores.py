@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from apps.benchmarking.metrics.scores import MAIN_METRICS, METRICS, Metric, Scores
+from apps.benchmarking.metrics.metric import Metric
+from apps.benchmarking.metrics.scores import MAIN_METRICS, Scores
 from datasets.labels import Labels
 
 
@@ -29,15 +30,15 @@ class ComparedScore:
         return scores[self.task][self.metric.name]
 
 
-def compared_scores(labels: Mapping[str, Labels], chosen: Mapping[str, Sequence[str]]) -> tuple[ComparedScore, ...]:
+def compared_scores(labels: Mapping[str, Labels], chosen: Mapping[str, Sequence[Metric]]) -> tuple[ComparedScore, ...]:
     """The compared scores of tasks.
 
     Args:
         labels: by task, what its maps mean.
-        chosen: by task, names of metrics; of other tasks it is the main metric of their kind of labels.
+        chosen: by task, the metrics that count; of other tasks it is the main metric of their kind of labels.
     """
-    metrics = {
-        task: [METRICS[name] for name in chosen.get(task, [MAIN_METRICS[meaning.kind].name])]
+    return tuple(
+        ComparedScore(task, metric)
         for task, meaning in labels.items()
-    }
-    return tuple(ComparedScore(task, metric) for task, several in metrics.items() for metric in several)
+        for metric in chosen.get(task, [MAIN_METRICS[meaning.kind]])
+    )

@@ -1,6 +1,5 @@
 """Test scores of a task, pooled over all pixels whose label is known."""
 
-from dataclasses import dataclass
 from math import nan
 from typing import Protocol
 
@@ -9,36 +8,28 @@ from torch import Tensor
 from torch.nn import functional
 
 from apps.benchmarking.losses import valid_pixels
+from apps.benchmarking.metrics.metric import (
+    ABSOLUTE_ERROR,
+    ACCURACY,
+    BEST_F,
+    BEST_IOU,
+    END_POINT_ERROR,
+    MEAN_ANGLE,
+    MIOU,
+    PIXEL_ACCURACY,
+    RELATIVE_ERROR,
+    RMS_ERROR,
+    Metric,
+)
 from datasets.labels import LabelKind, Labels
 
 Scores = dict[str, float]  # by metric
 
 
-@dataclass(frozen=True)
-class Metric:
-    """The metric that stands for a task in a table and in delta_m."""
-
-    name: str
-    higher_is_better: bool
-    decimals: int  # in a table
-
-
-MAIN_METRICS: dict[LabelKind, Metric] = {
-    "classes": Metric("mIoU %", True, 2),
-    "distance": Metric("absolute error", False, 4),
-    "normals": Metric("mean angle", False, 2),
-    "binary": Metric("best F %", True, 2),
-    "colour": Metric("absolute error", False, 4),
-    "motion": Metric("end-point error", False, 3),
-    "category": Metric("accuracy %", True, 2),
-    "number": Metric("rms error", False, 4),
-}
-_OTHERS = (
-    Metric("pixel accuracy %", True, 2),
-    Metric("relative error", False, 4),
-    Metric("best IoU %", True, 2),
-)
-METRICS = {metric.name: metric for metric in (*MAIN_METRICS.values(), *_OTHERS)}  # those that can be compared
+MAIN_METRICS: dict[LabelKind, Metric] = {  # what is compared where nothing else is asked for
+    "classes": MIOU, "distance": ABSOLUTE_ERROR, "normals": MEAN_ANGLE, "binary": BEST_F, "colour": ABSOLUTE_ERROR,
+    "motion": END_POINT_ERROR, "category": ACCURACY, "number": RMS_ERROR,
+}  # fmt: skip
 ANGLE_BINS = 18000  # of angles: 0.01 degrees
 THRESHOLDS = 100  # of probabilities: 0.01, 0.02, ... 1
 
@@ -87,7 +78,7 @@ class ClassScorer:
         union = self._counts.sum(0) + self._counts.sum(1) - hits
         occurs = union > 0
         mean = float((hits[occurs] / union[occurs]).mean()) if total else nan
-        return {MAIN_METRICS["classes"].name: 100 * mean, "pixel accuracy %": 100 * _share(hits.sum(), total)}
+        return {MIOU.name: 100 * mean, PIXEL_ACCURACY.name: 100 * _share(hits.sum(), total)}
 
 
 class CategoryScorer:
@@ -104,7 +95,7 @@ class CategoryScorer:
 
     def scores(self) -> Scores:
         """In percent."""
-        return {MAIN_METRICS["category"].name: 100 * _share(*self._counts)}
+        return {ACCURACY.name: 100 * _share(*self._counts)}
 
 
 class DistanceScorer:
@@ -128,9 +119,9 @@ class DistanceScorer:
         """In the labels' unit; the relative error without one."""
         absolute, squared, count, relative, above = self._sums
         return {
-            MAIN_METRICS["distance"].name: _share(absolute, count),
-            "rms error": _share(squared, count) ** 0.5,
-            "relative error": _share(relative, above),
+            ABSOLUTE_ERROR.name: _share(absolute, count),
+            RMS_ERROR.name: _share(squared, count) ** 0.5,
+            RELATIVE_ERROR.name: _share(relative, above),
         }
 
 
@@ -156,7 +147,7 @@ class NormalScorer:
         median = (int((up_to < total / 2).sum()) + 0.5) * 180 / ANGLE_BINS if total else nan
         within = {f"within {angle:g} %": 100 * _share(up_to[round(angle * ANGLE_BINS / 180) - 1], total)
                   for angle in (11.25, 22.5, 30)}  # fmt: skip
-        return {MAIN_METRICS["normals"].name: _share(torch.tensor(self._sum), total), "median angle": median, **within}
+        return {MEAN_ANGLE.name: _share(torch.tensor(self._sum), total), "median angle": median, **within}
 
 
 class ColourScorer:
@@ -173,7 +164,7 @@ class ColourScorer:
 
     def scores(self) -> Scores:
         """1 is from black to white."""
-        return {MAIN_METRICS["colour"].name: _share(*self._sums)}
+        return {ABSOLUTE_ERROR.name: _share(*self._sums)}
 
 
 class MotionScorer:
@@ -191,7 +182,7 @@ class MotionScorer:
     def scores(self) -> Scores:
         """Px, and percent."""
         total, within, count = self._sums
-        return {MAIN_METRICS["motion"].name: _share(total, count), "within 1 px %": 100 * _share(within, count)}
+        return {END_POINT_ERROR.name: _share(total, count), "within 1 px %": 100 * _share(within, count)}
 
 
 class BinaryScorer:
@@ -231,7 +222,7 @@ class BinaryScorer:
         f_measure = 2 * true_positives / (2 * true_positives + false_positives + false_negatives).clamp_min(1)
         best = float(f_measure.max()) if self._bins.sum() else nan
         overlap = _share(self._overlaps.max(), self._pictures)
-        return {MAIN_METRICS["binary"].name: 100 * best, "best IoU %": 100 * overlap}
+        return {BEST_F.name: 100 * best, BEST_IOU.name: 100 * overlap}
 
 
 def _share(part: Tensor, total: Tensor) -> float:

@@ -5,8 +5,9 @@ from math import isfinite
 
 import numpy as np
 
-from apps.benchmarking.method_comparison import MethodResults
+from apps.benchmarking.comparison_results import MethodResults
 from apps.benchmarking.metrics.gradient_conflict import GradientConflict
+from apps.tables import MISSING
 
 THIRDS = "first", "middle", "last"
 
@@ -46,6 +47,6 @@ def _cosines(
 
 def _distribution(values: np.ndarray) -> list[str]:
     if not len(values):
-        return ["-"] * 5
+        return [MISSING] * 5
     figures = [values.mean(), *np.percentile(values, [25, 50, 75])]
     return [*(f"{figure:+.2f}" for figure in figures), f"{100 * (values < 0).mean():.0f}"]

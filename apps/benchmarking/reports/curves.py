@@ -2,7 +2,7 @@
 
 from statistics import fmean
 
-from apps.benchmarking.method_comparison import Comparison, MethodResults
+from apps.benchmarking.comparison_results import Comparison, MethodResults
 
 
 def mean_curve(comparison: Comparison, method: MethodResults) -> list[tuple[float, float]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, stdev
 
-from apps.benchmarking.method_comparison import MethodResults
+from apps.benchmarking.comparison_results import MethodResults
 from apps.tables import MISSING
 
 CONFIDENCE = 0.95

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from apps.benchmarking.method_comparison import Comparison, MethodResults
+from apps.benchmarking.comparison_results import Comparison, MethodResults
 from apps.benchmarking.metrics.compared_scores import ComparedScore
 from apps.benchmarking.metrics.label_noise import INSTANCE_WEIGHTS, LATE_LOSSES, ROC_AUC
 from apps.benchmarking.reports.curves import mean_curve, method_label

@@ -1,6 +1,6 @@
 """What was published, below what was measured."""
 
-from apps.benchmarking.protocols import find_protocol
+from apps.benchmarking.experiment.protocols import find_protocol
 from apps.tables import markdown
 
 

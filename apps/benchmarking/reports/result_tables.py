@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-from apps.benchmarking.method_comparison import Comparison, MethodResults, TrainedRun
-from apps.benchmarking.options import BenchOptions
+from apps.benchmarking.comparison_results import Comparison, MethodResults, TrainedRun
+from apps.benchmarking.experiment.options import BenchOptions
 from apps.benchmarking.reports.conflict_table import cosine_table, length_ratios
 from apps.benchmarking.reports.curves import mean_curve, method_label
 from apps.benchmarking.reports.difference_table import difference_table

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from apps.benchmarking.method_comparison import Comparison, MethodResults
+from apps.benchmarking.comparison_results import Comparison, MethodResults
 from apps.benchmarking.reports.curves import mean_curve, method_label
 from apps.benchmarking.reports.panels import panels
 

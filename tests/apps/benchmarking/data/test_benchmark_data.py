@@ -13,7 +13,8 @@ from apps.benchmarking.data import preparation
 from apps.benchmarking.data.array_dataset import LabelledBatch, flip_horizontally, sequential_batches, shuffled_batches
 from apps.benchmarking.data.data_sources import open_data_source
 from apps.benchmarking.data.preparation import prepare
-from apps.benchmarking.settings import PUBLIC, DataSettings
+from apps.benchmarking.experiment.choices import PUBLIC
+from apps.benchmarking.experiment.settings import DataSettings
 from datasets.labels import Labels
 from datasets.multitask import rendered_set
 from datasets.multitask.views import OPTIONS, MultiTaskViews

@@ -9,9 +9,9 @@ from benchmark_toys import toy_run
 
 from apps.benchmarking import network_trainer
 from apps.benchmarking.data.preparation import prepare
+from apps.benchmarking.experiment.options import BenchOptions
+from apps.benchmarking.experiment.settings import DataSettings
 from apps.benchmarking.network_trainer import Trainer
-from apps.benchmarking.options import BenchOptions
-from apps.benchmarking.settings import DataSettings
 from datasets.overlaid_digits import LABELS, OverlaidDigits
 
 DATA = DataSettings("digits", "", (12, 12), 64, 8, 8)

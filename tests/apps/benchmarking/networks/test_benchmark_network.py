@@ -6,8 +6,8 @@ import pytest
 import torch
 from benchmark_toys import LABELS, SIZE, TASKS
 
+from apps.benchmarking.experiment.choices import NETWORKS, SCALABLE_NETWORKS
 from apps.benchmarking.networks.multi_task_network import SCALABLE, TRUNKS, build_network
-from apps.benchmarking.settings import NETWORKS
 from datasets.labels import Labels
 from stitching.errors import InputError
 
@@ -109,6 +109,7 @@ def test_weights_depend_on_the_seed_alone():
 
 def test_the_names_are_those_of_the_command_line():
     assert set(NETWORKS) == {*SCALABLE, *TRUNKS}
+    assert set(SCALABLE_NETWORKS) == set(SCALABLE)
 
 
 @pytest.mark.skipif(find_spec("timm") is not None, reason="timm is here")

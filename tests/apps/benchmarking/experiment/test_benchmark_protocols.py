@@ -12,12 +12,12 @@ from benchmark_toys import execute_in_process
 from public_folders import write_public
 
 from apps.benchmarking import execution
+from apps.benchmarking.experiment.options import BenchOptions
+from apps.benchmarking.experiment.protocols import PROTOCOLS, with_protocol
+from apps.benchmarking.experiment.recipe import PLAIN
+from apps.benchmarking.experiment.settings import parse_method
 from apps.benchmarking.metrics.scores import ClassScorer
-from apps.benchmarking.options import BenchOptions
-from apps.benchmarking.protocols import PROTOCOLS, with_protocol
-from apps.benchmarking.recipe import PLAIN
 from apps.benchmarking.reports import plots
-from apps.benchmarking.settings import parse_method
 from apps.cli import main
 from apps.command.options import run_tyro
 from mtl.registry import check_names

@@ -5,8 +5,8 @@ import torch
 from benchmark_toys import DATA, toy_run, use_toys
 
 from apps.benchmarking.data.preparation import prepare
+from apps.benchmarking.experiment.recipe import Recipe
 from apps.benchmarking.network_trainer import Trainer
-from apps.benchmarking.recipe import Recipe
 
 
 @pytest.mark.parametrize(

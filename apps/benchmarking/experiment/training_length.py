@@ -1,6 +1,9 @@
 """How long a training is: so many epochs, or so many updates of the parameters."""
 
-from apps.benchmarking.settings import RunSettings, parse_method
+from dataclasses import fields
+
+from apps.benchmarking.ablations.priority_variants import PrioritySwitches
+from apps.benchmarking.experiment.settings import RunSettings, parse_method
 from mtl.registry import StrategyOptions, parse_spec
 
 
@@ -15,15 +18,14 @@ def expected_steps(settings: RunSettings, steps_per_epoch: int) -> int:
 def _updates_per_step(strategy: str, options: StrategyOptions, tasks: int) -> float:
     """As far as it is known beforehand, else 1; only task priority decides by it.
 
-    Task priority updates K times in phase 1 and once in phase 2, whose share of the steps is the mean of its
-    probability over the training.
+    Task priority updates K times in phase 1 and once in phase 2. Options that there are not, the strategy refuses.
     """
     if strategy == "same-steps":
         return tasks
     if strategy == "equal":
-        return float(options.get("updates", 1))
+        updates = options.get("updates", 1)
+        return updates if isinstance(updates, int) and updates > 0 else 1
     if strategy not in ("task-priority", "priority"):
         return 1
-    second_phase = {"phases=first": 0.0, "phases=second": 1.0, "schedule=square": 1 / 3}
-    shares = [second_phase[f"{k}={v}"] for k, v in options.items() if f"{k}={v}" in second_phase]
-    return tasks - (tasks - 1) * (shares[0] if shares else 0.5)
+    switches = PrioritySwitches(**{f.name: options[f.name] for f in fields(PrioritySwitches) if f.name in options})
+    return tasks - (tasks - 1) * switches.second_phase_share

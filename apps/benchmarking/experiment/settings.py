@@ -4,45 +4,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
-from apps.benchmarking.recipe import PLAIN, Recipe
+from apps.benchmarking.experiment.recipe import PLAIN, Recipe
 from stitching.errors import InputError
 
-SCENES = "scenes"
-VIEWS = "views"
-DIGITS = "digits"
-PUBLIC = "nyud", "pascal-context", "cityscapes", "surreal"
-NETWORKS = {  # name: the sides of its pictures are multiples of this, px
-    "small": 8, "digits": 4, "segnet": 32, "resnet18": 32, "resnet18-imagenet": 32, "hrnet18": 32,
-    "hrnet18-imagenet": 32, "vit-tiny": 16, "vit-tiny-imagenet": 16,
-}  # fmt: skip
-SCALABLE_NETWORKS = "small", "digits"  # those that have a width
-PAIR_NETWORKS = "small", "segnet"  # those that take pairs of pictures
-SMALLEST_SIDES = {"digits": 8}  # px; of the other networks 32
-
-
-@dataclass(frozen=True)
-class DataDefaults:
-    """What is taken where no option says otherwise.
-
-    Attributes:
-        train, test: number of items.
-        size: (width, height), px.
-        network: name of the architecture.
-        tasks: to learn; empty: all.
-    """
-
-    train: int
-    test: int
-    size: tuple[int, int]
-    network: str
-    tasks: tuple[str, ...] = ()
-
-
-GENERATED = {  # made in any number
-    SCENES: DataDefaults(1000, 250, (64, 64), "small"),
-    VIEWS: DataDefaults(1000, 250, (48, 48), "small"),
-    DIGITS: DataDefaults(4000, 1000, (12, 12), "digits", ("digit-1", "digit-2", "digit-3", "digit-4")),
-}
 PARTS = "train", "validation", "test"
 
 
@@ -146,7 +110,7 @@ class RunSettings:
         updates: the training ends after so many steps of the optimizer; None: after the epochs.
         curve_points: validations on the way, the last one at the end.
         conflict_points: measurements of the tasks' gradients on the way.
-        recipe: how is trained.
+        recipe: how it is trained.
     """
 
     data: DataSettings

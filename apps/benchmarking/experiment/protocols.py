@@ -1,4 +1,4 @@
-"""Protocols of the papers whose methods `mtl` has: options, how is trained, what is compared, what was published.
+"""Protocols of the papers whose methods `mtl` has: options, how it is trained, what is compared, what was published.
 
 What a paper does not tell is taken from the code that it builds on, or left at the default of the option;
 docs/training/public-datasets.md says which, and what differs.
@@ -8,17 +8,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from apps.benchmarking.published_scores import (
+from apps.benchmarking.experiment.published_scores import (
     CITYSCAPES_SCORES,
     NYUD_SCORES,
     PASCAL_SCORES,
     SURREAL_SCORES,
     PublishedScores,
 )
-from apps.benchmarking.recipe import PLAIN, Recipe
+from apps.benchmarking.experiment.recipe import PLAIN, Recipe
+from apps.benchmarking.metrics.metric import (
+    ABSOLUTE_ERROR,
+    BEST_IOU,
+    MIOU,
+    PIXEL_ACCURACY,
+    RELATIVE_ERROR,
+    RMS_ERROR,
+    Metric,
+)
 from stitching.errors import did_you_mean, require
 
 Words = tuple[str, ...]
+Metrics = dict[str, tuple[Metric, ...]]  # by task
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,7 @@ class Protocol:
         network, size, batch_size, epochs, rate: as the options of these names.
         auxiliary: tasks that are trained and do not count.
         metrics: by task, the metrics that delta_m averages over; of others the main metric of their labels.
-        recipe: how is trained.
+        recipe: how it is trained.
         published: the paper's scores; None: none could be found.
     """
 
@@ -45,7 +55,7 @@ class Protocol:
     epochs: int = 20
     rate: float = 1e-3
     auxiliary: Words = ()
-    metrics: dict[str, Words] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=dict)
     recipe: Recipe = PLAIN
     published: PublishedScores | None = None
 
@@ -61,11 +71,12 @@ class Protocol:
 
 
 _BASELINES = "equal", "mgda", "pcgrad", "cagrad", "aligned-mtl"
-_NYUD_METRICS: dict[str, Words] = {"depth": ("rms error",)}
-_PASCAL_METRICS: dict[str, Words] = {"saliency": ("best IoU %",)}
-_CITYSCAPES_METRICS: dict[str, Words] = {
-    "segmentation": ("mIoU %", "pixel accuracy %"), "depth": ("absolute error", "relative error")
-}  # fmt: skip
+_NYUD_METRICS: Metrics = {"depth": (RMS_ERROR,)}
+_PASCAL_METRICS: Metrics = {"saliency": (BEST_IOU,)}
+_CITYSCAPES_METRICS: Metrics = {
+    "segmentation": (MIOU, PIXEL_ACCURACY),
+    "depth": (ABSOLUTE_ERROR, RELATIVE_ERROR),
+}
 
 # Weights of the papers; their loss of normals is the mean over the components, ours the sum: a third.
 PROTOCOLS = {

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from benchmark_toys import DATA, toy_run
 
-from apps.benchmarking.settings import MethodSpec, parse_method
-from apps.benchmarking.training_length import expected_steps
+from apps.benchmarking.experiment.settings import MethodSpec, parse_method
+from apps.benchmarking.experiment.training_length import expected_steps
 from stitching.errors import InputError
 
 

@@ -4,25 +4,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from apps.benchmarking.protocols import find_protocol
-from apps.benchmarking.recipe import PLAIN, Recipe
-from apps.benchmarking.settings import (
+from apps.benchmarking.experiment.choices import (
     GENERATED,
     NETWORKS,
     PAIR_NETWORKS,
     PUBLIC,
     SCALABLE_NETWORKS,
     SCENES,
-    SMALLEST_SIDES,
     VIEWS,
     DataDefaults,
-    DataSettings,
-    RunSettings,
-    parse_method,
 )
+from apps.benchmarking.experiment.protocols import Metrics, find_protocol
+from apps.benchmarking.experiment.recipe import PLAIN, Recipe
+from apps.benchmarking.experiment.settings import DataSettings, RunSettings, parse_method
 from stitching.errors import did_you_mean, require
-
-_SMALLEST_SIDE = 32  # px, of networks that are not in SMALLEST_SIDES
 
 
 @dataclass(frozen=True)
@@ -53,13 +48,13 @@ class BenchOptions:
     """Multiplies the channels of the networks small and digits: the capacity that the tasks share."""
     size: tuple[int, int] | None = None
     """Width and height of the pictures, px; multiples of 8 for the network small, of 4 for digits, of 16 for vit-tiny,
-    else of 32. Default: 64 64, of digits 12 12: the less, the more they overlap, 8 to 16."""
+    else of 32. Default: 64 64, of views 48 48, of digits 12 12: the less, the more they overlap, 8 to 16."""
     train: int | None = None
-    """Pictures to train on; default: 1000 scenes, 4000 pictures of digits, or all of a public set."""
+    """Pictures to train on; default: 1000 of scenes and views, 4000 of digits, all of a public set."""
     validation: int = 200
     """Pictures to choose the learning rate on; in a public set they are taken from the training split."""
     test: int | None = None
-    """Pictures to test on; default: 250 scenes, 1000 pictures of digits, or all of a public set."""
+    """Pictures to test on; default: 250 of scenes and views, 1000 of digits, all of a public set."""
     epochs: int = 20
     """Passes over the training pictures."""
     updates: int | None = None
@@ -137,7 +132,7 @@ class BenchOptions:
         scalable = network in SCALABLE_NETWORKS or not self.small_single_tasks
         require(scalable, f"--small-single-tasks, --network {network}",
                 f"--network {' or '.join(SCALABLE_NETWORKS)} with it")  # fmt: skip
-        step, smallest = NETWORKS[network], SMALLEST_SIDES.get(network, _SMALLEST_SIDE)
+        step, smallest = NETWORKS[network].multiple, NETWORKS[network].smallest_side
         fits = all(side % step == 0 and side >= smallest for side in (w, h))
         require(fits, f"--size {w} {h}", f"multiples of {step}, {smallest} or more, with --network {network}")
 
@@ -182,7 +177,7 @@ class BenchOptions:
         return find_protocol(self.protocol).recipe if self.protocol else PLAIN
 
     @property
-    def metrics(self) -> dict[str, tuple[str, ...]]:
+    def metrics(self) -> Metrics:
         """By task, the metrics that are compared; of other tasks the main metric of their labels."""
         return find_protocol(self.protocol).metrics if self.protocol else {}
 
