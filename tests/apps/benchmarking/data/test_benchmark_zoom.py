@@ -1,7 +1,6 @@
 """Augmentation by scale, on pictures of a few pixels."""
 
 import numpy as np
-import pytest
 import torch
 
 from apps.benchmarking.data.array_dataset import LabelledBatch
@@ -65,4 +64,3 @@ def test_random_factors_stay_within_their_limits():
     assert 1 <= float(factors.min()) < 1.1
     assert 1.4 < float(factors.max()) <= 1.5
     assert len({tuple(map(tuple, picture.tolist())) for picture in parts}) > 32
-    assert factors.numpy() == pytest.approx(factors.numpy().clip(1, 1.5))
