@@ -18,7 +18,9 @@ from stitching.network.stitching_network import StitchingNetwork
 class Objectives(nn.Module):
     """The network with the losses of its tasks. Forward is one call, as DistributedDataParallel needs it."""
 
-    def __init__(self, network: StitchingNetwork, half: bool, per_example: bool = False) -> None:
+    def __init__(
+        self, network: StitchingNetwork, half: bool, per_example: bool = False, trains_warp: bool = False
+    ) -> None:
         """Wrap a network.
 
         Args:
@@ -26,9 +28,12 @@ class Objectives(nn.Module):
             half: run the network in bfloat16 where autocast allows it; losses are always computed in float32.
             per_example: losses (b,), one for each example, instead of () over all pixels of the batch. Photographs
                 have losses () all the same.
+            trains_warp: PWM is trained, too, so the loss of the stitch is that on PWM's warp even where no other task
+                is asked for: strategies that ask for one task at a time then minimize the same as the others.
         """
         super().__init__()
         self.network, self._half, self._per_example = network, half, per_example
+        self._trains_warp = trains_warp
 
     def forward(self, batch: ExampleBatch, tasks: tuple[str, ...], start_from_classical: bool) -> tuple[Terms, Terms]:
         """The loss of each task, and the unweighted terms () that losses are made of, for the log.
@@ -46,7 +51,7 @@ class Objectives(nn.Module):
                 losses = {"matching": matching_loss(matching, true_cells(batch, batch.truth))}
             return losses, losses
         with self._autocast(batch):
-            prediction = predict(self.network, batch, tasks, start_from_classical)
+            prediction = predict(self.network, batch, tasks, start_from_classical, self._trains_warp)
         if not self._per_example:
             return supervised_losses(prediction, batch, batch.truth, tasks)
         examples = [
@@ -60,7 +65,7 @@ class Objectives(nn.Module):
         self, batch: ExampleBatch, tasks: tuple[str, ...], start_from_classical: bool
     ) -> tuple[Terms, Terms]:
         with self._autocast(batch):
-            prediction = predict(self.network, batch, tasks, start_from_classical)
+            prediction = predict(self.network, batch, tasks, start_from_classical, self._trains_warp)
             backward = None if prediction.warp is None else self.network.warp(swapped(pair_of(batch)))
         return self_supervised_losses(batch, prediction.warp, backward, prediction.stitched.get("estimated"), tasks)
 

@@ -43,7 +43,11 @@ def start_of(batch: ExampleBatch) -> Start:
 
 
 def predict(
-    network: StitchingNetwork, batch: ExampleBatch, tasks: tuple[str, ...], start_from_classical: bool
+    network: StitchingNetwork,
+    batch: ExampleBatch,
+    tasks: tuple[str, ...],
+    start_from_classical: bool,
+    stitch_own_warp: bool = False,
 ) -> Prediction:
     """Run the networks that the tasks need.
 
@@ -52,11 +56,14 @@ def predict(
         batch: photographs have no ground truth and thus no "true" branch.
         tasks: of warp, geometry, visibility, stitch.
         start_from_classical: start PWM from the classical warp, else from its own matches.
+        stitch_own_warp: the stitch alone takes PWM's warp, too, instead of the classical one.
     """
+    asked = bool(set(tasks) - {"stitch"})
     warp = None
-    if set(tasks) - {"stitch"}:
-        warp = network.warp(pair_of(batch), start_of(batch) if start_from_classical else None)
-    return Prediction(warp, _stitch_branches(network, batch, warp) if "stitch" in tasks else {})
+    if asked or stitch_own_warp:
+        with torch.set_grad_enabled(asked and torch.is_grad_enabled()):
+            warp = network.warp(pair_of(batch), start_of(batch) if start_from_classical else None)
+    return Prediction(warp if asked else None, _stitch_branches(network, batch, warp) if "stitch" in tasks else {})
 
 
 def _stitch_branches(

@@ -61,8 +61,9 @@ def build_stage(
     fused = True if fabric.device.type == "cpu" else None  # elsewhere torch's choice is as fast
     optimizer = AdamW(_groups(network, parameters, options.rate), weight_decay=options.weight_decay, fused=fused)
     schedule = LambdaLR(optimizer, lambda now: rate_factor(now, options.steps, options.schedule), last_epoch=step - 1)
+    trains_warp = bool(set(tasks) - {"stitch"})
     objectives, wrapped = fabric.setup(
-        Objectives(network, options.precision == "bf16", needs_instances(options.strategy)), optimizer
+        Objectives(network, options.precision == "bf16", needs_instances(options.strategy), trains_warp), optimizer
     )
 
     def average(values: Tensor) -> Tensor:
