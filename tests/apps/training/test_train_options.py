@@ -47,7 +47,7 @@ def test_impossible_options_are_refused(changes, words):
     [
         ({"strategy": "best"}, "--strategy best"),
         ({"strategy": "static:warp=1"}, "--strategy static:warp=1: no weights for 'geometry', 'visibility'"),
-        ({"strategy": "task-groups:beta=2"}, "--strategy task-groups:beta=2: decay 2"),
+        ({"strategy": "task-groups:beta=2"}, "--strategy task-groups:beta=2: beta 2"),
         ({"strategy": "pcgrad+equal"}, "'pcgrad' cannot come before"),
         ({"strategy": "instances", "data": None}, "--strategy instances: needs --data, --photograph-share 0"),
         ({"strategy": "equal+instances", "pairs": Path("photos")}, "and no --pairs"),
