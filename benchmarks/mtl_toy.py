@@ -27,11 +27,11 @@ from environment import describe_environment
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from apps.benchmarking.ablations.registry import make_strategy
+from apps.benchmarking.ablations.registry import VARIANTS
 from apps.tables import aligned_text
 from mtl.connection_strength import Layer
 from mtl.optimization import Parameters, ParameterUpdater
-from mtl.registry import TrainingContext
+from mtl.registry import TrainingContext, make_strategy
 from stitching.io.files import atomic_write
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def walk(method: str, start: tuple[float, float], steps: int, rate: float, scale
     updater = ParameterUpdater(Parameters([point], {task: [] for task in TASKS}), adam)
     # Task priority asks for a layer; this one is not trained, so nobody owns channels of it.
     layer = Layer("none", nn.Parameter(torch.zeros(1, 1)), {task: nn.Identity() for task in TASKS})
-    strategy = make_strategy(method, TASKS, TrainingContext([layer], steps, max(1, steps // EPOCHS)))
+    strategy = make_strategy(method, TASKS, TrainingContext([layer], steps, max(1, steps // EPOCHS)), VARIANTS)
 
     def closure(tasks: Sequence[str]) -> dict[str, Tensor]:
         first, second = objectives(point, scale)

@@ -189,7 +189,7 @@ class ParameterUpdater:
                 raise ValueError(f"the loss of task {task!r} reaches none of the task's own parameters")
         if not (shared or any(own.values())):
             raise ValueError(f"the losses of {quoted(tasks)} reach no parameter")
-        shared_length, *lengths = _lengths([shared, *own.values()])
+        shared_length, *lengths = gradient_lengths([shared, *own.values()])
         norms = GradientNorms(hypot(shared_length, *lengths), shared_length, dict(zip(own, lengths, strict=True)))
         for owner, length in ((None, shared_length), *norms.tasks.items()):
             if not isfinite(length):
@@ -250,8 +250,11 @@ def _gradients_of(parameters: Sequence[nn.Parameter]) -> list[Tensor]:
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
-def _lengths(groups: Sequence[Sequence[Tensor]]) -> list[float]:
-    """The Euclidean norm of the tensors of each group together, 0 of none; one copy from the device for all."""
-    norms = torch._foreach_norm([tensor for group in groups for tensor in group])
+def gradient_lengths(groups: Sequence[Sequence[Tensor | None]]) -> list[float]:
+    """The Euclidean norm of the gradients of each group together, 0 of none; one copy from the device for all."""
+    reached = [[gradient for gradient in group if gradient is not None] for group in groups]
+    if not any(reached):
+        return [0.0] * len(groups)
+    norms = torch._foreach_norm([gradient for group in reached for gradient in group])
     values = iter(torch.stack(norms).tolist())
-    return [hypot(*islice(values, len(group))) for group in groups]
+    return [hypot(*islice(values, len(group))) for group in reached]

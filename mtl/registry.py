@@ -6,6 +6,7 @@ A new strategy gets a line in `_STRATEGIES`, a new weighting of the losses one i
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from mtl.connection_strength import Layer
@@ -50,7 +51,16 @@ class TrainingContext:
     seed: int = 0
 
 
-def make_strategy(spec: str, tasks: Sequence[str], context: TrainingContext = TrainingContext()) -> Strategy:
+StrategyMaker = Callable[[Sequence[str], TrainingContext, StrategyOptions], Strategy]
+_NO_OTHERS: Mapping[str, StrategyMaker] = MappingProxyType({})
+
+
+def make_strategy(
+    spec: str,
+    tasks: Sequence[str],
+    context: TrainingContext = TrainingContext(),
+    others: Mapping[str, StrategyMaker] = _NO_OTHERS,
+) -> Strategy:
     """Make the strategy that a text describes.
 
     Args:
@@ -59,33 +69,27 @@ def make_strategy(spec: str, tasks: Sequence[str], context: TrainingContext = Tr
             strategy_names; options: the keyword arguments of the classes, for `static` the weight of each task.
         tasks: in order.
         context: what some strategies need to know.
+        others: strategies besides, by name; each is made from the tasks, the context and the options.
 
     Raises ValueError where a name or option is unknown or not possible, or the context lacks what is needed.
     """
     check_tasks(tasks)
-    check_names(spec)
+    check_names(spec, others)
     *outer, (name, options) = parse_spec(spec)
     if name in _WEIGHTINGS:
         outer, name, options = [*outer, (name, options)], "equal", {}
-    strategy = _make(name, partial(_STRATEGIES[name], tasks, context, options))
-    return weigh_losses(outer, strategy, context)
-
-
-def weigh_losses(weightings: Sequence[NamedOptions], strategy: Strategy, context: TrainingContext) -> Strategy:
-    """`strategy` on the losses that `weightings`, by name and options, have weighed, the first one first.
-
-    Raises ValueError where an option is not possible, or the context lacks what is needed.
-    """
-    for name, options in reversed(weightings):
+    strategy = _make(name, partial({**_STRATEGIES, **others}[name], tasks, context, options))
+    for name, options in reversed(outer):
         strategy = _make(name, partial(_WEIGHTINGS[name], strategy, context, options))
     return strategy
 
 
-def check_names(spec: str) -> None:
+def check_names(spec: str, others: Mapping[str, StrategyMaker] = _NO_OTHERS) -> None:
     """Raise ValueError where `spec`, as `make_strategy` takes it, names what there is not, or in a wrong order."""
     *outer, last = (name for name, _ in parse_spec(spec))
-    if last not in strategy_names():
-        raise ValueError(f"strategy {last!r}: expected one of {quoted(strategy_names())}")
+    known = *strategy_names(), *others
+    if last not in known:
+        raise ValueError(f"strategy {last!r}: expected one of {quoted(known)}")
     for name in outer:
         if name not in _WEIGHTINGS:
             raise ValueError(f"strategy {spec!r}: {name!r} cannot come before +; expected {quoted(_WEIGHTINGS)}")
@@ -174,7 +178,7 @@ def _aggregation(name: str, tasks: Sequence[str], context: TrainingContext, opti
     return make_aggregation(name, tasks, **{"seed": context.seed, **options})
 
 
-_STRATEGIES: Mapping[str, Callable[[Sequence[str], TrainingContext, StrategyOptions], Strategy]] = {
+_STRATEGIES: dict[str, StrategyMaker] = {
     "equal": lambda tasks, context, options: EqualWeights(tasks, **options),
     "same-steps": lambda tasks, context, options: EqualWeights(tasks, updates=len(tasks), **options),
     "random": lambda tasks, context, options: RandomWeights(tasks, **{"seed": context.seed, **options}),

@@ -94,6 +94,13 @@ def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
     return tuple(tasks)
 
 
+def check_seed(seed: int) -> int:
+    """The seed; ValueError where it is no whole number, 0 or above."""
+    if not (isinstance(seed, int) and seed >= 0):
+        raise ValueError(f"seed {seed!r}: expected a whole number, 0 or above")
+    return seed
+
+
 def step_generator(seed: int, step: int) -> torch.Generator:
     """Random numbers of one step: the same in every process and after resuming."""
     state = np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0]

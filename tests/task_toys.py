@@ -33,6 +33,11 @@ class Net(nn.Module):
         features = torch.tanh(self.trunk(self.inputs))
         return {task: (self.heads[task](features) - len(task)).square().mean() for task in tasks}
 
+    def steep_losses(self, tasks):
+        """Those of `losses`; by the shared bias, that of "far" has an infinite slope."""
+        part, losses = self.trunk.bias.sum(), self.losses(tasks)
+        return {**losses, "far": losses["far"] + (part - part.detach()).sqrt()}
+
     def split(self):
         own = {task: list(head.parameters()) for task, head in self.heads.items()}
         return Parameters(list(self.trunk.parameters()), own)
@@ -61,6 +66,17 @@ def train_plainly(net, weights, steps, clip=None):
         if clip is not None:
             nn.utils.clip_grad_norm_(net.parameters(), clip)
         optimizer.step()
+
+
+def check_reported_weights(strategy):
+    """A step moves the parameters along the gradient of the losses' sum with the weights that its result reports."""
+    net, plain = Net(), Net()
+    weights = step(strategy, net, torch.optim.SGD(net.parameters(), 0.1)).weights
+    optimizer = torch.optim.SGD(plain.parameters(), 0.1)
+    sum(weights[task] * loss for task, loss in plain.losses(TASKS).items()).backward()
+    optimizer.step()
+    for ours, theirs in zip(net.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 def equal(first, second):

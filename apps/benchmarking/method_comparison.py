@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from math import inf, isfinite, sqrt
 
-from apps.benchmarking.ablations.registry import check_names
+from apps.benchmarking.ablations.registry import VARIANTS
 from apps.benchmarking.comparison_results import Comparison, MethodResults, SingleTaskReference, TrainedRun
 from apps.benchmarking.execution import Execute
 from apps.benchmarking.experiment.options import BenchOptions
@@ -16,6 +16,7 @@ from apps.benchmarking.metrics.scores import Scores
 from apps.benchmarking.result_store import ResultStore
 from apps.benchmarking.single_run import RunResult, make_trainer
 from datasets.labels import Labels
+from mtl.registry import check_names
 from stitching.errors import InputError, JobError
 
 Log = Callable[[str], None]
@@ -76,7 +77,7 @@ def _check_names(methods: Iterable[str]) -> None:
     """Raise InputError where a method names a strategy that there is not; no data are needed to see it."""
     for method in methods:
         try:
-            check_names(parse_method(method).spec)
+            check_names(parse_method(method).spec, VARIANTS)
         except ValueError as error:
             raise InputError(f"--methods {method}: {error}") from error
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from apps.benchmarking.ablations.registry import make_strategy, needs_task_norms
+from apps.benchmarking.ablations.registry import VARIANTS, needs_task_norms
 from apps.benchmarking.data.array_dataset import (
     IMAGE,
     ArrayDataset,
@@ -34,7 +34,7 @@ from apps.benchmarking.metrics.label_noise import LATE_SHARE, MeanLosses
 from apps.benchmarking.metrics.scores import Scores, make_scorer
 from apps.benchmarking.networks.multi_task_network import MultiTaskNetwork, build_network
 from mtl.optimization import Closure, ParameterUpdater
-from mtl.registry import TrainingContext
+from mtl.registry import TrainingContext, make_strategy
 
 _FLIP_SEED = 0x666C6970  # of the flips; the order of the examples has other random numbers
 _ZOOM_SEED = 0x7A6F6F6D
@@ -77,7 +77,7 @@ class Trainer:
         self.steps_per_epoch = len(shuffled_batches(len(data.train), settings.batch, 0, 0))
         self.total_steps = expected_steps(settings, self.steps_per_epoch)
         spec = settings.recipe.strategy(method.spec, settings.tasks)
-        self.strategy = make_strategy(spec, settings.tasks, self._context())
+        self.strategy = make_strategy(spec, settings.tasks, self._context(), VARIANTS)
         self.updater = _make_updater(self.network, method, settings)
         self.layers = group_by_layer(self.network.trunk.named_parameters(), self.updater.parameters.shared)
         self.forwards = self.updates = 0

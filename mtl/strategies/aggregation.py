@@ -19,7 +19,7 @@ from mtl.optimization import (
     check_names,
     quoted,
 )
-from mtl.strategy import StepResult, Strategy, check_tasks
+from mtl.strategy import StepResult, Strategy, check_seed, check_tasks
 
 Option = float | int | str
 
@@ -60,11 +60,9 @@ class Aggregation(Strategy):
 
         Raises ValueError where the tasks are not such, or `seed` is no whole number, 0 or above.
         """
-        if not (isinstance(seed, int) and seed >= 0):
-            raise ValueError(f"seed {seed!r}: expected a whole number, 0 or above")
         self.tasks, self._aggregator, self._scale = check_tasks(tasks), aggregator, scale
         self._settings: dict[str, Any] = {"kind": name, "options": dict(options or {}), "seed": seed}
-        self._seed, self._steps = seed, 0
+        self._seed, self._steps = check_seed(seed), 0
 
     def step(self, closure: Closure, updater: ParameterUpdater, sample_ids: Tensor | None = None) -> StepResult:
         """As Strategy.step."""

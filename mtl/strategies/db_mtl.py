@@ -6,9 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 
-from mtl.optimization import Closure, Gradients, ParameterUpdater, check_names, sum_gradients
+from mtl.optimization import Closure, Gradients, ParameterUpdater, check_names, gradient_lengths, sum_gradients
 from mtl.strategies.aggregation import own_gradients
 from mtl.strategies.scalarization import positive
 from mtl.strategy import StepResult, Strategy, check_tasks
@@ -102,11 +101,8 @@ def _average(mean: Tensor | None, gradient: Tensor | None, beta: float) -> Tenso
 
 def _sum_in_one_length(by_task: Sequence[Gradients]) -> Gradients:
     """For each parameter the sum over the tasks, whose gradients are all made as long as the longest one."""
-    parts = [[gradient for gradient in gradients if gradient is not None] for gradients in by_task]
-    # One copy from the device for all tasks.
-    lengths = torch.stack([get_total_norm(part).float() for part in parts if part]).tolist() if any(parts) else []
-    longest, remaining = max(lengths, default=0.0), iter(lengths)
-    factors = [longest / length if part and (length := next(remaining)) else 1.0 for part in parts]
+    lengths = gradient_lengths(by_task)
+    factors = [max(lengths) / length if length else 1.0 for length in lengths]
     return sum_gradients(
         [
             [None if gradient is None else gradient * factor for gradient in gradients]

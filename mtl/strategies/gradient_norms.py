@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 
-from mtl.optimization import Closure, Gradients, ParameterUpdater, check_names, sum_gradients
+from mtl.optimization import Closure, ParameterUpdater, check_names, gradient_lengths, sum_gradients
 from mtl.strategy import StepResult, Strategy, check_tasks
 
 
@@ -37,7 +35,8 @@ class EqualGradientNorms(Strategy):
         check_names(self.tasks, updater.parameters.tasks, "parameters")
         gradients, losses = updater.compute_gradients(closure, [[task] for task in self.tasks])
         first_losses = self._first_losses or losses
-        norms = _norms_of_first(gradients, len(updater.parameters.shared))
+        shared = len(updater.parameters.shared)
+        norms = gradient_lengths([by_parameter[:shared] for by_parameter in gradients])
         weights = self._weights(dict(zip(self.tasks, norms, strict=True)), _training_rates(losses, first_losses))
         weighted = [
             [None if gradient is None else gradient * weight for gradient in by_parameter]
@@ -65,15 +64,6 @@ class EqualGradientNorms(Strategy):
     def load_learned_state(self, learned: Mapping[str, Any]) -> None:
         """Continue with what `learned_state` gave."""
         self._first_losses = dict(learned["first_losses"])
-
-
-def _norms_of_first(gradients: Sequence[Gradients], count: int) -> list[float]:
-    """For each task the norm of its gradient of the first `count` parameters; 0 where it reaches none."""
-    parts = [[gradient for gradient in by_parameter[:count] if gradient is not None] for by_parameter in gradients]
-    norms = [get_total_norm(part).float() for part in parts if part]
-    # One copy from the device for all tasks.
-    values = iter(torch.stack(norms).tolist() if norms else [])
-    return [next(values) if part else 0.0 for part in parts]
 
 
 def _training_rates(losses: Mapping[str, float], first_losses: Mapping[str, float]) -> dict[str, float]:

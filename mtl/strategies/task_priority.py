@@ -76,10 +76,15 @@ class TaskPriority(Strategy):
     def _learn_priority(self, closure: Closure, updater: ParameterUpdater) -> StepResult:
         """Phase 1."""
         losses: dict[str, float] = {}
-        for objective in self._objectives:
+        ordered = self._order_objectives()
+        for objective in ordered:
             values, norms = updater.update(closure, objective)
             losses |= values
-        return StepResult(losses, dict.fromkeys(self.tasks, 1.0), norms, self._objectives)
+        return StepResult(losses, dict.fromkeys(self.tasks, 1.0), norms, ordered)
+
+    def _order_objectives(self) -> tuple[tuple[str, ...], ...]:
+        """As phase 1 updates them in this step."""
+        return self._objectives
 
     def _keep_priority(self, closure: Closure, updater: ParameterUpdater) -> StepResult:
         """Phase 2."""

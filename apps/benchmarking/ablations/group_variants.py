@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from apps.benchmarking.ablations.words import check_words
 from mtl.affinity import Affinity
-from mtl.optimization import quoted
 from mtl.strategies.task_groups import TaskGroups
 from mtl.strategy import step_generator
 
@@ -44,9 +44,7 @@ class GroupSwitches:
     normalise: str = "full"
 
     def __post_init__(self) -> None:
-        for name, words in _WORDS.items():
-            if (word := getattr(self, name)) not in words:
-                raise ValueError(f"{name}={word}: expected one of {quoted(words)}")
+        check_words(self, _WORDS)
         if self.count is not None and not (isinstance(self.count, int) and self.count >= 1 and self.by != "affinity"):
             raise ValueError(f"count={self.count}, by={self.by}: expected 1 or more, with by=random or by=fixed")
 

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from apps.benchmarking.ablations.words import check_words
 from mtl.connection_strength import Layer, top_tasks
-from mtl.optimization import Closure, ParameterUpdater, quoted
 from mtl.registry import TrainingContext
 from mtl.strategies.task_priority import TaskPriority, project_on_priority
-from mtl.strategy import StepResult, step_generator
+from mtl.strategy import step_generator
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "phases": ("mixed", "first", "second", "sequential"),
@@ -48,9 +48,7 @@ class PrioritySwitches:
     owners: str = "strength"
 
     def __post_init__(self) -> None:
-        for name, words in _WORDS.items():
-            if (word := getattr(self, name)) not in words:
-                raise ValueError(f"{name}={word}: expected one of {quoted(words)}")
+        check_words(self, _WORDS)
         if self.project == "all" and self.owners != "strength":
             raise ValueError(f"owners={self.owners}, project=all: without project=all, which asks no owner")
         if self.phases != "mixed" and self.schedule != "linear":
@@ -80,16 +78,12 @@ class PriorityVariant(TaskPriority):
             return {"linear": done, "constant": 0.5, "square": done**2}[self._switches.schedule]
         return {"first": 0.0, "second": 1.0, "sequential": float(done >= 0.5)}[self._switches.phases]
 
-    def _learn_priority(self, closure: Closure, updater: ParameterUpdater) -> StepResult:
-        """Phase 1."""
+    def _order_objectives(self) -> tuple[tuple[str, ...], ...]:
+        """As phase 1 updates them in this step."""
         if self._switches.order == "listed":
-            return super()._learn_priority(closure, updater)
-        listed = self._objectives
-        order = torch.randperm(len(listed), generator=step_generator(self._seed, self._step)).tolist()
-        self._objectives = tuple(listed[index] for index in order)
-        result = super()._learn_priority(closure, updater)
-        self._objectives = listed
-        return result
+            return self._objectives
+        order = torch.randperm(len(self._objectives), generator=step_generator(self._seed, self._step)).tolist()
+        return tuple(self._objectives[index] for index in order)
 
     def _resolve(self, layer: Layer, gradients: Sequence[Tensor]) -> list[Tensor]:
         """As TaskPriority does it, but for the switches."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from task_toys import TASKS, Net, step
+from task_toys import TASKS, Net, check_reported_weights, step
 from torch import nn
 
 from mtl.optimization import NonFiniteError, Parameters, ParameterUpdater
@@ -64,13 +64,7 @@ def test_equal_losses_move_the_network_as_their_sum(name, level):
 
 @every
 def test_the_network_follows_the_weights_that_are_reported(name):
-    net, plain = Net(), Net()
-    weights = step(make(name), net, torch.optim.SGD(net.parameters(), 0.1)).weights
-    optimizer = torch.optim.SGD(plain.parameters(), 0.1)
-    sum(weights[task] * loss for task, loss in plain.losses(TASKS).items()).backward()
-    optimizer.step()
-    for ours, theirs in zip(net.parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs)
+    check_reported_weights(make(name))
 
 
 def test_random_weights_are_a_softmax_of_normal_numbers():
@@ -227,13 +221,8 @@ def test_torchjd_has_the_same_direction(name):
 def test_a_gradient_that_is_not_finite_changes_nothing(name):
     net, strategy = Net(), make(name)
     before, state = net.copy(), strategy.state_dict()
-
-    def closure(tasks):
-        part, losses = net.trunk.bias.sum(), net.losses(tasks)
-        return {**losses, "far": losses["far"] + (part - part.detach()).sqrt()}  # value 0, slope infinite
-
     with pytest.raises(NonFiniteError, match="shared parameters is not finite"):
-        step(strategy, net, closure=closure)
+        step(strategy, net, closure=net.steep_losses)
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), before, strict=True))
     assert str(strategy.state_dict()) == str(state)
 

@@ -6,12 +6,13 @@ from task_toys import TASKS, Each, adam, step, updating
 
 from apps.benchmarking.ablations.group_variants import GroupVariant
 from apps.benchmarking.ablations.priority_variants import PriorityVariant
-from apps.benchmarking.ablations.registry import check_names, make_strategy, needs_task_norms
+from apps.benchmarking.ablations.registry import VARIANTS, needs_task_norms
+from mtl.registry import check_names, make_strategy
 from mtl.strategies.equal_weights import EqualWeights
 
 
 def make(spec):
-    return make_strategy(spec, TASKS, Each().facts())
+    return make_strategy(spec, TASKS, Each().facts(), VARIANTS)
 
 
 def test_each_name_gives_its_strategy():
@@ -31,9 +32,9 @@ def test_variants_know_seed_and_settings():
     "uncertainty+priority:owners=random", "instances+groups:by=fixed,warm_up=0", "uncertainty+instances",
 ])  # fmt: skip
 def test_losses_can_be_weighed_before_them(spec):
-    check_names(spec)
+    check_names(spec, VARIANTS)
     net = Each()
-    strategy, optimizer = make_strategy(spec, TASKS, net.facts()), adam(net)
+    strategy, optimizer = make_strategy(spec, TASKS, net.facts(), VARIANTS), adam(net)
     before = net.copy()
     for _ in range(3):
         result = strategy.step(net.losses, updating(net, optimizer), torch.arange(8))
@@ -51,7 +52,7 @@ def test_only_priority_needs_norms():
 @pytest.mark.parametrize("spec", ["nope", "priority+groups", "priority+equal", "nope+groups", "equal+priority"])
 def test_names_that_do_not_fit_are_refused(spec):
     with pytest.raises(ValueError, match="expected"):
-        check_names(spec)
+        check_names(spec, VARIANTS)
     with pytest.raises(ValueError, match="expected"):
         make(spec)
 
@@ -79,9 +80,9 @@ def test_switches_that_there_are_not_are_refused(spec, words):
 
 def test_a_variant_resumes():
     net = Each()
-    strategy, optimizer = make_strategy("priority:order=random", TASKS, net.facts()), adam(net)
+    strategy, optimizer = make_strategy("priority:order=random", TASKS, net.facts(), VARIANTS), adam(net)
     step(strategy, net, optimizer)
-    again = make_strategy("priority:order=random", TASKS, net.facts())
+    again = make_strategy("priority:order=random", TASKS, net.facts(), VARIANTS)
     again.load_state_dict(strategy.state_dict())
     assert again.learned_state() == {"step": 1}
     with pytest.raises(ValueError, match="the saved state is of"):

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from apps.benchmarking.ablations.group_variants import HalfNormalisedAffinity
-from apps.benchmarking.ablations.registry import make_strategy
+from apps.benchmarking.ablations.registry import VARIANTS
 from mtl.optimization import Parameters, ParameterUpdater
-from mtl.registry import TrainingContext
+from mtl.registry import TrainingContext, make_strategy
 
 GOALS = {"a": 3.0, "b": 2.5, "c": 3.5, "d": -3.0}  # a, b and c pull one way, d the other
 OPTIONS = "beta=0.05,warm_up=20,preference=0"
@@ -29,7 +29,7 @@ class Pulled(nn.Module):
 
 
 def make(spec, seed=0):
-    return make_strategy(spec, tuple(GOALS), TrainingContext(seed=seed))
+    return make_strategy(spec, tuple(GOALS), TrainingContext(seed=seed), VARIANTS)
 
 
 def trained(spec, steps=60, seed=0):

@@ -5,8 +5,9 @@ import torch
 from task_toys import TASKS, Each, adam, equal, step
 
 from apps.benchmarking.ablations.priority_variants import project_all_pairs
-from apps.benchmarking.ablations.registry import make_strategy
+from apps.benchmarking.ablations.registry import VARIANTS
 from mtl.connection_strength import top_tasks
+from mtl.registry import make_strategy
 from mtl.strategies.task_priority import project_on_priority
 
 ONE_BY_ONE, AT_ONCE = (("near",), ("far",)), (TASKS,)
@@ -14,7 +15,7 @@ ONE_BY_ONE, AT_ONCE = (("near",), ("far",)), (TASKS,)
 
 def make(spec, net=None):
     net = net or Each()
-    return make_strategy(spec, tuple(net.heads), net.facts())
+    return make_strategy(spec, tuple(net.heads), net.facts(), VARIANTS)
 
 
 def groups_of(spec, steps=20, net=None):
