@@ -11,7 +11,7 @@ from apps.benchmarking.comparison_results import Comparison, MethodResults
 from apps.benchmarking.metrics.compared_scores import ComparedScore
 from apps.benchmarking.metrics.label_noise import INSTANCE_WEIGHTS, LATE_LOSSES, ROC_AUC
 from apps.benchmarking.reports.curves import mean_curve, method_label
-from apps.benchmarking.reports.panels import panels
+from apps.benchmarking.reports.panels import add_legend, panels
 from apps.benchmarking.reports.training_plots import plot_cosines, plot_curves, plot_losses
 from stitching.io.files import atomic_write
 
@@ -68,7 +68,7 @@ def _plot_noise(comparison: Comparison) -> "Figure":
     _plot_over_shares(comparison, axes_of[-1], _mean_roc_auc)
     title = "wrong labels found by\ninstance weights, else late losses"
     axes_of[-1].set(title=title, xlabel="share of wrong labels", ylabel="ROC-AUC")
-    axes_of[-1].legend(fontsize=6)
+    add_legend(figure, axes_of[-1])
     return figure
 
 
@@ -82,7 +82,7 @@ def _plot_over_shares(
         if (value := measure(method)) is not None:
             line[method.settings.data.share] = value
     for name, values in lines.items():
-        axes.plot(sorted(values), [values[share] for share in sorted(values)], "o-", label=name)
+        axes.plot(sorted(values), [values[share] for share in sorted(values)], marker="o", label=name)
 
 
 def _mean_score(score: ComparedScore, method: MethodResults) -> float | None:

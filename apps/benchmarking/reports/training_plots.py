@@ -8,7 +8,7 @@ import numpy as np
 
 from apps.benchmarking.comparison_results import Comparison, MethodResults
 from apps.benchmarking.reports.curves import mean_curve, method_label
-from apps.benchmarking.reports.panels import panels
+from apps.benchmarking.reports.panels import add_legend, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,14 +19,13 @@ def plot_losses(comparison: Comparison) -> "Figure":
     """A panel for each task: the mean training loss of each epoch, mean over the seeds."""
     figure, axes_of = panels(len(comparison.single_tasks))
     for (task, single), axes in zip(comparison.single_tasks.items(), axes_of, strict=True):
-        curves = [("single task", single, "k.--")]
-        curves += [(method_label(method), method, ".-") for method in comparison.methods]
-        for name, method, style in curves:
+        curves = [("single task", single), *((method_label(method), method) for method in comparison.methods)]
+        for name, method in curves:
             losses = [result.losses[task] for result in method.results]
             means = [fmean(values) for values in zip(*losses, strict=False)]
-            axes.plot(range(1, len(means) + 1), means, style, label=name)
-        axes.set(title=task, xlabel="epoch", ylabel="training loss")
-    axes_of[-1].legend(fontsize=6)
+            axes.plot(range(1, len(means) + 1), means, marker=".", label=name)
+        axes.set(title=task, xlabel="epoch", ylabel="training loss", yscale="log")
+    add_legend(figure, axes_of[-1])
     return figure
 
 
@@ -37,19 +36,21 @@ def plot_curves(comparison: Comparison) -> "Figure":
     for method in comparison.methods:
         curve = mean_curve(comparison, method)
         gains += [gain for _, gain in curve]
-        axes.plot([p for p, _ in curve], [gain for _, gain in curve], ".-", label=method_label(method))
+        axes.plot([p for p, _ in curve], [gain for _, gain in curve], marker=".", label=method_label(method))
     axes.axhline(0, color="grey", linewidth=0.8)
     # The first points may be so low that nothing else could be seen.
     lowest, highest = np.nanpercentile(gains, [20, 100])
     margin = 0.1 * max(highest - lowest, 1)
     axes.set_ylim(lowest - margin, max(highest, 0) + margin)
     axes.set(xlabel="progress of the training", ylabel="delta_m on the validation set, %")
-    axes.legend(fontsize=6)
+    add_legend(figure, axes)
     return figure
 
 
 def plot_cosines(methods: Sequence[MethodResults]) -> "Figure":
     """Cosines of the tasks' gradients over the training, and by layer; two panels for each method."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes_of = panels(2 * len(methods))
     for number, method in enumerate(methods):
         over_training, by_layer = axes_of[2 * number : 2 * number + 2]
@@ -67,6 +68,7 @@ def plot_cosines(methods: Sequence[MethodResults]) -> "Figure":
             [values[layer] for point in points for values in point.cosines.values()] for layer in layers
         ])  # fmt: skip
         by_layer.set(title="all of the training", xlabel="layer", ylabel="cosine")
+        by_layer.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
