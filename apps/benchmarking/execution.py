@@ -10,6 +10,7 @@ from apps.benchmarking.experiment.settings import RunSettings
 from apps.benchmarking.result_store import ResultStore
 from apps.benchmarking.single_run import RunResult, train_run
 from apps.command.interruption import ENDING
+from apps.command.uninterrupted_processes import without_interruptions
 from stitching.errors import InputError, JobError
 
 # Trains runs into the store, yields each once its result is stored; closing it stops the training.
@@ -53,7 +54,9 @@ def _train_in_subprocess(store: ResultStore, settings: RunSettings) -> None:
     executor = ProcessPoolExecutor(1, get_context("spawn"), _ignore_signals)
     try:
         with executor:
-            result = executor.submit(_train, store, settings).result()
+            with without_interruptions():  # until it has its handlers
+                future = executor.submit(_train, store, settings)
+            result = future.result()
         store.write(settings, result)  # here: that process may be killed at any moment
     except InputError:
         raise

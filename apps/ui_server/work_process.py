@@ -1,10 +1,9 @@
 """A process that works for the server: it has imported the stitcher already, and may end at any time."""
 
 import os
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 
 from apps.command.ending import OUT_OF_MEMORY
 from apps.command.freed_memory import keep_freed_memory
+from apps.command.uninterrupted_processes import without_interruptions
 from stitching.errors import InputError, JobError, is_out_of_memory, one_line
 
 Report = Callable[[str, float], None]  # called with (stage, share of it that is done, 0..1)
@@ -32,7 +32,7 @@ class WorkProcess:
         self._connection, theirs = context.Pipe()
         self._busy = threading.Lock()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _without_interruptions():
+        with without_interruptions():
             self._process.start()
         theirs.close()  # so that its end is seen here
 
@@ -67,19 +67,6 @@ class WorkProcess:
         """End it at once, and wait for that."""
         self._process.kill()
         self._process.join()
-
-
-@contextmanager
-def _without_interruptions() -> Iterator[None]:
-    """A process that is started within never sees Ctrl-C, which goes to all; the server ends it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: Connection) -> None:
