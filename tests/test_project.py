@@ -148,7 +148,7 @@ def test_constraints_pin_what_the_base_and_the_tests_need() -> None:
         ("generate", "docs/training/datasets.md", "## Options"),
         ("train", "docs/training/training.md", "## Options"),
         ("export", "docs/training/training.md", "## Exporting"),
-        ("mtl-bench", "docs/training/multi-task.md", "## The benchmark"),
+        ("mtl-bench", "docs/training/multi-task-benchmark.md", "## Options"),
     ],
 )
 def test_documents_name_every_option_and_no_other(tmp_path: Path, command: str, document: str, section: str) -> None:
