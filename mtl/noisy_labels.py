@@ -6,6 +6,8 @@ from math import nan
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mtl.installed import check_installed
+
 _MIN_SEPARATION = 2.75  # of two groups, standard deviations; in small trainings on right labels alone 2.6 at most
 _MIN_SCORES = 10  # from which two groups can be told apart
 
@@ -40,8 +42,9 @@ def flag(scores: ArrayLike, seed: int = 0) -> Flags:
 
     scores: (n,), higher is more suspicious: one task's column of `InstanceWeights.parameters`, or losses.
     seed: of the fit's initial guesses.
-    Raises ValueError where the scores are not of that shape, or not finite.
+    Raises ValueError where the scores are not of that shape or not finite, or scikit-learn is not installed.
     """
+    check_installed("flag", "sklearn")
     from sklearn.mixture import GaussianMixture
 
     values = _checked(scores)
@@ -70,6 +73,7 @@ def detection(scores: ArrayLike, corrupted: ArrayLike, seed: int = 0) -> Detecti
     scores, seed: as for `flag`. corrupted: (n,) bool.
     Raises ValueError as `flag`, or where `corrupted` is not bool or of another length.
     """
+    check_installed("detection", "sklearn")
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     values, truth = _checked(scores), np.asarray(corrupted)

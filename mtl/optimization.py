@@ -18,7 +18,7 @@ Gradients = list[Tensor | None]  # of all parameters, in their order; None where
 
 
 class NonFiniteError(ArithmeticError):
-    """A loss or a gradient is NaN or infinite, so the parameters and the optimizer were left as they were.
+    """A loss or a gradient is NaN or infinite, so no update was made with it; earlier ones of the step were.
 
     Attributes:
         task: whose loss or own parameters; None: the shared parameters.
@@ -132,7 +132,7 @@ class ParameterUpdater:
         values = dict(zip(tasks, self.average(torch.stack([m.detach() for m in means.values()])).tolist(), strict=True))
         for task, value in values.items():
             if not isfinite(value):
-                raise NonFiniteError(f"loss of task {task!r} is {value}; no parameter was changed", task)
+                raise NonFiniteError(f"loss of task {task!r} is {value}; no update was made with it", task)
         return means, values
 
     def measure_losses(self, closure: Closure, tasks: Sequence[str]) -> dict[str, float]:
@@ -194,7 +194,7 @@ class ParameterUpdater:
         for owner, length in ((None, shared_length), *norms.tasks.items()):
             if not isfinite(length):
                 whose = "the shared parameters" if owner is None else f"the parameters of task {owner!r}"
-                raise NonFiniteError(f"the gradient of {whose} is not finite; no parameter was changed", owner)
+                raise NonFiniteError(f"the gradient of {whose} is not finite; no update was made with it", owner)
         if self.clip is not None and norms.total > self.clip:
             clip_grads_with_norm_(self.parameters, self.clip, torch.tensor(norms.total))
         self.optimizer.step()

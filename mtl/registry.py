@@ -126,6 +126,8 @@ def _parse(part: str) -> NamedOptions:
         option, equals, value = pair.partition("=")
         if not equals:
             raise ValueError(f"strategy {part!r}: expected NAME:OPTION=VALUE,OPTION=VALUE")
+        if option.strip() in options:
+            raise ValueError(f"strategy {part!r}: {option.strip()} is given twice")
         options[option.strip()] = _parse_value(value.strip())
     return name.strip(), options
 
@@ -147,12 +149,6 @@ def _make(name: str, make: Callable[[], Strategy]) -> Strategy:
         raise ValueError(f"strategy {name!r}: {error}") from error
 
 
-def _static(inner: Strategy, context: TrainingContext, weights: StrategyOptions) -> Strategy:
-    if any(isinstance(value, str) for value in weights.values()):
-        raise ValueError(f"strategy 'static': weights {weights}; expected numbers, static:TASK=WEIGHT,...")
-    return StaticWeights(inner, weights)
-
-
 def _instances(inner: Strategy, context: TrainingContext, options: StrategyOptions) -> Strategy:
     if context.dataset_size is None:
         raise ValueError("strategy 'instances' needs a training set of known size; here it is endless")
@@ -161,7 +157,7 @@ def _instances(inner: Strategy, context: TrainingContext, options: StrategyOptio
 
 
 _WEIGHTINGS: Mapping[str, Callable[[Strategy, TrainingContext, StrategyOptions], Strategy]] = {
-    "static": _static,
+    "static": lambda inner, context, weights: StaticWeights(inner, weights),
     "uncertainty": lambda inner, context, options: UncertaintyWeights(inner, **options),
     "dynamic": lambda inner, context, options: DynamicWeights(inner, context.steps_per_epoch, **options),
     "instances": _instances,

@@ -1,8 +1,10 @@
 """The interface of a multi-task optimizer, which decides how the losses of several tasks move the parameters."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -47,9 +49,9 @@ class Strategy(ABC):
             sample_ids: (b,) int64, indices of the batch's instances in the training set, for strategies that learn
                 something about each instance; the losses are then one for each instance.
 
-        Raises NonFiniteError where a loss or a gradient is NaN or infinite, before that update: the parameters and the
-        optimizer stay as they were, but what the network itself changes in a forward pass (running statistics of
-        batch norm) has changed. Raises ValueError where tasks, losses, parameters and sample ids do not fit together.
+        Raises NonFiniteError where a loss or a gradient is NaN or infinite: no update is made with it. Earlier updates
+        of the step stay, and what the network itself changes in a forward pass: running statistics of batch norm.
+        Raises ValueError where tasks, losses, parameters and sample ids do not fit together.
         """
 
     @abstractmethod
@@ -94,11 +96,18 @@ def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
     return tuple(tasks)
 
 
-def check_seed(seed: int) -> int:
-    """The seed; ValueError where it is no whole number, 0 or above."""
-    if not (isinstance(seed, int) and seed >= 0):
-        raise ValueError(f"seed {seed!r}: expected a whole number, 0 or above")
-    return seed
+def check_whole(name: str, value: int, least: int = 0) -> int:
+    """The value; ValueError where it is no whole number, `least` or above."""
+    if not (isinstance(value, Integral) and value >= least):
+        raise ValueError(f"{name} {value!r}: expected a whole number, {least} or above")
+    return value
+
+
+def check_number(name: str, value: float, is_possible: Callable[[float], bool], expected: str) -> float:
+    """The value; ValueError where it is no finite number, or not possible. expected: in words."""
+    if not (isinstance(value, Real) and isfinite(value) and is_possible(value)):
+        raise ValueError(f"{name} {value!r}: expected a finite number, {expected}")
+    return value
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:

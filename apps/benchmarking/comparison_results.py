@@ -31,7 +31,7 @@ class SingleTaskReference:
     def __post_init__(self) -> None:
         for name, value in self.main_scores.items():
             if not (isfinite(value) and value > 0):
-                raise JobError(f"{name} of single-task networks is {value}; expected above 0, train longer")
+                raise JobError(f"{name} of single-task networks is {value}, not above 0; train longer or lower --rates")
 
     @classmethod
     def mean_of(

@@ -10,7 +10,7 @@ from apps.benchmarking.experiment.settings import RunSettings
 from apps.benchmarking.result_store import ResultStore
 from apps.benchmarking.single_run import RunResult, train_run
 from apps.command.interruption import ENDING
-from apps.command.uninterrupted_processes import without_interruptions
+from apps.command.uninterrupted_processes import end_with_parent, without_interruptions
 from stitching.errors import InputError, JobError
 
 # Trains runs into the store, yields each once its result is stored; closing it stops the training.
@@ -43,15 +43,16 @@ def _train(store: ResultStore, settings: RunSettings) -> RunResult:
     return train_run(settings, store.data(settings.data))
 
 
-def _ignore_signals() -> None:
-    """They are for the parent process, which then ends this one."""
+def _leave_signals_to_parent() -> None:
+    """It then ends this process; where it has gone without that, this one ends, too."""
+    end_with_parent()
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
 
 
 def _train_in_subprocess(store: ResultStore, settings: RunSettings) -> None:
     """Raises InputError, JobError as the training does; JobError, too, where its process ends unexpectedly."""
-    executor = ProcessPoolExecutor(1, get_context("spawn"), _ignore_signals)
+    executor = ProcessPoolExecutor(1, get_context("spawn"), _leave_signals_to_parent)
     try:
         with executor:
             with without_interruptions():  # until it has its handlers

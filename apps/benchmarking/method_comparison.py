@@ -90,6 +90,8 @@ def _plan_base(options: BenchOptions, store: ResultStore) -> tuple[RunSettings, 
             raise InputError(f"task {task}: expected tasks of {options.data}: {', '.join(known)}")
     chosen = set(wanted or known) - set(options.auxiliary)
     tasks = tuple(task for task in known if task in chosen or task in options.auxiliary)
+    if not chosen:
+        raise InputError(f"--auxiliary {' '.join(options.auxiliary)}: expected some other task that counts")
     if options.corrupt and options.corrupt not in tasks:
         raise InputError(f"--corrupt {options.corrupt}: expected one of the tasks that are learned: {', '.join(tasks)}")
     return replace(options.run_settings, tasks=tasks), {task: known[task] for task in tasks if task in chosen}

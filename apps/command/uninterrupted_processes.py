@@ -1,9 +1,11 @@
-"""Processes that Ctrl-C does not reach: their parent ends them."""
+"""Processes that Ctrl-C does not reach: their parent ends them, or they end when it has gone."""
 
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from multiprocessing import parent_process, resource_tracker
 
 
 @contextmanager
@@ -18,3 +20,14 @@ def without_interruptions() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_with_parent() -> None:
+    """From now on this process ends at once when its parent does, however that was."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    if parent := parent_process():
+        parent.join()
+    os._exit(1)

@@ -1,17 +1,16 @@
 """A process that works for the server: it has imported the stitcher already, and may end at any time."""
 
-import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from apps.command.ending import OUT_OF_MEMORY
 from apps.command.freed_memory import keep_freed_memory
-from apps.command.uninterrupted_processes import without_interruptions
+from apps.command.uninterrupted_processes import end_with_parent, without_interruptions
 from stitching.errors import InputError, JobError, is_out_of_memory, one_line
 
 Report = Callable[[str, float], None]  # called with (stage, share of it that is done, 0..1)
@@ -71,7 +70,7 @@ class WorkProcess:
 
 def _serve(connection: Connection) -> None:
     """Call what comes through the connection, until it closes."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     for module in _PRELOADED:
         import_module(module)
     keep_freed_memory()
@@ -91,9 +90,3 @@ def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[s
         return "error", error
     except Exception as error:
         return "error", JobError(OUT_OF_MEMORY if is_out_of_memory(error) else f"a defect: {one_line(error)}")
-
-
-def _end_with_parent() -> None:
-    if parent := parent_process():
-        parent.join()
-    os._exit(1)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from math import inf, isfinite
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mtl.installed import check_installed
 from mtl.optimization import (
     Closure,
     Gradients,
@@ -19,7 +19,7 @@ from mtl.optimization import (
     check_names,
     quoted,
 )
-from mtl.strategy import StepResult, Strategy, check_seed, check_tasks
+from mtl.strategy import StepResult, Strategy, check_tasks, check_whole
 
 Option = float | int | str
 
@@ -62,7 +62,7 @@ class Aggregation(Strategy):
         """
         self.tasks, self._aggregator, self._scale = check_tasks(tasks), aggregator, scale
         self._settings: dict[str, Any] = {"kind": name, "options": dict(options or {}), "seed": seed}
-        self._seed, self._steps = check_seed(seed), 0
+        self._seed, self._steps = check_whole("seed", seed), 0
 
     def step(self, closure: Closure, updater: ParameterUpdater, sample_ids: Tensor | None = None) -> StepResult:
         """As Strategy.step."""
@@ -93,7 +93,7 @@ class Aggregation(Strategy):
         for task, norm in zip(self.tasks, norms.tolist(), strict=True):
             if not isfinite(norm):
                 raise NonFiniteError(
-                    f"the gradient of the shared parameters by {task!r} is not finite; nothing was changed"
+                    f"the gradient of the shared parameters by {task!r} is not finite; no update was made with it"
                 )
         frobenius_norm = torch.linalg.vector_norm(norms)
         if not frobenius_norm or len(matrix) == 1:
@@ -206,7 +206,7 @@ def make_aggregation(name: str, tasks: Sequence[str], /, seed: int = 0, **option
         raise ValueError(f"aggregator {name!r}: expected one of {quoted(aggregator_names())}")
     method = _METHODS[name]
     all_options = _complete(name, options)
-    _check_installed(name, method.needs)
+    check_installed(name, "torchjd", *method.needs)
     fixed: dict[str, Any] = {}
     if method.class_name in {"UPGrad", "DualProj"}:
         fixed["projector"] = project_onto_dual_cone
@@ -218,14 +218,6 @@ def make_aggregation(name: str, tasks: Sequence[str], /, seed: int = 0, **option
     aggregator: nn.Module = getattr(aggregation, method.class_name)(**all_options, **fixed)
     scale = len(tasks) if method.averages else 1
     return Aggregation(tasks, aggregator, name, all_options, scale / (1 + float(all_options.get("c", 0))), seed)
-
-
-def _check_installed(name: str, needs: Sequence[str]) -> None:
-    missing = [module for module in ("torchjd", *needs) if find_spec(module) is None]
-    if "ecos" in missing:
-        raise ValueError(f"{name} needs ECOS, which is under the GPL and not installed: pip install cvxpy ecos")
-    if missing:
-        raise ValueError(f"{name} needs {quoted(missing)}, not installed: pip install 'parastitch[mtl]'")
 
 
 def _complete(name: str, options: Mapping[str, Option]) -> dict[str, Option]:

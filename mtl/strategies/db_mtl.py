@@ -1,7 +1,6 @@
 """Dual balancing: logarithms of the losses, gradients of one length (Lin et al., arXiv 2308.12029)."""
 
 from collections.abc import Mapping, Sequence
-from math import inf
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor
 from mtl.optimization import Closure, Gradients, ParameterUpdater, check_names, gradient_lengths, sum_gradients
 from mtl.strategies.aggregation import own_gradients
 from mtl.strategies.scalarization import positive
-from mtl.strategy import StepResult, Strategy, check_tasks
+from mtl.strategy import StepResult, Strategy, check_number, check_tasks
 
 
 class DualBalancing(Strategy):
@@ -40,11 +39,9 @@ class DualBalancing(Strategy):
 
         Raises ValueError where an option is not possible.
         """
-        if not (isinstance(beta, int | float) and 0 <= beta < 1):
-            raise ValueError(f"beta {beta!r}: expected a number, 0 or above, below 1")
-        if not (isinstance(sigma, int | float) and 0 <= sigma < inf):
-            raise ValueError(f"sigma {sigma!r}: expected a finite number, 0 or above")
-        self.tasks, self._beta, self._sigma = check_tasks(tasks), beta, sigma
+        self.tasks = check_tasks(tasks)
+        self._beta = check_number("beta", beta, lambda value: 0 <= value < 1, "0 or above, below 1")
+        self._sigma = check_number("sigma", sigma, lambda value: value >= 0, "0 or above")
         self._steps = 0
         self._means: list[Gradients] = []  # m_k by task and shared parameter; None: never reached
 
@@ -73,7 +70,7 @@ class DualBalancing(Strategy):
         """m_k of each task: the moving averages with `gradients`, g_k of the shared parameters, taken in."""
         if not self._means:
             return list(gradients)
-        beta = self._beta / (self._steps + 1) ** self._sigma
+        beta = self._beta * (self._steps + 1.0) ** -self._sigma
         return [
             [_average(mean, gradient, beta) for mean, gradient in zip(means, by_parameter, strict=True)]
             for means, by_parameter in zip(self._means, gradients, strict=True)

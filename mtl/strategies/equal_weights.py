@@ -6,20 +6,18 @@ from typing import Any
 from torch import Tensor
 
 from mtl.optimization import Closure, ParameterUpdater, check_names
-from mtl.strategy import StepResult, Strategy, check_tasks
+from mtl.strategy import StepResult, Strategy, check_tasks, check_whole
 
 
 class EqualWeights(Strategy):
     """One forward pass, one backward pass of the summed losses, one update.
 
     updates: repeat that so often on each batch: the control for strategies that move the parameters several times.
-    Raises ValueError where there is no task, one is named twice, or `updates` is below 1.
+    Raises ValueError where there is no task, one is named twice, or `updates` is no whole number, 1 or above.
     """
 
     def __init__(self, tasks: Sequence[str], updates: int = 1) -> None:
-        if updates < 1:
-            raise ValueError(f"updates {updates}: expected 1 or more")
-        self.tasks, self._updates = check_tasks(tasks), updates
+        self.tasks, self._updates = check_tasks(tasks), check_whole("updates", updates, 1)
 
     def step(self, closure: Closure, updater: ParameterUpdater, sample_ids: Tensor | None = None) -> StepResult:
         """As Strategy.step."""

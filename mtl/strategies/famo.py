@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from math import inf
 from typing import Any, Literal, get_args
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from mtl.optimization import Closure, ParameterUpdater
 from mtl.strategies.scalarization import Scalarization, positive
+from mtl.strategy import check_number
 
 After = Literal["same", "next"]
 
@@ -43,13 +43,11 @@ class Famo(Scalarization):
         Raises ValueError where an option is not possible.
         """
         super().__init__(tasks)
-        if not (isinstance(rate, int | float) and 0 < rate < inf):
-            raise ValueError(f"rate {rate!r}: expected a finite number above 0")
-        if not (isinstance(decay, int | float) and 0 <= decay < inf):
-            raise ValueError(f"decay {decay!r}: expected a finite number, 0 or above")
+        self._rate = check_number("rate", rate, lambda value: value > 0, "above 0")
+        self._decay = check_number("decay", decay, lambda value: value >= 0, "0 or above")
         if after not in get_args(After):
             raise ValueError(f"after {after!r}: expected 'same' or 'next'")
-        self._rate, self._decay, self._after = rate, decay, after
+        self._after = after
         self._logits = torch.zeros(len(self.tasks), dtype=torch.float64)  # w
         self._adam = torch.optim.Adam([self._logits], rate, weight_decay=decay)
         self._before: Tensor | None = None  # the losses of the last step, whose effect the next batch shows

@@ -1,13 +1,12 @@
 """Weights that make the tasks' gradients of the shared parameters equally long."""
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any
 
 from torch import Tensor
 
 from mtl.optimization import Closure, ParameterUpdater, check_names, gradient_lengths, sum_gradients
-from mtl.strategy import StepResult, Strategy, check_tasks
+from mtl.strategy import StepResult, Strategy, check_number, check_tasks
 
 
 class EqualGradientNorms(Strategy):
@@ -19,15 +18,14 @@ class EqualGradientNorms(Strategy):
     parameters too; unlike there the length is that over all shared parameters, not over the last shared layer.
     A task whose gradient is 0 gets weight 1. One forward pass, one backward pass for each task.
 
-    alpha: how much longer the gradients of slower tasks are made, 0 or above; 0: all are equally long. Above 0 the
+    alpha: how much longer the gradients of slower tasks are made, 0 to 100; 0: all are equally long. Above 0 the
         losses are expected above 0; one that was not in the first step counts as unchanged, one that no longer is as 0.
-    Raises ValueError where there is no task, one is named twice, or `alpha` is below 0 or not finite.
+    Raises ValueError where there is no task, one is named twice, or `alpha` is not 0 to 100.
     """
 
     def __init__(self, tasks: Sequence[str], alpha: float = 0.0) -> None:
-        if not (isfinite(alpha) and alpha >= 0):
-            raise ValueError(f"alpha {alpha}: expected a finite number, 0 or above")
-        self.tasks, self._alpha = check_tasks(tasks), alpha
+        self.tasks = check_tasks(tasks)
+        self._alpha = check_number("alpha", alpha, lambda value: 0 <= value <= 100, "0 to 100")
         self._first_losses: dict[str, float] = {}  # of the first step
 
     def step(self, closure: Closure, updater: ParameterUpdater, sample_ids: Tensor | None = None) -> StepResult:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mtl.optimization import Closure, ParameterUpdater, check_names, sum_losses
-from mtl.strategy import StepResult, Strategy, check_seed, check_tasks, step_generator
+from mtl.strategy import StepResult, Strategy, check_tasks, check_whole, step_generator
 
 SMALLEST_LOSS = 1e-8  # added to losses of which a logarithm is taken, as the authors of FAMO do
 
@@ -56,7 +56,7 @@ class RandomWeights(Scalarization):
 
     def __init__(self, tasks: Sequence[str], seed: int = 0) -> None:
         super().__init__(tasks)
-        self._seed, self._steps = check_seed(seed), 0
+        self._seed, self._steps = check_whole("seed", seed), 0
 
     def weigh(self, losses: Tensor) -> Tensor:
         """They depend on the seed and the number of the step alone."""

@@ -1,7 +1,6 @@
 """Smooth Tchebycheff scalarization: the task that is worst off counts most (Lin et al., ICML 2024)."""
 
 from collections.abc import Mapping, Sequence
-from math import inf
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from mtl.optimization import Closure, ParameterUpdater
 from mtl.strategies.scalarization import Scalarization, positive
+from mtl.strategy import check_number, check_whole
 
 
 class SmoothTchebycheff(Scalarization):
@@ -40,12 +40,9 @@ class SmoothTchebycheff(Scalarization):
         Raises ValueError where a number is not possible.
         """
         super().__init__(tasks)
-        if not (isinstance(mu, int | float) and 0 < mu < inf):
-            raise ValueError(f"mu {mu!r}: expected a finite number above 0")
-        for name, value in (("steps_per_epoch", steps_per_epoch), ("warm_up", warm_up)):
-            if not (isinstance(value, int) and value >= 1):
-                raise ValueError(f"{name} {value!r}: expected a whole number, 1 or more")
-        self._steps_per_epoch, self._mu, self._warm_up = steps_per_epoch, mu, warm_up
+        self._mu = check_number("mu", mu, lambda value: value > 0, "above 0")
+        self._steps_per_epoch = check_whole("steps_per_epoch", steps_per_epoch, 1)
+        self._warm_up = check_whole("warm_up", warm_up, 1)
         self._steps = 0
         self._sums = torch.zeros(len(self.tasks), dtype=torch.float64)  # of the losses in the last epoch of the warm-up
 
@@ -56,7 +53,8 @@ class SmoothTchebycheff(Scalarization):
         if self._warming_up():
             return weights
         references = positive(self._sums / self._steps_per_epoch, self.tasks, "stch")
-        return len(losses) * torch.softmax((losses / references).log() / self._mu, 0) * weights
+        relative = (losses / references).log()
+        return len(losses) * torch.softmax((relative - relative.max()) / self._mu, 0) * weights
 
     def learn(self, losses: Tensor, closure: Closure, updater: ParameterUpdater) -> None:
         """Count the step, and in the last epoch of the warm-up add to the means."""

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from mtl.affinity import Affinity
+from mtl.installed import check_installed
 from mtl.optimization import Closure, ParameterUpdater, check_names
-from mtl.strategy import StepResult, Strategy, check_tasks, step_generator
+from mtl.strategy import StepResult, Strategy, check_number, check_tasks, check_whole, step_generator
 
 
 class TaskGroups(Strategy):
@@ -40,20 +41,18 @@ class TaskGroups(Strategy):
             measure_every: N: affinities are measured on every N-th batch alone, and weigh so much more there that
                 the running affinities are means over as many batches as before.
 
-        Raises ValueError where a number is not possible.
+        Raises ValueError where a number is not possible, or scikit-learn is not installed.
         """
-        self.tasks = check_tasks(tasks)
-        if warm_up < 0:
-            raise ValueError(f"warm_up {warm_up}: expected 0 or more")
-        if measure_every < 1:
-            raise ValueError(f"measure_every {measure_every}: expected 1 or more")
-        if not 0 < beta <= 1:
-            raise ValueError(f"beta {beta}: expected above 0, up to 1")
+        self.tasks, self._seed = check_tasks(tasks), check_whole("seed", seed)
+        self._warm_up = check_whole("warm_up", warm_up)
+        self._measure_every = check_whole("measure_every", measure_every, 1)
+        self._beta = check_number("beta", beta, lambda value: 0 < value <= 1, "above 0, up to 1")
+        if preference is not None:
+            check_number("preference", preference, lambda value: True, "or None")
+        check_installed("task-groups", "sklearn")
         self.affinity = Affinity(tasks, 1 - (1 - beta) ** measure_every)
         self.groups: tuple[tuple[str, ...], ...] = tuple((task,) for task in self.tasks)
-        self._warm_up, self._seed, self._preference = warm_up, seed, preference
-        self._beta, self._measure_every = beta, measure_every
-        self._step = 0
+        self._preference, self._step = preference, 0
 
     def step(self, closure: Closure, updater: ParameterUpdater, sample_ids: Tensor | None = None) -> StepResult:
         """As Strategy.step: an update for each group; where affinities are measured, one forward pass more than that.

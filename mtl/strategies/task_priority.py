@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from mtl.connection_strength import Layer, channel_shares, top_tasks
 from mtl.optimization import Closure, Gradients, ParameterUpdater, check_names, sum_gradients
-from mtl.strategy import StepResult, Strategy, check_tasks
+from mtl.strategy import StepResult, Strategy, check_tasks, check_whole
 
 
 class TaskPriority(Strategy):
@@ -48,10 +48,9 @@ class TaskPriority(Strategy):
             raise ValueError("no shared layers with a norm for each task; see mtl.task_norm and find_layers")
         for layer in layers:
             check_names(self.tasks, layer.norms, f"norms in layer {layer.name!r}")
-        if not (total_steps >= 1 and steps_per_epoch >= 1):
-            raise ValueError(f"total_steps {total_steps}, steps_per_epoch {steps_per_epoch}: expected 1 or more")
-        self._layers, self._total_steps = list(layers), total_steps
-        self._steps_per_epoch, self._seed = steps_per_epoch, seed
+        self._layers, self._seed = list(layers), check_whole("seed", seed)
+        self._total_steps = check_whole("total_steps", total_steps, 1)
+        self._steps_per_epoch = check_whole("steps_per_epoch", steps_per_epoch, 1)
         self._objectives = _objectives(self.tasks, layers[0])
         self._step = 0
 

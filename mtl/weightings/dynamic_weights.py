@@ -1,12 +1,11 @@
 """Weights by how fast each task's loss falls, from epoch to epoch."""
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 import torch
 
-from mtl.strategy import Strategy
+from mtl.strategy import Strategy, check_number, check_whole
 from mtl.weightings.weighting import TaskWeighting
 
 
@@ -23,11 +22,8 @@ class DynamicWeights(TaskWeighting):
 
     def __init__(self, inner: Strategy, steps_per_epoch: int, temperature: float = 2.0) -> None:
         super().__init__(inner)
-        if steps_per_epoch < 1:
-            raise ValueError(f"steps_per_epoch {steps_per_epoch}: expected 1 or more")
-        if not (isfinite(temperature) and temperature > 0):
-            raise ValueError(f"temperature {temperature}: expected a finite number above 0")
-        self._steps_per_epoch, self._temperature = steps_per_epoch, temperature
+        self._steps_per_epoch = check_whole("steps_per_epoch", steps_per_epoch, 1)
+        self._temperature = check_number("temperature", temperature, lambda value: value > 0, "above 0")
         self._steps = 0  # of this epoch so far
         self._sums = [0.0] * len(inner.tasks)  # of this epoch's losses
         self._epoch_means: list[list[float]] = []  # of the last two epochs, the earlier one first
@@ -38,8 +34,10 @@ class DynamicWeights(TaskWeighting):
         if len(self._epoch_means) < 2:
             return dict.fromkeys(self.tasks, 1.0)
         earlier, last = self._epoch_means
-        ratios = [new / old if old > 0 else 1.0 for new, old in zip(last, earlier, strict=True)]
-        shares = torch.softmax(torch.tensor(ratios, dtype=torch.float64) / self._temperature, dim=0)
+        ratios = torch.tensor(
+            [new / old if old > 0 else 1.0 for new, old in zip(last, earlier, strict=True)], dtype=torch.float64
+        )
+        shares = torch.softmax((ratios - ratios.max()) / self._temperature, dim=0)
         return dict(zip(self.tasks, (len(ratios) * shares).tolist(), strict=True))
 
     def learn(self, losses: Mapping[str, float]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import isfinite, log
+from math import log
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mtl.optimization import Closure, Losses, ParameterUpdater, check_names, quoted
-from mtl.strategy import StepResult, Strategy
+from mtl.strategy import StepResult, Strategy, check_number, check_whole
 from mtl.weightings.weighting import Weighting
 
 LossForm = Literal["l1", "l2", "cross_entropy"]
@@ -75,18 +75,12 @@ class InstanceWeights(Weighting):
         unknown = [form for form in loss_forms.values() if form not in get_args(LossForm)]
         if unknown:
             raise ValueError(f"loss forms {quoted(unknown)}: expected {quoted(get_args(LossForm))}")
-        for name, value, possible, expected in (
-            ("dataset_size", dataset_size, dataset_size >= 1, "1 or more"),
-            ("rate", rate, rate >= 0, "0 or more"),
-            ("momentum", momentum, 0 <= momentum < 1, "0 or more, below 1"),
-            ("limit", limit, limit > 1, "more than 1"),
-        ):
-            if not (possible and isfinite(value)):
-                raise ValueError(f"{name} {value}: expected {expected}")
         super().__init__(inner)
-        self._dataset_size = dataset_size
+        self._dataset_size = check_whole("dataset_size", dataset_size, 1)
+        self._rate = check_number("rate", rate, lambda value: value >= 0, "0 or above")
+        self._momentum = check_number("momentum", momentum, lambda value: 0 <= value < 1, "0 or above, below 1")
+        self._limit = check_number("limit", limit, lambda value: value > 1, "above 1")
         self._loss_forms = {task: loss_forms[task] for task in inner.tasks}
-        self._rate, self._momentum, self._limit = rate, momentum, limit
         self._exponents = torch.tensor([_EXPONENTS[form] for form in self._loss_forms.values()])  # (tasks,)
         self._s = torch.zeros(dataset_size, len(self.tasks))
         self._velocity = torch.zeros_like(self._s)  # momentum of s

@@ -1,11 +1,10 @@
 """Fixed task weights."""
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 from mtl.optimization import check_names
-from mtl.strategy import Strategy
+from mtl.strategy import Strategy, check_number
 from mtl.weightings.weighting import TaskWeighting
 
 
@@ -19,10 +18,10 @@ class StaticWeights(TaskWeighting):
     def __init__(self, inner: Strategy, weights: Mapping[str, float]) -> None:
         super().__init__(inner)
         check_names(inner.tasks, weights, "weights")
-        for task, weight in weights.items():
-            if not (isfinite(weight) and weight > 0):
-                raise ValueError(f"weight {weight} of task {task!r}: expected a finite number above 0")
-        self._weights = {task: float(weights[task]) for task in inner.tasks}
+        self._weights = {
+            task: float(check_number(f"weight of task {task!r}", weights[task], lambda value: value > 0, "above 0"))
+            for task in inner.tasks
+        }
 
     @property
     def weights(self) -> Mapping[str, float]:

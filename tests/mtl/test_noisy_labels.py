@@ -1,4 +1,5 @@
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +13,13 @@ def two_groups(right=150, wrong=50, apart=6.0):
     rng = np.random.default_rng(0)
     corrupted = np.arange(right + wrong) >= right
     return rng.normal(size=right + wrong) + apart * corrupted, corrupted
+
+
+def test_without_scikit_learn_it_is_said_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    for call in (lambda: flag([0.0, 1.0]), lambda: detection([0.0, 1.0], [False, True])):
+        with pytest.raises(ValueError, match=r"'sklearn', not installed: pip install 'parastitch\[mtl\]'"):
+            call()
 
 
 def test_two_groups_are_told_apart():

@@ -1,6 +1,7 @@
 """What is common to all strategies, made by name."""
 
 import math
+import sys
 from copy import deepcopy
 
 import pytest
@@ -82,6 +83,20 @@ def test_a_loss_that_is_not_a_number_moves_nothing(spec):
         assert all(torch.equal(a, b) for a, b in zip(net.parameters(), before, strict=True))
 
 
+@pytest.mark.parametrize("spec", ["famo", "task-groups", "equal:updates=2"])
+def test_a_loss_that_breaks_after_an_update_is_not_said_to_have_moved_nothing(spec):
+    net = Each()
+    before, factors = net.copy(), iter([1.0, math.nan])
+
+    def closure(tasks):
+        factor = next(factors)
+        return {task: loss * factor for task, loss in net.losses(tasks).items()}
+
+    with pytest.raises(NonFiniteError, match="is nan; no update was made with it"):
+        net.make(spec).step(closure, ParameterUpdater(net.split(), adam(net)))
+    assert not all(torch.equal(a, b) for a, b in zip(net.parameters(), before, strict=True))
+
+
 @pytest.mark.parametrize("spec", SPECS)
 def test_a_task_without_gradient_is_refused(spec):
     net = Each()
@@ -123,16 +138,21 @@ def test_what_a_strategy_needs_can_be_asked_by_its_text():
         ("equl", "strategy 'equl': expected one of 'static', 'uncertainty', 'dynamic', 'instances', 'equal'"),
         ("", "strategy ''"),
         ("equal:updates", "expected NAME:OPTION=VALUE"),
-        ("equal:updates=0", "updates 0: expected 1 or more"),
+        ("equal:updates=0", "updates 0: expected a whole number, 1 or above"),
+        ("equal:updates=1.5", "updates 1.5: expected a whole number"),
+        ("equal:updates=2,updates=3", "updates is given twice"),
         ("equal:speed=3", "strategy 'equal': .* unexpected .* 'speed'"),
         ("equal+task-groups", "'equal' cannot come before"),
         ("static:near=1", "no weights for 'far'"),
         ("static:near=1,far=1,sky=1", "weights for unknown 'sky'"),
-        ("static:near=0,far=1", "weight 0 of task 'near'"),
-        ("static:near=nan,far=1", "weight nan of task 'near'"),
-        ("static:near=big,far=1", "expected numbers, static:TASK=WEIGHT"),
-        ("uncertainty:rate=fast", "rate|strategy 'uncertainty'"),
-        ("task-groups:beta=much", "strategy 'task-groups'"),
+        ("static:near=0,far=1", "weight of task .near. 0: expected"),
+        ("static:near=nan,far=1", "weight of task .near. nan: expected"),
+        ("static:near=big,far=1", "weight of task .near. .big.: expected a finite number, above 0"),
+        ("uncertainty:rate=fast", "rate 'fast': expected a finite number, above 0"),
+        ("task-groups:beta=much", "beta 'much': expected a finite number, above 0, up to 1"),
+        ("task-groups:seed=-1", "seed -1: expected a whole number, 0 or above"),
+        ("task-groups:warm_up=nan", "warm_up nan: expected a whole number"),
+        ("task-groups:preference=nan", "preference nan: expected a finite number, or None"),
         ("task-priority", "no shared layers"),
         ("instances", "training set of known size"),
         ("pcgrad:c=1", "pcgrad: unknown option 'c'"),
@@ -141,6 +161,14 @@ def test_what_a_strategy_needs_can_be_asked_by_its_text():
 def test_what_makes_no_strategy_is_refused(spec, words):
     with pytest.raises(ValueError, match=words):
         make_strategy(spec, TASKS, TrainingContext())
+
+
+def test_what_is_not_installed_is_named_before_the_training(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(
+        ValueError, match=r"task-groups needs 'sklearn', not installed: pip install 'parastitch\[mtl\]'"
+    ):
+        make_strategy("task-groups", TASKS)
 
 
 @pytest.mark.parametrize("tasks", [[], ["near", "near"]])

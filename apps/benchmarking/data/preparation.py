@@ -1,11 +1,13 @@
 """A data set prepared for many runs: rendered, or read and resized, once; then plain arrays on disk."""
 
 import json
+import os
+import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +18,9 @@ from apps.benchmarking.experiment.settings import PARTS, DataSettings
 from apps.benchmarking.losses import LabelScale, measure_scale
 from datasets.labels import LabelKind, Labels
 from stitching.errors import InputError, JobError
-from stitching.io.files import atomic_write
+from stitching.io.files import TEMPORARY
 
-_FACTS = "facts.json"  # written last: a folder without it is incomplete
+_FACTS = "facts.json"  # a folder without it is incomplete
 _STORED_TYPES: dict[LabelKind, type[np.number[Any]]] = {
     "classes": np.uint8, "binary": np.uint8, "distance": np.float32, "normals": np.float32,
     "colour": np.float16, "motion": np.float32, "category": np.uint8, "number": np.float32,
@@ -59,30 +61,44 @@ def prepare(settings: DataSettings, folder: Path, cache: Path | None) -> Benchma
     Raises InputError where the data cannot be used or `folder` holds others, JobError where it cannot be written.
     """
     if not (folder / _FACTS).exists():
+        unfinished = folder.with_name(f"{TEMPORARY}{os.urandom(8).hex()}")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            facts = [_write(open_data_source(settings, part, cache), folder / part) for part in PARTS]
+            unfinished.mkdir(parents=True)
+            facts = [_write(open_data_source(settings, part, cache), unfinished / part) for part in PARTS]
+            written = {"settings": settings.as_dict(), **facts[PARTS.index("train")]}
+            (unfinished / _FACTS).write_text(json.dumps(written, indent=1))
+            _put_in_place(unfinished, folder)
         except OSError as error:
             raise JobError(f"cannot write {folder}: {error.strerror or error}") from error
-        with atomic_write(folder / _FACTS) as path:
-            path.write_text(json.dumps({"settings": settings.as_dict(), **facts[PARTS.index("train")]}, indent=1))
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
     return _read(settings, folder)
+
+
+def _put_in_place(finished: Path, folder: Path) -> None:
+    """Rename, unless another process was faster, whose data may be in use: they are the same."""
+    try:
+        finished.rename(folder)
+    except OSError:
+        if (folder / _FACTS).exists():
+            return
+        shutil.rmtree(folder)  # what an interrupted run has left
+        finished.rename(folder)
 
 
 def _write(source: DataSource, folder: Path) -> dict[str, Any]:
     """Write the items of a part to arrays; returns the labels' meaning, their scales, and which ones are wrong."""
-    folder.mkdir(exist_ok=True)
-    items = iter(source.items)
-    first = next(items)
-    arrays = {
-        name: _create(folder / f"{name}.npy", source, name, values.shape) for name, values in _as_arrays(first).items()
-    }
-    for sample_id, item in enumerate(chain([first], items)):
-        for name, values in _as_arrays(item).items():
-            arrays[name][sample_id] = values
-    for array in arrays.values():
-        array.flush()
-    dataset = ArrayDataset(arrays, source.labels)
+    folder.mkdir()
+    with ExitStack() as opened:
+        files: dict[str, BinaryIO] = {}
+        for item in source.items:
+            for name, values in _as_arrays(item).items():
+                stored = values.astype(np.uint8 if name == IMAGE else _STORED_TYPES[source.labels[name].kind])
+                if name not in files:
+                    files[name] = opened.enter_context((folder / f"{name}.npy").open("wb"))
+                    _write_header(files[name], stored, source.count)
+                files[name].write(stored.tobytes())
+    dataset = _read_part(folder, source.labels)
     scales = {task: measure_scale(meaning, dataset.label_maps(task)) for task, meaning in source.labels.items()}
     return {
         "labels": {task: asdict(meaning) for task, meaning in source.labels.items()},
@@ -96,9 +112,10 @@ def _as_arrays(item: tuple[Any, Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
     return {IMAGE: (image * 255).round().numpy(), **{task: maps.numpy() for task, maps in labels.items()}}
 
 
-def _create(path: Path, source: DataSource, name: str, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
-    dtype = np.uint8 if name == IMAGE else _STORED_TYPES[source.labels[name].kind]
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(source.count, *shape))
+def _write_header(file: BinaryIO, row: NDArray[Any], count: int) -> None:
+    """The beginning of an .npy file of `count` rows, which are then appended."""
+    shape, dtype = (count, *row.shape), np.lib.format.dtype_to_descr(row.dtype)
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
 
 
 def _read(settings: DataSettings, folder: Path) -> BenchmarkData:
@@ -112,7 +129,7 @@ def _read(settings: DataSettings, folder: Path) -> BenchmarkData:
         corrupted = {task: np.isin(np.arange(len(train)), wrong) for task, wrong in facts["corrupted"].items()}
     except InputError:
         raise
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"{folder}: expected data that mtl-bench prepared; delete it, and it is prepared again"
         ) from error
@@ -122,4 +139,6 @@ def _read(settings: DataSettings, folder: Path) -> BenchmarkData:
 def _read_part(folder: Path, labels: Mapping[str, Labels]) -> ArrayDataset:
     names = [IMAGE, *labels]
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
+    if len({len(array) for array in arrays.values()}) > 1:
+        raise ValueError(f"{folder}: arrays of different lengths")
     return ArrayDataset(arrays, labels)

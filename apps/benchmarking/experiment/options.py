@@ -1,6 +1,7 @@
 """The options of `parastitch mtl-bench`."""
 
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Literal
 
@@ -100,19 +101,22 @@ class BenchOptions:
         """
         for name, minimum in _MINIMUM.items():
             value = getattr(self, name)
-            require(value is None or value >= minimum, f"--{name.replace('_', '-')} {value}", f"{minimum} or more")
+            possible = value is None or minimum <= value <= _MAXIMUM
+            require(possible, f"--{name.replace('_', '-')} {value}", f"{minimum} to {_MAXIMUM}")
         for name in ("methods", "rates", "seeds", "shares"):
-            values = getattr(self, name)
-            unique = bool(values) and len(set(values)) == len(values)
-            require(unique, f"--{name} {' '.join(map(str, values))}", "one or more, each once")
+            shown = [f"{value:g}" if isinstance(value, float) else f"{value}" for value in getattr(self, name)]
+            unique = bool(shown) and len(set(shown)) == len(shown)  # as the names of the runs have them
+            require(unique, f"--{name} {' '.join(shown)}", "one or more, each once, six digits count")
         for method in self.methods:
             with_epochs = parse_method(method).epochs_factor != 1
             require(not with_epochs or self.updates is None, f"--methods {method}, --updates {self.updates}",
                     "/epochs or --updates, not both")  # fmt: skip
         named = not self.baseline or self.baseline in self.methods
         require(named, f"--baseline {self.baseline}", f"one of --methods {' '.join(self.methods)}")
-        require(min(self.rates) > 0, f"--rates {min(self.rates)}", "above 0")
-        require(min(self.seeds) >= 0, f"--seeds {min(self.seeds)}", "0 or more")
+        for rate in self.rates:
+            require(0 < rate < inf, f"--rates {rate}", "finite numbers above 0")
+        for seed in self.seeds:
+            require(0 <= seed <= _HIGHEST_SEED, f"--seeds {seed}", f"0 to {_HIGHEST_SEED}")
         several = not self.tasks or len(set(self.tasks)) == len(self.tasks) > 1
         require(several, f"--tasks {' '.join(self.tasks)}", "two or more, each once")
         once = len({*self.tasks, *self.auxiliary}) == len(self.tasks) + len(self.auxiliary)
@@ -126,7 +130,7 @@ class BenchOptions:
         require(network in NETWORKS, f"--network {network}", one_of)
         takes_pairs = self.data != VIEWS or network in PAIR_NETWORKS
         require(takes_pairs, f"--network {network}", f"with --data {VIEWS} one of {', '.join(PAIR_NETWORKS)}")
-        scalable = self.width == 1 or (self.width > 0 and network in SCALABLE_NETWORKS)
+        scalable = self.width == 1 or (0 < self.width < inf and network in SCALABLE_NETWORKS)
         require(scalable, f"--width {self.width:g}, --network {network}",
                 f"above 0, and 1 where the network is not one of {', '.join(SCALABLE_NETWORKS)}")  # fmt: skip
         scalable = network in SCALABLE_NETWORKS or not self.small_single_tasks
@@ -182,6 +186,8 @@ class BenchOptions:
         return find_protocol(self.protocol).metrics if self.protocol else {}
 
 
+_MAXIMUM = 10**9  # of the options in _MINIMUM
+_HIGHEST_SEED = 2**64 - 1  # of torch
 _MINIMUM = {
     "train": 2, "validation": 1, "test": 1, "epochs": 1, "updates": 1, "batch_size": 2, "curve_points": 0,
     "conflict_points": 0, "threads": 1, "jobs": 1,

@@ -8,6 +8,7 @@ from apps.benchmarking.experiment.recipe import PLAIN, Recipe
 from stitching.errors import InputError
 
 PARTS = "train", "validation", "test"
+_HIGHEST_FACTOR = 1e6
 
 
 @dataclass(frozen=True)
@@ -30,25 +31,24 @@ class MethodSpec:
 def parse_method(text: str) -> MethodSpec:
     """Parse SPEC[/norms][/heads=F][/epochs=F]; InputError where it is anything else."""
     spec, *extras = text.split("/")
-    norms, factors = False, {"heads": 1.0, "epochs": 1.0}
+    found: dict[str, float] = {}
     for extra in extras:
         name, _, value = extra.partition("=")
-        if extra == "norms":
-            norms = True
-        elif name in factors and _above_zero(value):
-            factors[name] = float(value)
-        else:
+        possible = extra == "norms" or (name in ("heads", "epochs") and _is_factor(value))
+        if not possible or name in found:
             raise InputError(
-                f"--methods {text}: {extra!r}; expected SPEC[/norms][/heads=FACTOR][/epochs=FACTOR], FACTOR above 0"
+                f"--methods {text}: {extra!r}; expected SPEC[/norms][/heads=FACTOR][/epochs=FACTOR], each once, FACTOR "
+                f"above 0, up to {_HIGHEST_FACTOR:g}"
             )
+        found[name] = float(value or 1)
     if not spec:
         raise InputError(f"--methods {text!r}: expected the name of a strategy first, e.g. equal/heads=2")
-    return MethodSpec(spec, norms, factors["heads"], factors["epochs"])
+    return MethodSpec(spec, "norms" in found, found.get("heads", 1.0), found.get("epochs", 1.0))
 
 
-def _above_zero(text: str) -> bool:
+def _is_factor(text: str) -> bool:
     try:
-        return 0 < float(text) < float("inf")
+        return 0 < float(text) <= _HIGHEST_FACTOR
     except ValueError:
         return False
 

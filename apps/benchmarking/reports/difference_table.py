@@ -1,7 +1,7 @@
 """Which methods differ from a baseline by more than the seeds differ."""
 
 from collections.abc import Sequence
-from math import sqrt
+from math import isfinite, nan, sqrt
 from statistics import fmean, stdev
 
 from apps.benchmarking.comparison_results import MethodResults
@@ -36,14 +36,14 @@ def _cells(differences: Sequence[float]) -> list[str]:
     mean, count = fmean(differences), len(differences)
     if count == 1:
         return [f"{mean:+.2f}", "1", MISSING]
-    error = stdev(differences) / sqrt(count)
+    error = stdev(differences) / sqrt(count) if isfinite(mean) else nan
     return [f"{mean:+.2f} +- {error:.2f}", f"{count}", verdict(mean, error, count)]
 
 
 def verdict(mean: float, error: float, count: int) -> str:
-    """Whether the interval of the mean of two or more leaves out 0: "better" or "worse"; else "unclear"."""
+    """Whether the interval of the mean of two or more leaves out 0: "better" or "worse"; else, as of NaN, "unclear"."""
     from scipy.special import stdtrit  # takes a while to import
 
-    if abs(mean) <= float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * error:
-        return "unclear"
-    return "better" if mean > 0 else "worse"
+    if abs(mean) > float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * error:
+        return "better" if mean > 0 else "worse"
+    return "unclear"

@@ -25,6 +25,36 @@ if __name__ == "__main__":
 """
 
 
+# Prints when its child is ready, and waits for input; the child would run for an hour.
+PARENT = """
+import time
+from multiprocessing import get_context
+
+from apps.command.uninterrupted_processes import end_with_parent
+
+
+def run():
+    end_with_parent()
+    print("ready", flush=True)
+    time.sleep(3600)
+
+
+if __name__ == "__main__":
+    get_context("spawn").Process(target=run).start()
+    time.sleep(3600)
+"""
+
+
+def test_a_process_ends_with_its_parent_even_if_that_is_killed(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        assert parent.stdout.readline() == "ready\n"
+        parent.kill()
+        assert parent.stdout.read() == ""  # comes when the child, too, has closed it
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="no masks of signals here")
 def test_even_the_first_process_does_not_see_ctrl_c_and_its_parent_does(tmp_path):
     script = tmp_path / "first_process.py"

@@ -8,6 +8,7 @@ import torch
 from task_toys import TASKS, Net, equal, step
 from torch import nn
 
+from mtl import installed
 from mtl.optimization import NonFiniteError, Parameters, ParameterUpdater
 from mtl.strategies import aggregation
 from mtl.strategies.aggregation import aggregator_names, make_aggregation, project_onto_dual_cone
@@ -220,13 +221,13 @@ def test_half_precision_parameters_train():
 
 @every
 def test_what_a_method_needs_and_is_not_installed_is_named(name, monkeypatch):
-    monkeypatch.setattr(aggregation, "find_spec", lambda module: None if module != "ecos" else object())
+    monkeypatch.setattr(installed, "find_spec", lambda module: None if module != "ecos" else object())
     with pytest.raises(ValueError, match=rf"{name} needs 'torchjd'.*pip install 'parastitch\[mtl\]'"):
         make_aggregation(name, TASKS)
 
 
 def test_nash_mtl_without_ecos_says_what_that_is(monkeypatch):
-    monkeypatch.setattr(aggregation, "find_spec", lambda module: None if module == "ecos" else object())
+    monkeypatch.setattr(installed, "find_spec", lambda module: None if module == "ecos" else object())
     with pytest.raises(ValueError, match="nash-mtl needs ECOS, which is under the GPL"):
         make_aggregation("nash-mtl", TASKS)
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from task_toys import TASKS, Net, step
+from task_toys import TASKS, Net, adam, equal, step
 from torch import nn
 
 from mtl.optimization import NonFiniteError, Parameters, ParameterUpdater
@@ -110,6 +110,15 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
     assert strategy.learned_state() == {"steps": 0, "means": []}
 
 
+def test_an_average_that_shrinks_at_once_is_none():
+    fading, none = Net(), Net()
+    for net, strategy in ((fading, DualBalancing(TASKS, sigma=1e300)), (none, DualBalancing(TASKS, beta=0))):
+        optimizer = adam(net)
+        for _ in range(3):
+            step(strategy, net, optimizer)
+    assert equal(fading, none)
+
+
 def test_a_loss_below_0_is_refused():
     with pytest.raises(ValueError, match=r"loss of task 'b' is -1\.0; db-mtl takes logarithms"):
         Toy(DualBalancing("ab")).step([1.0, -1.0], [[1.0, 0.0]] * 2)
@@ -118,7 +127,7 @@ def test_a_loss_below_0_is_refused():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"beta": 1}, "beta 1: expected a number, 0 or above, below 1"),
+        ({"beta": 1}, "beta 1: expected a finite number, 0 or above, below 1"),
         ({"beta": -0.1}, "beta -0.1: expected"),
         ({"beta": "much"}, "beta 'much': expected"),
         ({"beta": math.nan}, "beta nan: expected"),

@@ -92,7 +92,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
 
 
 def test_impossible_wishes_and_states_of_others_are_refused():
-    for alpha in (-0.5, math.nan, math.inf):
+    for alpha in (-0.5, 101, math.nan, math.inf):
         with pytest.raises(ValueError, match=f"alpha {alpha}: expected"):
             EqualGradientNorms(TASKS, alpha)
     with pytest.raises(ValueError, match="each named once"):

@@ -155,7 +155,7 @@ def test_the_report_names_affinities_and_groups():
 
 def test_what_cannot_be_is_refused():
     for options, words in (
-        ({"beta": 0.0}, "beta 0.0: expected above 0, up to 1"),
+        ({"beta": 0.0}, "beta 0.0: expected a finite number, above 0, up to 1"),
         ({"beta": 1.5, "measure_every": 2}, "beta 1.5"),
         ({"measure_every": 0}, "measure_every 0"),
         ({"warm_up": -1}, "warm_up -1"),

@@ -139,7 +139,8 @@ def test_the_report_says_which_task_owns_which_share_of_each_layer():
 def test_what_cannot_be_is_refused():
     net = Net()
     for options, words in (
-        ({"total_steps": 0}, "total_steps 0, steps_per_epoch 1"),
+        ({"total_steps": 0}, "total_steps 0: expected a whole number, 1 or above"),
+        ({"seed": 1.5}, "seed 1.5: expected a whole number"),
         ({"steps_per_epoch": 0}, "steps_per_epoch 0"),
     ):
         with pytest.raises(ValueError, match=words):

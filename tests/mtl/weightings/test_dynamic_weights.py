@@ -48,6 +48,10 @@ def test_a_loss_that_was_nothing_counts_as_unchanged():
     assert learned(make(1), [0, 3], [4, 4])[2] == {"near": 1, "far": 1}
 
 
+def test_at_a_tiny_temperature_the_slowest_task_gets_all():
+    assert learned(make(1, 1e-320), [4, 2], [4, 3])[-1] == {"near": 0, "far": 2}
+
+
 @pytest.mark.parametrize("stop", range(1, 6))
 def test_a_run_may_be_resumed_anywhere_in_an_epoch(stop):
     near, far = [5, 3, 3, 1, 2, 2], [8, 12, 10, 10, 4, 6]

@@ -296,13 +296,13 @@ def test_impossible_losses_are_refused(form, losses, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dataset_size": 0}, "dataset_size 0: expected 1 or more"),
+        ({"dataset_size": 0}, "dataset_size 0: expected a whole number, 1 or above"),
         ({"loss_forms": {"near": "cubic"}}, "loss forms 'cubic': expected 'l1', 'l2', 'cross_entropy'"),
         ({"loss_forms": {"far": "l1"}}, "no loss forms for 'near'"),
         ({"rate": -0.1}, "rate -0.1"),
         ({"rate": math.nan}, "rate nan"),
-        ({"momentum": 1.0}, "momentum 1.0: expected 0 or more, below 1"),
-        ({"limit": 1.0}, "limit 1.0: expected more than 1"),
+        ({"momentum": 1.0}, "momentum 1.0: expected a finite number, 0 or above, below 1"),
+        ({"limit": 1.0}, "limit 1.0: expected a finite number, above 1"),
     ],
 )
 def test_impossible_options_are_refused(options, message):

@@ -42,6 +42,14 @@ def test_the_weights_are_learned_from_the_losses_of_the_step_unweighted():
     assert decision.weights != {"near": 1, "far": 1}
 
 
+def test_weights_stay_finite_while_a_loss_stays_0_or_the_rate_is_too_large():
+    strategy = make(1e6)
+    for _ in range(3):
+        strategy.learn({"near": 0.0, "far": 1e30})
+    assert strategy.weights == pytest.approx({"near": math.exp(50), "far": math.exp(-50)})
+    assert all(math.isfinite(value) for value in strategy.report().values())
+
+
 @pytest.mark.parametrize("rate", [0, -1, math.inf, math.nan])
 def test_impossible_rates_are_refused(rate):
     with pytest.raises(ValueError, match=f"rate {rate}: expected"):

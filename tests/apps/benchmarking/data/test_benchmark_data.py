@@ -1,6 +1,7 @@
 """Data made ready for many runs, and the batches of a training."""
 
 import json
+import resource
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from datasets.multitask import rendered_set
 from datasets.multitask.views import OPTIONS, MultiTaskViews
 from datasets.public.registry import LAYOUTS
 from datasets.sample_renderer import SampleRenderer
-from stitching.errors import InputError
+from stitching.errors import InputError, JobError
 
 CPU = torch.device("cpu")
 
@@ -43,7 +44,7 @@ def test_prepared_data_are_what_the_source_gave(tmp_path, monkeypatch):
 
 def test_data_are_made_once_and_again_where_they_are_unfinished(tmp_path, monkeypatch):
     use_toys(monkeypatch)
-    first = prepare(DATA, tmp_path / "data", tmp_path)
+    first = np.array(prepare(DATA, tmp_path / "data", tmp_path).test.arrays["depth"])
     made, make = [], preparation.open_data_source
     monkeypatch.setattr(preparation, "open_data_source", lambda *given: made.append(given) or make(*given))
     prepare(DATA, tmp_path / "data", tmp_path)
@@ -52,18 +53,66 @@ def test_data_are_made_once_and_again_where_they_are_unfinished(tmp_path, monkey
     (tmp_path / "data" / "test" / "depth.npy").write_bytes(b"cut short")
     again = prepare(DATA, tmp_path / "data", tmp_path)
     assert len(made) == 3
-    np.testing.assert_array_equal(again.test.arrays["depth"], first.test.arrays["depth"])
+    np.testing.assert_array_equal(again.test.arrays["depth"], first)
 
 
-def test_damaged_and_foreign_data_are_refused(tmp_path, monkeypatch):
+def test_data_that_another_process_prepares_meanwhile_are_kept(tmp_path, monkeypatch):
+    """It may be training on them already."""
+    use_toys(monkeypatch)
+    folder, make, facts = tmp_path / "data", preparation.open_data_source, []
+
+    def be_overtaken(settings, part, cache):
+        monkeypatch.setattr(preparation, "open_data_source", make)
+        prepare(settings, folder, cache)
+        facts.append((folder / "facts.json").stat().st_ino)
+        return make(settings, part, cache)
+
+    monkeypatch.setattr(preparation, "open_data_source", be_overtaken)
+    assert len(prepare(DATA, folder, tmp_path).train) == 8
+    assert facts == [(folder / "facts.json").stat().st_ino]
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path, monkeypatch):
+    """Arrays that are mapped into memory would end the process without a word."""
+    use_toys(monkeypatch)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(JobError, match=r"cannot write .*: File too large"):
+            prepare(DATA, tmp_path / "data", tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("train/image.npy", b""), ("test/depth.npy", b"\x93NUMPY"), ("facts.json", b"[]"), ("facts.json", b'{"settings')],
+)
+def test_damaged_files_are_refused(tmp_path, monkeypatch, name, content):
+    use_toys(monkeypatch)
+    prepare(DATA, tmp_path / "data", tmp_path)
+    (tmp_path / "data" / name).write_bytes(content)
+    with pytest.raises(InputError, match="delete it, and it is prepared again"):
+        prepare(DATA, tmp_path / "data", tmp_path)
+
+
+def test_arrays_of_different_lengths_are_refused(tmp_path, monkeypatch):
+    use_toys(monkeypatch)
+    prepare(DATA, tmp_path / "data", tmp_path)
+    edges = tmp_path / "data" / "train" / "edges.npy"
+    np.save(edges, np.load(edges)[:7])
+    with pytest.raises(InputError, match="delete it"):
+        prepare(DATA, tmp_path / "data", tmp_path)
+
+
+def test_foreign_data_are_refused(tmp_path, monkeypatch):
     use_toys(monkeypatch)
     folder = tmp_path / "data"
     prepare(DATA, folder, tmp_path)
     with pytest.raises(InputError, match="choose another output"):
         prepare(DataSettings("scenes", "", (32, 32), 8, 4, 3), folder, tmp_path)
-    (folder / "train" / "image.npy").write_bytes(b"damaged")
-    with pytest.raises(InputError, match="delete it"):
-        prepare(DATA, folder, tmp_path)
 
 
 def test_wrong_labels_are_known_after_preparing(tmp_path, monkeypatch):

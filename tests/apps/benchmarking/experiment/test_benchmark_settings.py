@@ -18,7 +18,20 @@ def test_a_method_is_a_strategy_and_how_the_network_is_set_up():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "/norms", "equal/", "equal/norm", "equal/heads", "equal/heads=0", "equal/epochs=-1"]
+    "text",
+    [
+        "",
+        "/norms",
+        "equal/",
+        "equal/norm",
+        "equal/heads",
+        "equal/heads=0",
+        "equal/epochs=-1",
+        "equal/norms/norms",
+        "equal/heads=2/heads=3",
+        "equal/epochs=1e300",
+        "equal/heads=nan",
+    ],
 )
 def test_other_methods_are_refused(text):
     with pytest.raises(InputError, match="--methods"):

@@ -1,6 +1,7 @@
 """What the tables and plots of a benchmark say, of made-up results."""
 
 from dataclasses import replace
+from math import nan
 
 import cv2
 import pytest
@@ -61,7 +62,13 @@ def test_small_single_tasks_share_the_size_of_one_network(tmp_path):
 
 @pytest.mark.parametrize(
     ("mean", "error", "count", "expected"),
-    [(1, 0.2, 3, "better"), (-1, 0.2, 3, "worse"), (1, 0.3, 3, "unclear"), (1, 0.3, 5, "better")],
+    [
+        (1, 0.2, 3, "better"),
+        (-1, 0.2, 3, "worse"),
+        (1, 0.3, 3, "unclear"),
+        (1, 0.3, 5, "better"),
+        (nan, nan, 3, "unclear"),
+    ],
 )
 def test_a_difference_counts_where_it_exceeds_the_spread_of_the_seeds(mean, error, count, expected):
     assert verdict(mean, error, count) == expected  # t: 4.30 for three seeds, 2.78 for five
