@@ -3,6 +3,7 @@
 import csv
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from math import isfinite, nan
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -74,9 +75,16 @@ def mean_and_deviation(values: Sequence[float], decimals: int, sign: str = "") -
     """
     if not values:
         return MISSING
-    deviation = f" +- {stdev(values):.{decimals}f}" if len(values) > 1 else ""
+    deviation = f" +- {deviation_of(values):.{decimals}f}" if len(values) > 1 else ""
     return f"{fmean(values):{sign}.{decimals}f}{deviation}"
 
 
 def _widths(rows: Rows) -> list[int]:
     return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def deviation_of(values: Sequence[float]) -> float:
+    """The standard deviation, 0 of a single value; NaN where one is not finite, for which `stdev` has no answer."""
+    if not all(map(isfinite, values)):
+        return nan
+    return stdev(values) if len(values) > 1 else 0.0

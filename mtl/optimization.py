@@ -120,6 +120,8 @@ class ParameterUpdater:
         losses = closure(tasks)
         check_names(tasks, losses, "losses")
         for task in tasks:
+            if not isinstance(losses[task], Tensor):
+                raise ValueError(f"loss of task {task!r}: {type(losses[task]).__name__}; expected a tensor")
             if losses[task].ndim > 1 or not losses[task].numel():
                 raise ValueError(
                     f"loss of task {task!r}: shape {tuple(losses[task].shape)}; expected one number, (), or one for "

@@ -37,13 +37,17 @@ class ResultStore:
         try:
             stored = json.loads(path.read_text())
             found, result = stored["settings"], RunResult.from_dict(stored["result"])
+            parts = (result.losses,) if result.error else (result.losses, result.validation, result.scores)
+            complete = all(set(part) == set(settings.tasks) for part in parts)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise InputError(f"{path}: expected the result of a run, found something else; delete it") from error
         wanted = settings.as_dict()
         if found != wanted:
             raise InputError(f"{path}: {_difference(found, wanted)}; choose another output folder, or delete it")
+        if not complete:
+            raise InputError(f"{path}: expected results of {', '.join(settings.tasks)}; delete it")
         return result
 
     def write(self, settings: RunSettings, result: RunResult) -> None:

@@ -67,10 +67,17 @@ class RunResult:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "RunResult":
-        """Of what dataclasses.asdict gave; TypeError, KeyError where it was anything else."""
+        """Of what dataclasses.asdict gave; of anything else TypeError, KeyError, ValueError or AttributeError."""
         curve = [CurvePoint(**point) for point in stored["curve"]]
         conflict = [GradientConflict(**point) for point in stored["conflict"]]
-        return cls(**{**stored, "curve": curve, "conflict": conflict})
+        scores, validation = (_as_scores(stored[name]) for name in ("scores", "validation"))
+        losses = {task: list(map(float, values)) for task, values in stored["losses"].items()}
+        read = {"scores": scores, "validation": validation, "losses": losses, "curve": curve, "conflict": conflict}
+        return cls(**{**stored, **read})
+
+
+def _as_scores(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, Scores]:
+    return {task: {metric: float(value) for metric, value in scores.items()} for task, scores in stored.items()}
 
 
 def make_trainer(settings: RunSettings, data: BenchmarkData) -> Trainer:

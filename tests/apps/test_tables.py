@@ -1,5 +1,6 @@
 import csv
 import sys
+from math import inf, nan
 
 from apps.tables import aligned_text, markdown, mean_and_deviation, print_table, write_csv
 
@@ -58,3 +59,5 @@ def test_a_cell_shows_mean_and_standard_deviation():
     assert mean_and_deviation([], 2) == "-"
     assert mean_and_deviation([1.5], 2) == "1.50"
     assert mean_and_deviation([1.0, 3.0], 1, sign="+") == "+2.0 +- 1.4"
+    assert mean_and_deviation([1.0, nan], 1) == mean_and_deviation([nan, nan], 1) == "nan +- nan"
+    assert mean_and_deviation([1.0, inf], 1) == "inf +- nan"

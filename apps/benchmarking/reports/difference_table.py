@@ -1,11 +1,11 @@
 """Which methods differ from a baseline by more than the seeds differ."""
 
 from collections.abc import Sequence
-from math import isfinite, nan, sqrt
-from statistics import fmean, stdev
+from math import sqrt
+from statistics import fmean
 
 from apps.benchmarking.comparison_results import MethodResults
-from apps.tables import MISSING
+from apps.tables import MISSING, deviation_of
 
 CONFIDENCE = 0.95
 
@@ -36,7 +36,7 @@ def _cells(differences: Sequence[float]) -> list[str]:
     mean, count = fmean(differences), len(differences)
     if count == 1:
         return [f"{mean:+.2f}", "1", MISSING]
-    error = stdev(differences) / sqrt(count) if isfinite(mean) else nan
+    error = deviation_of(differences) / sqrt(count)
     return [f"{mean:+.2f} +- {error:.2f}", f"{count}", verdict(mean, error, count)]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from apps.benchmarking.comparison_results import Comparison, MethodResults
@@ -13,6 +13,7 @@ from apps.benchmarking.metrics.label_noise import INSTANCE_WEIGHTS, LATE_LOSSES,
 from apps.benchmarking.reports.curves import mean_curve, method_label
 from apps.benchmarking.reports.panels import add_legend, panels
 from apps.benchmarking.reports.training_plots import plot_cosines, plot_curves, plot_losses
+from apps.tables import deviation_of
 from stitching.io.files import atomic_write
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ def _plot_gains(comparison: Comparison) -> "Figure":
     figure, (axes,) = panels(1, height=1 + 0.35 * len(comparison.methods))
     methods = [method for method in comparison.methods if method.gains]
     for y, method in enumerate(methods):
-        deviation = stdev(method.gains) if len(method.gains) > 1 else 0.0
-        axes.errorbar(fmean(method.gains), y, xerr=deviation, fmt="o", color="C0", capsize=4)
+        axes.errorbar(fmean(method.gains), y, xerr=deviation_of(method.gains), fmt="o", color="C0", capsize=4)
         axes.plot(method.gains, [y] * len(method.gains), "|", color="C1", markersize=9)
     axes.axvline(0, color="grey", linewidth=0.8)
     axes.set_yticks(range(len(methods)), list(map(method_label, methods)))

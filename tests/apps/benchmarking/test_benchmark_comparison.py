@@ -1,7 +1,10 @@
 """The comparison as a whole, with made-up results in place of trainings."""
 
 import csv
+import json
+import re
 from dataclasses import replace
+from math import nan
 from statistics import stdev
 
 import cv2
@@ -85,7 +88,7 @@ def test_without_references_there_is_no_comparison(tmp_path):
     with pytest.raises(JobError, match="loss is nan; nothing can be compared"):
         compare(OPTIONS, ResultStore(tmp_path, tmp_path), Trainer(outcome))
     nothing = Trainer(lambda run: result(run.tasks, 0.0, 0.0))
-    with pytest.raises(JobError, match="expected above 0"):
+    with pytest.raises(JobError, match="not above 0"):
         compare(OPTIONS, ResultStore(tmp_path / "other", tmp_path), nothing)
 
 
@@ -103,6 +106,21 @@ def test_wrong_labels_give_a_line_for_each_share_and_ranking(tmp_path):
     assert found.methods[2].gains == pytest.approx([-25, -25])
     table = write_results(found, options, tmp_path)
     assert sum("| final loss" in line and "0.750 +- 0.000" in line for line in table.splitlines()) == 2
+
+
+def test_scores_that_are_not_numbers_are_shown_as_such(tmp_path):
+    """A training can end with parameters that overflow; precision has no meaning where no label is flagged."""
+
+    def outcome(run):
+        found = {ranking: {"ROC-AUC": 0.5, "precision": nan} for ranking in ("final loss", "mean of late losses")}
+        return result(run.tasks, 1.0, nan if run.method == "pcgrad" else 1.0, detection=found if run.data.share else {})
+
+    options = replace(OPTIONS, corrupt="depth", shares=(0.5,), rates=(1e-3,))
+    found = compare(options, ResultStore(tmp_path, tmp_path), Trainer(outcome))
+    table = write_results(found, options, tmp_path)
+    assert re.search(r"\| pcgrad +\| 0.5 +\| [+]nan \+- nan +\| 2 +\| unclear", table)
+    assert re.search(r"\| equal +\| 0.5 +\| final loss +\| 0.500 \+- 0.000 +\| nan \+- nan", table)
+    assert write_plots(found, tmp_path)
 
 
 def test_plots_are_written_even_where_a_method_failed(tmp_path):
@@ -140,6 +158,32 @@ def test_tasks_can_be_chosen(tmp_path):
     found = compare(options, ResultStore(tmp_path, tmp_path), Trainer(plain))
     assert tuple(found.single_tasks) == ("depth", "edges")
     assert all(run.tasks == ("depth", "edges") for row in found.methods for run, _ in row.runs)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scores": {}}, {"scores": None}, {"scores": {task: {"mIoU %": "high"} for task in TASKS}}, {"losses": {}},
+        {"validation": []}, {"curve": [1]},
+    ],
+)  # fmt: skip
+def test_damaged_results_are_refused(tmp_path, change):
+    store = ResultStore(tmp_path, tmp_path)
+    compare(OPTIONS, store, Trainer(plain))
+    path = tmp_path / "runs" / "equal_rate-0.003_seed-0.json"
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps({**stored, "result": {**stored["result"], **change}}))
+    with pytest.raises(InputError, match=r"equal_rate-0.003_seed-0.json: expected .*delete it"):
+        compare(OPTIONS, store, Trainer(plain))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "[" * 100_000, '{"settings": 3}'])
+def test_what_is_no_result_is_refused(tmp_path, content):
+    store = ResultStore(tmp_path, tmp_path)
+    compare(OPTIONS, store, Trainer(plain))
+    (tmp_path / "runs" / "equal_rate-0.003_seed-0.json").write_text(content)
+    with pytest.raises(InputError, match="expected the result of a run, found something else; delete it"):
+        compare(OPTIONS, store, Trainer(plain))
 
 
 def test_results_of_other_settings_are_refused(tmp_path):
