@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
 from math import isfinite, nan
@@ -66,8 +67,9 @@ def conflict_rows(file: Path) -> list[list[str]]:
     """
     moments: Moments = {}
     for line in file.read_text().splitlines():
-        row = json.loads(line)
-        moments[row["step"], row["start"], row["part"]] = row
+        with suppress(ValueError):  # a line that a killed run has left unfinished
+            row = json.loads(line)
+            moments[row["step"], row["start"], row["part"]] = row
     parts = BACKBONE, PWM
     rows = [["tasks", *(f"{part}: {value}" for part in parts for value in ("cosine", "below 0", "lengths"))]]
     for first, second in combinations(TASKS["joint"], 2):

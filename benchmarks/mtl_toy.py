@@ -177,6 +177,8 @@ def main() -> None:
             print(f"left out: {error}")
             continue
         rows.append([method, *_cells(judge(paths[method], front, options.scale))])
+    if not paths:
+        parser.error("none of the methods is left")
     print(aligned_text(rows))
     draw(paths, front, options.scale, options.output / "toy.png")
 

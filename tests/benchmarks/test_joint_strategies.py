@@ -1,6 +1,7 @@
 """The comparison of strategies for joint training: kept lessons, measured conflict, two rounds; on tiny data."""
 
 import copy
+import json
 from dataclasses import replace
 from itertools import islice
 
@@ -13,7 +14,7 @@ from joint_strategies import finalists, gains_of, run_round
 from training_runs import SIZE, quiet, write_data
 
 from apps.training.data.batches import training_batches
-from apps.training.options import TrainOptions
+from apps.training.options import TASKS, TrainOptions
 from apps.training.trainer import train
 from datasets.examples.batch import map_tensors
 from stitching.errors import JobError
@@ -88,6 +89,17 @@ def test_measuring_the_conflict_leaves_the_training_as_it_is(options, lessons, t
         assert -1 <= float(cells["backbone: cosine"]) <= 1
         assert float(cells["backbone: lengths"]) > 0
         assert (cells["PWM: cosine"] == "-") == ("stitch" in cells["tasks"])
+
+
+def test_a_line_that_a_killed_run_has_cut_short_is_left_out(tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    first, second, *_ = TASKS["joint"]
+    moment = {"step": 0, "start": "matches", "part": "backbone"}
+    line = json.dumps({**moment, "cosines": {f"{first} / {second}": 0.5}, "lengths": {first: 1.0, second: 2.0}})
+    whole.write_text(f"{line}\n")
+    cut.write_text(f"{line}\n{line[:30]}{line}\n{line[:30]}")
+    assert conflict_rows(cut) == conflict_rows(whole)
+    assert conflict_rows(whole)[1][1:4] == ["0.50", "0%", "0.5"]
 
 
 def figures(error):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from mtl_toy import FLOOR, STARTS, draw, find_front, judge, losses_at, objectives, walk, walk_from_all_starts
+from mtl_toy import FLOOR, STARTS, draw, find_front, judge, losses_at, main, objectives, walk, walk_from_all_starts
 
 UP, DOWN = math.tanh(1), math.tanh(4)  # of the valleys at y = 2, of the bowls at y = -8
 
@@ -90,3 +90,10 @@ def test_paths_are_kept_and_drawn(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     draw({"equal": paths, "groups": again}, find_front(), 0.1, tmp_path / "toy.png")
     assert (tmp_path / "toy.png").stat().st_size > 1000
+
+
+def test_without_a_method_that_can_walk_it_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["mtl_toy.py", str(tmp_path), "--methods", "nonsense"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "none of the methods is left" in capsys.readouterr().err
