@@ -146,7 +146,8 @@ def _make(name: str, make: Callable[[], Strategy]) -> Strategy:
     try:
         return make()
     except TypeError as error:
-        raise ValueError(f"strategy {name!r}: {error}") from error
+        _, _, problem = str(error).rpartition("() ")  # without the name of a class
+        raise ValueError(f"strategy {name!r}: {problem}") from error
 
 
 def _instances(inner: Strategy, context: TrainingContext, options: StrategyOptions) -> Strategy:
