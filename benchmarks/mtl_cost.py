@@ -39,8 +39,9 @@ from apps.tables import aligned_text
 from datasets.labels import Labels
 
 METHODS = (
-    "equal", "equal/norms", "same-steps", "uncertainty", "dynamic", "instances", "famo", "gradient-norms", "db-mtl",
-    "pcgrad", "mgda", "aligned-mtl", "cagrad", "priority:phases=first", "priority:phases=second", "task-groups",
+    "equal", "equal/norms", "same-steps", "uncertainty", "dynamic", "instances", "famo", "famo:after=next",
+    "gradient-norms", "db-mtl", "pcgrad", "mgda", "aligned-mtl", "cagrad", "priority:phases=first",
+    "priority:phases=second", "task-groups",
     "groups:by=fixed,count=2,warm_up=0", "groups:by=fixed,count=2,warm_up=0,measure_every=10",
 )  # fmt: skip
 KINDS = {
