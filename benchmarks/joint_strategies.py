@@ -2,6 +2,7 @@
 
     python benchmarks/joint_strategies.py OUT --data TRAIN --validation VAL --test TEST --begin-from WEIGHTS
         [--seeds 0 1 2] [--finalists 5] [--strategies separate equal ...] [--steps 3000] [--size 80 64]
+        [--precision bf16]
 
 TRAIN, VAL and TEST are folders that `parastitch generate` wrote. Two rounds: all strategies with the first seed, then
 the other seeds for the FINALISTS that were best on VAL, and for those of ALWAYS. Nothing is chosen by TEST.
@@ -148,12 +149,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--rate", type=float, default=4e-4)
+    parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")
     arguments = parser.parse_args()
     options = TrainOptions(
         data=arguments.data, validation=arguments.validation, size=tuple(arguments.size),
         batch_size=arguments.batch_size, steps=arguments.steps, rate=arguments.rate, matching_steps=0, raw_share=0.0,
         photograph_share=0.0, begin_from=arguments.begin_from, ema=0.99, workers=0, threads=1, validate_every=500,
-        save_every=100, log_every=50,
+        save_every=100, log_every=50, precision=arguments.precision,
     )  # fmt: skip
     torch.set_num_threads(1)
     print(f"{describe_environment('torch')}, one thread a run")

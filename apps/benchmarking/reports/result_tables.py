@@ -1,6 +1,7 @@
 """The table that the benchmark prints, table.md, and results.csv."""
 
 from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 from statistics import fmean
 
@@ -177,7 +178,9 @@ def _detection_table(comparison: Comparison) -> list[list[str]]:
     for method in comparison.methods:
         for ranking in dict.fromkeys(name for result in method.results for name in result.detection):
             all_scores = [result.detection[ranking] for result in method.results]
-            cells = [mean_and_deviation([scores[measure] for scores in all_scores], 3) for measure in measures]
+            columns = [[scores[measure] for scores in all_scores] for measure in measures]
+            # nan: this training flagged no label
+            cells = [mean_and_deviation([value for value in column if not isnan(value)], 3) for column in columns]
             table.append([method.settings.method, f"{method.settings.data.share:g}", ranking, *cells])
     return table
 
