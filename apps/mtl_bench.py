@@ -18,6 +18,7 @@ OUTPUTS = (
     "delta_m.png", "losses.png", "curves.png", "cosines.png", "noise.png",
 )  # fmt: skip
 EXPAND = with_protocol  # the words of the command line, before they are parsed
+COMMAND_LINE_ONLY = ("protocol",)  # not in the files of `--config`: only words are expanded
 
 
 def mtl_bench_command(

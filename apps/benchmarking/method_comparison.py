@@ -10,6 +10,7 @@ from apps.benchmarking.ablations.registry import VARIANTS
 from apps.benchmarking.comparison_results import Comparison, MethodResults, SingleTaskReference, TrainedRun
 from apps.benchmarking.execution import Execute
 from apps.benchmarking.experiment.options import BenchOptions
+from apps.benchmarking.experiment.protocols import find_protocol
 from apps.benchmarking.experiment.settings import RunSettings, parse_method
 from apps.benchmarking.metrics.compared_scores import ComparedScore, compared_scores
 from apps.benchmarking.metrics.scores import Scores
@@ -17,7 +18,7 @@ from apps.benchmarking.result_store import ResultStore
 from apps.benchmarking.single_run import RunResult, make_trainer
 from datasets.labels import Labels
 from mtl.registry import check_names
-from stitching.errors import InputError, JobError
+from stitching.errors import InputError, JobError, require
 
 Log = Callable[[str], None]
 
@@ -88,6 +89,10 @@ def _plan_base(options: BenchOptions, store: ResultStore) -> tuple[RunSettings, 
     for task in (*wanted, *options.auxiliary, *filter(None, [options.corrupt])):
         if task not in known:
             raise InputError(f"task {task}: expected tasks of {options.data}: {', '.join(known)}")
+    for task, classes in (find_protocol(options.protocol).classes if options.protocol else {}).items():
+        found = known[task].classes
+        received = f"--protocol {options.protocol}, {options.folder}: {found} classes of {task}"
+        require(found == classes, received, f"the form with {classes}, see docs/training/public-datasets.md")
     chosen = set(wanted or known) - set(options.auxiliary)
     tasks = tuple(task for task in known if task in chosen or task in options.auxiliary)
     if not chosen:

@@ -5,6 +5,7 @@ A file has a table for each command; keys are the options' names, with - or _.
 
 import dataclasses
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,10 @@ def configured(command: Command, name: str, choice: ConfigChoice, commands: Sequ
 def _of_file(path: Path, command: Command, name: str, commands: Sequence[str], advice: str) -> dict[str, Any]:
     check_readable(path, "a text file, .toml")  # no device, whose content may never end
     try:
-        return _values(_table(path, name, commands), option_types(command), path.absolute().parent)
+        table = _table(path, name, commands)
+        for key in getattr(sys.modules[command.__module__], "COMMAND_LINE_ONLY", ()):
+            require(key not in table, key, f"--{key} on the command line, as it sets other options")
+        return _values(table, option_types(command), path.absolute().parent)
     except InputError as error:
         raise InputError(f"{path}: {error}{advice}") from None
 

@@ -18,7 +18,7 @@ from datasets.options import SampleOptions
 from datasets.overlaid_digits import LABELS as DIGIT_LABELS
 from datasets.overlaid_digits import OverlaidDigits
 from datasets.public.registry import open_public
-from stitching.errors import InputError
+from stitching.errors import InputError, require
 
 _RENDERED: Mapping[str, tuple[type[RenderedSet], SampleOptions]] = {
     SCENES: (MultiTaskScenes, SampleOptions()),
@@ -62,6 +62,23 @@ def open_data_source(settings: DataSettings, part: str, cache: Path | None) -> D
     images, maps = rendered.tensors(cache)
     items = ((image, {task: maps[task][index] for task in maps}) for index, image in enumerate(images))
     return DataSource(items, count, rendered.labels, {task: rendered.corrupted(task) for task in corrupt})
+
+
+def check_parts(settings: DataSettings) -> None:
+    """Raise InputError where a part of a public set is missing or has other classes than the training part.
+
+    No picture is read: preparing a large set takes long.
+    """
+    if settings.name not in PUBLIC:
+        return
+    try:
+        labels = {part: _open_public(settings, part).labels for part in ("train", "validation", "test")}
+    except OSError as error:
+        raise InputError(f"cannot read {settings.folder}: {error.strerror or error}") from error
+    for task, meaning in labels["train"].items():
+        found, wanted = labels["test"][task].classes, meaning.classes
+        received = f"{settings.folder}, test pictures: {found} classes of {task}"
+        require(found == wanted, received, f"{wanted}, as in the training pictures: one form of the labels for both")
 
 
 def _open_public(settings: DataSettings, part: str) -> DataSource:

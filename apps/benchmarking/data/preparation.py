@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.benchmarking.data.array_dataset import IMAGE, ArrayDataset
-from apps.benchmarking.data.data_sources import DataSource, open_data_source
+from apps.benchmarking.data.data_sources import DataSource, check_parts, open_data_source
 from apps.benchmarking.experiment.settings import PARTS, DataSettings
 from apps.benchmarking.losses import LabelScale, measure_scale
 from datasets.labels import LabelKind, Labels
@@ -61,6 +61,7 @@ def prepare(settings: DataSettings, folder: Path, cache: Path | None) -> Benchma
     Raises InputError where the data cannot be used or `folder` holds others, JobError where it cannot be written.
     """
     if not (folder / _FACTS).exists():
+        check_parts(settings)
         unfinished = folder.with_name(f"{TEMPORARY}{os.urandom(8).hex()}")
         try:
             unfinished.mkdir(parents=True)

@@ -43,6 +43,7 @@ class Protocol:
         auxiliary: tasks that are trained and do not count.
         metrics: by task, the metrics that delta_m averages over; of others the main metric of their labels.
         recipe: how it is trained.
+        classes: by task, how many the paper has, where a set has several forms.
         published: the paper's scores; None: none could be found.
     """
 
@@ -58,6 +59,7 @@ class Protocol:
     metrics: Metrics = field(default_factory=dict)
     recipe: Recipe = PLAIN
     published: PublishedScores | None = None
+    classes: dict[str, int] = field(default_factory=dict)
 
     def options(self) -> list[str]:
         """The options as words of a command line; the last of them takes one value, so anything may follow."""
@@ -94,7 +96,7 @@ PROTOCOLS = {
     "connection-strength-cityscapes": Protocol(
         "cityscapes", ("segmentation", "depth"), ("equal", "mgda", "graddrop", "pcgrad", "cagrad", "task-priority"),
         "segnet", (256, 128), 8, 200, 1e-4, (), _CITYSCAPES_METRICS,
-        Recipe("adam", 0.0, "halved", 1.0, 1.5, "label"), CITYSCAPES_SCORES,
+        Recipe("adam", 0.0, "halved", 1.0, 1.5, "label"), CITYSCAPES_SCORES, {"segmentation": 7},
     ),
     "task-groups-nyud": Protocol(
         "nyud", ("segmentation", "depth", "normals"),
@@ -123,7 +125,11 @@ def find_protocol(name: str) -> Protocol:
 
 
 def with_protocol(words: Sequence[str]) -> list[str]:
-    """A command line with the options of the protocol that it names before its own, which win."""
+    """A command line with the options of the protocol that it names before its own, which win.
+
+    Raises InputError where it names two, or one that there is not.
+    """
     named = [after for word, after in pairwise(words) if word == "--protocol"]
     named += [word.partition("=")[2] for word in words if word.startswith("--protocol=")]
-    return [*(find_protocol(named[-1]).options() if named else ()), *words]
+    require(len(named) < 2, f"--protocol {' and '.join(named)}", "one protocol")
+    return [*(find_protocol(named[0]).options() if named else ()), *words]

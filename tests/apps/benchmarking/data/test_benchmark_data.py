@@ -199,6 +199,18 @@ def test_of_a_public_set_validation_pictures_are_not_trained_on(tmp_path):
         open_data_source(too_many, "train", None)
 
 
+def test_parts_with_other_classes_are_refused_before_any_picture_is_read(tmp_path):
+    """Of Cityscapes there are forms with 7 and with 19 classes, and each split says for itself which one it has."""
+    write_cityscapes(tmp_path / "city")
+    (tmp_path / "city" / "val" / "label_7").rename(tmp_path / "city" / "val" / "label_19")
+    for damaged in (tmp_path / "city" / "train" / "image").iterdir():
+        damaged.write_bytes(b"")
+    settings = DataSettings("cityscapes", str(tmp_path / "city"), (32, 32), None, 2, None)
+    with pytest.raises(InputError, match="test pictures: 19 classes of segmentation: expected 7"):
+        prepare(settings, tmp_path / "out" / "data", None)
+    assert not (tmp_path / "out").exists()
+
+
 def test_every_public_set_can_be_named():
     assert set(PUBLIC) == set(LAYOUTS)
 

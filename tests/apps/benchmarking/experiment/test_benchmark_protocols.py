@@ -126,11 +126,30 @@ def test_options_that_are_given_win_wherever_they_stand():
         (["--protocol", "task-groups-nyud", "--data", "cityscapes"], "--data nyud with it"),
         (["--protocol", "task-groups-nyud"], "--folder with a public data set"),
         (["--protocol"], "--protocol"),
+        (["--protocol=task-groups-pascal", "--protocol", "task-groups-nyud"], "nyud and .*-pascal: expected one"),
     ],
 )
 def test_what_does_not_fit_a_protocol_is_refused(tmp_path, options, words, capsys):
     assert main(["mtl-bench", str(tmp_path / "out"), *options]) == 2
     assert re.search(words, capsys.readouterr().err)
+
+
+def test_a_protocol_in_a_file_of_options_is_refused(tmp_path, capsys):
+    """It would set none of the other options."""
+    config = tmp_path / "c.toml"
+    config.write_text('[mtl-bench]\nprotocol = "task-groups-nyud"\ndata = "nyud"\n')
+    assert main(["--config", str(config), "mtl-bench", str(tmp_path / "out")]) == 2
+    assert re.search("c.toml: .*protocol: expected --protocol on the command line", capsys.readouterr().err)
+
+
+def test_the_labels_must_be_those_of_the_protocol(tmp_path, capsys):
+    folder = tmp_path / "cityscapes"
+    write_public("cityscapes arrays", folder)
+    for labels in [*folder.rglob("label_7")]:
+        labels.rename(labels.with_name("label_19"))
+    words = ["--protocol", "connection-strength-cityscapes", "--folder", str(folder), "--size", "32", "32"]
+    assert main(["mtl-bench", str(tmp_path / "out"), *words]) == 2
+    assert re.search("19 classes of segmentation: expected the form with 7", capsys.readouterr().err)
 
 
 def test_a_protocol_without_its_options_is_refused():
