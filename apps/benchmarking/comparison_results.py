@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, isnan
 from statistics import fmean
 
 from apps.benchmarking.experiment.settings import RunSettings
@@ -30,6 +30,11 @@ class SingleTaskReference:
 
     def __post_init__(self) -> None:
         for name, value in self.main_scores.items():
+            if isnan(value):
+                raise JobError(
+                    f"{name} of single-task networks is not a number: none of the pictures measured has a "
+                    "label for it, or a training went wrong; use more pictures (--validation, --test) or lower --rates"
+                )
             if not (isfinite(value) and value > 0):
                 raise JobError(f"{name} of single-task networks is {value}, not above 0; train longer or lower --rates")
 

@@ -18,7 +18,7 @@ from apps.benchmarking.result_store import ResultStore
 from apps.benchmarking.single_run import RunResult, make_trainer
 from datasets.labels import Labels
 from mtl.registry import check_names
-from stitching.errors import InputError, JobError, require
+from stitching.errors import InputError, JobError, did_you_mean, require
 
 Log = Callable[[str], None]
 
@@ -88,7 +88,8 @@ def _plan_base(options: BenchOptions, store: ResultStore) -> tuple[RunSettings, 
     known, wanted = store.data(options.data_settings).labels, options.run_settings.tasks
     for task in (*wanted, *options.auxiliary, *filter(None, [options.corrupt])):
         if task not in known:
-            raise InputError(f"task {task}: expected tasks of {options.data}: {', '.join(known)}")
+            similar = did_you_mean(task, known)
+            raise InputError(f"task {task}: expected tasks of {options.data}: {', '.join(known)}{similar}")
     for task, classes in (find_protocol(options.protocol).classes if options.protocol else {}).items():
         found = known[task].classes
         received = f"--protocol {options.protocol}, {options.folder}: {found} classes of {task}"

@@ -56,8 +56,8 @@ class MultiTaskDataset(Dataset[Item]):
         item = self._folder, self._split, self._names[index]
         path = self._layout.image.find(*item)
         image = self._layout.image.decode(path)
-        if image.ndim != 3 or image.shape[2] != 3:
-            raise InputError(f"{path}: a picture of shape {image.shape}; expected (height, width, 3)")
+        if image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise InputError(f"{path}: a picture of shape {image.shape}; expected (height, width, 3), 1 px or more")
         labels = {}
         for task, source in self._layout.maps.items():
             path = source.find(*item)

@@ -25,9 +25,12 @@ class MapFile:
     def find(self, folder: Path, split: str, name: str) -> Path:
         """The file of an item. Raises InputError where there is none."""
         paths = [folder / path.format(split=split, name=name) for path in self.paths]
-        for path in paths:
-            if path.is_file():
-                return path
+        try:
+            found = next((path for path in paths if path.is_file()), None)
+        except OSError as error:  # no permission, a name too long
+            raise InputError(f"{name[:99]} of {split} in {folder}: cannot be read ({error.strerror})") from error
+        if found:
+            return found
         raise InputError(f"{name} of {split}: there is no {' nor '.join(map(str, paths))}; unpack it or drop the item")
 
 

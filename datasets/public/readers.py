@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.errors import InputError
+from stitching.errors import InputError, require
 from stitching.io.files import check_readable
 
 Map = NDArray[Any]
@@ -36,13 +36,14 @@ def read_numbers(path: Path) -> Map:
 
 
 def read_array(path: Path) -> Map:
-    """Read a .npy file. Raises InputError where it is missing, damaged or holds Python objects."""
+    """Read a .npy file. Raises InputError where it is missing, damaged, too large or holds Python objects."""
     check_readable(path, "a .npy file of numbers")
     try:
-        array = np.array(np.load(path, mmap_mode="r", allow_pickle=False))  # a map is never larger than its file
-    except (OSError, ValueError, EOFError, SyntaxError, TokenError) as error:
+        stored = np.load(path, mmap_mode="r", allow_pickle=False)  # a map is never larger than its file
+    except (OSError, ValueError, EOFError, SyntaxError, OverflowError, TokenError) as error:
         raise InputError(f"{path}: cannot be read ({error}); expected a .npy file of numbers") from None
-    return _check_numbers(array, path)
+    require(stored.size <= _MOST_PIXELS, f"{path}: an array of shape {stored.shape}", f"at most {_MOST_PIXELS} numbers")
+    return _check_numbers(np.array(stored), path)
 
 
 def read_matlab_array(path: Path, name: str) -> Map:

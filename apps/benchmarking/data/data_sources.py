@@ -89,7 +89,10 @@ def _open_public(settings: DataSettings, part: str) -> DataSource:
     if part != "test":
         order = np.random.default_rng(_VALIDATION_SEED).permutation(order)
         order = order[: settings.validation] if part == "validation" else order[settings.validation :]
-    chosen = np.sort(order[: settings.counts[part]])
+    wanted = settings.counts[part]
+    received = f"--{part} {wanted}, {settings.folder}"
+    require(wanted is None or wanted <= max(len(order), 2), received, f"at most {len(order)}, which {split} has for it")
+    chosen = np.sort(order[:wanted])
     if not len(chosen) or (part == "train" and len(chosen) < 2):
         raise InputError(f"{settings.folder}: {len(data)} items of {split} are too few for {part}; lower --validation")
     return DataSource((data[int(index)] for index in chosen), len(chosen), data.labels)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from apps.benchmarking.networks.small_trunk import conv_norm
-from stitching.errors import InputError, require
+from stitching.errors import InputError, one_line, require
 
 FEATURES = 128
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB, what ImageNet weights expect
@@ -54,9 +54,19 @@ class TappedViT(nn.Module):
 def _create(name: str, **options: object) -> Any:
     if find_spec("timm") is None:
         raise InputError("--network: ResNet, HRNet and ViT are timm's: pip install 'parastitch[encoders]'")
-    import timm
-
-    return timm.create_model(name, **options)
+    try:
+        from timm import create_model
+    except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
+        raise InputError(
+            f"--network: timm cannot be used ({one_line(error)}); install torch and torchvision that fit each other"
+        ) from error
+    try:
+        return create_model(name, **options)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--network: the weights of timm's {name} cannot be had ({one_line(error)}); it downloads them once, or "
+            "choose a network without -imagenet"
+        ) from error
 
 
 def _pyramid(name: str, pretrained: bool) -> EncoderTrunk:

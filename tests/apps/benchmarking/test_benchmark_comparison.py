@@ -90,6 +90,9 @@ def test_without_references_there_is_no_comparison(tmp_path):
     nothing = Trainer(lambda run: result(run.tasks, 0.0, 0.0))
     with pytest.raises(JobError, match="not above 0"):
         compare(OPTIONS, ResultStore(tmp_path / "other", tmp_path), nothing)
+    unknown = Trainer(lambda run: result(run.tasks, nan, nan))
+    with pytest.raises(JobError, match=r"is not a number: .*use more pictures \(--validation, --test\)"):
+        compare(OPTIONS, ResultStore(tmp_path / "third", tmp_path), unknown)
 
 
 def test_wrong_labels_give_a_line_for_each_share_and_ranking(tmp_path):

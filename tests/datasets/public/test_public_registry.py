@@ -226,7 +226,7 @@ def test_a_pipe_is_not_waited_for(copied, form, file):
         [data[i] for i in range(len(data))]
 
 
-@pytest.mark.parametrize("shape", [(1 << 40,), (100_000, 100_000), (H + 1, W)])
+@pytest.mark.parametrize("shape", [(1 << 40,), (100_000, 100_000), (H + 1, W), (-1, W)])
 def test_an_array_is_not_larger_than_its_file(copied, shape):
     name, folder = copied("nyud")
     with (folder / "depth/0001.npy").open("wb") as file:
@@ -241,6 +241,28 @@ def test_a_matlab_array_that_is_larger_than_any_picture_is_not_read(copied, monk
     monkeypatch.setattr("datasets.public.readers._MOST_PIXELS", 10)
     with pytest.raises(InputError, match=r"LabelMap has the shape"):
         read_all(name, folder)
+
+
+def test_an_array_that_is_larger_than_any_picture_is_not_read(copied, monkeypatch):
+    name, folder = copied("nyud")
+    monkeypatch.setattr("datasets.public.readers._MOST_PIXELS", 10)
+    with pytest.raises(InputError, match=r"\.npy: an array of shape \(12, 16\).*expected at most 10 numbers"):
+        read_all(name, folder)
+
+
+def test_a_picture_without_pixels_is_refused(copied):
+    name, folder = copied("cityscapes arrays")
+    for file in folder.rglob("0.npy"):
+        write_array(file, np.zeros((0, 0, 3) if file.parent.name == "image" else (0, 0)))
+    with pytest.raises(InputError, match=r"image/0\.npy: a picture of shape \(0, 0, 3\)"):
+        read_all(name, folder)
+
+
+def test_a_name_that_no_file_can_have_is_an_input_that_cannot_be_read(copied):
+    name, folder = copied("nyud")
+    (folder / "gt_sets" / "train.txt").write_text("x" * 5000)
+    with pytest.raises(InputError, match=r"xxx of train in .*: cannot be read"):
+        open_public(name, folder, "train", SIZE)
 
 
 @pytest.mark.parametrize("line", ["../secret", "/etc/passwd", "a/../../b"])

@@ -197,6 +197,9 @@ def test_of_a_public_set_validation_pictures_are_not_trained_on(tmp_path):
     too_many = DataSettings("cityscapes", str(tmp_path / "city"), (32, 32), None, 4, None)
     with pytest.raises(InputError, match="lower --validation"):
         open_data_source(too_many, "train", None)
+    more = DataSettings("cityscapes", str(tmp_path / "city"), (32, 32), 9, 2, None)
+    with pytest.raises(InputError, match=r"--train 9.*at most 3, which train has"):
+        open_data_source(more, "train", None)
 
 
 def test_parts_with_other_classes_are_refused_before_any_picture_is_read(tmp_path):

@@ -1,6 +1,8 @@
 """The networks: what is shared, what is a task's own, and what task norms change."""
 
+import sys
 from importlib.util import find_spec
+from types import ModuleType
 
 import pytest
 import torch
@@ -116,6 +118,28 @@ def test_the_names_are_those_of_the_command_line():
 def test_without_timm_its_networks_say_what_to_install():
     with pytest.raises(InputError, match=r"pip install 'parastitch\[encoders\]'"):
         build_network("resnet18", LABELS, False, 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(RuntimeError("no torchvision::nms"), "timm cannot be used.*nms"), (OSError("no net"), "weights .*no net")],
+)
+def test_where_timm_fails_the_network_is_named(monkeypatch, error, words):
+    class Timm(ModuleType):
+        def __getattr__(self, name):
+            if name != "create_model":
+                raise AttributeError(name)
+            if isinstance(error, RuntimeError):
+                raise error
+            return self.fail
+
+        def fail(self, *_, **__):
+            raise error
+
+    monkeypatch.setattr("apps.benchmarking.networks.timm_encoders.find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "timm", Timm("timm"))
+    with pytest.raises(InputError, match=f"--network.*{words}"):
+        build_network("resnet18-imagenet", LABELS, False, 0)
 
 
 @pytest.mark.skipif(find_spec("timm") is None, reason="timm is not here")
