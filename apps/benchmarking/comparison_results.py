@@ -32,8 +32,8 @@ class SingleTaskReference:
         for name, value in self.main_scores.items():
             if isnan(value):
                 raise JobError(
-                    f"{name} of single-task networks is not a number: none of the pictures measured has a "
-                    "label for it, or a training went wrong; use more pictures (--validation, --test) or lower --rates"
+                    f"{name} of single-task networks is not a number: none of the pictures measured has a label for "
+                    "it, or a training went wrong; use more pictures (--validation, --test) or lower --rates"
                 )
             if not (isfinite(value) and value > 0):
                 raise JobError(f"{name} of single-task networks is {value}, not above 0; train longer or lower --rates")

@@ -35,9 +35,12 @@ def open_public(name: str, folder: Path, split: str, size: tuple[int, int]) -> M
         raise InputError(
             f"{folder}: there is no such folder; expected that of {name}, see docs/training/public-datasets.md"
         )
-    for layout in LAYOUTS[name]:
-        if (folder / layout.marker.format(split=split)).exists():
-            return MultiTaskDataset(layout, folder, split, size)
+    try:
+        for layout in LAYOUTS[name]:
+            if (folder / layout.marker.format(split=split)).exists():
+                return MultiTaskDataset(layout, folder, split, size)
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror or error}") from error
     markers = " or ".join(layout.marker.format(split=split) for layout in LAYOUTS[name])
     raise InputError(
         f"{folder}: not laid out like {name}; expected {markers} in it, see docs/training/public-datasets.md"

@@ -1,6 +1,6 @@
 """Where the benchmark's pictures and labels come from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -59,26 +59,14 @@ def open_data_source(settings: DataSettings, part: str, cache: Path | None) -> D
         return DataSource((digits[index] for index in range(count)), count, DIGIT_LABELS, corrupted)
     rendered_set, options = _RENDERED[settings.name]
     rendered = rendered_set(count, _SCENE_SEEDS[part], replace(options, size=settings.size), corrupt)
+    corrupted = {task: rendered.corrupted(task) for task in corrupt}
+    return DataSource(_rendered_items(rendered, cache), count, rendered.labels, corrupted)
+
+
+def _rendered_items(rendered: RenderedSet, cache: Path | None) -> Iterator[Item]:
     images, maps = rendered.tensors(cache)
-    items = ((image, {task: maps[task][index] for task in maps}) for index, image in enumerate(images))
-    return DataSource(items, count, rendered.labels, {task: rendered.corrupted(task) for task in corrupt})
-
-
-def check_parts(settings: DataSettings) -> None:
-    """Raise InputError where a part of a public set is missing or has other classes than the training part.
-
-    No picture is read: preparing a large set takes long.
-    """
-    if settings.name not in PUBLIC:
-        return
-    try:
-        labels = {part: _open_public(settings, part).labels for part in ("train", "validation", "test")}
-    except OSError as error:
-        raise InputError(f"cannot read {settings.folder}: {error.strerror or error}") from error
-    for task, meaning in labels["train"].items():
-        found, wanted = labels["test"][task].classes, meaning.classes
-        received = f"{settings.folder}, test pictures: {found} classes of {task}"
-        require(found == wanted, received, f"{wanted}, as in the training pictures: one form of the labels for both")
+    for index, image in enumerate(images):
+        yield image, {task: maps[task][index] for task in maps}
 
 
 def _open_public(settings: DataSettings, part: str) -> DataSource:
@@ -89,10 +77,10 @@ def _open_public(settings: DataSettings, part: str) -> DataSource:
     if part != "test":
         order = np.random.default_rng(_VALIDATION_SEED).permutation(order)
         order = order[: settings.validation] if part == "validation" else order[settings.validation :]
+    if len(order) < (2 if part == "train" else 1):
+        raise InputError(f"{settings.folder}: {len(data)} items of {split} are too few for {part}; lower --validation")
     wanted = settings.counts[part]
     received = f"--{part} {wanted}, {settings.folder}"
-    require(wanted is None or wanted <= max(len(order), 2), received, f"at most {len(order)}, which {split} has for it")
+    require(wanted is None or wanted <= len(order), received, f"at most {len(order)}, which {split} has for it")
     chosen = np.sort(order[:wanted])
-    if not len(chosen) or (part == "train" and len(chosen) < 2):
-        raise InputError(f"{settings.folder}: {len(data)} items of {split} are too few for {part}; lower --validation")
     return DataSource((data[int(index)] for index in chosen), len(chosen), data.labels)

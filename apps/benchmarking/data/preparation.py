@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.benchmarking.data.array_dataset import IMAGE, ArrayDataset
-from apps.benchmarking.data.data_sources import DataSource, check_parts, open_data_source
+from apps.benchmarking.data.data_sources import DataSource, open_data_source
 from apps.benchmarking.experiment.settings import PARTS, DataSettings
 from apps.benchmarking.losses import LabelScale, measure_scale
 from datasets.labels import LabelKind, Labels
-from stitching.errors import InputError, JobError
+from stitching.errors import InputError, JobError, require
 from stitching.io.files import TEMPORARY
 
 _FACTS = "facts.json"  # a folder without it is incomplete
@@ -61,11 +61,11 @@ def prepare(settings: DataSettings, folder: Path, cache: Path | None) -> Benchma
     Raises InputError where the data cannot be used or `folder` holds others, JobError where it cannot be written.
     """
     if not (folder / _FACTS).exists():
-        check_parts(settings)
+        parts = _open_parts(settings, cache)
         unfinished = folder.with_name(f"{TEMPORARY}{os.urandom(8).hex()}")
         try:
             unfinished.mkdir(parents=True)
-            facts = [_write(open_data_source(settings, part, cache), unfinished / part) for part in PARTS]
+            facts = [_write(parts[part], unfinished / part) for part in PARTS]
             written = {"settings": settings.as_dict(), **facts[PARTS.index("train")]}
             (unfinished / _FACTS).write_text(json.dumps(written, indent=1))
             _put_in_place(unfinished, folder)
@@ -74,6 +74,19 @@ def prepare(settings: DataSettings, folder: Path, cache: Path | None) -> Benchma
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return _read(settings, folder)
+
+
+def _open_parts(settings: DataSettings, cache: Path | None) -> dict[str, DataSource]:
+    """All parts, by name; nothing is rendered or read before their items are taken.
+
+    Raises InputError where a part is missing, or has other classes than the training part.
+    """
+    parts = {part: open_data_source(settings, part, cache) for part in PARTS}
+    for task, meaning in parts["train"].labels.items():
+        found, wanted = parts["test"].labels[task].classes, meaning.classes
+        received = f"{settings.folder}, test pictures: {found} classes of {task}"
+        require(found == wanted, received, f"{wanted}, as in the training pictures: one form of the labels for both")
+    return parts
 
 
 def _put_in_place(finished: Path, folder: Path) -> None:

@@ -43,8 +43,8 @@ class Protocol:
         auxiliary: tasks that are trained and do not count.
         metrics: by task, the metrics that delta_m averages over; of others the main metric of their labels.
         recipe: how it is trained.
-        classes: by task, how many the paper has, where a set has several forms.
         published: the paper's scores; None: none could be found.
+        classes: by task, how many the paper has, where a set has several forms.
     """
 
     data: str
