@@ -216,7 +216,15 @@ def test_keys_paint_undo_and_close(with_preview: Any) -> None:
     undo = page.find_element(By.CSS_SELECTOR, "[data-paint=undo]")
     assert not page.execute_script(f"return {painted}")
     assert not undo.is_enabled()
-    ActionChains(page).send_keys("m", Keys.ARROW_RIGHT, " ").perform()
+    page.execute_script("""
+        const easel = document.getElementById("easel"), box = easel.getBoundingClientRect();
+        const beside = {clientX: box.left - 999, clientY: box.top - 999};  // as a pointer that rests beside the picture
+        easel.dispatchEvent(new PointerEvent("pointermove", beside));
+    """)
+    ActionChains(page).send_keys("m", " ").perform()
+    assert page.execute_script(f"return {painted}")
+    ActionChains(page).key_down(Keys.CONTROL).send_keys("z").key_up(Keys.CONTROL).perform()
+    ActionChains(page).send_keys(Keys.ARROW_RIGHT, " ").perform()
     assert page.execute_script(f"return {painted}")
     ActionChains(page).key_down(Keys.CONTROL).send_keys("z").key_up(Keys.CONTROL).perform()
     assert not page.execute_script(f"return {painted}")

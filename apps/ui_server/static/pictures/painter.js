@@ -118,9 +118,12 @@ export function makePainter(store) {
     if (event.target !== easel) return;
     const [dx, dy] = ARROWS[event.key] ?? [0, 0];
     const step = Math.max(2, size() / 2);
-    if (dx || dy) moveBrush([within(place[0] + dx * step, sheet.width), within(place[1] + dy * step, sheet.height)]);
-    if (event.key === " ") change(() => strokes.begin(brush(), size(), place));
-    if (dx || dy || event.key === " ") event.preventDefault();
+    const paints = event.key === " ";
+    if (!dx && !dy && !paints) return;
+    event.preventDefault();
+    // Also for Space: the pointer may have left the brush beside the picture.
+    moveBrush([within(place[0] + dx * step, sheet.width), within(place[1] + dy * step, sheet.height)]);
+    if (paints) change(() => strokes.begin(brush(), size(), place));
   }
 
   /** Sends both masks; a preview follows where something was changed. */

@@ -31,13 +31,18 @@ export function makeStrokes([width, height], before) {
         continue;
       }
       context.globalCompositeOperation = kind === brush ? "source-over" : "destination-out";
-      context.strokeStyle = KINDS[kind];
+      context.fillStyle = context.strokeStyle = KINDS[kind];
       context.lineWidth = size;
       context.lineCap = context.lineJoin = "round";
       context.beginPath();
-      context.moveTo(...points[0]);
-      for (const point of points) context.lineTo(...point);
-      context.stroke();
+      if (points.length === 1) { // a stroke without length is not drawn at the rim by every browser
+        context.arc(...points[0], size / 2, 0, 2 * Math.PI);
+        context.fill();
+      } else {
+        context.moveTo(...points[0]);
+        for (const point of points.slice(1)) context.lineTo(...point);
+        context.stroke();
+      }
     }
   }
 
