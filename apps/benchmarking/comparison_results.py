@@ -94,6 +94,7 @@ class Comparison:
     """Results of all methods and of the single-task networks.
 
     Attributes:
+        training_pictures: how many.
         reference: scores of the single-task networks on the test set, means over the seeds.
         validation_reference: the same on the validation set; None where nothing can be measured relative to them.
         single_tasks: by task, the single-task network.
@@ -101,6 +102,7 @@ class Comparison:
         methods: in the order given; where labels are wrong, for each share.
     """
 
+    training_pictures: int
     reference: SingleTaskReference
     validation_reference: SingleTaskReference | None
     single_tasks: Mapping[str, MethodResults]

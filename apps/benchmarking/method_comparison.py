@@ -14,6 +14,7 @@ from apps.benchmarking.experiment.protocols import find_protocol
 from apps.benchmarking.experiment.settings import RunSettings, parse_method
 from apps.benchmarking.metrics.compared_scores import ComparedScore, compared_scores
 from apps.benchmarking.metrics.scores import Scores
+from apps.benchmarking.networks.multi_task_network import build_network
 from apps.benchmarking.result_store import ResultStore
 from apps.benchmarking.single_run import RunResult, make_trainer
 from datasets.labels import Labels
@@ -61,7 +62,10 @@ def compare(
     reference = SingleTaskReference.mean_of(compared, tested)
     methods = [MethodResults(case, runs.of_seeds(case, options.seeds)) for case in cases]
     methods = [replace(m, gains=[reference.delta_m(result.scores) for result in m.results]) for m in methods]
-    return Comparison(reference, _validation_reference(compared, validated), single_tasks, small_single_tasks, methods)
+    return Comparison(
+        len(store.data(base.data).train), reference, _validation_reference(compared, validated), single_tasks,
+        small_single_tasks, methods,
+    )  # fmt: skip
 
 
 def _validation_reference(
@@ -85,7 +89,7 @@ def _check_names(methods: Iterable[str]) -> None:
 
 def _plan_base(options: BenchOptions, store: ResultStore) -> tuple[RunSettings, dict[str, Labels]]:
     """Equal weights on all tasks, and what the labels of those mean that count."""
-    known, wanted = store.data(options.data_settings).labels, options.run_settings.tasks
+    known, wanted = store.labels(options.data_settings), options.run_settings.tasks
     for task in (*wanted, *options.auxiliary, *filter(None, [options.corrupt])):
         if task not in known:
             similar = did_you_mean(task, known)
@@ -119,8 +123,11 @@ class _TrainedRuns:
         self._store, self._execute, self._log = store, execute, log
 
     def check(self, wanted: Iterable[RunSettings]) -> None:
-        """Raise InputError where what is missing cannot be trained."""
-        for run in {(run.data, run.method): run for run in self._missing(wanted)}.values():
+        """Raise InputError where what is missing cannot be trained; the network is seen to first, without any data."""
+        missing = self._missing(wanted)
+        for network in {run.network for run in missing}:
+            build_network(network, {}, task_norms=False, seed=0)
+        for run in {(run.data, run.method): run for run in missing}.values():
             make_trainer(run, self._store.data(run.data))
 
     def _missing(self, wanted: Iterable[RunSettings]) -> list[RunSettings]:
@@ -170,6 +177,12 @@ def _best_trial(
         return trials[0]
     values = [goodness(result.validation) if not result.error else -inf for result in results]
     values = [value if isfinite(value) else -inf for value in values]
+    if len(trials[0].tasks) == 1 and max(values) == -inf:
+        raise JobError(
+            f"{trials[0].name}: no rate can be chosen, as with each of them the score on the validation pictures is "
+            "not a number: none of these has a label, or the trainings went wrong; use more pictures (--validation) "
+            "or lower --rates"
+        )
     return trials[values.index(max(values))]
 
 

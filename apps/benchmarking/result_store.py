@@ -1,12 +1,14 @@
 """Results of runs on disk: each in a file of its own, complete or not there at all, not trained twice."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from apps.benchmarking.data.preparation import BenchmarkData, prepare
+from apps.benchmarking.data.preparation import BenchmarkData, prepare, read_labels
 from apps.benchmarking.experiment.settings import DataSettings, RunSettings
 from apps.benchmarking.single_run import RunResult
+from datasets.labels import Labels
 from stitching.errors import InputError
 from stitching.io.files import atomic_write
 
@@ -29,7 +31,14 @@ class ResultStore:
 
     def data(self, settings: DataSettings) -> BenchmarkData:
         """A data set, prepared now where it is missing. Raises as prepare."""
-        return prepare(settings, self.folder / "data" / settings.file_name, self.cache)
+        return prepare(settings, self._data_folder(settings), self.cache)
+
+    def labels(self, settings: DataSettings) -> Mapping[str, Labels]:
+        """By task, what the label maps of a data set mean; it is not prepared for that. Raises as read_labels."""
+        return read_labels(settings, self._data_folder(settings), self.cache)
+
+    def _data_folder(self, settings: DataSettings) -> Path:
+        return self.folder / "data" / settings.file_name
 
     def read(self, settings: RunSettings) -> RunResult | None:
         """The result of a run; None where there is none yet. Raises InputError where another run is in its place."""

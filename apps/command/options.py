@@ -97,7 +97,11 @@ def _one_line(box: str) -> str:
     if found := re.match(r"invalid choice '(.*)' for argument '(.*)'\. Expected one of \((.*?),?\)\.", first):
         known = found[3].replace("'", "").split(", ")
         return f"{found[2]} {found[1]}: expected {' or '.join(known)}{did_you_mean(found[1], known)}"
-    words = re.sub(r"^Error parsing \w+: ", "", " ".join(first.split()))  # before the words of our dataclasses
+    words = " ".join(first.split())
+    if found := re.match(r"Error parsing (-\S+): no type matching {None}\|{(.*?)} could .*? from \[(.*?)\]\.", words):
+        given = " ".join(re.findall("'(.*?)'", found[3]))
+        return f"{found[1]} {given}: expected {found[2]}"
+    words = re.sub(r"^Error parsing \w+: ", "", words)  # before the words of our dataclasses
     words = re.sub(r"^Error parsing (-\S+): (.*?)( into tuple type .*)?$", r"\1: \2", words)
     expected = [name.partition(" ")[2] for part in others for name, _ in _options_of(part)]
     return words + (f"; expected {expected[0]}" if expected else "")

@@ -1,5 +1,6 @@
 """The options that a command's function stands for, and the same function with other defaults."""
 
+import copy
 import dataclasses
 import functools
 import inspect
@@ -42,10 +43,18 @@ def with_defaults(command: Command, values: Mapping[str, Any]) -> Command:
         default = values.get(name, parameter.default)
         if dataclasses.is_dataclass(hints[name]) and not isinstance(default, type):
             fields = {field.name for field in dataclasses.fields(default)}
-            default = dataclasses.replace(default, **{key: values[key] for key in fields & set(values)})
+            default = _unchecked(default, {key: values[key] for key in fields & set(values)})
         parameters.append(parameter.replace(default=default, kind=inspect.Parameter.KEYWORD_ONLY))
     called.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return called
+
+
+def _unchecked(options: Any, values: Mapping[str, Any]) -> Any:
+    """A copy with other values, not checked together: the command line may add what makes them fit."""
+    changed = copy.copy(options)
+    for name, value in values.items():
+        object.__setattr__(changed, name, value)
+    return changed
 
 
 def _plain(hint: Any) -> Any:

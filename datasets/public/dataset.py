@@ -15,6 +15,8 @@ from datasets.public.layout import Layout
 from datasets.public.readers import Map
 from stitching.errors import InputError
 
+_FARTHEST = float(np.finfo(np.float32).max)  # distance that can be kept
+
 
 class MultiTaskDataset(Dataset[Item]):
     """Pictures with a label map for each of several tasks, all resized to one size and otherwise unchanged.
@@ -75,9 +77,12 @@ def _check(label_map: Map, labels: Labels, size: tuple[int, int], path: Path) ->
         raise InputError(f"{path}: a map of shape {label_map.shape}; expected {expected}, the size of the picture")
     if labels.kind in ("classes", "binary"):
         classes = labels.classes if labels.kind == "classes" else 2
-        wrong = label_map[(label_map != IGNORED) & ~((label_map >= 0) & (label_map < classes))]
+        known = (label_map >= 0) & (label_map < classes) & (label_map == np.floor(label_map))
+        wrong = label_map[(label_map != IGNORED) & ~known]
         if wrong.size:
             raise InputError(f"{path}: a value that stands for class {wrong[0]}; expected classes 0 to {classes - 1}")
+    if labels.kind == "distance" and (farthest := label_map[np.isfinite(label_map)].max(initial=0)) > _FARTHEST:
+        raise InputError(f"{path}: a distance of {farthest:g}; expected {_FARTHEST:g} or less")
     if labels.kind == "normals" and not np.isfinite(label_map).all():
         raise InputError(f"{path}: normals that are not finite; expected numbers, 0 where unknown")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from datasets.labels import Labels
 from datasets.public.readers import Map
-from stitching.errors import InputError
+from stitching.errors import InputError, require
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,11 @@ class MapFile:
         """The file of an item. Raises InputError where there is none."""
         paths = [folder / path.format(split=split, name=name) for path in self.paths]
         try:
-            found = next((path for path in paths if path.is_file()), None)
+            found = next((path for path in paths if path.exists()), None)
+            no_file = found is not None and not found.is_file()
         except OSError as error:  # no permission, a name too long
             raise InputError(f"{name[:99]} of {split} in {folder}: cannot be read ({error.strerror})") from error
+        require(not no_file, f"{found}: a pipe, a device or a folder", f"the file of {name} of {split}")
         if found:
             return found
         raise InputError(f"{name} of {split}: there is no {' nor '.join(map(str, paths))}; unpack it or drop the item")

@@ -30,7 +30,7 @@ def _decode_depth(path: Path) -> Map:
 
 def _decode_normals(path: Path) -> Map:
     """Stored x left, y up, z towards the camera; here x right, y down, z forward."""
-    return -read_array(path).astype(np.float32)
+    return -read_array(path).astype(np.float64)
 
 
 def _decode_edges(path: Path) -> Map:

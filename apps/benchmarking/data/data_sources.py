@@ -78,7 +78,8 @@ def _open_public(settings: DataSettings, part: str) -> DataSource:
         order = np.random.default_rng(_VALIDATION_SEED).permutation(order)
         order = order[: settings.validation] if part == "validation" else order[settings.validation :]
     if len(order) < (2 if part == "train" else 1):
-        raise InputError(f"{settings.folder}: {len(data)} items of {split} are too few for {part}; lower --validation")
+        advice = "lower --validation" if len(data) > 2 else "3 or more are needed"
+        raise InputError(f"{settings.folder}: {len(data)} items of {split} are too few for {part}; {advice}")
     wanted = settings.counts[part]
     received = f"--{part} {wanted}, {settings.folder}"
     require(wanted is None or wanted <= len(order), received, f"at most {len(order)}, which {split} has for it")

@@ -76,6 +76,16 @@ def prepare(settings: DataSettings, folder: Path, cache: Path | None) -> Benchma
     return _read(settings, folder)
 
 
+def read_labels(settings: DataSettings, folder: Path, cache: Path | None) -> Mapping[str, Labels]:
+    """By task, what the label maps of the data set mean, in `folder` or as it would be prepared there.
+
+    Raises InputError where the data cannot be used or `folder` holds others.
+    """
+    if (folder / _FACTS).exists():
+        return _read(settings, folder).labels
+    return _open_parts(settings, cache)["train"].labels
+
+
 def _open_parts(settings: DataSettings, cache: Path | None) -> dict[str, DataSource]:
     """All parts, by name; nothing is rendered or read before their items are taken.
 

@@ -101,12 +101,16 @@ class BenchOptions:
         """
         for name, minimum in _MINIMUM.items():
             value = getattr(self, name)
-            possible = value is None or minimum <= value <= _MAXIMUM
-            require(possible, f"--{name.replace('_', '-')} {value}", f"{minimum} to {_MAXIMUM}")
+            maximum = _MOST_THREADS if name in ("threads", "jobs") else _MAXIMUM
+            possible = value is None or minimum <= value <= maximum
+            require(possible, f"--{name.replace('_', '-')} {value}", f"{minimum} to {maximum}")
         for name in ("methods", "rates", "seeds", "shares"):
-            shown = [f"{value:g}" if isinstance(value, float) else f"{value}" for value in getattr(self, name)]
-            unique = bool(shown) and len(set(shown)) == len(shown)  # as the names of the runs have them
-            require(unique, f"--{name} {' '.join(shown)}", "one or more, each once, six digits count")
+            values = getattr(self, name)
+            require(bool(values), f"--{name}: nothing after it", "one or more")
+            shown = [f"{value:g}" if isinstance(value, float) else f"{value}" for value in values]
+            repeated = next((text for text in shown if shown.count(text) > 1), "")  # as the names of the runs have them
+            digits = ", six digits count" if isinstance(values[0], float) else ""
+            require(not repeated, f"--{name} {' '.join(map(str, values))}: {repeated} twice", f"each once{digits}")
         for method in self.methods:
             with_epochs = parse_method(method).epochs_factor != 1
             require(not with_epochs or self.updates is None, f"--methods {method}, --updates {self.updates}",
@@ -117,10 +121,14 @@ class BenchOptions:
             require(0 < rate < inf, f"--rates {rate}", "finite numbers above 0")
         for seed in self.seeds:
             require(0 <= seed <= _HIGHEST_SEED, f"--seeds {seed}", f"0 to {_HIGHEST_SEED}")
+        can_choose = len(self.rates) == 1 or self.validation > 1
+        require(can_choose, f"--rates {' '.join(map(str, self.rates))} with --validation {self.validation}",
+                "two pictures or more, better hundreds, to choose a rate on")  # fmt: skip
         several = not self.tasks or len(set(self.tasks)) == len(self.tasks) > 1
         require(several, f"--tasks {' '.join(self.tasks)}", "two or more, each once")
         once = len({*self.tasks, *self.auxiliary}) == len(self.tasks) + len(self.auxiliary)
-        require(once, f"--auxiliary {' '.join(self.auxiliary)}", "each once, and not in --tasks")
+        both = f"--tasks {' '.join(self.tasks)}, --auxiliary {' '.join(self.auxiliary)}"
+        require(once, both, "each task once: it counts, or it only helps")
         self._check_data()
         self._check_network()
 
@@ -187,6 +195,7 @@ class BenchOptions:
 
 
 _MAXIMUM = 10**9  # of the options in _MINIMUM
+_MOST_THREADS = 1024
 _HIGHEST_SEED = 2**64 - 1  # of torch
 _MINIMUM = {
     "train": 2, "validation": 1, "test": 1, "epochs": 1, "updates": 1, "batch_size": 2, "curve_points": 0,

@@ -1,6 +1,7 @@
 """Scores that papers print, to be shown below those that were measured here."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 Row = tuple[str, ...]
 
@@ -15,6 +16,7 @@ class PublishedScores:
         headings: of the scores.
         rows: method, delta_m, scores; as printed.
         remark: what a reader must know about the numbers; may be empty.
+        names_here: by method as the paper calls it, what `--methods` calls it.
     """
 
     source: str
@@ -22,8 +24,13 @@ class PublishedScores:
     headings: Row
     rows: tuple[Row, ...]
     remark: str = ""
+    names_here: Mapping[str, str] = field(default_factory=dict)
 
 
+_NAMES = {
+    "GD": "equal", "MGDA": "mgda", "GradDrop": "graddrop", "PCGrad": "pcgrad", "CAGrad": "cagrad",
+    "Aligned-MTL": "aligned-mtl", "connection strength": "task-priority",
+}  # fmt: skip
 _PAPER = "Jeong & Yoon, Quantifying Task Priority for Multi-Task Optimization, CVPR 2024, table"
 
 NYUD_SCORES = PublishedScores(
@@ -38,6 +45,7 @@ NYUD_SCORES = PublishedScores(
         ("Aligned-MTL", "+10.17", "39.02", ".592", "20.40"),
         ("connection strength", "+15.00", "41.10", ".565", "19.54"),
     ),
+    names_here=_NAMES,
 )  # fmt: skip
 
 PASCAL_SCORES = PublishedScores(
@@ -52,6 +60,7 @@ PASCAL_SCORES = PublishedScores(
         ("Aligned-MTL", "+1.83", "62.43", "62.05", "67.94", "14.76"),
         ("connection strength", "+3.70", "63.86", "63.05", "68.30", "14.33"),
     ),
+    names_here=_NAMES,
 )  # fmt: skip
 
 CITYSCAPES_SCORES = PublishedScores(
@@ -75,6 +84,7 @@ CITYSCAPES_SCORES = PublishedScores(
     ),
     "The scores printed for connection strength give -8.93 instead of the printed -10.08, those of GD with Recon "
     "-13.65, those of PCGrad, whose absolute error is rounded, -84.7.",
+    _NAMES,
 )  # fmt: skip
 
 SURREAL_SCORES = PublishedScores(

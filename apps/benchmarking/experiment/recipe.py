@@ -37,8 +37,12 @@ class Recipe:
 
     def strategy(self, spec: str, tasks: Sequence[str]) -> str:
         """A strategy, as mtl.registry names it, on the weighted losses of these tasks."""
-        weights = [pair for pair in self.weights.split(",") if pair.partition("=")[0] in tasks]
-        return f"static:{','.join(weights)}+{spec}" if weights and len(tasks) > 1 else spec
+        weights = self.loss_weights(tasks)
+        return f"static:{weights}+{spec}" if weights and len(tasks) > 1 else spec
+
+    def loss_weights(self, tasks: Sequence[str]) -> str:
+        """Those of the weights that are of these tasks: TASK=WEIGHT,...; "": all are 1."""
+        return ",".join(pair for pair in self.weights.split(",") if pair.partition("=")[0] in tasks)
 
     def rate_factor(self, time: float) -> float:
         """Share of the highest learning rate at a time from 0, the start, to 1, the end."""

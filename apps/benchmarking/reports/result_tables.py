@@ -19,14 +19,14 @@ _BORDER = "!"  # after a rate
 
 def write_results(comparison: Comparison, options: BenchOptions, folder: Path) -> str:
     """Write results.csv and table.md to the folder; returns what the latter holds. Raises JobError."""
-    lines = [*_heading(options), "", markdown(_table(comparison, options.rates))]
+    lines = [*_heading(options, comparison.training_pictures), "", markdown(_table(comparison, options.rates))]
     lines += [*_differences(comparison, options), *_curves(comparison), *_conflict(comparison)]
     detection = _detection_table(comparison)
     if len(detection) > 1:
         lines += ["", f"How well a training finds the wrong labels of {options.corrupt}, by rankings of them.", ""]
         lines.append(markdown(detection))
     if options.protocol:
-        lines += ["", *published_lines(options.protocol)]
+        lines += ["", *published_lines(options)]
     text = "\n".join(lines) + "\n"
     with atomic_write(folder / "table.md") as path:
         path.write_text(text)
@@ -34,14 +34,14 @@ def write_results(comparison: Comparison, options: BenchOptions, folder: Path) -
     return text
 
 
-def _heading(options: BenchOptions) -> list[str]:
+def _heading(options: BenchOptions, training_pictures: int) -> list[str]:
     settings, (w, h) = options.run_settings, options.data_settings.size
     seeds = f"{len(options.seeds)} seeds" if len(options.seeds) > 1 else "1 seed"
     rates = f"rate chosen of {' '.join(f'{rate:g}' for rate in options.rates)} on validation pictures"
     width = f" of width {options.width:g}" if options.width != 1 else ""
     clock = "CPU time" if options.device == "cpu" else "time"
     lines = [
-        f"Data {options.data}, {settings.data.train or 'all'} training pictures of {w} x {h} px, network "
+        f"Data {options.data}, {training_pictures} training pictures of {w} x {h} px, network "
         f"{settings.network}{width}, {_length(options)}, batches of {options.batch_size}, {options.precision}, "
         f"{options.device}, {seeds}, {rates if len(options.rates) > 1 else 'one rate for all'}.",
         "delta_m: mean relative gain over the single-task networks, over the scores below.",

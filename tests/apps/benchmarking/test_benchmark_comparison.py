@@ -90,9 +90,6 @@ def test_without_references_there_is_no_comparison(tmp_path):
     nothing = Trainer(lambda run: result(run.tasks, 0.0, 0.0))
     with pytest.raises(JobError, match="not above 0"):
         compare(OPTIONS, ResultStore(tmp_path / "other", tmp_path), nothing)
-    unknown = Trainer(lambda run: result(run.tasks, nan, nan))
-    with pytest.raises(JobError, match=r"is not a number: .*use more pictures \(--validation, --test\)"):
-        compare(OPTIONS, ResultStore(tmp_path / "third", tmp_path), unknown)
 
 
 def test_wrong_labels_give_a_line_for_each_share_and_ranking(tmp_path):
@@ -154,6 +151,20 @@ def test_what_cannot_be_trained_is_refused_before_anything_is(tmp_path, changes,
     with pytest.raises(InputError, match=words):
         compare(replace(OPTIONS, **changes), ResultStore(tmp_path, tmp_path), trainer := Trainer(plain))
     assert not trainer.asked
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tasks": ("depth", "sound")}, "task sound"),
+        ({"network": "resnet18"}, "--network: .*timm"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_data_are_prepared(tmp_path, changes, words, monkeypatch):
+    monkeypatch.setattr("apps.benchmarking.networks.timm_encoders.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=words):
+        compare(replace(OPTIONS, **changes), ResultStore(tmp_path, tmp_path), Trainer(plain))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_tasks_can_be_chosen(tmp_path):
@@ -218,6 +229,19 @@ def test_all_tasks_but_the_auxiliary_ones_count(tmp_path):
     found = compare(replace(OPTIONS, auxiliary=("edges",)), ResultStore(tmp_path, tmp_path), Trainer(plain))
     assert tuple(found.single_tasks) == ("segmentation", "depth", "normals")
     assert all(run.tasks == TASKS for row in found.methods for run, _ in row.runs)
+
+
+@pytest.mark.parametrize("rates", [(1e-3,), (1e-3, 3e-3)])
+def test_where_no_picture_has_a_label_a_task_cannot_be_compared(tmp_path, rates):
+    unknown = Trainer(lambda run: result(run.tasks, validation=nan, test=nan))
+    with pytest.raises(JobError, match=r"segmentation.* is not a number: none of .* has a label.*use more pictures"):
+        compare(replace(OPTIONS, rates=rates), ResultStore(tmp_path, tmp_path), unknown)
+
+
+def test_a_rate_whose_score_is_not_a_number_is_avoided(tmp_path):
+    high_rates_fail = Trainer(lambda run: result(run.tasks, nan if run.rate > 2e-3 else 1, 1))
+    found = compare(OPTIONS, ResultStore(tmp_path, tmp_path), high_rates_fail)
+    assert {method.settings.rate for method in [*found.methods, *found.single_tasks.values()]} == {1e-3}
 
 
 def test_one_rate_needs_no_score_on_validation_pictures(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from apps.cli import main
 from apps.command.config import ConfigChoice, configured, split_config
 from apps.command.options import parse_options
+from apps.mtl_bench import mtl_bench_command
 from apps.stitch import stitch_command
 from stitching import InputError
 
@@ -37,6 +38,16 @@ def test_the_command_line_goes_before_the_named_file_and_that_before_the_own_fil
     options, _, keywords = parsed(ConfigChoice(named, own=False), "--no-crop")
     assert (options.crop, options.work_megapix, options.blend) == (False, 0.2, "seam")
     assert not keywords["strict"]
+
+
+def test_the_command_line_completes_what_a_file_alone_would_not_allow(tmp_path):
+    named = tmp_path / "parastitch.toml"
+    named.write_text("[mtl-bench]\ndata = 'nyud'\n")  # which needs --folder
+    command = configured(mtl_bench_command, "mtl-bench", ConfigChoice(named, own=False), ["mtl-bench"])
+    options = parse_options(command, "parastitch mtl-bench", ["out", "--folder", "set"]).keywords["options"]
+    assert (options.data, str(options.folder)) == ("nyud", "set")
+    with pytest.raises(InputError, match="--folder with a public data set"):
+        parse_options(command, "parastitch mtl-bench", ["out"])
 
 
 def test_files_are_sought_beside_the_config(tmp_path):

@@ -34,6 +34,13 @@ def test_arrays_are_in_the_order_of_their_numbers(tmp_path):
     assert [round(20 * float(data[k][0][0, 0, 0])) for k in range(len(data))] == [*range(11)]
 
 
+def test_a_class_is_a_whole_number(tmp_path):
+    write_cityscapes_arrays(tmp_path)
+    write_array(tmp_path / "val/label_7/0.npy", np.full((H, W), 2.7))
+    with pytest.raises(InputError, match=r"label_7/0\.npy: a value that stands for class 2\.7; expected"):
+        open_public("cityscapes", tmp_path, "val", SIZE)[0]
+
+
 def test_array_pictures_of_another_range_are_refused(tmp_path):
     write_cityscapes_arrays(tmp_path)
     write_array(tmp_path / "val/image/0.npy", np.full((H, W, 3), 255, np.uint8))

@@ -47,6 +47,14 @@ def test_a_wall_to_the_right_faces_left(tmp_path):
     torch.testing.assert_close(maps["normals"][:, 3, 3], torch.tensor([-0.6, 0.0, -0.8]))
 
 
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_no_map_can_keep_are_refused(tmp_path):
+    write_nyud(tmp_path)
+    write_array(tmp_path / "depth/0002.npy", np.full((H, W), 1e300))
+    with pytest.raises(InputError, match=r"depth/0002\.npy: a distance of 1e\+300; expected 3\.4.*e\+38 or less"):
+        open_public("nyud", tmp_path, "val", SIZE)[0]
+
+
 def test_an_empty_list_and_broken_normals_are_refused(tmp_path):
     write_nyud(tmp_path)
     write_array(tmp_path / "normals/0002.npy", np.full((H, W, 3), np.nan, np.float32))

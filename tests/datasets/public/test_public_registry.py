@@ -224,6 +224,8 @@ def test_a_pipe_is_not_waited_for(copied, form, file):
     os.mkfifo(folder / file)
     with pytest.raises(InputError, match=file):
         [data[i] for i in range(len(data))]
+    with pytest.raises(InputError, match=f"{file}: a pipe, a device or a folder"):
+        open_public(name, folder, "train", SIZE)
 
 
 @pytest.mark.parametrize("shape", [(1 << 40,), (100_000, 100_000), (H + 1, W), (-1, W)])

@@ -18,6 +18,7 @@ from apps.benchmarking.experiment.recipe import PLAIN
 from apps.benchmarking.experiment.settings import parse_method
 from apps.benchmarking.metrics.scores import ClassScorer
 from apps.benchmarking.reports import plots
+from apps.benchmarking.reports.published_table import published_lines
 from apps.cli import main
 from apps.command.options import run_tyro
 from mtl.registry import check_names
@@ -96,7 +97,24 @@ def test_a_protocol_runs_with_one_command(tmp_path, name, monkeypatch, capsys):
     below = printed.partition("Published, not measured here")[2].splitlines()
     assert bool(below) == (protocol.published is not None)
     table = [[cell.strip() for cell in line.strip("|").split("|")] for line in below]
-    assert all(list(row) in table for row in (protocol.published.rows if protocol.published else ()))
+    rows = [[cells[0], *cells[2:]] for cells in table if len(cells) > 2]  # the second names the method here
+    assert all(list(row) in rows for row in (protocol.published.rows if protocol.published else ()))
+
+
+def test_of_other_tasks_than_the_protocols_only_their_weights_are_told_and_that_the_paper_has_others():
+    words = ["--protocol", "connection-strength-nyud", "--folder", "set", "--tasks", "depth", "normals"]
+    options: BenchOptions = run_tyro(BenchOptions, "bench", with_protocol(words))
+    text = "\n".join(published_lines(options))
+    assert "losses weighted depth=1,normals=3.333,edges=50." in text
+    assert "Its delta_m is over segmentation, depth, normals, that above over depth, normals." in text
+
+
+@pytest.mark.parametrize("protocol", [protocol for protocol in PROTOCOLS.values() if protocol.published])
+def test_what_a_paper_calls_a_method_is_one_here(protocol):
+    printed = {name for name, *_ in protocol.published.rows}
+    for name, here in protocol.published.names_here.items():
+        check_names(here)
+        assert (name in printed) == (here in protocol.methods)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
