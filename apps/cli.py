@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from apps.command.config import configured, split_config
+from apps.command.config import config_files, configured, split_config
 from apps.command.ending import exit_code_of
 from apps.command.options import asks_for_help, parse_options
 from apps.command.standard_streams import tell
@@ -67,7 +67,11 @@ def _run(arguments: list[str]) -> int:
         tell(error)
     module = sys.modules[COMMANDS[name][0]]
     options = getattr(module, "EXPAND", list)(options)
-    call = parse_options(command, f"parastitch {name}", options, getattr(module, "HELP_FIRST", ()))
+    try:
+        call = parse_options(command, f"parastitch {name}", options, getattr(module, "HELP_FIRST", ()))
+    except InputError as error:
+        files = "" if command is _function(name) else f"; defaults are from {', '.join(map(str, config_files(choice)))}"
+        raise InputError(f"{error}{files}") from None
     return call() or 0
 
 

@@ -125,8 +125,8 @@ class _TrainedRuns:
     def check(self, wanted: Iterable[RunSettings]) -> None:
         """Raise InputError where what is missing cannot be trained; the network is seen to first, without any data."""
         missing = self._missing(wanted)
-        for network in {run.network for run in missing}:
-            build_network(network, {}, task_norms=False, seed=0)
+        for network, width in {(run.network, run.width) for run in missing}:
+            build_network(network, {}, task_norms=False, seed=0, width=width)
         for run in {(run.data, run.method): run for run in missing}.values():
             make_trainer(run, self._store.data(run.data))
 
@@ -179,8 +179,8 @@ def _best_trial(
     values = [value if isfinite(value) else -inf for value in values]
     if len(trials[0].tasks) == 1 and max(values) == -inf:
         raise JobError(
-            f"{trials[0].name}: no rate can be chosen, as with each of them the score on the validation pictures is "
-            "not a number: none of these has a label, or the trainings went wrong; use more pictures (--validation) "
+            f"{trials[0].name}: no rate can be chosen, as none ends with a score on the validation pictures that is a "
+            "number: none of these pictures has a label, or the trainings went wrong; use more pictures (--validation) "
             "or lower --rates"
         )
     return trials[values.index(max(values))]

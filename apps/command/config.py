@@ -66,11 +66,16 @@ def configured(command: Command, name: str, choice: ConfigChoice, commands: Sequ
         InputError: a file cannot be read or says something that is not known; the message names it.
     """
     values: dict[str, Any] = {}
-    if choice.own and os.path.isfile(own := user_file()):  # noqa: PTH113 - it raises no error, whatever a folder is
-        values |= _of_file(own, command, name, commands, "; repair it, or --no-config")
-    if choice.file:
-        values |= _of_file(choice.file, command, name, commands, "")
+    for file, advice in config_files(choice).items():
+        values |= _of_file(file, command, name, commands, advice)
     return with_defaults(command, values) if values else command
+
+
+def config_files(choice: ConfigChoice) -> dict[Path, str]:
+    """The files that are read, the more important last, each with what to do besides repairing it."""
+    own = user_file()
+    found = {own: "; repair it, or --no-config"} if choice.own and os.path.isfile(own) else {}  # noqa: PTH113 - raises nothing
+    return found | ({choice.file: ""} if choice.file else {})
 
 
 def _of_file(path: Path, command: Command, name: str, commands: Sequence[str], advice: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Options of a command: tyro parses them; what it says about wrong ones becomes one line."""
 
+import ast
 import functools
 import io
 import os
@@ -11,6 +12,12 @@ from typing import Any
 from apps.command.help_text import readable_help
 from stitching.errors import InputError, did_you_mean
 
+# What tyro says where the words after an option are not what it takes
+_GIVEN = r"(?P<given>\[.*\])"
+_OPTIONAL = re.compile(
+    rf"Error parsing (?P<name>-\S+): no type matching .*? could be instantiated from {_GIVEN}\. Got errors"
+)
+_SEVERAL = re.compile(rf"Error parsing (?P<name>-\S+): Could not find valid parse for arguments: {_GIVEN}")
 _WIDE = "10000"  # columns: nothing is wrapped
 _NAMES_INDENT = 4  # columns before an option's name in tyro's boxes; its help is indented further
 
@@ -98,12 +105,12 @@ def _one_line(box: str) -> str:
         known = found[3].replace("'", "").split(", ")
         return f"{found[2]} {found[1]}: expected {' or '.join(known)}{did_you_mean(found[1], known)}"
     words = " ".join(first.split())
-    if found := re.match(r"Error parsing (-\S+): no type matching {None}\|{(.*?)} could .*? from \[(.*?)\]\.", words):
-        given = " ".join(re.findall("'(.*?)'", found[3]))
-        return f"{found[1]} {given}: expected {found[2]}"
+    expected = [name.partition(" ")[2] for part in others for name, _ in _options_of(part)]
+    if found := _OPTIONAL.match(words) or _SEVERAL.match(words):
+        given = " ".join(ast.literal_eval(found["given"])) or "(nothing)"
+        return f"{found['name']} {given}: expected {expected[0].removeprefix('{None}|').strip('{}')}"
     words = re.sub(r"^Error parsing \w+: ", "", words)  # before the words of our dataclasses
     words = re.sub(r"^Error parsing (-\S+): (.*?)( into tuple type .*)?$", r"\1: \2", words)
-    expected = [name.partition(" ")[2] for part in others for name, _ in _options_of(part)]
     return words + (f"; expected {expected[0]}" if expected else "")
 
 

@@ -15,7 +15,7 @@ from datasets.public.layout import Layout
 from datasets.public.readers import Map
 from stitching.errors import InputError
 
-_FARTHEST = float(np.finfo(np.float32).max)  # distance that can be kept
+_LARGEST = 1e18  # distance or component of a normal; its square is a float32, too
 
 
 class MultiTaskDataset(Dataset[Item]):
@@ -81,10 +81,10 @@ def _check(label_map: Map, labels: Labels, size: tuple[int, int], path: Path) ->
         wrong = label_map[(label_map != IGNORED) & ~known]
         if wrong.size:
             raise InputError(f"{path}: a value that stands for class {wrong[0]}; expected classes 0 to {classes - 1}")
-    if labels.kind == "distance" and (farthest := label_map[np.isfinite(label_map)].max(initial=0)) > _FARTHEST:
-        raise InputError(f"{path}: a distance of {farthest:g}; expected {_FARTHEST:g} or less")
-    if labels.kind == "normals" and not np.isfinite(label_map).all():
-        raise InputError(f"{path}: normals that are not finite; expected numbers, 0 where unknown")
+    if labels.kind == "distance" and (farthest := label_map[np.isfinite(label_map)].max(initial=0)) > _LARGEST:
+        raise InputError(f"{path}: a distance of {farthest:g}; expected at most {_LARGEST:g}")
+    if labels.kind == "normals" and not (np.abs(label_map) <= _LARGEST).all():
+        raise InputError(f"{path}: normals that are not finite, or huge; expected numbers, 0 where unknown")
 
 
 def _resize_map(label_map: Map, labels: Labels, size: tuple[int, int]) -> Tensor:

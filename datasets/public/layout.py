@@ -6,7 +6,8 @@ from pathlib import Path
 
 from datasets.labels import Labels
 from datasets.public.readers import Map
-from stitching.errors import InputError, require
+from stitching.errors import InputError
+from stitching.io.files import check_readable
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,17 @@ class MapFile:
     decode: Callable[[Path], Map]
 
     def find(self, folder: Path, split: str, name: str) -> Path:
-        """The file of an item. Raises InputError where there is none."""
+        """The file of an item. Raises InputError where there is none, or a pipe, a device or a folder in its place."""
         paths = [folder / path.format(split=split, name=name) for path in self.paths]
         try:
             found = next((path for path in paths if path.exists()), None)
-            no_file = found is not None and not found.is_file()
         except OSError as error:  # no permission, a name too long
             raise InputError(f"{name[:99]} of {split} in {folder}: cannot be read ({error.strerror})") from error
-        require(not no_file, f"{found}: a pipe, a device or a folder", f"the file of {name} of {split}")
-        if found:
-            return found
-        raise InputError(f"{name} of {split}: there is no {' nor '.join(map(str, paths))}; unpack it or drop the item")
+        if found is None:
+            missing = " nor ".join(map(str, paths))
+            raise InputError(f"{name} of {split}: there is no {missing}; unpack it or drop the item")
+        check_readable(found, f"a file, of the item {name} in {split}")
+        return found
 
 
 @dataclass(frozen=True)

@@ -99,8 +99,9 @@ def read_frame(path: Path, index: int) -> Map:
 
 def read_lines(path: Path) -> list[str]:
     """Read the non-blank lines of a split list. Raises InputError where it is missing or empty."""
-    if not path.is_file():
+    if not path.exists():
         raise _no_split(path, sorted(other.stem for other in path.parent.glob("*.txt")))
+    check_readable(path, "a text file with a name on each line")
     try:
         names = [line.strip() for line in path.read_text().splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:

@@ -18,7 +18,7 @@ from datasets.options import SampleOptions
 from datasets.overlaid_digits import LABELS as DIGIT_LABELS
 from datasets.overlaid_digits import OverlaidDigits
 from datasets.public.registry import open_public
-from stitching.errors import InputError, require
+from stitching.errors import require
 
 _RENDERED: Mapping[str, tuple[type[RenderedSet], SampleOptions]] = {
     SCENES: (MultiTaskScenes, SampleOptions()),
@@ -77,9 +77,8 @@ def _open_public(settings: DataSettings, part: str) -> DataSource:
     if part != "test":
         order = np.random.default_rng(_VALIDATION_SEED).permutation(order)
         order = order[: settings.validation] if part == "validation" else order[settings.validation :]
-    if len(order) < (2 if part == "train" else 1):
-        advice = "lower --validation" if len(data) > 2 else "3 or more are needed"
-        raise InputError(f"{settings.folder}: {len(data)} items of {split} are too few for {part}; {advice}")
+    held = f"{settings.folder}: {len(data)} pictures in its split {split}, --validation {settings.validation}"
+    require(part != "train" or len(order) > 1, held, "two pictures or more besides those of --validation, to train on")
     wanted = settings.counts[part]
     received = f"--{part} {wanted}, {settings.folder}"
     require(wanted is None or wanted <= len(order), received, f"at most {len(order)}, which {split} has for it")

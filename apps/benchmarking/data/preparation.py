@@ -83,7 +83,7 @@ def read_labels(settings: DataSettings, folder: Path, cache: Path | None) -> Map
     """
     if (folder / _FACTS).exists():
         return _read(settings, folder).labels
-    return _open_parts(settings, cache)["train"].labels
+    return open_data_source(settings, "train", cache).labels
 
 
 def _open_parts(settings: DataSettings, cache: Path | None) -> dict[str, DataSource]:

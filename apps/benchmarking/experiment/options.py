@@ -126,9 +126,10 @@ class BenchOptions:
                 "two pictures or more, better hundreds, to choose a rate on")  # fmt: skip
         several = not self.tasks or len(set(self.tasks)) == len(self.tasks) > 1
         require(several, f"--tasks {' '.join(self.tasks)}", "two or more, each once")
-        once = len({*self.tasks, *self.auxiliary}) == len(self.tasks) + len(self.auxiliary)
-        both = f"--tasks {' '.join(self.tasks)}, --auxiliary {' '.join(self.auxiliary)}"
-        require(once, both, "each task once: it counts, or it only helps")
+        once = len(set(self.auxiliary)) == len(self.auxiliary)
+        require(once, f"--auxiliary {' '.join(self.auxiliary)}", "each once")
+        both = [task for task in self.auxiliary if task in self.tasks]
+        require(not both, f"--tasks and --auxiliary {' '.join(both)}", "a task in one of them")
         self._check_data()
         self._check_network()
 
@@ -138,9 +139,9 @@ class BenchOptions:
         require(network in NETWORKS, f"--network {network}", one_of)
         takes_pairs = self.data != VIEWS or network in PAIR_NETWORKS
         require(takes_pairs, f"--network {network}", f"with --data {VIEWS} one of {', '.join(PAIR_NETWORKS)}")
-        scalable = self.width == 1 or (0 < self.width < inf and network in SCALABLE_NETWORKS)
+        scalable = self.width == 1 or (0 < self.width <= _WIDEST and network in SCALABLE_NETWORKS)
         require(scalable, f"--width {self.width:g}, --network {network}",
-                f"above 0, and 1 where the network is not one of {', '.join(SCALABLE_NETWORKS)}")  # fmt: skip
+                f"above 0, at most {_WIDEST}; 1 with others than {' and '.join(SCALABLE_NETWORKS)}")  # fmt: skip
         scalable = network in SCALABLE_NETWORKS or not self.small_single_tasks
         require(scalable, f"--small-single-tasks, --network {network}",
                 f"--network {' or '.join(SCALABLE_NETWORKS)} with it")  # fmt: skip
@@ -196,6 +197,7 @@ class BenchOptions:
 
 _MAXIMUM = 10**9  # of the options in _MINIMUM
 _MOST_THREADS = 1024
+_WIDEST = 32  # 200 M parameters
 _HIGHEST_SEED = 2**64 - 1  # of torch
 _MINIMUM = {
     "train": 2, "validation": 1, "test": 1, "epochs": 1, "updates": 1, "batch_size": 2, "curve_points": 0,

@@ -95,4 +95,5 @@ SURREAL_SCORES = PublishedScores(
         ("instances, noisy labels", "-", "up to -60 %"),
     ),
     "The surface error needs a model of the body, which is not here: parts and depth are compared instead.",
+    {"instances, against dynamic weighting": "instances", "instances, noisy labels": "instances"},
 )  # fmt: skip

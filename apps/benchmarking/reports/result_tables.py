@@ -26,7 +26,8 @@ def write_results(comparison: Comparison, options: BenchOptions, folder: Path) -
         lines += ["", f"How well a training finds the wrong labels of {options.corrupt}, by rankings of them.", ""]
         lines.append(markdown(detection))
     if options.protocol:
-        lines += ["", *published_lines(options)]
+        learned, compared = comparison.methods[0].settings.tasks, comparison.single_tasks
+        lines += ["", *published_lines(options.protocol, learned, list(compared))]
     text = "\n".join(lines) + "\n"
     with atomic_write(folder / "table.md") as path:
         path.write_text(text)

@@ -234,7 +234,7 @@ def test_all_tasks_but_the_auxiliary_ones_count(tmp_path):
 @pytest.mark.parametrize("rates", [(1e-3,), (1e-3, 3e-3)])
 def test_where_no_picture_has_a_label_a_task_cannot_be_compared(tmp_path, rates):
     unknown = Trainer(lambda run: result(run.tasks, validation=nan, test=nan))
-    with pytest.raises(JobError, match=r"segmentation.* is not a number: none of .* has a label.*use more pictures"):
+    with pytest.raises(JobError, match=r"segmentation.* a number: none of .* has a label.*use more pictures"):
         compare(replace(OPTIONS, rates=rates), ResultStore(tmp_path, tmp_path), unknown)
 
 

@@ -50,6 +50,15 @@ def test_the_command_line_completes_what_a_file_alone_would_not_allow(tmp_path):
         parse_options(command, "parastitch mtl-bench", ["out"])
 
 
+def test_a_value_of_a_file_that_is_refused_later_names_the_file(tmp_path, capsys):
+    named = tmp_path / "named.toml"
+    named.write_text("[mtl-bench]\ntrain = 1\n")
+    assert main(["mtl-bench", str(tmp_path / "out"), "--config", str(named)]) == 2
+    err = capsys.readouterr().err
+    assert "--train 1: expected 2 to" in err
+    assert f"defaults are from {named}" in err
+
+
 def test_files_are_sought_beside_the_config(tmp_path):
     (tmp_path / "gopro.yml").touch()
     (tmp_path / "net.safetensors").touch()

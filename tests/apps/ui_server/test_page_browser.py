@@ -232,6 +232,30 @@ def test_keys_paint_undo_and_close(with_preview: Any) -> None:
     assert not page.find_element(By.ID, "painter").is_displayed()
 
 
+@pytest.mark.parametrize("place", [[50, 40], [0, 0], [100, 40]])  # of a picture of 100 x 80 px
+@pytest.mark.parametrize("moves", [0, 1])  # of a pen or a finger that stays where it is
+def test_a_dot_is_painted_and_outlives_the_undoing_of_a_later_stroke(page: Any, place: list[int], moves: int) -> None:
+    painted = page.execute_async_script(
+        """
+        const [place, moves, done] = arguments;
+        import("/static/pictures/strokes.js").then(({ makeStrokes }) => {
+            const strokes = makeStrokes([100, 80], {});
+            const sheet = strokes.masks.keep.getContext("2d");
+            const painted = () => sheet.getImageData(0, 0, 100, 80).data.filter(x => x > 0).length;
+            strokes.begin("keep", 10, place);
+            for (let i = 0; i < moves; i++) strokes.go(place);
+            const first = painted();
+            strokes.begin("leave_out", 4, [70, 20]);
+            strokes.undo();
+            done([first, painted()]);
+        }, error => done(String(error)));
+        """,
+        place,
+        moves,
+    )
+    assert painted[0] == painted[1] > 0
+
+
 def test_keys_move_the_divider_and_difference_is_black_where_both_agree(with_preview: Any) -> None:
     page = with_preview
     click(page, "#modes input[value=swipe]")

@@ -51,7 +51,11 @@ def test_a_wall_to_the_right_faces_left(tmp_path):
 def test_numbers_that_no_map_can_keep_are_refused(tmp_path):
     write_nyud(tmp_path)
     write_array(tmp_path / "depth/0002.npy", np.full((H, W), 1e300))
-    with pytest.raises(InputError, match=r"depth/0002\.npy: a distance of 1e\+300; expected 3\.4.*e\+38 or less"):
+    with pytest.raises(InputError, match=r"depth/0002\.npy: a distance of 1e\+300; expected at most 1e\+18"):
+        open_public("nyud", tmp_path, "val", SIZE)[0]
+    write_nyud(tmp_path)
+    write_array(tmp_path / "normals/0002.npy", np.full((H, W, 3), 1e300))
+    with pytest.raises(InputError, match=r"normals/0002\.npy: normals that are not finite, or huge"):
         open_public("nyud", tmp_path, "val", SIZE)[0]
 
 

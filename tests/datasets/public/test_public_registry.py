@@ -224,8 +224,16 @@ def test_a_pipe_is_not_waited_for(copied, form, file):
     os.mkfifo(folder / file)
     with pytest.raises(InputError, match=file):
         [data[i] for i in range(len(data))]
-    with pytest.raises(InputError, match=f"{file}: a pipe, a device or a folder"):
+    with pytest.raises(InputError, match=f"{file}: a pipe or a device"):
         open_public(name, folder, "train", SIZE)
+
+
+def test_a_pipe_in_place_of_a_list_is_told_of(copied):
+    name, folder = copied("nyud")
+    (folder / "gt_sets/val.txt").unlink()
+    os.mkfifo(folder / "gt_sets/val.txt")
+    with pytest.raises(InputError, match=r"val\.txt: a pipe or a device; expected a text file"):
+        open_public(name, folder, "val", SIZE)
 
 
 @pytest.mark.parametrize("shape", [(1 << 40,), (100_000, 100_000), (H + 1, W), (-1, W)])

@@ -35,14 +35,12 @@ export function makeStrokes([width, height], before) {
       context.lineWidth = size;
       context.lineCap = context.lineJoin = "round";
       context.beginPath();
-      if (points.length === 1) { // a stroke without length is not drawn at the rim by every browser
-        context.arc(...points[0], size / 2, 0, 2 * Math.PI);
-        context.fill();
-      } else {
-        context.moveTo(...points[0]);
-        for (const point of points.slice(1)) context.lineTo(...point);
-        context.stroke();
-      }
+      context.arc(...points[0], size / 2, 0, 2 * Math.PI); // a line without length is not drawn everywhere
+      context.fill();
+      context.beginPath();
+      context.moveTo(...points[0]);
+      for (const point of points.slice(1)) context.lineTo(...point);
+      context.stroke();
     }
   }
 

@@ -195,7 +195,7 @@ def test_of_a_public_set_validation_pictures_are_not_trained_on(tmp_path):
     assert (len(fewer.train), len(fewer.validation), len(fewer.test)) == (2, 2, 1)
     assert torch.equal(fewer.validation.take([0, 1], CPU).images, data.validation.take([0, 1], CPU).images)
     too_many = DataSettings("cityscapes", str(tmp_path / "city"), (32, 32), None, 4, None)
-    with pytest.raises(InputError, match="lower --validation"):
+    with pytest.raises(InputError, match="5 pictures in its split train, --validation 4: expected two"):
         open_data_source(too_many, "train", None)
     more = DataSettings("cityscapes", str(tmp_path / "city"), (32, 32), 9, 2, None)
     with pytest.raises(InputError, match=r"--train 9.*at most 3, which train has"):

@@ -94,6 +94,8 @@ def test_a_protocol_runs_with_one_command(tmp_path, name, monkeypatch, capsys):
 
     printed = capsys.readouterr().out
     assert f"Protocol {name}: {protocol.recipe.optimizer}" in printed
+    assert f"weighted {protocol.recipe.weights or 'equally'}. docs" in printed
+    assert "Its tasks are" not in printed
     below = printed.partition("Published, not measured here")[2].splitlines()
     assert bool(below) == (protocol.published is not None)
     table = [[cell.strip() for cell in line.strip("|").split("|")] for line in below]
@@ -102,11 +104,9 @@ def test_a_protocol_runs_with_one_command(tmp_path, name, monkeypatch, capsys):
 
 
 def test_of_other_tasks_than_the_protocols_only_their_weights_are_told_and_that_the_paper_has_others():
-    words = ["--protocol", "connection-strength-nyud", "--folder", "set", "--tasks", "depth", "normals"]
-    options: BenchOptions = run_tyro(BenchOptions, "bench", with_protocol(words))
-    text = "\n".join(published_lines(options))
+    text = "\n".join(published_lines("connection-strength-nyud", ["depth", "normals", "edges"], ["depth", "normals"]))
     assert "losses weighted depth=1,normals=3.333,edges=50." in text
-    assert "Its delta_m is over segmentation, depth, normals, that above over depth, normals." in text
+    assert "Its tasks are segmentation, depth, normals; delta_m above is over depth, normals." in text
 
 
 @pytest.mark.parametrize("protocol", [protocol for protocol in PROTOCOLS.values() if protocol.published])
