@@ -162,7 +162,10 @@ def _with_best_rates(
     runs: _TrainedRuns,
     goodness: Callable[[Mapping[str, Scores]], float],
 ) -> list[RunSettings]:
-    """Each case with the learning rate that validates best. Raises JobError where every single-task network failed."""
+    """Each case with the learning rate that validates best.
+
+    Raises JobError where every single-task network of a task failed, or none has a score to choose by.
+    """
     runs.train(replace(case, rate=rate) for case in cases for rate in rates)
     return [_best_trial([replace(case, rate=rate) for rate in rates], runs, goodness) for case in cases]
 
