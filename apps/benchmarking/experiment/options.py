@@ -99,9 +99,8 @@ class BenchOptions:
         Raises:
             InputError: names the option, what was given and what is possible.
         """
-        for name, minimum in _MINIMUM.items():
+        for name, (minimum, maximum) in _LIMITS.items():
             value = getattr(self, name)
-            maximum = _MOST_THREADS if name in ("threads", "jobs") else _MAXIMUM
             possible = value is None or minimum <= value <= maximum
             require(possible, f"--{name.replace('_', '-')} {value}", f"{minimum} to {maximum}")
         for name in ("methods", "rates", "seeds", "shares"):
@@ -195,11 +194,11 @@ class BenchOptions:
         return find_protocol(self.protocol).metrics if self.protocol else {}
 
 
-_MAXIMUM = 10**9  # of the options in _MINIMUM
-_MOST_THREADS = 1024
+_MOST = 10**9
 _WIDEST = 32  # 200 M parameters
 _HIGHEST_SEED = 2**64 - 1  # of torch
-_MINIMUM = {
-    "train": 2, "validation": 1, "test": 1, "epochs": 1, "updates": 1, "batch_size": 2, "curve_points": 0,
-    "conflict_points": 0, "threads": 1, "jobs": 1,
+_LIMITS = {
+    "train": (2, _MOST), "validation": (1, _MOST), "test": (1, _MOST), "epochs": (1, _MOST), "updates": (1, _MOST),
+    "batch_size": (2, _MOST), "curve_points": (0, _MOST), "conflict_points": (0, _MOST), "threads": (1, 1024),
+    "jobs": (1, 1024),
 }  # fmt: skip
