@@ -13,7 +13,6 @@ from stitching.warping.flow.flow_warp import BidirectionalFlow, warp_from_flow
 from stitching.warping.flow.semi_global import epipolar_flow
 from stitching.warping.warp import CanvasPair, Warp
 
-EPIPOLAR_AREA = 0.2e6  # px of the overlap at which semi-global matching works
 MAX_INITIAL_ERROR = 12.0  # px that an initial flow is off at most, where it is corrected alone
 
 
@@ -48,8 +47,7 @@ def classical_flow(pair: CanvasPair, initial: BidirectionalFlow | None = None) -
     if initial is not None:
         candidates.append(_search(target_grey, reference_grey, initial))
         candidates.append(_refine(target_grey, reference_grey, initial, MAX_INITIAL_ERROR, finest_level=1))
-    scale = min(1.0, float(np.sqrt(EPIPOLAR_AREA / max(pair.overlap.sum(), 1))))
-    epipolar = epipolar_flow(target_grey, reference_grey, pair.overlap, *matches, scale)
+    epipolar = epipolar_flow(target_grey, reference_grey, pair.overlap, *matches)
     if epipolar is not None:
         candidates.append(epipolar)
     forward, backward = [c.forward for c in candidates], [c.backward for c in candidates]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.alignment.features import MAX_DISAGREEMENT, agree_with_neighbours
+from stitching.geometry.local_correlation import local_correlation
 from stitching.geometry.pixel_maps import (
     Field,
     Grey,
@@ -22,13 +23,15 @@ from stitching.geometry.pixel_maps import (
     pixel_grid,
     remap,
 )
-from stitching.io.picture import channel_mean
+from stitching.io.picture import channel_mean, to_grey
 
 MIN_MATCHES = 5  # that agree, without which there is no flow of the nearest match
 WINDOW = 5  # px, side of the windows over which flows are compared
 MAX_COLOUR_COST = 40  # grey levels; a larger difference says no more than "different"
 MAX_ROUND_TRIP_COST = 8  # px
-ROUND_TRIP_WEIGHT = 2.0  # grey levels per px of forward-backward error
+DETAIL_WINDOW = 7  # px, of the correlation
+# What candidates are compared by: px of forward-backward error, grey levels of colour, and 1 - correlation.
+ROUND_TRIP_WEIGHT, COLOUR_WEIGHT, DETAIL_WEIGHT = 2.0, 0.25, 20.0
 
 
 def dense_inverse_search(start: Grey, end: Grey, initial: Field | None = None, finest_level: int = 1) -> Field:
@@ -126,11 +129,14 @@ def select_best(
 def _matching_cost(
     start: NDArray[np.uint8], end: NDArray[np.uint8], end_valid: Mask, flow: Field, back: Field
 ) -> NDArray[np.float32]:
-    """(h, w) grey levels, mean of a window around each pixel."""
+    """(h, w) of a window around each pixel: unlike details, whatever their brightness; a path back that is long."""
     h, w = flow.shape[:2]
     places = pixel_grid(h, w) + flow
-    mean = channel_mean(cv2.absdiff(start, remap(end, places))).astype(np.float32)
-    mean[remap(end_valid.astype(np.uint8), places, cv2.INTER_NEAREST) == 0] = MAX_COLOUR_COST
-    colour = np.minimum(mean, MAX_COLOUR_COST)
+    there = remap(end, places)
+    outside = remap(end_valid.astype(np.uint8), places, cv2.INTER_NEAREST) == 0
+    likeness = local_correlation(to_grey(start).astype(np.float32), to_grey(there).astype(np.float32), DETAIL_WINDOW)
+    colour = np.minimum(channel_mean(cv2.absdiff(start, there)).astype(np.float32), MAX_COLOUR_COST)
     round_trip = np.minimum(forward_backward_error(flow, back), MAX_ROUND_TRIP_COST)
-    return cv2.blur(colour + ROUND_TRIP_WEIGHT * round_trip, (WINDOW, WINDOW)).astype(np.float32)
+    likeness[outside], colour[outside] = -1, MAX_COLOUR_COST
+    mean = cv2.blur(ROUND_TRIP_WEIGHT * round_trip + COLOUR_WEIGHT * colour, (WINDOW, WINDOW))
+    return np.asarray(mean + DETAIL_WEIGHT * (1 - likeness), np.float32)
