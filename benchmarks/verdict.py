@@ -29,7 +29,7 @@ from stitching.input_pair import read_pair
 from stitching.io.picture import Picture
 from stitching.io.picture_reader import read_picture
 from stitching.options import Options
-from stitching.selection import dense_warp_for
+from stitching.selection import AUTO_WARP
 from stitching.verification.evidence import Evidence, gather_evidence
 from stitching.verification.verdict import judge_stitch
 from stitching.warping.canvas_pictures import draw_aligned_pair, draw_canvas_pair
@@ -150,7 +150,7 @@ def evidence_of(alignment: Alignment, reference: Picture, target: Picture) -> Ev
     coarse = plan_coarse_warp(alignment, reference.size, target.size)
     scale = coarse.canvas.scale_for(Options().work_megapix)
     pair, coarse_map = draw_canvas_pair(reference, target, alignment, coarse, scale)
-    warp = find_estimator(dense_warp_for(alignment), "cpu")(pair)
+    warp = find_estimator(AUTO_WARP, "cpu")(pair)
     placement = place_target(warp, pair, coarse_map, target.size, scale)
     return gather_evidence(
         coarse.canvas.to_reference, placement, draw_aligned_pair(reference, target, coarse.canvas, placement)

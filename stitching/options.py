@@ -11,7 +11,7 @@ from stitching.errors import InputError, did_you_mean, require
 from stitching.io.size_limit import DEFAULT_MAX_MEGAPIX, INPUT_MEGAPIX_RANGE
 from stitching.lens.lens_choice import check_lens_choice
 from stitching.network.interface import Device
-from stitching.selection import DENSE_WARPS
+from stitching.selection import AUTO_WARP
 from stitching.warping.estimators.registry import find_estimator
 
 # Editors offer the names; the other forms are told of below.
@@ -31,9 +31,9 @@ class Options:
     """How pictures are stitched; the command line has the same options."""
 
     warp: WarpName = "auto"
-    """Estimator of the warp: classical (dense), matches (dense, with the trained network's matches), homography (the
-    coarse alignment alone), auto (classical; matches where the alignment is uncertain), matches:WEIGHTS (a file of
-    `parastitch train` or a folder of `parastitch export`) or ptlflow:MODEL[:FILE] (of the package ptlflow)."""
+    """Estimator of the warp: matches (dense searches, joined by the trained network's matches where they are unsure),
+    classical (these searches alone), homography (the coarse alignment alone), auto (matches), matches:WEIGHTS (a file
+    of `parastitch train` or a folder of `parastitch export`) or ptlflow:MODEL[:FILE] (of the package ptlflow)."""
     blend: BlendName = "auto"
     """Generator of the blend: seam (a graph cut), network or network:WEIGHTS (SIGMo), auto (seam)."""
     device: Device = "auto"
@@ -58,9 +58,9 @@ class Options:
     """Cut the panorama to the largest rectangle without empty pixels."""
 
     @property
-    def possible_warps(self) -> tuple[str, ...]:
-        """Names of the warp estimators that may be asked."""
-        return DENSE_WARPS if self.warp == "auto" else (self.warp,)
+    def warp_to_use(self) -> str:
+        """Name of the warp estimator that is asked first."""
+        return AUTO_WARP if self.warp == "auto" else self.warp
 
     @property
     def blend_to_use(self) -> str:
@@ -80,8 +80,7 @@ def check_options(options: Options, *, estimates_warp: bool) -> None:
     """
     require(isinstance(options, Options), f"options: {type(options).__name__}", "stitching.Options(...)")
     if estimates_warp:
-        for name in options.possible_warps:
-            find_estimator(name, options.device)
+        find_estimator(options.warp_to_use, options.device)
     find_generator(options.blend_to_use, options.device)
     check_lens_choice(options.lens)
     for name, known in _CHOICES.items():

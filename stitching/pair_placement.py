@@ -10,7 +10,7 @@ from stitching.geometry.canvas import Canvas
 from stitching.geometry.pixel_maps import Field
 from stitching.io.picture import Picture
 from stitching.options import Options
-from stitching.selection import UsedWarp, consistent_share, dense_warp_for
+from stitching.selection import UsedWarp
 from stitching.verification.evidence import gather_evidence
 from stitching.verification.verdict import Verdict, judge_loaded_warp, judge_stitch
 from stitching.warping.canvas_pictures import draw_canvas_pair
@@ -53,10 +53,8 @@ def place_coarsely(reference: Picture, target: Picture, options: Options) -> Coa
 
 def estimate_placement(coarse: CoarsePlacement, options: Options) -> tuple[Placement, UsedWarp]:
     """Where the warp of the options, or the one that `auto` chooses, puts the target."""
-    if options.warp != "auto":
-        return _place_by(options.warp, coarse, options)
-    placement, dense = _place_by(dense_warp_for(coarse.alignment), coarse, options)
-    if not dense.is_unusable:
+    placement, dense = _place_by(options.warp_to_use, coarse, options)
+    if options.warp != "auto" or not dense.is_unusable:
         return placement, dense
     placement, plain = _place_by("homography", coarse, options)
     return placement, replace(plain, consistent_share=dense.consistent_share)
@@ -66,9 +64,7 @@ def _place_by(name: str, coarse: CoarsePlacement, options: Options) -> tuple[Pla
     """Where the estimator `name` puts the target."""
     warp = find_estimator(name, options.device)(coarse.pair)
     placement = place_target(warp, coarse.pair, coarse.target_map_xy, coarse.target_size, coarse.scale)
-    checked = name != "homography"  # which is not estimated in both directions
-    share = consistent_share(placement, coarse.pair.reference_valid) if checked else None
-    return placement, UsedWarp(name, share, warp.device)
+    return placement, UsedWarp.of(name, warp, placement, coarse.pair.reference_valid)
 
 
 def judge_placement(

@@ -18,6 +18,7 @@ MAY_IMPORT = {
 # Rooms of the stitcher from the lowest to the highest: each imports from itself and from those before it.
 STITCHING_ROOMS = (
     "stitching.errors",
+    "stitching.at_once",
     "stitching.geometry",
     "stitching.lens",
     "stitching.io",

@@ -68,8 +68,7 @@ def _pwm(weights: str) -> Estimator:
         graph_file(graph, weights)  # missing weights are reported before any work is done
 
     def estimate(pair: CanvasPair) -> Warp:
-        matching, pwm = load_runtime(MATCHING, weights), load_runtime(PWM, weights)
-        start = MatchesEstimator(matching, extrapolate_on_plane)
-        return PwmEstimator(pwm, start)(pair)
+        start = MatchesEstimator(partial(load_runtime, MATCHING, weights), extrapolate_on_plane)
+        return PwmEstimator(load_runtime(PWM, weights), start)(pair)
 
     return estimate

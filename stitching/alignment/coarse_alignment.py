@@ -2,14 +2,14 @@
 
 Candidates come from feature matches: up to `MAX_PLANES` planes of the scene, one loose fit to all matches, an
 affinity and a similarity, and what becomes of each when it is fitted to all matches near it. The plausible one with
-the smallest residual is taken; without one, a translation of the whole picture found by correlation. With few features
-the trained network matches the pictures as they are, and the same candidates come from its matches. Each result states
-a confidence.
+the smallest residual is taken; without one, a translation of the whole picture found by correlation. Where features
+leave it uncertain, the trained network matches the pictures as they are, the same candidates come from its matches, and
+the alignment that fits both kinds of matches better is taken. Each result states a confidence.
 """
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ from stitching.alignment.local_fit import fit_locally
 from stitching.alignment.translation import find_translation
 from stitching.errors import InputError
 from stitching.geometry.homographies import Matrix, Motion, is_plausible, project, scaling_homography
-from stitching.geometry.pixel_maps import Grey, rescale
+from stitching.geometry.pixel_maps import Grey, Size, rescale
 from stitching.io.picture import Picture, to_8_bit, to_grey
 from stitching.io.small_copy import small_copy
 from stitching.network.interface import MATCHING, Device, Runtime
@@ -30,7 +30,7 @@ from stitching.network.runtime.network_files import load_runtime
 from stitching.network.runtime.window import AREA
 
 SMALL_AREA, LARGE_AREA = 0.2e6, 0.6e6  # px of the copies that are matched: first small ones, then larger ones
-MIN_CONFIDENCE, MIN_MATCHES = 0.8, 60  # with which the alignment of the small copies is final
+MIN_CONFIDENCE, MIN_MATCHES = 0.8, 60  # with which the alignment of the small copies is final, without the network
 MIN_CERTAIN_MATCHES = 24  # of features; with fewer the network, where it finds an alignment, is right more often
 SMALL_PICTURE = 0.04e6  # px; in smaller ones matches lie so close together that many agree by chance
 MIN_SMALL_CONFIDENCE = 0.5  # of alignments of these: n_inliers > 8 + 0.3 n, as Brown & Lowe 2007 (eq. 13) ask of all
@@ -69,6 +69,11 @@ class Alignment:
         """(n,) px of the reference: how far the homography leaves each match apart; inf behind the camera."""
         return _residuals(self.homography, self.matches)
 
+    @property
+    def is_final(self) -> bool:
+        """Whether no other copies of the pictures, and no network, need to be asked."""
+        return self.confidence >= MIN_CONFIDENCE and len(self.matches) >= MIN_MATCHES
+
     def of_photographs(self, target: Picture, reference: Picture) -> "Alignment":
         """The same alignment, found in these copies of the photographs, in px of the photographs."""
         by_target, by_reference = 1 / np.array(target.scale), 1 / np.array(reference.scale)  # (x, y)
@@ -79,7 +84,7 @@ class Alignment:
 
 
 def align_pictures(reference: Picture, target: Picture, device: Device = "auto") -> Alignment:
-    """Align by features of small copies, else of larger ones; where these are few, by the network's matches.
+    """Align by features of small copies, else of larger ones; where these are uncertain, by the network, too.
 
     Args:
         reference, target: the pictures.
@@ -98,11 +103,12 @@ def align_pictures(reference: Picture, target: Picture, device: Device = "auto")
         except InputError as error:
             refusal = error
             continue
-        if found.confidence >= MIN_CONFIDENCE and len(found.matches) >= MIN_MATCHES:
+        if found.is_final:
             break
     # a translation was verified by the pictures themselves, which show too little for the network, too
-    if found is None or (found.method != "translation" and len(found.matches) < MIN_CERTAIN_MATCHES):
-        found = align_by_network(reference, target, load_runtime(MATCHING, device=device)) or found
+    if found is None or not (found.is_final or found.method == "translation"):
+        by_network = align_by_network(reference, target, load_runtime(MATCHING, device=device))
+        found = _better(found, by_network, reference.size) if found and by_network else found or by_network
     if found is None:
         raise refusal
     smaller = min((reference, target), key=lambda picture: math.prod(picture.size))
@@ -143,6 +149,21 @@ def align_by_network(
         matches.select(fits), len(alike), *shapes, CELL_TOLERANCE * diagonal, 2 * CELL_TOLERANCE * diagonal, motion
     )
     return alignment and alignment.of_photographs(*small)
+
+
+def _better(by_features: Alignment, by_network: Alignment, reference_size: Size) -> Alignment:
+    """Of two alignments, px of the pictures, the one whose homography fits the matches of both better.
+
+    The matches of features, which are exact, are kept if there are enough.
+    """
+    if len(by_features.matches) < MIN_CERTAIN_MATCHES:
+        return by_network
+    pairs = by_features.matches, by_network.matches
+    both = Matches(np.concatenate([m.target for m in pairs]), np.concatenate([m.reference for m in pairs]))
+    shape = reference_size[::-1]
+    weight, max_residual = _cell_weight(both, shape), MAX_RESIDUAL * _diagonal(shape)
+    better = min(by_features, by_network, key=lambda a: _cost(a.homography, both, weight, max_residual))
+    return replace(better, matches=by_features.matches)
 
 
 def _align_copies(reference: Picture, target: Picture, area: float) -> Alignment:

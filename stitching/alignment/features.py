@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stitching.at_once import at_once
 from stitching.geometry.pixel_maps import Grey, Points
 
 Keypoints = tuple[NDArray[np.float64], NDArray[np.uint8]]  # (n, 2) points, (n, d) descriptors
@@ -84,7 +85,7 @@ def match_features(target: Features, reference: Features) -> Matches:
     Returns:
         Mutual nearest neighbours that pass the ratio test, one per target point.
     """
-    found = _match(target.sift, reference.sift, root_sift)
+    found = _match(*at_once(lambda: target.sift, lambda: reference.sift), root_sift)
     if len(found) >= MIN_SIFT_MATCHES:
         return found
     more = _match(target.akaze, reference.akaze, _signs)

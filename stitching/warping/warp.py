@@ -50,11 +50,13 @@ class Warp:
         residual: (h, w, 2) float32, displacement on the working canvas, px; defined on the whole grid.
         confidence: (h, w) float32, 0..1: 0 = occluded in the reference, or wrong; 1 = forward-backward consistent.
         device: where it was computed, "cpu" or "cuda".
+        by_network: whether a trained network took part.
     """
 
     residual: Field
     confidence: NDArray[np.float32]
     device: str = "cpu"
+    by_network: bool = False
 
 
 class Estimator(Protocol):

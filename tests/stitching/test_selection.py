@@ -3,36 +3,10 @@
 import numpy as np
 import pytest
 
-from stitching.alignment.coarse_alignment import Alignment
-from stitching.alignment.features import Matches
 from stitching.geometry.pixel_maps import pixel_grid
-from stitching.selection import (
-    MIN_CONFIDENCE,
-    MIN_MATCHES,
-    MIN_USABLE_SHARE,
-    UsedWarp,
-    consistent_share,
-    dense_warp_for,
-)
+from stitching.selection import MIN_USABLE_SHARE, UsedWarp, consistent_share
 from stitching.warping.placement import Placement
-
-
-def aligned(matches: int, confidence: float, method: str = "homography") -> Alignment:
-    points = np.zeros((matches, 2))
-    return Alignment(np.eye(3), Matches(points, points), method, 1, confidence)
-
-
-@pytest.mark.parametrize(
-    ("alignment", "warp"),
-    [
-        (aligned(MIN_MATCHES, MIN_CONFIDENCE), "classical"),
-        (aligned(MIN_MATCHES - 1, 1.0), "matches"),
-        (aligned(1000, MIN_CONFIDENCE - 0.01), "matches"),
-        (aligned(0, 0.3, "translation"), "matches"),
-    ],
-)
-def test_the_network_is_asked_where_the_coarse_alignment_is_uncertain(alignment: Alignment, warp: str) -> None:
-    assert dense_warp_for(alignment) == warp
+from stitching.warping.warp import Warp
 
 
 @pytest.mark.parametrize(
@@ -50,3 +24,22 @@ def test_only_the_overlap_counts_as_consistent() -> None:
     placement = Placement(pixel_grid(10, 30), covered, trusted, np.zeros((10, 30, 2), np.float32), 1.0)
     assert consistent_share(placement, reference) == 0.5
     assert consistent_share(placement, np.zeros((10, 30), bool)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "by_network", "said"),
+    [
+        ("matches", True, "matches"),
+        ("matches", False, "classical"),
+        ("matches:mine", True, "matches:mine"),
+        ("matches:mine", False, "classical"),
+        ("homography", False, "homography"),
+    ],
+)
+def test_the_network_is_named_only_where_it_took_part(name: str, by_network: bool, said: str) -> None:
+    valid = np.ones((10, 30), bool)
+    field = np.zeros((10, 30, 2), np.float32)
+    placement = Placement(pixel_grid(10, 30), valid, valid, field, 1.0)
+    used = UsedWarp.of(name, Warp(field, valid.astype(np.float32), by_network=by_network), placement, valid)
+    assert used.name == said
+    assert used.consistent_share == (None if name == "homography" else 1.0)

@@ -16,7 +16,7 @@ from stitching.mosaic.placing.joining_points import on_window
 from stitching.mosaic.placing.nearer_view import nearer_view
 from stitching.mosaic.placing.working_mosaic import WorkingMosaic
 from stitching.network.interface import Device
-from stitching.selection import UsedWarp, consistent_share
+from stitching.selection import UsedWarp
 from stitching.verification.evidence import Evidence, gather_evidence
 from stitching.verification.verdict import MIN_AGREEMENT, MIN_SHARE, MIN_SHARE_OF_HOMOGRAPHY
 from stitching.warping.canvas_pictures import align_drawn
@@ -149,4 +149,4 @@ def estimate_fit(name: str, place: Place, points: tuple[Points, Points], device:
     pair = CanvasPair(place.before, pixels, place.before_valid, valid, *ends)
     warp = find_estimator(name, device)(pair)
     placement = place_target(warp, pair, map_xy, source.size, mosaic.scale)
-    return Fit.of(place, placement, UsedWarp(name, consistent_share(placement, pair.reference_valid), warp.device))
+    return Fit.of(place, placement, UsedWarp.of(name, warp, placement, pair.reference_valid))

@@ -16,7 +16,6 @@ from stitching.mosaic.placing.picture_fit import Arrival, area_around
 from stitching.mosaic.placing.place_picture import place_first, place_known, place_next
 from stitching.mosaic.placing.working_mosaic import WorkingMosaic, working_scale
 from stitching.options import Options
-from stitching.selection import dense_warp_for
 from stitching.verification.verdict import DOUBTFUL_SHARE
 
 _MOST_REASONS = 3  # that an error names
@@ -97,7 +96,7 @@ def _place(
     if not arrival.joined_to:
         raise InputError("only pictures that were left out join it to them")
     points = joining_points(layout.graph, picture, views, placed, mosaic.scale)
-    return place_next(mosaic, arrival, points, _warps(arrival, layout, options), options)
+    return place_next(mosaic, arrival, points, _warps(layout, options), options)
 
 
 def _scale_for(layout: Layout, views: dict[int, PictureView], megapix: float) -> float:
@@ -109,18 +108,14 @@ def _scale_for(layout: Layout, views: dict[int, PictureView], megapix: float) ->
     return working_scale(layout.canvas, pictures, windows, megapix)
 
 
-def _warps(arrival: Arrival, layout: Layout, options: Options) -> tuple[str, ...]:
-    """The estimators for a picture: flat originals stay rigid, else by the best of the alignments that join it."""
+def _warps(layout: Layout, options: Options) -> tuple[str, ...]:
+    """The estimators for the pictures of a set: flat originals stay rigid."""
     if options.warp != "auto":
         return (options.warp,)
     flat = layout.arrangement.motion != "perspective"
     if layout.arrangement.motion == "translation" or (flat and options.motion != "auto"):
         return ("homography",)
-    edges = [
-        edge for edge in layout.graph.edges_of(arrival.picture) if edge.other(arrival.picture) in arrival.joined_to
-    ]
-    dense = dense_warp_for(max(edges, key=lambda edge: edge.strength).alignment)
-    return ("homography", dense) if flat else (dense,)
+    return ("homography", options.warp_to_use) if flat else (options.warp_to_use,)
 
 
 def _doubts(placed: PlacedPicture, name: str) -> list[str]:

@@ -1,18 +1,24 @@
 """The classical warp, without learning: flow by several searches, of which the best is taken at each pixel."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stitching.geometry.pixel_maps import Grey, Mask, push_pull
+from stitching.geometry.pixel_maps import Grey, Mask, Points, forward_backward_error, push_pull
 from stitching.io.picture import GAIN_LIMITS, to_grey
 from stitching.warping.flow.beyond_overlap import led_into_reference
 from stitching.warping.flow.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine, select_best
 from stitching.warping.flow.extrapolate import Extrapolation, extrapolate_fading
-from stitching.warping.flow.flow_warp import BidirectionalFlow, warp_from_flow
+from stitching.warping.flow.flow_warp import MAX_ROUND_TRIP_ERROR, BidirectionalFlow, FlowMethod, warp_from_flow
 from stitching.warping.flow.semi_global import epipolar_flow
 from stitching.warping.warp import CanvasPair, Warp
 
+UNSURE_SHARE = 0.2  # of the overlap; with less of it, further candidates find no more (48 generated pairs, seed 4711)
+BLOCK = 12  # px: one point of each block of the flow tells of the epipolar geometry,
+MAX_POINT_ERROR = 0.75  # px, if its forward-backward error is less
 MAX_INITIAL_ERROR = 12.0  # px that an initial flow is off at most, where it is corrected alone
 
 
@@ -28,13 +34,18 @@ def classical(pair: CanvasPair, extrapolation: Extrapolation = extrapolate_fadin
     return warp_from_flow(pair, classical_flow, extrapolation, led_into_reference(pair))
 
 
-def classical_flow(pair: CanvasPair, initial: BidirectionalFlow | None = None) -> BidirectionalFlow:
+def classical_flow(pair: CanvasPair, matched: FlowMethod | None = None) -> BidirectionalFlow:
     """Flow target -> reference and back: the best of these candidates at each pixel.
 
     - dense inverse search from no displacement: what the coarse alignment has brought near its place;
     - the same from the nearest sparse match: large displacements, where features are found;
-    - semi-global matching along epipolar lines: large displacements of thin things, in a still scene;
-    - with an `initial` flow of another method, dense inverse search from it, and what corrects it by a few px.
+    - semi-global matching along epipolar lines: large displacements of thin things, in a still scene.
+
+    Where these leave more than `UNSURE_SHARE` of the overlap without consistent flow:
+
+    - dense inverse search from the flow that `matched` gives, and what corrects it by a few px;
+    - semi-global matching once more, along the epipolar lines of the consistent flow, which are more exact than those
+      of a few sparse matches.
     """
     reference, target = fill_outside(pair)
     candidates = [_search(to_grey(target), to_grey(reference))]
@@ -44,18 +55,49 @@ def classical_flow(pair: CanvasPair, initial: BidirectionalFlow | None = None) -
     matches = pair.target_points, pair.reference_points
     if (sparse := _nearest_matches(*matches, target_grey)) is not None:
         candidates.append(_search(target_grey, reference_grey, sparse))
-    if initial is not None:
-        candidates.append(_search(target_grey, reference_grey, initial))
-        candidates.append(_refine(target_grey, reference_grey, initial, MAX_INITIAL_ERROR, finest_level=1))
     epipolar = epipolar_flow(target_grey, reference_grey, pair.overlap, *matches)
     if epipolar is not None:
         candidates.append(epipolar)
-    forward, backward = [c.forward for c in candidates], [c.backward for c in candidates]
-    best = BidirectionalFlow(
-        select_best(target, reference, pair.reference_valid, forward, backward),
-        select_best(reference, target, pair.target_valid, backward, forward),
-    )
+    best = _best_of(candidates, pair, target, reference)
+    if _consistent_share(best, pair.overlap) < 1 - UNSURE_SHARE:
+        if matched is not None:
+            initial = matched(pair)
+            candidates.append(_search(target_grey, reference_grey, initial))
+            candidates.append(_refine(target_grey, reference_grey, initial, MAX_INITIAL_ERROR, finest_level=1))
+            best = _best_of(candidates, pair, target, reference)
+        more = [np.concatenate(points) for points in zip(matches, _consistent_points(best, pair.overlap), strict=True)]
+        epipolar = epipolar_flow(target_grey, reference_grey, pair.overlap, *more)
+        if epipolar is not None:
+            best = _best_of([*candidates, epipolar], pair, target, reference)
     return _refine(target_grey, reference_grey, best)
+
+
+def _best_of(
+    candidates: Sequence[BidirectionalFlow], pair: CanvasPair, target: NDArray[np.uint8], reference: NDArray[np.uint8]
+) -> BidirectionalFlow:
+    """The best candidate at each pixel of either picture; `target`, `reference`: see `fill_outside`."""
+    forward, backward = [c.forward for c in candidates], [c.backward for c in candidates]
+    return BidirectionalFlow.of(
+        partial(select_best, target, reference, pair.reference_valid, forward, backward),
+        partial(select_best, reference, target, pair.target_valid, backward, forward),
+    )
+
+
+def _consistent_points(flow: BidirectionalFlow, overlap: Mask) -> tuple[Points, Points]:
+    """Matched points (n, 2) of target and reference: the most consistent pixel of each block of the overlap."""
+    h, w = (side // BLOCK * BLOCK for side in overlap.shape)
+    error = np.where(overlap, forward_backward_error(flow.forward, flow.backward), np.inf)[:h, :w]
+    # (h, w) -> (rows, columns, pixels of a block)
+    blocks = error.reshape(h // BLOCK, BLOCK, w // BLOCK, BLOCK).swapaxes(1, 2).reshape(h // BLOCK, w // BLOCK, -1)
+    rows, columns = np.nonzero(blocks.min(axis=2) < MAX_POINT_ERROR)
+    y, x = np.divmod(blocks.argmin(axis=2)[rows, columns], BLOCK)
+    y, x = y + rows * BLOCK, x + columns * BLOCK
+    target = np.stack([x, y], axis=1).astype(np.float64)
+    return target, target + flow.forward[y, x]
+
+
+def _consistent_share(flow: BidirectionalFlow, overlap: Mask) -> float:
+    return float((forward_backward_error(flow.forward, flow.backward)[overlap] < MAX_ROUND_TRIP_ERROR).mean())
 
 
 def fill_outside(pair: CanvasPair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -81,19 +123,18 @@ def fill_smoothly(picture: Grey, valid: Mask) -> Grey:
 
 
 def _search(first: Grey, second: Grey, initial: BidirectionalFlow | None = None) -> BidirectionalFlow:
-    if initial is None:
-        return BidirectionalFlow(dense_inverse_search(first, second), dense_inverse_search(second, first))
-    return BidirectionalFlow(
-        dense_inverse_search(first, second, initial.forward), dense_inverse_search(second, first, initial.backward)
+    forward, backward = (initial.forward, initial.backward) if initial else (None, None)
+    return BidirectionalFlow.of(
+        partial(dense_inverse_search, first, second, forward), partial(dense_inverse_search, second, first, backward)
     )
 
 
 def _refine(
     first: Grey, second: Grey, flow: BidirectionalFlow, max_correction: float = 3.0, finest_level: int = 0
 ) -> BidirectionalFlow:
-    return BidirectionalFlow(
-        refine(first, second, flow.forward, max_correction, finest_level),
-        refine(second, first, flow.backward, max_correction, finest_level),
+    return BidirectionalFlow.of(
+        partial(refine, first, second, flow.forward, max_correction, finest_level),
+        partial(refine, second, first, flow.backward, max_correction, finest_level),
     )
 
 

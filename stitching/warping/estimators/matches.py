@@ -1,6 +1,8 @@
-"""The classical warp with a dense inverse search from a trained network's matches among its candidates."""
+"""The classical warp, joined by a dense inverse search from a trained network's matches where it is unsure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,20 +25,25 @@ class MatchesEstimator:
     """A `stitching.warping.warp.Estimator`.
 
     The network finds large displacements where sparse features fail, to a few pixels; the search makes them exact, and
-    the pictures decide at every pixel which candidate is right.
+    the pictures decide at every pixel which candidate is right. Where the classical candidates leave little of the
+    overlap in doubt, it is not asked: the warp is the classical one, and says so.
     """
 
-    matching: Runtime  # of `stitching.network.interface.MATCHING`
+    open_matching: Callable[[], Runtime]  # of `stitching.network.interface.MATCHING`
     extrapolation: Extrapolation = extrapolate_fading
 
     def __call__(self, pair: CanvasPair) -> Warp:
         """The warp of the target in `pair`."""
 
-        def flow(pair: CanvasPair) -> BidirectionalFlow:
-            return classical_flow(pair, matched_flow(self.matching, pair))
+        asked: list[Runtime] = []
 
+        def matched(pair: CanvasPair) -> BidirectionalFlow:
+            asked.append(self.open_matching())
+            return matched_flow(asked[0], pair)
+
+        flow = partial(classical_flow, matched=matched)
         warp = warp_from_flow(pair, flow, self.extrapolation, led_into_reference(pair))
-        return replace(warp, device=self.matching.device)
+        return replace(warp, device=asked[0].device, by_network=True) if asked else warp
 
 
 def window_of(pair: CanvasPair, area: float = AREA) -> NetworkWindow:

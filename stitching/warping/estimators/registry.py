@@ -1,5 +1,6 @@
 """Warp estimators by name. An estimator is a function of a `CanvasPair`; see `stitching.warping.warp.Estimator`."""
 
+from functools import partial
 from importlib.util import find_spec
 
 from stitching.errors import InputError, did_you_mean
@@ -40,9 +41,12 @@ def find_estimator(name: str, device: Device = "auto") -> Estimator:
 
 def _matches(weights: str, device: Device) -> Estimator:
     graph_file(MATCHING, weights)  # missing weights are reported before any work is done
+    open_matching = partial(load_runtime, MATCHING, weights, device)
 
     def estimate(pair: CanvasPair) -> Warp:
-        return MatchesEstimator(load_runtime(MATCHING, weights, device))(pair)
+        if weights:
+            open_matching()  # a damaged file that somebody names is told of, also where it is not needed
+        return MatchesEstimator(open_matching)(pair)
 
     return estimate
 

@@ -62,7 +62,8 @@ class EpipolarLines:
         """
         epipole = _epipole(fundamental)
         pixels = np.argwhere(overlap)[:, ::-1]
-        outline = cv2.convexHull(pixels.astype(np.float32))[:, 0].astype(np.float64)  # (n, 1, 2) -> (n, 2)
+        contours, _ = cv2.findContours(overlap.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        outline = cv2.convexHull(np.concatenate(contours))[:, 0].astype(np.float64)  # (n, 1, 2) -> (n, 2)
         some = np.concatenate([pixels[::SPARSE], outline]) - epipole
         radius, middle = float(np.linalg.norm(some, axis=1).mean()), _unit(some.mean(axis=0))
         angle, distance = _polar(some, middle)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stitching.at_once import at_once
 from stitching.geometry.pixel_maps import Field, Mask, forward_backward_error
 from stitching.geometry.rectangles import bounding_rectangle
 from stitching.io.picture import to_grey
@@ -32,6 +33,11 @@ class BidirectionalFlow:
 
     forward: Field
     backward: Field
+
+    @classmethod
+    def of(cls, forward: Callable[[], Field], backward: Callable[[], Field]) -> "BidirectionalFlow":
+        """Both computed, at the same time where there are two threads."""
+        return cls(*at_once(forward, backward))
 
 
 FlowMethod = Callable[[CanvasPair], BidirectionalFlow]  # target -> reference and back, of all of the pair

@@ -91,17 +91,21 @@ def _search(start: Grey, end: Grey, lines: EpipolarLines, searched: Range) -> Bi
     positions = lines.low + (np.arange(columns) - disparities) / scale
     start_map, end_map = lines.start_places(positions), lines.end_places(positions - searched.low)
     left, right = (remap(picture, places) for picture, places in ((start, start_map), (end, end_map)))
-    forward = _disparity(left, right, disparities)
-    # The matcher searches to the left only; mirrored, what lies to the right.
-    backward = _disparity(right[:, ::-1], left[:, ::-1], disparities)[:, ::-1]
     grid = pixel_grid(start.shape[0], start.shape[1])
     places = grid.astype(np.float64)
-    start_row, start_position = lines.of_start(places)
-    end_row, end_position = lines.of_end(places)
-    return BidirectionalFlow(
-        _flow(end_map, -forward, start_row, (start_position - lines.low) * scale + disparities, grid),
-        _flow(start_map, backward, end_row, (end_position + searched.low - lines.low) * scale + disparities, grid),
-    )
+
+    def forward() -> Field:
+        row, position = lines.of_start(places)
+        offset = -_disparity(left, right, disparities)
+        return _flow(end_map, offset, row, (position - lines.low) * scale + disparities, grid)
+
+    def backward() -> Field:
+        row, position = lines.of_end(places)
+        # The matcher searches to the left only; mirrored, what lies to the right.
+        offset = _disparity(right[:, ::-1], left[:, ::-1], disparities)[:, ::-1]
+        return _flow(start_map, offset, row, (position + searched.low - lines.low) * scale + disparities, grid)
+
+    return BidirectionalFlow.of(forward, backward)
 
 
 def _disparity(left: Grey, right: Grey, disparities: int) -> NDArray[np.float32]:

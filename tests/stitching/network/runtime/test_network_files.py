@@ -186,8 +186,8 @@ def test_where_shipped_weights_are_cut_short_no_other_method_steps_in(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
     options: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """No alignment is certain here, so that auto asks for the network."""
-    monkeypatch.setattr("stitching.selection.MIN_CONFIDENCE", 1.1)
+    """No warp is sure here, so that auto asks for the network."""
+    monkeypatch.setattr("stitching.warping.estimators.classical.UNSURE_SHARE", -1)
     ship(folder / "half", monkeypatch)
     message = refused(folder, tmp_path, capfd, *options)
     assert "damaged, or not the file" in message
@@ -197,6 +197,7 @@ def test_where_shipped_weights_are_cut_short_no_other_method_steps_in(
 def test_shipped_weights_of_another_version_are_refused(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr("stitching.warping.estimators.classical.UNSURE_SHARE", -1)  # the network is asked
     other, out = tmp_path / "other", tmp_path / "out"
     shutil.copytree(SHIPPED, other)
     out.mkdir()

@@ -114,7 +114,7 @@ def test_an_initial_flow_brings_displacements_that_no_search_finds():
     everywhere, no_points = np.ones((120, 200), bool), np.zeros((0, 2))
     pair = CanvasPair(np.roll(texture, 60, axis=1), texture, everywhere, everywhere, no_points, no_points)
     near = np.broadcast_to(np.float32([57, 2]), (120, 200, 2)).copy()
-    alone, started = classical_flow(pair), classical_flow(pair, BidirectionalFlow(near, -near))
+    alone, started = classical_flow(pair), classical_flow(pair, lambda _: BidirectionalFlow(near, -near))
     errors = [np.abs(flow.forward - np.float32([60, 0]))[20:-20, 20:110].mean() for flow in (alone, started)]
     assert errors[0] > 20
     assert errors[1] < 0.3

@@ -28,7 +28,7 @@ class Constant:
 
 def test_consistent_pixels_keep_their_start_and_the_others_move() -> None:
     pair = shifted_pair()
-    start_estimator = MatchesEstimator(ShiftingRuntime((SHIFT, 0)))
+    start_estimator = MatchesEstimator(lambda: ShiftingRuntime((SHIFT, 0)))
     warp, start = PwmEstimator(Constant(), start_estimator)(pair), start_estimator(pair)
     trusted = forward_backward_consistent(start, pair)
     assert np.array_equal(warp.residual[trusted], start.residual[trusted])
