@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from stitching.geometry.pixel_maps import Grey, Mask, Points, forward_backward_error, push_pull
 from stitching.io.picture import GAIN_LIMITS, to_grey
 from stitching.warping.flow.beyond_overlap import led_into_reference
-from stitching.warping.flow.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine, select_best
+from stitching.warping.flow.candidates import propagate, select_best
+from stitching.warping.flow.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine
 from stitching.warping.flow.extrapolate import Extrapolation, extrapolate_fading
 from stitching.warping.flow.flow_warp import MAX_ROUND_TRIP_ERROR, BidirectionalFlow, FlowMethod, warp_from_flow
 from stitching.warping.flow.semi_global import epipolar_flow
@@ -46,6 +47,8 @@ def classical_flow(pair: CanvasPair, matched: FlowMethod | None = None) -> Bidir
     - dense inverse search from the flow that `matched` gives, and what corrects it by a few px;
     - semi-global matching once more, along the epipolar lines of the consistent flow, which are more exact than those
       of a few sparse matches.
+
+    What is not consistent then takes the flow of a consistent neighbour, if it fits better.
     """
     reference, target = fill_outside(pair)
     candidates = [_search(to_grey(target), to_grey(reference))]
@@ -69,7 +72,7 @@ def classical_flow(pair: CanvasPair, matched: FlowMethod | None = None) -> Bidir
         epipolar = epipolar_flow(target_grey, reference_grey, pair.overlap, *more)
         if epipolar is not None:
             best = _best_of([*candidates, epipolar], pair, target, reference)
-    return _refine(target_grey, reference_grey, best)
+    return _refine(target_grey, reference_grey, _propagate(best, pair, target, reference))
 
 
 def _best_of(
@@ -80,6 +83,18 @@ def _best_of(
     return BidirectionalFlow.of(
         partial(select_best, target, reference, pair.reference_valid, forward, backward),
         partial(select_best, reference, target, pair.target_valid, backward, forward),
+    )
+
+
+def _propagate(
+    flow: BidirectionalFlow, pair: CanvasPair, target: NDArray[np.uint8], reference: NDArray[np.uint8]
+) -> BidirectionalFlow:
+    """Consistent flow, and where it is not, that of a neighbour that fits better."""
+    there, back = flow.forward, flow.backward
+    consistent = [forward_backward_error(*ways) < MAX_ROUND_TRIP_ERROR for ways in ((there, back), (back, there))]
+    return BidirectionalFlow.of(
+        partial(propagate, target, reference, pair.reference_valid, there, back, consistent[0]),
+        partial(propagate, reference, target, pair.target_valid, back, there, consistent[1]),
     )
 
 

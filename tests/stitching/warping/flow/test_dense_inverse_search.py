@@ -5,7 +5,7 @@ from synthetic import SIZE, paint, two_planes
 
 from stitching.geometry.pixel_maps import pixel_grid
 from stitching.io.picture import to_grey
-from stitching.warping.flow.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine, select_best
+from stitching.warping.flow.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine
 
 W, H = SIZE
 EVERYWHERE = np.ones((H, W), bool)
@@ -83,40 +83,6 @@ def test_matches_outside_the_picture_are_left_out():
     start = np.vstack([inner, [[-300.0, 10], [1e6, 1e6]]])
     flow = nearest_match_flow(start, start + np.array([3.0, 4]), (H, W))
     assert np.abs(flow - [3, 4]).max() < 0.01
-
-
-# --- the best of several flows ---
-
-
-def test_of_several_flows_the_right_one_is_chosen_everywhere():
-    start, end = views(12, -4)
-    left, right, wrong = constant(12, -4), constant(12, -4), constant(-5, 8)
-    left[:, 200:], right[:, :200] = wrong[:, 200:], wrong[:, :200]
-    fused = select_best(start, end, EVERYWHERE, [wrong, left, right], [-wrong, -left, -right])
-    chosen = error(fused, 12, -4) < 0.01
-    assert chosen[:, :150].mean() > 0.99
-    assert chosen[:, 170:].mean() > 0.99
-
-
-def test_a_flow_that_ends_where_there_is_no_picture_is_not_chosen():
-    """Beside its border a picture is filled with the other one, in which everything is found at its own place."""
-    start, end = views(12, -4)
-    end[:, 300:] = start[:, 300:]
-    still, right = constant(0, 0), constant(-40, 0)
-    end[:, 300 - 40 : 340 - 40] = start[:, 300:340]
-    in_picture = np.broadcast_to(np.arange(W) < 300, (H, W))
-    chosen = {
-        valid is EVERYWHERE: select_best(start, end, valid, [still, right], [still, -right])[40:-40, 310:330, 0]
-        for valid in (EVERYWHERE, in_picture)
-    }
-    assert (chosen[True] == 0).all()
-    assert (chosen[False] == -40).all()
-
-
-def test_a_lone_flow_is_chosen():
-    start, end = views(0, 0)
-    flow = constant(3, 3)
-    assert np.array_equal(select_best(start, end, EVERYWHERE, [flow], [-flow]), flow)
 
 
 def test_started_from_sparse_matches_the_search_finds_both_surfaces():
