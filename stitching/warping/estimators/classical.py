@@ -1,6 +1,7 @@
 """The classical warp, without learning: flow by several searches, of which the best is taken at each pixel."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -72,7 +73,9 @@ def classical_flow(pair: CanvasPair, matched: FlowMethod | None = None) -> Bidir
         epipolar = epipolar_flow(target_grey, reference_grey, pair.overlap, *more)
         if epipolar is not None:
             best = _best_of([*candidates, epipolar], pair, target, reference)
-    return _refine(target_grey, reference_grey, _propagate(best, pair, target, reference))
+    repaired = _propagate(best, pair, target, reference)
+    guessed = (repaired.forward != best.forward).any(axis=2)
+    return replace(_refine(target_grey, reference_grey, repaired), guessed=guessed)
 
 
 def _best_of(

@@ -29,10 +29,12 @@ class BidirectionalFlow:
     Attributes:
         forward: (h, w, 2) from the first picture (here always the target) to the second (the reference).
         backward: (h, w, 2) from the second to the first.
+        guessed: (h, w) pixels of the first whose flow was taken from a neighbour; None = nowhere.
     """
 
     forward: Field
     backward: Field
+    guessed: Mask | None = None
 
     @classmethod
     def of(cls, forward: Callable[[], Field], backward: Callable[[], Field]) -> "BidirectionalFlow":
@@ -63,23 +65,26 @@ def warp_from_flow(
         beyond: (h, w), outside the overlap, where near things are looked for that both pictures show.
 
     Returns:
-        The warp; its confidence is 1 at consistent pixels of the overlap and at what is found beyond it, 0 at the
-        other pixels of the overlap.
+        The warp; its confidence is 1 at consistent pixels of the overlap that are not guessed and at what is found
+        beyond it, 0 at the other pixels of the overlap.
     """
     part = bounding_rectangle(pair.overlap, FLOW_MARGIN)
     if beyond is not None and beyond.any():
         part = part.joined(bounding_rectangle(beyond))
     residual = np.zeros((*pair.target_valid.shape, 2), np.float32)
-    consistent = np.zeros(pair.target_valid.shape, bool)
+    consistent, guessed = np.zeros((2, *pair.target_valid.shape), bool)
     if pair.overlap.any():
         flow = method(pair.crop(part))
         residual[part.slices] = flow.forward
         consistent[part.slices] = forward_backward_error(flow.forward, flow.backward) < MAX_ROUND_TRIP_ERROR
+        if flow.guessed is not None:
+            guessed[part.slices] = flow.guessed
     known, detail = consistent & pair.overlap, texture(pair.target)
     warped = extrapolation(residual, known * detail, pair.overlap)
     # What is around near things beyond the overlap is not moved with them: it lies far behind.
-    near = found_beyond_overlap(pair, residual, consistent, detail)
-    warped, known = np.where(near[..., None], residual, warped), known | near
+    sure = consistent & ~guessed
+    near = found_beyond_overlap(pair, residual, sure, detail)
+    warped, known = np.where(near[..., None], residual, warped), known & sure | near
     return Warp(warped, np.where(pair.overlap | known, known, OUTSIDE_CONFIDENCE).astype(np.float32))
 
 

@@ -49,6 +49,24 @@ def test_pixels_that_do_not_come_back_get_the_residual_of_their_neighbours():
     assert forward_backward_consistent(warp, pair).mean() == 1 - 30 * 30 / (H * W)
 
 
+def test_what_is_guessed_keeps_its_flow_but_is_not_trusted():
+    """Where a thing is hidden, both flows can be guessed alike, and come back."""
+    pair, patch = pair_of(slice(0, W)), (slice(40, 70), slice(80, 110))
+
+    def flow(part):
+        forward, backward = constant(part, 6, -2), constant(part, -6, 2)
+        forward[patch] = [9, 1]
+        backward[41:71, 89:119] = [-9, -1]
+        guessed = np.zeros((H, W), bool)
+        guessed[patch] = True
+        return BidirectionalFlow(forward, backward, guessed)
+
+    warp = warp_from_flow(pair, flow)
+    assert np.allclose(warp.residual[patch], [9, 1], atol=0.05)
+    assert not warp.confidence[patch].any()
+    assert warp.confidence[:, :70].all()
+
+
 def test_the_flow_is_asked_for_around_the_overlap_only():
     pair, parts = pair_of(slice(0, 60)), []
 
