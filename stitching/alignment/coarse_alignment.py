@@ -154,7 +154,7 @@ def align_by_network(
 def _better(by_features: Alignment, by_network: Alignment, reference_size: Size) -> Alignment:
     """Of two alignments, px of the pictures, the one whose homography fits the matches of both better.
 
-    The matches of features, which are exact, are kept if there are enough.
+    The matches of features, which are exact, are kept if there are enough; the confidence is that of the homography.
     """
     if len(by_features.matches) < MIN_CERTAIN_MATCHES:
         return by_network

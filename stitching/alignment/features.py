@@ -19,6 +19,7 @@ Keypoints = tuple[NDArray[np.float64], NDArray[np.uint8]]  # (n, 2) points, (n, 
 MAX_FEATURES = 1500
 RATIO = 0.8  # of the nearest to the second nearest descriptor distance (Lowe 2004, section 7.1)
 MIN_SIFT_MATCHES = 40  # with fewer, AKAZE is added
+COMPARED_AT_ONCE = 256  # points with all others
 NEIGHBOURS, MIN_AGREEING = 6, 3  # nearest ones of a match; those that must move like it
 MAX_DISAGREEMENT = 0.015  # of the diagonal, by which a match may move unlike its neighbours
 
@@ -137,9 +138,12 @@ def agree_with_neighbours(points: Points, moves: Points, tolerance: float) -> ND
     """
     if len(points) <= MIN_AGREEING:
         return np.zeros(len(points), bool)
-    distance = ((points[:, None] - points[None]) ** 2).sum(axis=2)  # (n, n)
     count = min(NEIGHBOURS + 1, len(points))  # the point itself and its neighbours
-    nearest = np.argpartition(distance, count - 1, axis=1)[:, :count]
+    nearest = np.empty((len(points), count), np.intp)
+    for first in range(0, len(points), COMPARED_AT_ONCE):
+        some = slice(first, first + COMPARED_AT_ONCE)
+        distance = ((points[some, None] - points[None]) ** 2).sum(axis=2)  # (some, n)
+        nearest[some] = np.argpartition(distance, count - 1, axis=1)[:, :count]
     difference = np.sort(np.linalg.norm(moves[:, None] - moves[nearest], axis=2), axis=1)  # (n, count)
     result: NDArray[np.bool_] = difference[:, MIN_AGREEING] < tolerance
     return result

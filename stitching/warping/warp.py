@@ -50,7 +50,7 @@ class Warp:
         residual: (h, w, 2) float32, displacement on the working canvas, px; defined on the whole grid.
         confidence: (h, w) float32, 0..1: 0 = occluded in the reference, or wrong; 1 = forward-backward consistent.
         device: where it was computed, "cpu" or "cuda".
-        by_network: whether a trained network took part.
+        by_network: whether the trained network's matches took part.
     """
 
     residual: Field

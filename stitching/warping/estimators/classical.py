@@ -19,7 +19,7 @@ from stitching.warping.flow.semi_global import epipolar_flow
 from stitching.warping.warp import CanvasPair, Warp
 
 UNSURE_SHARE = 0.2  # of the overlap; with less of it, further candidates find no more (48 generated pairs, seed 4711)
-BLOCK = 12  # px: one point of each block of the flow tells of the epipolar geometry,
+MIN_BLOCK, MAX_POINTS = 12, 3000  # px; one point of each block of the flow tells of the epipolar geometry,
 MAX_POINT_ERROR = 0.75  # px, if its forward-backward error is less
 MAX_INITIAL_ERROR = 12.0  # px that an initial flow is off at most, where it is corrected alone
 
@@ -103,13 +103,15 @@ def _propagate(
 
 def _consistent_points(flow: BidirectionalFlow, overlap: Mask) -> tuple[Points, Points]:
     """Matched points (n, 2) of target and reference: the most consistent pixel of each block of the overlap."""
-    h, w = (side // BLOCK * BLOCK for side in overlap.shape)
-    error = np.where(overlap, forward_backward_error(flow.forward, flow.backward), np.inf)[:h, :w]
-    # (h, w) -> (rows, columns, pixels of a block)
-    blocks = error.reshape(h // BLOCK, BLOCK, w // BLOCK, BLOCK).swapaxes(1, 2).reshape(h // BLOCK, w // BLOCK, -1)
-    rows, columns = np.nonzero(blocks.min(axis=2) < MAX_POINT_ERROR)
-    y, x = np.divmod(blocks.argmin(axis=2)[rows, columns], BLOCK)
-    y, x = y + rows * BLOCK, x + columns * BLOCK
+    side = max(MIN_BLOCK, int(np.ceil(np.sqrt(overlap.sum() / MAX_POINTS))))
+    rows, columns = overlap.shape[0] // side, overlap.shape[1] // side
+    error = np.where(overlap, forward_backward_error(flow.forward, flow.backward), np.inf)
+    # (h, w) -> (rows, side, columns, side) -> (rows, columns, side * side)
+    tiles = error[: rows * side, : columns * side].reshape(rows, side, columns, side)
+    blocks = tiles.swapaxes(1, 2).reshape(rows, columns, side * side)
+    row, column = np.nonzero(blocks.min(axis=2) < MAX_POINT_ERROR)
+    y, x = np.divmod(blocks.argmin(axis=2)[row, column], side)
+    y, x = y + row * side, x + column * side
     target = np.stack([x, y], axis=1).astype(np.float64)
     return target, target + flow.forward[y, x]
 

@@ -60,7 +60,7 @@ def warp_by_network(pair: CanvasPair, warping: nn.Module, device: str = "cpu") -
             raise InputError("the flow network gives no finite flow: its weights are broken; use other ones")
         return BidirectionalFlow(_to_field(forward), _to_field(backward))
 
-    return replace(warp_from_flow(pair, flow), device=device, by_network=True)
+    return replace(warp_from_flow(pair, flow), device=device)
 
 
 def _to_field(flow: Tensor) -> Field:

@@ -37,7 +37,7 @@ class PwmEstimator:
         residual[part.slices] = keep_trusted(start.residual[part.slices], trusted[part.slices], extrapolated)
         visible[part.slices] = window.to_canvas(found["confidence"])[..., 0]
         confidence = np.where(pair.overlap, np.maximum(visible, trusted), OUTSIDE_CONFIDENCE).astype(np.float32)
-        return Warp(residual, confidence, device=self.pwm.device, by_network=True)
+        return Warp(residual, confidence, device=self.pwm.device)
 
 
 def keep_trusted(start: Field, trusted: Mask, residual: Field) -> Field:

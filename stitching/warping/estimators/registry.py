@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from stitching.errors import InputError, did_you_mean
 from stitching.io.files import expand_home
 from stitching.network.interface import MATCHING, Device
+from stitching.network.runtime.checked_file import read_checked
 from stitching.network.runtime.network_files import graph_file, load_runtime
 from stitching.warping.estimators.classical import classical
 from stitching.warping.estimators.homography import homography
@@ -40,12 +41,14 @@ def find_estimator(name: str, device: Device = "auto") -> Estimator:
 
 
 def _matches(weights: str, device: Device) -> Estimator:
-    graph_file(MATCHING, weights)  # missing weights are reported before any work is done
+    path = graph_file(MATCHING, weights)  # missing and damaged weights are reported before any work is done
+    if path.suffix == ".onnx":
+        read_checked(path)
     open_matching = partial(load_runtime, MATCHING, weights, device)
 
     def estimate(pair: CanvasPair) -> Warp:
-        if weights:
-            open_matching()  # a damaged file that somebody names is told of, also where it is not needed
+        if weights or device == "cuda":
+            open_matching()  # what somebody names and cannot be used is told of, also where it is not needed
         return MatchesEstimator(open_matching)(pair)
 
     return estimate

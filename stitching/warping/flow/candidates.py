@@ -1,6 +1,7 @@
 """The best of several flows at each pixel, and of the flows of its neighbours."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -26,7 +27,7 @@ def select_best(
     flows: Sequence[Field],
     back_flows: Sequence[Field],
 ) -> Field:
-    """Of several flows the best one at each pixel: by difference of colours and forward-backward error.
+    """Of several flows the best one at each pixel: by correlation, difference of colours and forward-backward error.
 
     Args:
         start, end: (h, w, 3) uint8.
@@ -37,10 +38,7 @@ def select_best(
     Returns:
         (h, w, 2) px.
     """
-    if len(flows) == 1:
-        return flows[0]
-    costs = [_matching_cost(start, end, end_valid, flow, back) for flow, back in zip(flows, back_flows, strict=True)]
-    return _cheapest(flows, costs)
+    return _cheapest(start, end, end_valid, zip(flows, back_flows, strict=True))
 
 
 def propagate(
@@ -59,18 +57,16 @@ def propagate(
     Returns:
         (h, w, 2) px.
     """
-    flows = [flow, *_of_neighbours(flow, consistent)]
-    costs = [_matching_cost(start, end, end_valid, candidate, back) for candidate in flows]
-    found = _cheapest(flows, costs)
+    flows = chain([flow], _of_neighbours(flow, consistent))
+    found = _cheapest(start, end, end_valid, ((candidate, back) for candidate in flows))
     places = pixel_grid(*consistent.shape) + found
     alike = _likeness(start, remap(end, places)) > MIN_LIKENESS
     shown = remap(end_valid.astype(np.uint8), places, cv2.INTER_NEAREST) > 0
     return np.where((alike & shown & ~consistent)[..., None], found, flow)
 
 
-def _of_neighbours(flow: Field, consistent: Mask) -> list[Field]:
+def _of_neighbours(flow: Field, consistent: Mask) -> Iterator[Field]:
     """The flow of the next consistent pixel in each of four directions; a pixel's own where there is none."""
-    found = []
     for axis in (0, 1):
         own = np.broadcast_to(np.expand_dims(np.arange(consistent.shape[axis]), 1 - axis), consistent.shape)
         before = np.maximum.accumulate(np.where(consistent, own, -1), axis=axis)
@@ -78,8 +74,7 @@ def _of_neighbours(flow: Field, consistent: Mask) -> list[Field]:
         after = np.flip(np.minimum.accumulate(np.flip(np.where(consistent, own, beyond), axis), axis=axis), axis)
         for index, none in ((before, -1), (after, beyond)):
             next_one = np.where(index == none, own, index)[..., None]
-            found.append(np.take_along_axis(flow, next_one, axis))
-    return found
+            yield np.take_along_axis(flow, next_one, axis)
 
 
 def _likeness(start: NDArray[np.uint8], there: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -87,12 +82,18 @@ def _likeness(start: NDArray[np.uint8], there: NDArray[np.uint8]) -> NDArray[np.
     return local_correlation(to_grey(start).astype(np.float32), to_grey(there).astype(np.float32), DETAIL_WINDOW)
 
 
-def _cheapest(flows: Sequence[Field], costs: Sequence[NDArray[np.float32]]) -> Field:
-    best = np.argmin(costs, axis=0)  # (h, w)
-    selected = flows[0].copy()
-    for index, flow in enumerate(flows[1:], start=1):
-        selected[best == index] = flow[best == index]
-    return selected
+def _cheapest(
+    start: NDArray[np.uint8], end: NDArray[np.uint8], end_valid: Mask, candidates: Iterable[tuple[Field, Field]]
+) -> Field:
+    """The flow (h, w, 2) of the least cost at each pixel, of flows there and back; one at a time is in memory."""
+    remaining = iter(candidates)
+    first, back = next(remaining)
+    best, least = first.copy(), _matching_cost(start, end, end_valid, first, back)
+    for flow, back in remaining:
+        cost = _matching_cost(start, end, end_valid, flow, back)
+        better = cost < least
+        best[better], least[better] = flow[better], cost[better]
+    return best
 
 
 def _matching_cost(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stitching.geometry.homographies import Matrix
-from stitching.geometry.pixel_maps import Field, Mask, Points, remap
+from stitching.geometry.pixel_maps import Field, Mask, Points
 
 FARTHEST = 1e7  # px; an epipole that is farther away, or at infinity, is taken to be there
 NEAR = 8  # px; an epipole so near to the overlap counts as one in it
@@ -61,6 +61,8 @@ class EpipolarLines:
             max_area: of the rectified pictures; rows and columns are farther apart than 1 px where it would be more.
         """
         epipole = _epipole(fundamental)
+        exact = np.append(epipole, 1.0)  # lines of the end picture, too, must run through an epipole that was moved
+        fundamental = fundamental - np.outer(fundamental @ exact, exact) / (exact @ exact)
         pixels = np.argwhere(overlap)[:, ::-1]
         contours, _ = cv2.findContours(overlap.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         outline = cv2.convexHull(np.concatenate(contours))[:, 0].astype(np.float64)  # (n, 1, 2) -> (n, 2)
@@ -139,11 +141,9 @@ def _polar(offset: Points, middle: Points) -> tuple[NDArray[np.float64], NDArray
 
 
 def _between_rows(table: Points, row: NDArray[np.float64]) -> Points:
-    """(h, w, 2) or (n, 2) values of a table with a value (2,) a row, at rows (h, w) or (n,)."""
-    places = np.stack([np.zeros_like(row), row], axis=-1).astype(np.float32)
-    column = np.ascontiguousarray(table[:, None].astype(np.float32))  # (rows, 2) -> (rows, 1, 2)
-    values = remap(column, places if row.ndim == 2 else places[:, None])
-    return values.reshape(*row.shape, 2).astype(np.float64)  # (n, 1, 2) -> (n, 2)
+    """(..., 2) values of a table with a value (2,) a row, at rows (...)."""
+    numbers = np.arange(len(table))
+    return np.stack([np.interp(row, numbers, table[:, axis]) for axis in (0, 1)], axis=-1)
 
 
 def _places(anchor: Points, direction: Points, positions: NDArray[np.float64]) -> Field:

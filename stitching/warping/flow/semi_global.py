@@ -18,8 +18,8 @@ from stitching.warping.flow.flow_warp import BidirectionalFlow
 MIN_MATCHES = 15  # that fit the epipolar geometry
 MAX_EPIPOLAR_ERROR = 1.0  # px between an inlier and its epipolar line
 AREA = 0.25e6  # px of the rectified pictures at most, without their margins
-MAX_DISPARITIES = 160  # px, range of the search; where it is larger, smaller pictures are matched,
-MIN_SCALE = 0.4  # but none smaller than this share of the given pictures
+MAX_DISPARITIES = 160  # columns, range of the search; where it is larger, columns are farther apart,
+MIN_SCALE = 0.4  # but at least so many in a px of the pictures
 DISPARITY_STEP = 16  # px: StereoSGBM searches multiples of it
 BLOCK = 3  # px, side of the blocks that are compared
 MAX_RESERVE = 24  # px beyond the matches, at either end of the range
@@ -32,8 +32,8 @@ class Range:
 
     Attributes:
         low: px of the pictures.
-        disparities: px of the rectified pictures, a multiple of `DISPARITY_STEP`.
-        scale: px of the rectified pictures per px of the pictures.
+        disparities: columns of the rectified pictures, a multiple of `DISPARITY_STEP`.
+        scale: columns of the rectified pictures per px of the pictures.
     """
 
     low: float
@@ -77,8 +77,8 @@ def _search_range(disparity: NDArray[np.float64], scale: float) -> Range | None:
         low, high = np.percentile(disparity, [percent, 100 - percent]) * scale
         reserve = min(0.25 * (high - low), MAX_RESERVE) + 4
         low, high = low - reserve, high + reserve
-        smaller = min(1.0, (MAX_DISPARITIES - 1) / (high - low))  # smaller pictures have a smaller range
-        if scale * smaller >= MIN_SCALE:
+        smaller = min(1.0, (MAX_DISPARITIES - 1) / (high - low))  # with columns farther apart the range is smaller
+        if smaller == 1 or scale * smaller >= MIN_SCALE:
             steps = int(np.ceil((high - low) * smaller / DISPARITY_STEP))
             return Range(low / scale, steps * DISPARITY_STEP, scale * smaller)
     return None

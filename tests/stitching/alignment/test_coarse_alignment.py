@@ -185,6 +185,27 @@ def test_where_features_align_the_network_is_not_asked(network):
     assert runtime.calls == 0
 
 
+@pytest.mark.parametrize(("features_are_right", "count"), [(True, 40), (False, 40), (False, 20), (True, 20)])
+def test_of_two_uncertain_alignments_that_which_fits_all_matches_is_taken(monkeypatch, features_are_right, count):
+    """With few matches of features that of the network, whatever fits."""
+    picture = noise(0)
+    random = np.random.default_rng(0)
+    points = [random.uniform(0, [320, 240], (n, 2)) for n in (count, 200)]
+    right, wrong = (np.array([[1, 0, x], [0, 1, 0], [0, 0, 1.0]]) for x in (8, 25))
+    by_features, by_network = (
+        Alignment(homography, Matches(start, start + np.array([8.0, 0])), "homography", 1, 0.5)
+        for homography, start in zip((right, wrong) if features_are_right else (wrong, right), points, strict=True)
+    )
+    monkeypatch.setattr(coarse_alignment, "_align_copies", lambda *_: by_features)
+    monkeypatch.setattr(coarse_alignment, "align_by_network", lambda *_: by_network)
+    found = align_pictures(picture, picture)
+    if count < coarse_alignment.MIN_CERTAIN_MATCHES:
+        assert found == by_network
+    else:
+        assert np.array_equal(found.homography, right)
+        assert found.matches == by_features.matches
+
+
 def test_a_small_picture_of_another_scene_is_refused_after_the_network_too():
     small = cv2.resize(np.ascontiguousarray(astronaut()[100:292, 120:312]), (96, 96), interpolation=cv2.INTER_AREA)
     with pytest.raises(InputError, match="no overlap was found"):

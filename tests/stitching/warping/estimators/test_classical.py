@@ -1,6 +1,6 @@
 """The classical warp on the synthetic pair: the flow of every pixel is known there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -105,6 +105,29 @@ def test_the_same_pair_gives_the_same_warp(estimated):
     again = classical(estimated.pair)
     assert np.array_equal(again.residual, estimated.warps["classical"].residual)
     assert np.array_equal(again.confidence, estimated.warps["classical"].confidence)
+
+
+def test_epipolar_lines_of_the_consistent_flow_find_what_few_matches_cannot(estimated, monkeypatch):
+    """The near surface, which no search from no displacement finds, without a sparse match."""
+    monkeypatch.setattr("stitching.warping.estimators.classical.UNSURE_SHARE", -1)
+    none = np.zeros((0, 2))
+    pair = replace(estimated.pair, target_points=none, reference_points=none)
+    where = estimated.visible & (np.linalg.norm(estimated.truth, axis=2) > 15)
+
+    def right():
+        return (np.linalg.norm(classical_flow(pair).forward - estimated.truth, axis=2)[where] < 2).mean()
+
+    with_lines = right()
+    monkeypatch.setattr("stitching.warping.estimators.classical.MAX_POINT_ERROR", -1)  # no point tells of the lines
+    assert with_lines > 0.9
+    assert right() < 0.8
+
+
+def test_narrow_pictures_have_a_flow():
+    random = np.random.default_rng(0).integers(0, 256, (2, 40, 9, 3), np.uint8)
+    everywhere, no_points = np.ones((40, 9), bool), np.zeros((0, 2))
+    flow = classical_flow(CanvasPair(random[0], random[1], everywhere, everywhere, no_points, no_points))
+    assert np.isfinite(flow.forward).all()
 
 
 def test_an_initial_flow_brings_displacements_that_no_search_finds():

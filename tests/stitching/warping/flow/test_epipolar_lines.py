@@ -5,11 +5,15 @@ from stitching.warping.flow.epipolar_lines import EpipolarLines
 
 W, H = 300, 220
 CENTRE = np.array([W / 2, H / 2])
-# Epipoles of the first picture: at infinity, far, near, beside the picture, at its border, and in it.
-TRANSLATIONS = [(1, 0, 0), (0, 1, 0.01), (1, -0.3, 0.3), (0.6, 0.2, 0.5), (0.45, 0, 1), (0.02, 0.05, 1)]
+# Movement of the camera and its turn. Epipoles of the first picture: at infinity, far, near, beside the picture, at its
+# border, and in it.
+VIEWS = [
+    ((1, 0, 0), 0.0), ((0, 1, 0), 0.0), ((1, 0, 0), 0.02), ((0, 1, 0.01), 0.02), ((1, -0.3, 0.3), 0.02),
+    ((0.6, 0.2, 0.5), 0.02), ((0.45, 0, 1), 0.02), ((0.02, 0.05, 1), 0.02),
+]  # fmt: skip
 
 
-def view_of_a_scene(translation, turn=0.02):
+def view_of_a_scene(translation, turn):
     """Matches of a scene, and its true fundamental matrix; the camera turns about its upright axis and moves."""
     random = np.random.default_rng(0)
     camera = np.array([[250, 0, CENTRE[0]], [0, 250, CENTRE[1]], [0, 0, 1.0]])
@@ -29,9 +33,9 @@ def lines_of(fundamental, area=1e6):
     return EpipolarLines.through(fundamental, np.ones((H, W), bool), area)
 
 
-@pytest.mark.parametrize("translation", TRANSLATIONS)
-def test_matches_share_a_row(translation):
-    start, end, fundamental = view_of_a_scene(translation)
+@pytest.mark.parametrize(("translation", "turn"), VIEWS)
+def test_matches_share_a_row(translation, turn):
+    start, end, fundamental = view_of_a_scene(translation, turn)
     lines = lines_of(fundamental)
     start_row, _ = lines.of_start(start)
     end_row, _ = lines.of_end(end)
@@ -39,9 +43,9 @@ def test_matches_share_a_row(translation):
     assert np.abs(start_row - end_row)[apart].max() < 0.05
 
 
-@pytest.mark.parametrize("translation", TRANSLATIONS)
-def test_rows_and_positions_lead_back_to_the_places(translation):
-    start, end, fundamental = view_of_a_scene(translation)
+@pytest.mark.parametrize(("translation", "turn"), VIEWS)
+def test_rows_and_positions_lead_back_to_the_places(translation, turn):
+    start, end, fundamental = view_of_a_scene(translation, turn)
     lines = lines_of(fundamental)
     for of, places_of, points in ((lines.of_start, lines.start_places, start), (lines.of_end, lines.end_places, end)):
         row, position = of(points)
@@ -52,9 +56,9 @@ def test_rows_and_positions_lead_back_to_the_places(translation):
             assert np.linalg.norm(between - point) < 0.1
 
 
-@pytest.mark.parametrize("translation", TRANSLATIONS)
-def test_the_overlap_lies_in_the_rows_and_between_their_ends(translation):
-    lines = lines_of(view_of_a_scene(translation)[2])
+@pytest.mark.parametrize(("translation", "turn"), VIEWS)
+def test_the_overlap_lies_in_the_rows_and_between_their_ends(translation, turn):
+    lines = lines_of(view_of_a_scene(translation, turn)[2])
     x, y = np.meshgrid(np.arange(W), np.arange(H))
     row, position = lines.of_start(np.stack([x, y], axis=-1).astype(float))
     assert row.min() >= 0
@@ -63,8 +67,8 @@ def test_the_overlap_lies_in_the_rows_and_between_their_ends(translation):
     assert position.max() <= lines.high + 1e-6
 
 
-@pytest.mark.parametrize("translation", TRANSLATIONS)
-def test_the_rows_hold_no_more_than_the_area(translation):
-    lines = lines_of(view_of_a_scene(translation)[2], area=2e4)
+@pytest.mark.parametrize(("translation", "turn"), VIEWS)
+def test_the_rows_hold_no_more_than_the_area(translation, turn):
+    lines = lines_of(view_of_a_scene(translation, turn)[2], area=2e4)
     margin = 10  # rows beyond the overlap
     assert (len(lines.anchor) - margin) * (lines.high - lines.low) / lines.pitch < 2e4

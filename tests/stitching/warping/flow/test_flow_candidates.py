@@ -85,6 +85,18 @@ def test_consistent_flow_does_not_change():
     assert np.array_equal(propagate(start, end, EVERYWHERE, wrong, -wrong, nothing), wrong)
 
 
+def test_what_has_no_match_keeps_its_flow():
+    """Where the end shows something else, the neighbours' flow fits no better than by chance."""
+    start, end = views(12, -4)
+    end[80:130] = np.random.default_rng(0).integers(0, 256, end[80:130].shape, np.uint8)
+    consistent = np.broadcast_to(((np.arange(H) < 70) | (np.arange(H) >= 140))[:, None], (H, W))
+    flow = constant(12, -4)
+    flow[70:140] = [3, 3]
+    repaired = propagate(start, end, EVERYWHERE, flow, -constant(12, -4), consistent)
+    hidden = slice(92, 124), slice(40, -40)
+    assert (repaired[hidden] == [3, 3]).all(axis=2).mean() > 0.99
+
+
 def test_of_two_surfaces_a_pixel_takes_the_flow_of_its_own():
     """A gap between a part that moves and one that does not: each half of the gap moves like its side."""
     start, end = views(0, 0)
