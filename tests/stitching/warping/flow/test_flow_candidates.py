@@ -1,30 +1,9 @@
 """Which of several flows is taken at each pixel."""
 
-import cv2
 import numpy as np
-from synthetic import SIZE, paint
+from moved_plane import EVERYWHERE, H, W, constant, error, views
 
 from stitching.warping.flow.candidates import propagate, select_best
-
-W, H = SIZE
-EVERYWHERE = np.ones((H, W), bool)
-INNER = slice(40, -40), slice(40, -40)
-
-
-def views(x, y):
-    """Two views of a plane; what is at p in the first is at p + (x, y) in the second."""
-    plane = paint(np.zeros((40, 40, 3), np.uint8), 1)
-    start = cv2.warpAffine(plane, np.float32([[1, 0, -150], [0, 1, -150]]), SIZE, flags=cv2.INTER_CUBIC)
-    end = cv2.warpAffine(plane, np.float32([[1, 0, x - 150], [0, 1, y - 150]]), SIZE, flags=cv2.INTER_CUBIC)
-    return start, end
-
-
-def constant(x, y):
-    return np.broadcast_to(np.float32([x, y]), (H, W, 2)).copy()
-
-
-def error(flow, x, y):
-    return np.linalg.norm(flow - np.float32([x, y]), axis=2)[INNER]
 
 
 def test_of_several_flows_the_right_one_is_chosen_everywhere():
