@@ -1,17 +1,18 @@
 """The classical warp, without learning: flow by several searches, of which the best is taken at each pixel."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stitching.at_once import at_once
 from stitching.geometry.pixel_maps import Grey, Mask, Points, forward_backward_error, push_pull
 from stitching.io.picture import GAIN_LIMITS, to_grey
 from stitching.warping.flow.beyond_overlap import led_into_reference
-from stitching.warping.flow.candidates import propagate, select_best
+from stitching.warping.flow.candidates import Chosen, propagate, select_best
 from stitching.warping.flow.dense_inverse_search import dense_inverse_search, nearest_match_flow, refine
 from stitching.warping.flow.extrapolate import Extrapolation, extrapolate_fading
 from stitching.warping.flow.flow_warp import MAX_ROUND_TRIP_ERROR, BidirectionalFlow, FlowMethod, warp_from_flow
@@ -62,30 +63,51 @@ def classical_flow(pair: CanvasPair, matched: FlowMethod | None = None) -> Bidir
     epipolar = epipolar_flow(target_grey, reference_grey, pair.overlap, *matches)
     if epipolar is not None:
         candidates.append(epipolar)
-    best = _best_of(candidates, pair, target, reference)
-    if _consistent_share(best, pair.overlap) < 1 - UNSURE_SHARE:
+    chosen = _best_of(candidates, pair, target, reference)
+    if _consistent_share(chosen.flow, pair.overlap) < 1 - UNSURE_SHARE:
         if matched is not None:
             initial = matched(pair)
-            candidates.append(_search(target_grey, reference_grey, initial))
-            candidates.append(_refine(target_grey, reference_grey, initial, MAX_INITIAL_ERROR, finest_level=1))
-            best = _best_of(candidates, pair, target, reference)
-        more = [np.concatenate(points) for points in zip(matches, _consistent_points(best, pair.overlap), strict=True)]
+            near = _refine(target_grey, reference_grey, initial, MAX_INITIAL_ERROR, finest_level=1)
+            candidates = [_search(target_grey, reference_grey, initial), near]
+            chosen = _best_of(candidates, pair, target, reference, chosen)
+        points = _consistent_points(chosen.flow, pair.overlap)
+        more = [np.concatenate(both) for both in zip(matches, points, strict=True)]
         epipolar = epipolar_flow(target_grey, reference_grey, pair.overlap, *more)
         if epipolar is not None:
-            best = _best_of([*candidates, epipolar], pair, target, reference)
+            chosen = _best_of([epipolar], pair, target, reference, chosen)
+    best = chosen.flow
     repaired = _propagate(best, pair, target, reference)
     guessed = (repaired.forward != best.forward).any(axis=2)
     return replace(_refine(target_grey, reference_grey, repaired), guessed=guessed)
 
 
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """The best of several candidates: of the target's flow, and of the reference's."""
+
+    forward: Chosen
+    backward: Chosen
+
+    @property
+    def flow(self) -> BidirectionalFlow:
+        return BidirectionalFlow(self.forward.flow, self.backward.flow)
+
+
 def _best_of(
-    candidates: Sequence[BidirectionalFlow], pair: CanvasPair, target: NDArray[np.uint8], reference: NDArray[np.uint8]
-) -> BidirectionalFlow:
-    """The best candidate at each pixel of either picture; `target`, `reference`: see `fill_outside`."""
+    candidates: Sequence[BidirectionalFlow],
+    pair: CanvasPair,
+    target: NDArray[np.uint8],
+    reference: NDArray[np.uint8],
+    before: _Chosen | None = None,
+) -> _Chosen:
+    """The best at each pixel of either picture, of these and of earlier ones; the pictures: see `fill_outside`."""
     forward, backward = [c.forward for c in candidates], [c.backward for c in candidates]
-    return BidirectionalFlow.of(
-        partial(select_best, target, reference, pair.reference_valid, forward, backward),
-        partial(select_best, reference, target, pair.target_valid, backward, forward),
+    earlier = (before.forward, before.backward) if before else (None, None)
+    return _Chosen(
+        *at_once(
+            partial(select_best, target, reference, pair.reference_valid, forward, backward, earlier[0]),
+            partial(select_best, reference, target, pair.target_valid, backward, forward, earlier[1]),
+        )
     )
 
 

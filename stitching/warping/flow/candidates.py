@@ -1,6 +1,7 @@
 """The best of several flows at each pixel, and of the flows of its neighbours."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 import cv2
@@ -20,13 +21,27 @@ MIN_LIKENESS = 0.7  # with less, a neighbour's flow fits by chance: what has no 
 ROUND_TRIP_WEIGHT, COLOUR_WEIGHT, DETAIL_WEIGHT = 2.0, 0.25, 20.0
 
 
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The best of several flows.
+
+    Attributes:
+        flow: (h, w, 2) px.
+        cost: (h, w), what it was chosen by.
+    """
+
+    flow: Field
+    cost: NDArray[np.float32]
+
+
 def select_best(
     start: NDArray[np.uint8],
     end: NDArray[np.uint8],
     end_valid: Mask,
     flows: Sequence[Field],
     back_flows: Sequence[Field],
-) -> Field:
+    before: Chosen | None = None,
+) -> Chosen:
     """Of several flows the best one at each pixel: by correlation, difference of colours and forward-backward error.
 
     Args:
@@ -34,11 +49,9 @@ def select_best(
         end_valid: (h, w), where flows may end; what is found elsewhere counts as different.
         flows: start -> end, each (h, w, 2) px.
         back_flows: their counterparts end -> start.
-
-    Returns:
-        (h, w, 2) px.
+        before: what was chosen of earlier flows, which compete with these.
     """
-    return _cheapest(start, end, end_valid, zip(flows, back_flows, strict=True))
+    return _cheapest(start, end, end_valid, zip(flows, back_flows, strict=True), before)
 
 
 def propagate(
@@ -58,7 +71,7 @@ def propagate(
         (h, w, 2) px.
     """
     flows = chain([flow], _of_neighbours(flow, consistent))
-    found = _cheapest(start, end, end_valid, ((candidate, back) for candidate in flows))
+    found = _cheapest(start, end, end_valid, ((candidate, back) for candidate in flows)).flow
     places = pixel_grid(*consistent.shape) + found
     alike = _likeness(start, remap(end, places)) > MIN_LIKENESS
     shown = remap(end_valid.astype(np.uint8), places, cv2.INTER_NEAREST) > 0
@@ -83,23 +96,29 @@ def _likeness(start: NDArray[np.uint8], there: NDArray[np.uint8]) -> NDArray[np.
 
 
 def _cheapest(
-    start: NDArray[np.uint8], end: NDArray[np.uint8], end_valid: Mask, candidates: Iterable[tuple[Field, Field]]
-) -> Field:
-    """The flow (h, w, 2) of the least cost at each pixel, of flows there and back; one at a time is in memory."""
+    start: NDArray[np.uint8],
+    end: NDArray[np.uint8],
+    end_valid: Mask,
+    candidates: Iterable[tuple[Field, Field]],
+    before: Chosen | None = None,
+) -> Chosen:
+    """The flow of the least cost at each pixel, of flows there and back; one at a time is in memory."""
     remaining = iter(candidates)
-    first, back = next(remaining)
-    best, least = first.copy(), _matching_cost(start, end, end_valid, first, back)
+    if before is None:
+        flow, back = next(remaining)
+        before = Chosen(flow, _matching_cost(start, end, end_valid, flow, back))
+    best, least = before.flow.copy(), before.cost.copy()
     for flow, back in remaining:
         cost = _matching_cost(start, end, end_valid, flow, back)
         better = cost < least
         best[better], least[better] = flow[better], cost[better]
-    return best
+    return Chosen(best, least)
 
 
 def _matching_cost(
     start: NDArray[np.uint8], end: NDArray[np.uint8], end_valid: Mask, flow: Field, back: Field
 ) -> NDArray[np.float32]:
-    """(h, w) of a window around each pixel: unlike details, whatever their brightness; a path back that is long."""
+    """(h, w): how badly a flow fits around each pixel: differing details and colours, and forward-backward error."""
     h, w = flow.shape[:2]
     places = pixel_grid(h, w) + flow
     there = remap(end, places)

@@ -1,7 +1,7 @@
 """Corresponding epipolar lines of two pictures, side by side: where matching points share a row.
 
 Polar rectification (Pollefeys et al. 1999): a row is a line through the epipole of the first picture, and the line of
-the second picture on which its points must lie. Other than a rectification by homographies (Hartley 1999), it exists
+the second picture on which its points must lie. Unlike a rectification by homographies (Hartley 1999), it exists
 wherever the epipole is, also in the picture.
 """
 

@@ -10,7 +10,7 @@ def test_of_several_flows_the_right_one_is_chosen_everywhere():
     start, end = views(12, -4)
     left, right, wrong = constant(12, -4), constant(12, -4), constant(-5, 8)
     left[:, 200:], right[:, :200] = wrong[:, 200:], wrong[:, :200]
-    fused = select_best(start, end, EVERYWHERE, [wrong, left, right], [-wrong, -left, -right])
+    fused = select_best(start, end, EVERYWHERE, [wrong, left, right], [-wrong, -left, -right]).flow
     chosen = error(fused, 12, -4) < 0.01
     assert chosen[:, :150].mean() > 0.99
     assert chosen[:, 170:].mean() > 0.99
@@ -24,7 +24,7 @@ def test_a_flow_that_ends_where_there_is_no_picture_is_not_chosen():
     end[:, 300 - 40 : 340 - 40] = start[:, 300:340]
     in_picture = np.broadcast_to(np.arange(W) < 300, (H, W))
     chosen = {
-        valid is EVERYWHERE: select_best(start, end, valid, [still, right], [still, -right])[40:-40, 310:330, 0]
+        valid is EVERYWHERE: select_best(start, end, valid, [still, right], [still, -right]).flow[40:-40, 310:330, 0]
         for valid in (EVERYWHERE, in_picture)
     }
     assert (chosen[True] == 0).all()
@@ -34,14 +34,26 @@ def test_a_flow_that_ends_where_there_is_no_picture_is_not_chosen():
 def test_a_lone_flow_is_chosen():
     start, end = views(0, 0)
     flow = constant(3, 3)
-    assert np.array_equal(select_best(start, end, EVERYWHERE, [flow], [-flow]), flow)
+    assert np.array_equal(select_best(start, end, EVERYWHERE, [flow], [-flow]).flow, flow)
 
 
 def test_a_darker_picture_changes_no_choice():
     start, end = views(12, -4)
     right, wrong = constant(12, -4), constant(-5, 8)
-    fused = select_best(start, end // 3, EVERYWHERE, [wrong, right], [-wrong, -right])
+    fused = select_best(start, end // 3, EVERYWHERE, [wrong, right], [-wrong, -right]).flow
     assert (error(fused, 12, -4) < 0.01).mean() > 0.99
+
+
+def test_it_makes_no_difference_whether_flows_compete_at_once_or_in_turn():
+    start, end = views(12, -4)
+    flows = [constant(-5, 8), constant(12, -4), constant(12, 20)]
+    backs = [-flow for flow in flows]
+    at_once = select_best(start, end, EVERYWHERE, flows, backs)
+    first = select_best(start, end, EVERYWHERE, flows[:1], backs[:1])
+    in_turn = select_best(start, end, EVERYWHERE, flows[1:], backs[1:], first)
+    assert np.array_equal(at_once.flow, in_turn.flow)
+    assert np.array_equal(at_once.cost, in_turn.cost)
+    assert np.array_equal(first.flow, flows[0])
 
 
 # --- flow of neighbours ---
