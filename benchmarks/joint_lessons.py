@@ -12,7 +12,7 @@ from torch import Tensor
 from apps.training.data.batches import training_batches
 from apps.training.data.order import EpochOrder
 from apps.training.losses.per_example import select_example
-from apps.training.options import TrainOptions
+from apps.training.options import Mode, TrainOptions
 from datasets.examples.batch import BatchTruth, ExampleBatch, join_examples
 from stitching.io.files import atomic_write
 
@@ -44,7 +44,13 @@ class KeptLessons:
                 return
 
     def __call__(
-        self, options: TrainOptions, step: int, device: torch.device, rank: int = 0, ranks: int = 1, stitch: bool = True
+        self,
+        options: TrainOptions,
+        step: int,
+        device: torch.device,
+        rank: int = 0,
+        ranks: int = 1,
+        mode: Mode = "joint",
     ) -> Generator[ExampleBatch, None, None]:
         """Batches from a step of a run of one process on."""
         assert (rank, ranks) == (0, 1), "lessons are kept for one process"

@@ -50,10 +50,10 @@ class TrainOptions:
     """Data set whose first 32 samples are validated on; without it, 32 samples generated with another seed."""
     pairs: Path | None = None
     """Photographed pairs without ground truth to fine-tune on as well: input1/NAME.jpg and input2/NAME.jpg, or
-    NAME/1.jpg and NAME/2.jpg. Every second step after the matching steps takes them."""
+    NAME/1.jpg and NAME/2.jpg. Every second step takes them."""
     cache: Path | None = None
-    """Folder that keeps prepared examples of --pairs (1.5 MB each), so that later epochs and runs need not align them
-    and estimate their classical warp again."""
+    """Folder that keeps prepared examples and labels of --pairs (about 2 MB each), so that later epochs and runs need
+    not align them and estimate their warp again."""
     photograph_share: float = 0.4
     """Share of the examples with ground truth that are photographs moved about, instead of generated scenes."""
     pairs_per_scene: int = 8

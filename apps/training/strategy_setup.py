@@ -32,7 +32,7 @@ def choose_strategy(tasks: tuple[str, ...], options: TrainOptions, network: Stit
     spec = "equal" if tasks == MATCHING_TASKS else options.strategy
     training = TrainingContext(
         layers=_layers(network, tasks) if needs_task_norms(spec) else (),
-        total_steps=options.steps - matching_steps,
+        total_steps=max(1, options.steps - matching_steps),
         # Of one process: a strategy must not notice when a run goes on with another number of them.
         steps_per_epoch=STEPS_PER_EPOCH if indices is None else ceil(len(indices) / options.batch_size),
         dataset_size=None if indices is None else indices[-1] + 1,  # some samples may be missing

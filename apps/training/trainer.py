@@ -31,7 +31,7 @@ from stitching.errors import JobError, is_out_of_memory, require
 from stitching.io.files import check_folder
 from stitching.network.devices import require_device
 
-Batches = Callable[[TrainOptions, int, torch.device, int, int, bool], Generator[ExampleBatch, None, None]]
+Batches = Callable[[TrainOptions, int, torch.device, int, int, Mode], Generator[ExampleBatch, None, None]]
 Watch = Callable[[Run, ExampleBatch], None]
 
 
@@ -69,8 +69,8 @@ def train(
     """
     check_folder(output)
     check_run_folder(output, options)
-    fits = options.matching_steps < options.steps or not has_matching_stage(mode, options)
-    require(fits, f"--matching-steps {options.matching_steps}", f"fewer than --steps {options.steps}")
+    fits = options.matching_steps <= options.steps or not has_matching_stage(mode, options)
+    require(fits, f"--matching-steps {options.matching_steps}", f"at most --steps {options.steps}")
     run = open_run(mode, options, _fabric(options), output)
     try:
         with closing(TrainLog(run, output, report, bar)) as log:
@@ -89,8 +89,7 @@ def train(
 
 def _train(run: Run, output: Path, log: TrainLog, make_batches: Batches, watch: Watch | None) -> Metrics:
     options, fabric = run.options, run.fabric
-    ranks, stitch = (fabric.global_rank, fabric.world_size), "stitch" in tasks_of(run.mode, options)
-    training = make_batches(options, run.step, fabric.device, *ranks, stitch)
+    training = make_batches(options, run.step, fabric.device, fabric.global_rank, fabric.world_size, run.mode)
     metrics: Metrics = {}
     limit = math.inf if options.minutes is None else 60 * options.minutes
     started, seconds_before = math.inf, run.seconds

@@ -13,7 +13,7 @@ from torch import Tensor
 from apps.training.data.batch_maker import BatchMaker, photographed_pairs, sample_options
 from apps.training.data.photographed_pairs import PhotographedPairs
 from apps.training.data.truth_sources import lookup, renderer
-from apps.training.options import TrainOptions
+from apps.training.options import Mode, TrainOptions
 from datasets.engines import run_local, usable_cores
 from datasets.examples.batch import ExampleBatch, collate_examples, map_tensors
 from datasets.examples.example import Example, example_of
@@ -33,20 +33,25 @@ def training_indices(options: TrainOptions) -> list[int] | None:
 
 
 def training_batches(
-    options: TrainOptions, step: int, device: torch.device, rank: int = 0, ranks: int = 1, stitch: bool = True
+    options: TrainOptions,
+    step: int,
+    device: torch.device,
+    rank: int = 0,
+    ranks: int = 1,
+    mode: Mode = "joint",
 ) -> Generator[ExampleBatch, None, None]:
     """Batches without end, from a step of the run on; each rank of a distributed training takes its own.
 
     On a CPU processes make whole batches; for a GPU they do what a CPU does best, and the rest happens on the GPU.
     Raises InputError where the data cannot be used.
 
-    stitch: with true stitches, which take a sixth of the time.
+    mode: of the run. Where no task needs the true stitches, they are left out: they take a sixth of the time.
     """
     options = _located(options)
     training_indices(options)  # a data set that cannot be used is reported here, not by another process
     if options.pairs is not None:
         photographed_pairs(options).open()
-    maker = BatchMaker(options, rank, ranks, stitch)
+    maker = BatchMaker(options, rank, ranks, mode)
     steps = count(0 if options.overfit_batch else step)  # a resumed run goes on with the same batch
     workers = usable_cores() - 1 if options.workers is None else options.workers
     with closing(_made(maker, steps, workers, device)) as batches:

@@ -10,8 +10,8 @@ from apps.training.options import TrainOptions
 
 
 def photo_steps_before(step: int, options: TrainOptions) -> int:
-    """How many steps before `step` train on --pairs: every second one after the matching stage."""
-    return 0 if options.pairs is None else max(0, step - options.matching_steps) // 2
+    """How many steps before `step` train on --pairs: every second one."""
+    return 0 if options.pairs is None else step // 2
 
 
 def taken_before(position: int, share: float) -> int:

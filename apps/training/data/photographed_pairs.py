@@ -26,7 +26,7 @@ from stitching.io.picture_reader import read_picture
 MAX_VALIDATION_PAIRS = 32  # photographed pairs that are not trained on
 
 _ROOT = Path(__file__).parents[3]  # of the installed packages
-_CODE = (_ROOT / "stitching", _ROOT / "datasets" / "examples", Path(__file__))  # that makes an example
+_CODE = (_ROOT / "stitching", _ROOT / "datasets" / "examples", Path(__file__).parent)  # that makes examples
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,10 @@ class PhotographedPairs:
 
     def __call__(self, index: int) -> Example:
         """The example of pair `index`. Raises InputError where a file is damaged or a picture transparent in part."""
-        files = _pair_files(self.folder.absolute())[index]
+        files = pair_files(self.folder.absolute())[index]
         if self.cache is None:
             return self._make(files, index)
-        decided = files.digest(), str(index), str(self.size), str(self.jitter_alignment), _version()
-        path = self.cache / f"{digest(*decided)}.safetensors"
+        path = cache_file(self.cache, files, str(index), str(self.size), str(self.jitter_alignment))
         if not path.exists():
             save_example(path, self._make(files, index))
         return load_example(path)  # never the example just made: what is read is rounded, and runs must repeat
@@ -61,19 +60,19 @@ class PhotographedPairs:
 
         Raises InputError where there are none.
         """
-        indices = sorted(_pair_files(self.folder.absolute()))
+        indices = sorted(pair_files(self.folder.absolute()))
         kept = min(MAX_VALIDATION_PAIRS, len(indices) // 10)
         return indices[kept:], indices[:kept] or indices
 
     def open(self) -> None:
         """Look anew what the folder holds. Raises InputError where the cache cannot be written."""
-        _pair_files.cache_clear()
+        pair_files.cache_clear()
         if self.cache is not None:
             check_folder(self.cache)
             make_folder(self.cache)
 
     def _make(self, files: PairFiles, index: int) -> Example:
-        reference, target = _photograph(files.reference, self.size), _photograph(files.target, self.size)
+        reference, target = read_photograph(files.reference, self.size), read_photograph(files.target, self.size)
         rng = np.random.default_rng(index) if self.jitter_alignment else None
         try:
             return make_example(reference, target, None, self.size, rng)
@@ -83,6 +82,11 @@ class PhotographedPairs:
             raise job_error(f"the example of {files.reference} and {files.target}", error) from error
 
 
+def cache_file(folder: Path, files: PairFiles, *decided: str) -> Path:
+    """Where a cache keeps what was made of a pair: named by the pictures' contents, what else decided it, the code."""
+    return folder / f"{digest(files.digest(), *decided, _version())}.safetensors"
+
+
 @cache
 def _version() -> str:
     """Of the code, the libraries and the weights that make an example."""
@@ -90,7 +94,7 @@ def _version() -> str:
 
 
 @cache
-def _pair_files(folder: Path) -> dict[int, PairFiles]:
+def pair_files(folder: Path) -> dict[int, PairFiles]:
     """The pairs of a folder by their index."""
     return {
         int.from_bytes(blake2b(fsencode(files.name), digest_size=7).digest(), "big"): files
@@ -98,7 +102,7 @@ def _pair_files(folder: Path) -> dict[int, PairFiles]:
     }
 
 
-def _photograph(path: Path, size: Size) -> Pixels:
+def read_photograph(path: Path, size: Size) -> Pixels:
     """(h, w, 3) BGR, reduced to at most as many pixels as the window has, as generated pictures are."""
     picture = read_picture(path)
     if picture.valid is not None:

@@ -21,7 +21,8 @@ def true_cells(batch: ExampleBatch, truth: BatchTruth) -> Tensor:
     """The reference cell that the middle of each target cell lies in, for the matching loss.
 
     Returns (b, n) int64, cells in row-major order: 0 .. n - 1; n, the dustbin, where the target cell has no match in
-    the reference; -1 where either cell lies mostly beside its picture and no loss may be computed.
+    the reference; -1 where either cell lies mostly beside its picture, or nothing is known of most of the target cell,
+    and no loss may be computed.
     """
     visible = functional.avg_pool2d(truth.visible, CELL)  # (b, 1, h, w) -> (b, 1, rows, columns)
     rows, columns = visible.shape[2:]
@@ -31,7 +32,7 @@ def true_cells(batch: ExampleBatch, truth: BatchTruth) -> Tensor:
     cell = torch.where(matched, y * columns + x, rows * columns).flatten(1)  # (b, n)
     target_valid, reference_valid = (
         functional.avg_pool2d(mask, CELL).flatten(1) >= MIN_VALID_SHARE
-        for mask in (batch.target_valid, batch.reference_valid)
+        for mask in (batch.target_valid * known_pixels(truth), batch.reference_valid)
     )
     match_valid = torch.cat([reference_valid, torch.ones_like(reference_valid[:, :1])], dim=1)  # with the dustbin
     return cell.masked_fill(~(target_valid & match_valid.gather(1, cell)), -1)

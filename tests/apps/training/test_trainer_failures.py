@@ -103,9 +103,9 @@ def test_an_output_that_is_a_file_is_refused(options, tmp_path):
         train("joint", tmp_path / "run", options, quiet)
 
 
-def test_only_a_run_that_begins_with_matching_needs_more_steps_than_that(options, tmp_path):
-    some = replace(options, steps=1, matching_steps=1)
-    with pytest.raises(InputError, match="--matching-steps 1: expected fewer than --steps 1"):
+def test_only_a_run_that_begins_with_matching_needs_as_many_steps_as_that(options, tmp_path):
+    some = replace(options, steps=1, matching_steps=2)
+    with pytest.raises(InputError, match="--matching-steps 2: expected at most --steps 1"):
         train("joint", tmp_path / "joint", some, quiet)
     train("blend", tmp_path / "blend", some, quiet)
     assert load_state(tmp_path / "blend" / STATE)["step"] == 1

@@ -22,10 +22,9 @@ def test_the_order_can_be_asked_from_any_place():
     assert [EpochOrder(tuple(range(7)), 1)[k] for k in reversed(range(40))] == order[::-1]
 
 
-def test_every_second_step_takes_photographs_after_the_matching_stage(options, tmp_path):
-    some = replace(options, pairs=tmp_path, matching_steps=1)
-    before = [photo_steps_before(step, some) for step in range(7)]
-    assert [b > a for a, b in itertools.pairwise(before)] == [False, False, True, False, True, False]
+def test_every_second_step_takes_photographs(options, tmp_path):
+    before = [photo_steps_before(step, replace(options, pairs=tmp_path)) for step in range(7)]
+    assert [b > a for a, b in itertools.pairwise(before)] == [False, True, False, True, False, True]
     assert photo_steps_before(100, options) == 0
 
 

@@ -1,5 +1,7 @@
 """What the losses compare with."""
 
+from dataclasses import replace
+
 import torch
 
 from apps.training.losses.targets import true_cells
@@ -38,3 +40,14 @@ def test_a_cell_in_the_dustbin_is_not_visible_or_moves_out_of_the_window(batch):
         y = rows.start + torch.arange(8.0)[:, None] + batch.truth.residual[b, 1, rows, columns]
         outside = not (-4 <= x.mean() <= 68 and -4 <= y.mean() <= 68)
         assert hidden or outside
+
+
+def test_nothing_is_asked_of_a_cell_of_which_nothing_is_known(batch):
+    truth = batch.truth
+    known = torch.zeros_like(truth.visible)
+    known[..., 32:] = 1
+    masks = {name: getattr(truth, name) * known for name in ("visible", "occluded", "outside")}
+    before, after = (true_cells(batch, some).view(-1, 8, 8) for some in (truth, replace(truth, **masks)))
+    assert (after[..., :4] == -1).all()
+    assert torch.equal(after[..., 4:], before[..., 4:])
+    assert (before[..., :4] == 64).any()  # known to have no match

@@ -1,0 +1,120 @@
+"""Photographed pairs with the warp of a stitch as labels, and their cache."""
+
+from dataclasses import replace
+from itertools import islice
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from moved_plane import views
+from photo_pairs import write_pairs
+from synthetic import SIZE
+from training_runs import quiet
+from worlds import CPU
+
+from apps.training.data import labelled_pairs
+from apps.training.data.batches import training_batches
+from apps.training.data.labelled_pairs import LabelledPairs
+from apps.training.data.photographed_pairs import PhotographedPairs
+from apps.training.objectives import Objectives
+from apps.training.options import MATCHING_TASKS
+from apps.training.trainer import train
+from datasets.sample import Visibility
+from stitching.errors import InputError
+from stitching.io.picture_writer import write_picture
+from stitching.network.stitching_network import StitchingNetwork
+
+SHIFT = 30, 12  # px, of the second view
+
+
+def write_pair(folder, reference, target):
+    (folder / "pair").mkdir(parents=True)
+    write_picture(folder / "pair" / "1.png", reference)
+    write_picture(folder / "pair" / "2.png", target)
+    return folder
+
+
+def only_index(folder):
+    return PhotographedPairs(folder, SIZE, False).split()[0][0]
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """One pair, whose target has half the size of the reference."""
+    reference, target = views(*SHIFT)
+    half = cv2.resize(target, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return write_pair(tmp_path_factory.mktemp("labels") / "pairs", reference, half)
+
+
+@pytest.fixture(scope="module")
+def label(photographs):
+    return LabelledPairs(photographs, SIZE)(only_index(photographs))
+
+
+def test_labels_are_where_the_target_shows_what_the_reference_does(label):
+    target, reference = label.pictures
+    assert target.shape == reference.shape
+    scale = reference.shape[1] / SIZE[0]
+    visible = label.mask == Visibility.VISIBLE
+    rows, columns = np.nonzero(visible)
+    errors = label.warp[visible] - (np.stack([columns, rows], axis=-1) + np.array(SHIFT) * scale)
+    assert visible.mean() > 0.6
+    assert np.percentile(np.linalg.norm(errors, axis=1), 95) < 1
+    assert np.unique(label.mask).tolist() == [Visibility.BEHIND, Visibility.VISIBLE]  # what is hidden is not known
+
+
+def test_pictures_of_different_scenes_have_no_labels_and_teach_nothing(tmp_path, options):
+    noise = np.random.default_rng(1).integers(0, 255, (SIZE[1], SIZE[0], 3), np.uint8)
+    pairs = write_pair(tmp_path / "pairs", views(0, 0)[0], noise)
+    some = replace(options, pairs=pairs, size=(96, 64))
+    batch = list(islice(training_batches(some, 0, CPU), 2))[1]
+    assert not batch.truth.visible.any()
+    losses, _ = Objectives(StitchingNetwork(), half=False)(batch, MATCHING_TASKS, False)
+    assert losses["matching"].item() == 0
+
+
+def test_a_cache_gives_the_same_labels_without_estimating_them_again(photographs, label, tmp_path, monkeypatch):
+    PhotographedPairs(photographs, SIZE, False, tmp_path).open()
+    cached = LabelledPairs(photographs, SIZE, tmp_path)
+    first = cached(only_index(photographs))
+    labelled_pairs._labelled.cache_clear()
+    monkeypatch.setattr(labelled_pairs, "estimate_warp", None)
+    second = cached(only_index(photographs))
+    for made in (first, second):
+        assert np.array_equal(made.warp, label.warp)
+        assert np.array_equal(made.mask, label.mask)
+        assert all(map(np.array_equal, made.pictures, label.pictures))
+
+
+def test_a_picture_that_takes_the_place_of_another_gets_labels_of_its_own(tmp_path):
+    folder = write_pair(tmp_path / "pairs", *views(*SHIFT))
+    before = LabelledPairs(folder, SIZE)(only_index(folder))
+    write_picture(folder / "pair" / "2.png", views(-20, 5)[1])
+    assert not np.array_equal(LabelledPairs(folder, SIZE)(only_index(folder)).warp, before.warp)
+
+
+def test_a_damaged_photograph_is_named(tmp_path):
+    pairs = write_pairs(tmp_path / "pairs", 1)
+    damaged = pairs / "input2" / "0.jpg"
+    damaged.write_bytes(damaged.read_bytes()[:300])
+    with pytest.raises(InputError, match=str(damaged)):
+        LabelledPairs(pairs, SIZE)(only_index(pairs))
+
+
+def test_the_matching_is_taught_by_labels_in_every_second_step(photographs, options):
+    some = replace(options, pairs=photographs, size=(96, 64), raw_share=1)
+    first, labelled, _, unlabelled = islice(training_batches(some, 0, CPU), 4)
+    assert (first.truth.fundamental != 0).any()  # of the data set
+    assert labelled.truth.visible.mean() > 0.1
+    assert not labelled.truth.occluded.any()
+    assert unlabelled.truth is None  # the matching stage is over
+    again = next(training_batches(some, 1, CPU))
+    assert torch.equal(again.target, labelled.target)
+
+
+def test_a_run_may_train_the_matching_alone(photographs, options, tmp_path):
+    some = replace(options, pairs=photographs, size=(96, 64), steps=2, matching_steps=2)
+    train("joint", tmp_path / "run", some, quiet)
+    assert (tmp_path / "run" / "last.safetensors").exists()
+    train("joint", tmp_path / "run", some, quiet)  # there is nothing left to do
