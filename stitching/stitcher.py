@@ -22,7 +22,7 @@ from stitching.result import Stitched
 from stitching.selection import UsedWarp
 from stitching.stage_clock import Progress, StageClock
 from stitching.summary import Methods, hole_mask, summarize
-from stitching.warping.base_warp import nearest_coarse_map
+from stitching.warping.base_warp import nearest_coarse_map, parallax
 from stitching.warping.canvas_pictures import draw_aligned_pair
 from stitching.warping.kept_parts import MARGIN, KeepMasks
 from stitching.warping.placement import Placement, check_sizes, from_warp_field
@@ -116,6 +116,7 @@ def _blend(
     """
     generate = find_generator(options.blend_to_use, options.device)
     coarse_map = nearest_coarse_map(placement, canvas, *(picture.size for picture in pictures))
+    aligned = replace(aligned, parallax=parallax(placement, coarse_map))
     shown_map, pure = placement.map_xy, None
     place = partial(keep.place, _reference_map(canvas, placement)) if keep else None
     for _ in range(2 if keep and keep.target else 1):

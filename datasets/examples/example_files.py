@@ -9,7 +9,6 @@ import numpy as np
 from datasets.arrays import Floats, Pixels
 from datasets.examples.example import Example
 from datasets.pair_batch import PairArrays
-from datasets.sample import Visibility
 from stitching.errors import InputError
 from stitching.io.files import atomic_write
 
@@ -29,9 +28,8 @@ def load_example(path: Path) -> Example:
         raise _unusable(path) from error
 
 
-def labelled_pair(index: int, reference: Pixels, target: Pixels, warp: Floats, visible: Pixels) -> PairArrays:
-    """A pair (h, w, 3) of which nothing is known but the warp (h, w, 2) of the target where `visible` (h, w) is 1."""
-    mask = np.where(visible, Visibility.VISIBLE, Visibility.BEHIND).astype(np.uint8)
+def labelled_pair(index: int, reference: Pixels, target: Pixels, warp: Floats, mask: Pixels) -> PairArrays:
+    """A pair (h, w, 3) of which only the warp (h, w, 2) and the `Visibility` (h, w) of the target are known."""
     no_stitch, no_segments = np.zeros((8, 8, 3), np.uint8), np.zeros((0, 2, 2, 2), np.float32)
     return PairArrays(index, (reference, target), warp, mask, no_stitch, (0, 0), np.zeros((3, 3)), no_segments)
 

@@ -16,11 +16,14 @@ from stitching.warping.warp import AlignedPair
 CUT_AREA = 0.06e6  # px: the seam is cut on a copy of the overlap of this size, as the cut takes long
 CUT_MARGIN = 8  # px around the overlap
 LENGTH_COST = 3.0  # grey levels that each px of a seam costs anywhere, so that it is short
+PARALLAX_COST = 30.0  # grey levels for each percent of the diagonal of parallax: beyond the seam it has to be bent away
+PARALLAX_WINDOW = 5  # px, over which parallax is averaged
+MAX_PARALLAX = 0.04  # of the diagonal: more costs no more
 CENTRING = 5.0  # a seam at the rim of the overlap costs 1 + 5 times what it costs midway between the rims
 
 
 def seam(pair: AlignedPair, compensator: str, overall: NDArray[np.float32] | None = None) -> Blend:
-    """Cut the overlap in two along the path of least `seam_cost`, away from the rims, and match the gain there.
+    """Cut the overlap in two along the path of least `seam_cost` and parallax, away from the rims, and match the gain.
 
     Args:
         pair: the aligned pair; what is hidden from the target is shown by the reference, but beside its rim.
@@ -37,11 +40,19 @@ def seam(pair: AlignedPair, compensator: str, overall: NDArray[np.float32] | Non
     if overlap.any() and (only_target.any() or (pair.kept and pair.kept.target.any())):
         box = bounding_rectangle(overlap, CUT_MARGIN).slices
         cost = seam_cost(pair.reference.astype(np.float32), matched, pair.trusted)
+        if pair.parallax is not None:
+            cost = cost + _parallax_cost(pair.parallax)
         cost = (cost + LENGTH_COST) * (1 + CENTRING * _distance_from_middle(pair) ** 2)
         reference_side, target_side = sides(pair)
         weight[box] = _cut(cost[box], reference_side[box], target_side[box])
         weight = without_islands(weight, pair)
     return Blend(weight, match_gain(pair, compensator, weight, overall))
+
+
+def _parallax_cost(parallax: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(h, w) grey levels: a seam goes round near things, which have to be bent where it cuts them."""
+    share = cv2.blur(parallax, (PARALLAX_WINDOW, PARALLAX_WINDOW)) / np.hypot(*parallax.shape)
+    return np.asarray(100 * PARALLAX_COST * np.minimum(share, MAX_PARALLAX), np.float32)
 
 
 def _distance_from_middle(pair: AlignedPair) -> NDArray[np.float32]:

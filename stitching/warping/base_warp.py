@@ -89,6 +89,12 @@ def nearest_coarse_map(placement: Placement, canvas: Canvas, reference_size: Siz
     return evaluate_on_grid(warp, (w, h), placement.scale)
 
 
+def parallax(placement: Placement, coarse: Field) -> NDArray[np.float32]:
+    """(h, w) px of the grid: how far a placement is from `nearest_coarse_map`, to which it is bent beyond a seam."""
+    across, down = np.moveaxis(placement.map_xy - coarse, -1, 0)
+    return np.asarray(np.hypot(across, down) / target_px_per_working_px(coarse, placement.covered), np.float32)
+
+
 def target_px_per_working_px(map_xy: Field, known: Mask) -> float:
     """How many target px a working px is long: the median over the known pixels of a map (h, w, 2)."""
     across, down = np.diff(map_xy, axis=1)[:-1], np.diff(map_xy, axis=0)[:, :-1]

@@ -93,6 +93,7 @@ class AlignedPair:
         reference_valid, target_valid: (h, w), where each picture has pixels.
         trusted: (h, w), where the warp of the target is trusted.
         hidden: (h, w), where the reference shows what is hidden from the target: the target must not be shown.
+        parallax: (h, w) px, see `base_warp.parallax`; None = not known.
         kept: what the user asks for, which goes before all else; None = nothing.
     """
 
@@ -102,6 +103,7 @@ class AlignedPair:
     target_valid: Mask
     trusted: Mask
     hidden: Mask
+    parallax: NDArray[np.float32] | None = None
     kept: KeptParts | None = None
 
     @property

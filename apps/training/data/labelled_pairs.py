@@ -9,11 +9,12 @@ import numpy as np
 
 from apps.pair_folders import PairFiles
 from apps.training.data.photographed_pairs import cache_file, pair_files, read_photograph
-from datasets.arrays import Floats
+from datasets.arrays import Floats, Pixels
 from datasets.examples.example_files import labelled_pair, load_labelled_pair, save_labelled_pair
 from datasets.pair_batch import PairArrays
+from datasets.sample import Visibility
 from stitching.errors import InputError
-from stitching.geometry.pixel_maps import Mask, Size, inside, pixel_grid, remap, rescale
+from stitching.geometry.pixel_maps import Size, inside, pixel_grid, push_pull, remap, rescale
 from stitching.io.warp_file import WarpField
 from stitching.single_steps import estimate_warp
 
@@ -26,8 +27,8 @@ class LabelledPairs:
     """The pairs of a folder with the default warp of `parastitch stitch` as labels. Can be pickled.
 
     That warp tells of the pixels of the reference where the target shows the same, so the two exchange their roles. A
-    pixel counts as visible where the pictures agree on the warp, else nothing is known of it: the labels teach where
-    things are, not what is hidden. Where no warp is found, there are none.
+    pixel is visible where the pictures agree on the warp, and outside where the warp leaves the target; of others
+    nothing is known. Where no warp is found, there are no labels.
 
     size: (width, height) of the window, px.
     cache: folder that keeps labels, named by all that decides them.
@@ -63,19 +64,21 @@ def _label(files: PairFiles, size: Size, index: int) -> PairArrays:
     h, w = reference.shape[:2]
     target = np.asarray(cv2.resize(target, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
     try:
-        warp, visible = _warp_of_reference(estimate_warp(files.reference, files.target), (w, h))
+        warp, mask = _labels_of_reference(estimate_warp(files.reference, files.target), (w, h))
     except InputError:  # the pictures could be read, so it means that they do not fit together
-        warp, visible = pixel_grid(h, w), np.zeros((h, w), bool)
-    return labelled_pair(index, target, reference, warp, visible.astype(np.uint8))
+        warp, mask = pixel_grid(h, w), np.full((h, w), Visibility.BEHIND, np.uint8)
+    return labelled_pair(index, target, reference, warp, mask)
 
 
-def _warp_of_reference(warp: WarpField, size: Size) -> tuple[Floats, Mask]:
-    """For pictures reduced to `size` (w, h): target px of every reference px (h, w, 2), and where they are sure."""
+def _labels_of_reference(warp: WarpField, size: Size) -> tuple[Floats, Pixels]:
+    """For pictures reduced to `size` (w, h): target px of every reference px (h, w, 2), and `Visibility` (h, w)."""
     pixels = pixel_grid(size[1], size[0])
     of_reference, of_target = (np.array(full) / size for full in (warp.reference_size, warp.target_size))
     canvas = warp.canvas.from_reference(rescale(pixels.astype(np.float64), of_reference))
     on_map = rescale(canvas, warp.scale).astype(np.float32)
     found = rescale(remap(warp.map, on_map).astype(np.float64), 1 / of_target).astype(np.float32)
     trusted = remap(warp.trusted.astype(np.uint8), on_map, cv2.INTER_NEAREST) > 0
-    sure = trusted & inside(found, size)
-    return np.where(sure[..., None], found, pixels).astype(np.float32), sure
+    outside = ~inside(found, size)  # also where nothing of the target is: not a number
+    mask = np.where(outside, Visibility.OUTSIDE, np.where(trusted, Visibility.VISIBLE, Visibility.BEHIND))
+    moves = push_pull(np.where(outside[..., None], 0, found - pixels), (~outside & trusted).astype(np.float32))
+    return pixels + moves, mask.astype(np.uint8)

@@ -15,6 +15,7 @@ from stitching.mosaic.placing.picture_fit import Arrival, Fit, Place, area_aroun
 from stitching.mosaic.placing.working_mosaic import WorkingMosaic
 from stitching.options import Options
 from stitching.selection import UsedWarp
+from stitching.warping.base_warp import parallax
 from stitching.warping.placement import Placement
 from stitching.warping.relax import relax_map
 
@@ -83,11 +84,10 @@ def _blend_in(fit: Fit, options: Options) -> PlacedPicture:
     fit.check()
     place, placement = fit.place, fit.placement
     arrival, mosaic, coarse_map = place.arrival, place.mosaic, place.coarse.map_xy
-    blend = find_generator(options.blend_to_use, options.device)(fit.pair, options.compensator, arrival.gain)
-    if fit.is_rigid:
-        shown_map = coarse_map
-    else:
-        shown_map = relax_map(placement, fit.pair, blend.weight, _nearest_coarse(placement, coarse_map))
+    nearest = coarse_map if fit.is_rigid else _nearest_coarse(placement, coarse_map)
+    pair = replace(fit.pair, parallax=parallax(placement, nearest))
+    blend = find_generator(options.blend_to_use, options.device)(pair, options.compensator, arrival.gain)
+    shown_map = coarse_map if fit.is_rigid else relax_map(placement, pair, blend.weight, nearest)
     shown, shown_valid = draw_source(arrival.source, shown_map, mosaic.scale)
     mosaic.draw(arrival.picture, place.window, _with_gain(shown, blend.gain), shown_valid, blend.weight)
     return PlacedPicture(

@@ -9,8 +9,8 @@ from stitching.warping.warp import AlignedPair
 H, W = 240, 360
 
 
-def pair_of(blob=None, hidden=None, holes=None):
-    """The reference sees columns ..240, the target 120..; `blob` (rows, columns) differs between them."""
+def pair_of(blob=None, hidden=None, holes=None, near=None):
+    """The reference sees columns ..240, the target 120..; `blob` (rows, columns) differs, `near` has parallax."""
     scene = cv2.resize(np.ascontiguousarray(coffee()[..., ::-1]), (W, H), interpolation=cv2.INTER_AREA)
     reference_valid, target_valid = np.zeros((2, H, W), bool)
     reference_valid[:, :240], target_valid[:, 120:] = True, True
@@ -20,11 +20,14 @@ def pair_of(blob=None, hidden=None, holes=None):
     trusted, occluded = np.ones((H, W), bool), np.zeros((H, W), bool)
     if hidden is not None:
         occluded[hidden], trusted[hidden] = True, False
+    parallax = np.zeros((H, W), np.float32)
+    if near is not None:
+        parallax[near] = 8
     if holes is not None:
         reference_valid[holes], target_valid[holes] = False, False
     return AlignedPair(
         np.where(reference_valid[..., None], scene, 0), np.where(target_valid[..., None], target, 0),
-        reference_valid, target_valid, trusted & target_valid, occluded,
+        reference_valid, target_valid, trusted & target_valid, occluded, parallax,
     )  # fmt: skip
 
 
@@ -58,6 +61,13 @@ def test_the_seam_goes_round_what_does_not_match(rows, columns):
     inner = slice(rows.start + 6, rows.stop - 6), slice(columns.start + 6, columns.stop - 6)
     assert on_seam(weight)[:, 115:245].any(axis=1).all()  # it runs through every row
     assert not on_seam(weight)[inner].any()
+
+
+def test_the_seam_goes_round_near_things():
+    near = slice(70, 170), slice(150, 195)
+    weight = seam(pair_of(near=near), "none").weight
+    assert on_seam(weight)[:, 115:245].any(axis=1).all()  # it runs through every row
+    assert not on_seam(weight)[76:164, 156:189].any()
 
 
 def test_what_is_hidden_from_the_target_is_shown_by_the_reference():

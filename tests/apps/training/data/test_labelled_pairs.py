@@ -61,7 +61,15 @@ def test_labels_are_where_the_target_shows_what_the_reference_does(label):
     errors = label.warp[visible] - (np.stack([columns, rows], axis=-1) + np.array(SHIFT) * scale)
     assert visible.mean() > 0.6
     assert np.percentile(np.linalg.norm(errors, axis=1), 95) < 1
-    assert np.unique(label.mask).tolist() == [Visibility.BEHIND, Visibility.VISIBLE]  # what is hidden is not known
+
+
+def test_what_the_target_does_not_show_is_outside_of_it(label):
+    h, w = label.mask.shape
+    x, y = np.array(SHIFT) * w / SIZE[0]
+    leaves = np.zeros((h, w), bool)
+    leaves[:, w - int(x) + 2 :] = leaves[h - int(y) + 2 :] = True
+    assert (label.mask[leaves] == Visibility.OUTSIDE).mean() > 0.95
+    assert (label.mask[~leaves] == Visibility.OUTSIDE).mean() < 0.05
 
 
 def test_pictures_of_different_scenes_have_no_labels_and_teach_nothing(tmp_path, options):
