@@ -16,8 +16,10 @@ from datasets.sample import Visibility
 from stitching.errors import InputError
 from stitching.geometry.pixel_maps import Size, inside, pixel_grid, push_pull, remap, rescale
 from stitching.io.warp_file import WarpField
+from stitching.options import Options
 from stitching.single_steps import estimate_warp
 
+PLAIN = Options(lens="none")  # the network is shown photographs as they are
 _DETAIL = 2.0  # px of a picture per px of the window: lessons also show parts of a pair
 _KEPT = 64  # pairs that stay in the memory of a process, about 2 MB each
 
@@ -64,7 +66,7 @@ def _label(files: PairFiles, size: Size, index: int) -> PairArrays:
     h, w = reference.shape[:2]
     target = np.asarray(cv2.resize(target, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
     try:
-        warp, mask = _labels_of_reference(estimate_warp(files.reference, files.target), (w, h))
+        warp, mask = _labels_of_reference(estimate_warp(files.reference, files.target, PLAIN), (w, h))
     except InputError:  # the pictures could be read, so it means that they do not fit together
         warp, mask = pixel_grid(h, w), np.full((h, w), Visibility.BEHIND, np.uint8)
     return labelled_pair(index, target, reference, warp, mask)
