@@ -14,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from apps.tables import write_csv
 from apps.training.checkpoints import BEST, CURVE, LAST, STATE
 from apps.training.losses.reduction import Terms
-from apps.training.options import tasks_of
+from apps.training.options import MATCHING_TASKS, tasks_at, tasks_of
 from apps.training.prediction import predict
 from apps.training.run import Run
 from apps.training.validation import Metrics
@@ -120,7 +120,9 @@ class TrainLog:
         """Lines that say why the run ends here, what was saved, and how to go on. signals: what this process caught."""
         step, options = self._run.step, self._run.options
         if step >= options.steps:
-            more = "more --steps" if options.schedule == "constant" else f"a new folder and --begin-from {BEST}"
+            matching_alone = tasks_at(step - 1, self._run.mode, options) == MATCHING_TASKS  # no score tells its best
+            weights = LAST if matching_alone else BEST
+            more = "more --steps" if options.schedule == "constant" else f"a new folder and --begin-from {weights}"
             self._report(f"finished: all {options.steps} steps are done; to go on, the same command with {more}")
         else:
             by = "another process"

@@ -15,15 +15,23 @@ from torch import Tensor
 
 from apps.command.interruption import Interrupted
 from apps.training.checkpoints import LAST, STATE
-from apps.training.data.batches import training_batches, validation_batches
+from apps.training.data.batches import training_batches, validation_batches, validation_labels
 from apps.training.data.mirror import mirrored
 from apps.training.losses.reduction import Terms
-from apps.training.options import Mode, TrainOptions, has_matching_stage, tasks_of
+from apps.training.options import MATCHING_TASKS, Mode, TrainOptions, has_matching_stage, tasks_at, tasks_of
 from apps.training.run import Run, open_run
 from apps.training.run_folder import check_run_folder
 from apps.training.signals import caught_signals
 from apps.training.train_log import Bar, TrainLog
-from apps.training.validation import KnownWindows, Metrics, known_windows, score_of, validate, validate_matches
+from apps.training.validation import (
+    KnownWindows,
+    Metrics,
+    known_windows,
+    labelled_windows,
+    score_of,
+    validate,
+    validate_matches,
+)
 from datasets.examples.batch import ExampleBatch
 from mtl.optimization import NonFiniteError
 from mtl.strategy import StepResult
@@ -158,7 +166,7 @@ class _ValidationSet:
     """What a run is validated on, made once and kept in memory."""
 
     examples: Sequence[ExampleBatch]
-    windows: KnownWindows  # of --validate-matches
+    windows: KnownWindows  # of --validate-matches, and of --pairs
 
 
 def _validation_set(run: Run, training: Iterator[ExampleBatch]) -> _ValidationSet:
@@ -167,7 +175,9 @@ def _validation_set(run: Run, training: Iterator[ExampleBatch]) -> _ValidationSe
     batch = [next(training)] if options.overfit_batch else []
     if not run.fabric.is_global_zero:
         return _ValidationSet([], {})
-    windows = {} if options.validate_matches is None else known_windows(options.validate_matches)
+    windows = {} if options.validate_matches is None else dict(known_windows(options.validate_matches))
+    if options.pairs is not None and tasks_at(0, run.mode, options) == MATCHING_TASKS:
+        windows |= labelled_windows(validation_labels(options))
     return _ValidationSet(batch or validation_batches(options, run.fabric.device), windows)
 
 
@@ -184,7 +194,7 @@ def _validate(run: Run, validation: _ValidationSet, output: Path, log: TrainLog)
         run.save(output)  # without a state, what is written next would be taken for somebody's
     if better:
         run.save_best(output)
-    metrics |= validate_matches(run.averaged_network, validation.windows)
+    metrics = validate_matches(run.averaged_network, validation.windows) | metrics  # there is room for the first ones
     log.validation(metrics, score, validation.examples[0])
     return metrics
 

@@ -9,12 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from apps.evaluation.known_pairs import known_pairs
+from apps.evaluation.known_pairs import MAX_PLACES, KnownPair, known_pairs
 from apps.evaluation.measures.matching import WINDOW, WINDOWS, MatchingWindow, matching_errors
+from apps.evaluation.true_places import TrueMap, TruePlaces
 from apps.training.losses.self_supervised_tasks import photometric_difference, stitch_terms
 from apps.training.losses.targets import known_pixels
 from apps.training.prediction import STARTS, pair_of, predict
 from datasets.examples.batch import BatchTruth, ExampleBatch
+from datasets.pair_batch import PairArrays
+from datasets.sample import Visibility
+from stitching.io.picture import as_picture
 from stitching.network.interface import MATCHING
 from stitching.network.pixelwise_warping import PixelwiseWarp
 from stitching.network.runtime.torch_graphs import torch_graph
@@ -25,7 +29,7 @@ MIN_BASELINE = 0.01  # of the classical warp's error, px or photometric: a small
 PSNR_WEIGHT = 0.1  # of a dB in the score: 10 dB count like all of the classical warp's error
 
 Metrics = dict[str, float]
-KnownWindows = Mapping[str, Sequence[MatchingWindow]]  # name of `WINDOWS` -> a window for each pair
+KnownWindows = Mapping[str, Sequence[MatchingWindow]]  # name of a metric -> a window for each pair
 
 
 @torch.no_grad()
@@ -54,23 +58,42 @@ def validate(network: StitchingNetwork, batches: Iterable[ExampleBatch], tasks: 
 
 
 def known_windows(folder: Path) -> KnownWindows:
-    """The windows of pairs with known places. Raises InputError as `apps.evaluation.known_pairs.known_pairs`."""
-    windows: dict[str, list[MatchingWindow]] = {name: [] for name in WINDOWS}
-    for pair in known_pairs(folder):
-        for name, window_of in WINDOWS.items():
-            if window := window_of(pair.reference, pair.target, pair.places, WINDOW):
-                windows[name].append(window)
-    return windows
+    """The windows of "matched/raw" and "matched/aligned": pairs with known places.
+
+    Raises InputError as `apps.evaluation.known_pairs.known_pairs`.
+    """
+    return _windows("matched", known_pairs(folder))
+
+
+def labelled_windows(pairs: Iterable[PairArrays]) -> KnownWindows:
+    """The windows of "labelled/raw" and "labelled/aligned": photographed pairs, whose labels stand for known places."""
+    return _windows("labelled", (_with_known_places(pair) for pair in pairs))
 
 
 def validate_matches(network: StitchingNetwork, windows: KnownWindows) -> Metrics:
-    """ "matched/raw", "matched/aligned": the share of true places that the network finds, means over the pairs."""
+    """The share of the known places of windows that the network finds, means over the pairs."""
     with _evaluating(network):
         runtime = TorchRuntime(torch_graph(MATCHING, network), next(network.parameters()).device.type)
         shares = {
             name: [matching_errors(runtime, window).share_right for window in kind] for name, kind in windows.items()
         }
-    return {f"matched/{name}": float(np.nanmean(found)) for name, found in shares.items() if found}
+    return {name: float(np.nanmean(found)) for name, found in shares.items() if found}
+
+
+def _with_known_places(pair: PairArrays) -> KnownPair:
+    reference, target = (as_picture(picture, str(pair.index)) for picture in pair.pictures)
+    places = TruePlaces.of_map(TrueMap(pair.warp, pair.mask == Visibility.VISIBLE))
+    return KnownPair(str(pair.index), reference, target, places.spread(MAX_PLACES))
+
+
+def _windows(name: str, pairs: Iterable[KnownPair]) -> KnownWindows:
+    windows: dict[str, list[MatchingWindow]] = {f"{name}/{kind}": [] for kind in WINDOWS}
+    for pair in pairs:
+        for kind, window_of in WINDOWS.items():
+            window = window_of(pair.reference, pair.target, pair.places, WINDOW) if len(pair.places.target) else None
+            if window is not None:
+                windows[f"{name}/{kind}"].append(window)
+    return windows
 
 
 def score_of(metrics: Metrics) -> float:

@@ -90,8 +90,7 @@ class BatchMaker:
         first = number * options.batch_size
         indices = tuple(order[position] for position in range(first, first + options.batch_size))
         if with_labels:
-            labelled = LabelledPairs(pairs.folder, pairs.size, pairs.cache)
-            return Prepared(number, indices, labelled=[labelled(index) for index in indices])
+            return Prepared(number, indices, labelled=list(map(labelled_pairs(options), indices)))
         return Prepared(number, indices, photographed=[pairs(index) for index in indices])
 
     def _moved(self, number: int) -> range:
@@ -127,6 +126,12 @@ def photographed_pairs(options: TrainOptions) -> PhotographedPairs:
     """The source of --pairs to train on."""
     assert options.pairs is not None
     return PhotographedPairs(options.pairs, options.size, True, options.cache)
+
+
+def labelled_pairs(options: TrainOptions) -> LabelledPairs:
+    """The same pairs with labels."""
+    assert options.pairs is not None
+    return LabelledPairs(options.pairs, options.size, options.cache)
 
 
 def sample_options(options: TrainOptions) -> SampleOptions:

@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from apps.training.data.batch_maker import BatchMaker, photographed_pairs, sample_options
+from apps.training.data.batch_maker import BatchMaker, labelled_pairs, photographed_pairs, sample_options
 from apps.training.data.photographed_pairs import PhotographedPairs
 from apps.training.data.truth_sources import lookup, renderer
 from apps.training.options import Mode, TrainOptions
 from datasets.engines import run_local, usable_cores
 from datasets.examples.batch import ExampleBatch, collate_examples, map_tensors
 from datasets.examples.example import Example, example_of
+from datasets.pair_batch import PairArrays
 from datasets.storage.lookup import SampleLookup
 from stitching.geometry.pixel_maps import Size
 
@@ -105,6 +106,13 @@ def validation_batches(options: TrainOptions, device: torch.device) -> list[Exam
         pairs = PhotographedPairs(options.pairs, options.size, jitter_alignment=False)
         found += collated(((index, pairs(index)) for index in pairs.split()[1]), options.batch_size, device)
     return found
+
+
+def validation_labels(options: TrainOptions) -> Iterator[PairArrays]:
+    """Photographed pairs of --pairs that are not trained on, with labels; see `LabelledPairs`."""
+    options = _located(options)
+    pairs = photographed_pairs(options)
+    return map(labelled_pairs(options), pairs.split()[1])
 
 
 def stored_examples(folder: Path, size: Size, limit: int | None = None) -> Iterator[tuple[int, Example]]:

@@ -13,6 +13,8 @@ from synthetic import SIZE
 from training_runs import quiet
 from worlds import CPU
 
+from apps.evaluation.measures.matching import WINDOW
+from apps.training import validation
 from apps.training.data import labelled_pairs
 from apps.training.data.batches import training_batches
 from apps.training.data.labelled_pairs import LabelledPairs
@@ -20,6 +22,7 @@ from apps.training.data.photographed_pairs import PhotographedPairs
 from apps.training.objectives import Objectives
 from apps.training.options import MATCHING_TASKS
 from apps.training.trainer import train
+from apps.training.validation import labelled_windows, validate_matches
 from datasets.sample import Visibility
 from stitching.errors import InputError
 from stitching.io.picture_writer import write_picture
@@ -82,6 +85,23 @@ def test_pictures_of_different_scenes_have_no_labels_and_teach_nothing(tmp_path,
     assert losses["matching"].item() == 0
 
 
+def test_a_network_that_finds_the_labels_is_told_so(label, monkeypatch):
+    h, w = label.mask.shape
+    moves = np.array(SHIFT) * w / SIZE[0] * min(1, WINDOW[0] / w, WINDOW[1] / h)
+    asked = []
+
+    def perfect(inputs):
+        asked.append(inputs)
+        h, w = inputs["target"].shape[2] // 8, inputs["target"].shape[3] // 8
+        found = moves if len(asked) == 1 else np.zeros(2)  # aligned: nothing is left to move
+        return {"forward_matches": np.broadcast_to(found.astype(np.float32)[None, :, None, None], (1, 2, h, w))}
+
+    monkeypatch.setattr(validation, "TorchRuntime", lambda *_: perfect)
+    shares = validate_matches(StitchingNetwork(), labelled_windows([label]))
+    assert shares["labelled/raw"] > 0.95
+    assert shares["labelled/aligned"] > 0.95
+
+
 def test_a_cache_gives_the_same_labels_without_estimating_them_again(photographs, label, tmp_path, monkeypatch):
     PhotographedPairs(photographs, SIZE, False, tmp_path).open()
     cached = LabelledPairs(photographs, SIZE, tmp_path)
@@ -123,6 +143,9 @@ def test_the_matching_is_taught_by_labels_in_every_second_step(photographs, opti
 
 def test_a_run_may_train_the_matching_alone(photographs, options, tmp_path):
     some = replace(options, pairs=photographs, size=(96, 64), steps=2, matching_steps=2)
-    train("joint", tmp_path / "run", some, quiet)
-    assert (tmp_path / "run" / "last.safetensors").exists()
+    lines = []
+    metrics = train("joint", tmp_path / "run", some, lines.append)
+    assert lines[-2].endswith("--begin-from last.safetensors")  # no score tells which weights match best
+    assert 0 <= metrics["labelled/raw"] <= 1
+    assert 0 <= metrics["labelled/aligned"] <= 1
     train("joint", tmp_path / "run", some, quiet)  # there is nothing left to do
