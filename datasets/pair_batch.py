@@ -20,6 +20,8 @@ _MULTIPLE = 8  # px; sides of the canvas are multiples of it
 class PairBatch:
     """b pairs of pictures of one size with their ground truth, all tensors on one device.
 
+    A batch of a single photographed pair may hold a reference of another size than its target.
+
     Points are px; (0, 0) is the centre of the first pixel.
     """
 

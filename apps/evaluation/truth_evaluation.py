@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from stitching.geometry.canvas import Canvas, Surface
 from stitching.geometry.homographies import project
 from stitching.geometry.pixel_maps import OUTSIDE_ALL, pixel_grid
 from stitching.io.picture import as_picture
+from stitching.warping.base_warp import parallax
 from stitching.warping.canvas_pictures import draw_aligned_pair
 from stitching.warping.estimators.classical import classical
 from stitching.warping.estimators.registry import find_estimator
@@ -121,6 +122,7 @@ def _measured_stitch(prepared: PreparedSample, warp: Warp, generator: Generator)
     coarse = np.nan_to_num(map_xy, nan=OUTSIDE_ALL).astype(np.float32)
     placement = place_target(warp, prepared.pair, coarse, target.size, 1.0)
     aligned = draw_aligned_pair(reference, target, canvas, placement)
+    aligned = replace(aligned, parallax=parallax(placement, coarse))
     blend = generator(aligned, "gain")
     shown_map = relax_map(placement, aligned, blend.weight, coarse)
     panorama, alpha = compose(PanoramaPictures(reference, target, canvas, 1.0, shown_map, 1.0), blend)

@@ -53,7 +53,7 @@ class TrainOptions:
     NAME/1.jpg and NAME/2.jpg. Every second step takes them."""
     cache: Path | None = None
     """Folder that keeps prepared examples and labels of --pairs (about 2 MB each), so that later epochs and runs need
-    not align them and estimate their warp again."""
+    not align them and estimate their warp again, which takes seconds."""
     photograph_share: float = 0.4
     """Share of the examples with ground truth that are photographs moved about, instead of generated scenes."""
     pairs_per_scene: int = 8

@@ -51,8 +51,8 @@ def seam(pair: AlignedPair, compensator: str, overall: NDArray[np.float32] | Non
 
 def _parallax_cost(parallax: NDArray[np.float32]) -> NDArray[np.float32]:
     """(h, w) grey levels: a seam goes round near things, which have to be bent where it cuts them."""
-    share = cv2.blur(parallax, (PARALLAX_WINDOW, PARALLAX_WINDOW)) / np.hypot(*parallax.shape)
-    return np.asarray(100 * PARALLAX_COST * np.minimum(share, MAX_PARALLAX), np.float32)
+    share = np.minimum(parallax / np.hypot(*parallax.shape), MAX_PARALLAX)
+    return np.asarray(100 * PARALLAX_COST * cv2.blur(share, (PARALLAX_WINDOW, PARALLAX_WINDOW)), np.float32)
 
 
 def _distance_from_middle(pair: AlignedPair) -> NDArray[np.float32]:

@@ -90,7 +90,10 @@ def nearest_coarse_map(placement: Placement, canvas: Canvas, reference_size: Siz
 
 
 def parallax(placement: Placement, coarse: Field) -> NDArray[np.float32]:
-    """(h, w) px of the grid: how far a placement is from `nearest_coarse_map`, to which it is bent beyond a seam."""
+    """(h, w) px of the grid: how far a placement is from one homography, `nearest_coarse_map`; near things are far.
+
+    The base warp stays near that homography, so what a seam cuts there is bent on the way to it.
+    """
     across, down = np.moveaxis(placement.map_xy - coarse, -1, 0)
     return np.asarray(np.hypot(across, down) / target_px_per_working_px(coarse, placement.covered), np.float32)
 

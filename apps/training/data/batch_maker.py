@@ -67,18 +67,13 @@ class BatchMaker:
             return collate_examples(prepared.photographed, device, prepared.indices)
         seed = np.random.SeedSequence([options.seed, number]).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(seed[0] >> np.uint64(1)))
-        parts = (
-            self._finish_truth(prepared, device)
-            if prepared.labelled is None
-            else [
-                collate([pair], device)
-                for pair in prepared.labelled  # each of its own size
-            ]
-        )
+        parts = self._pairs_with_truth(prepared, device)
         lesson = LessonOptions(options.size, options.raw_share, "stitch" in tasks_of(self.mode, options))
         return photographed(join_examples([teach(part, lesson, generator) for part in parts]), generator)
 
-    def _finish_truth(self, prepared: Prepared, device: torch.device) -> list[PairBatch]:
+    def _pairs_with_truth(self, prepared: Prepared, device: torch.device) -> list[PairBatch]:
+        if prepared.labelled is not None:
+            return [collate([pair], device) for pair in prepared.labelled]  # each of its own size
         parts = [_truth(self.options)[0].finish(prepared.pairs, device)] if prepared.pairs else []
         moved = self._moved(prepared.number)
         return [*parts, _photographs(self.options, device)(moved)] if moved else parts

@@ -26,7 +26,10 @@ from stitching.io.picture_reader import read_picture
 MAX_VALIDATION_PAIRS = 32  # photographed pairs that are not trained on
 
 _ROOT = Path(__file__).parents[3]  # of the installed packages
-_CODE = (_ROOT / "stitching", _ROOT / "datasets" / "examples", Path(__file__).parent)  # that makes examples
+_CODE = (  # that makes examples and labels
+    _ROOT / "stitching", _ROOT / "datasets" / "examples", _ROOT / "datasets" / "sample.py", Path(__file__),
+    Path(__file__).with_name("labelled_pairs.py"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def pair_files(folder: Path) -> dict[int, PairFiles]:
 
 
 def read_photograph(path: Path, size: Size) -> Pixels:
-    """(h, w, 3) BGR, reduced to at most as many pixels as the window has, as generated pictures are."""
+    """(h, w, 3) BGR, reduced to at most as many pixels as a picture of `size` (w, h) has."""
     picture = read_picture(path)
     if picture.valid is not None:
         raise InputError(f"{path}: transparent in part; expected an opaque photograph")

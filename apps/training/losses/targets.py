@@ -8,7 +8,7 @@ from datasets.examples.batch import BatchTruth, ExampleBatch
 from stitching.network.matching.correlation import CELL
 from stitching.network.tensor_maps import pixel_xy
 
-MIN_VISIBLE_SHARE = 0.5  # of a target cell that has a match
+MIN_VISIBLE_SHARE = 0.5  # of what is known of a target cell that has a match
 MIN_VALID_SHARE = 0.5  # of a cell that takes part: the rest may be cut off by the window's border
 
 
@@ -24,11 +24,13 @@ def true_cells(batch: ExampleBatch, truth: BatchTruth) -> Tensor:
     the reference; -1 where either cell lies mostly beside its picture, or nothing is known of most of the target cell,
     and no loss may be computed.
     """
-    visible = functional.avg_pool2d(truth.visible, CELL)  # (b, 1, h, w) -> (b, 1, rows, columns)
+    visible, known = (  # (b, 1, h, w) -> (b, 1, rows, columns)
+        functional.avg_pool2d(mask, CELL) for mask in (truth.visible, known_pixels(truth))
+    )
     rows, columns = visible.shape[2:]
     mean_residual = functional.avg_pool2d(truth.residual * truth.visible, CELL) / visible.clamp_min(1e-3)
     x, y = (pixel_xy(mean_residual) + mean_residual / CELL).round().long().unbind(1)  # (b, rows, columns) each
-    matched = (x >= 0) & (x < columns) & (y >= 0) & (y < rows) & (visible[:, 0] > MIN_VISIBLE_SHARE)
+    matched = (x >= 0) & (x < columns) & (y >= 0) & (y < rows) & (visible > MIN_VISIBLE_SHARE * known)[:, 0]
     cell = torch.where(matched, y * columns + x, rows * columns).flatten(1)  # (b, n)
     target_valid, reference_valid = (
         functional.avg_pool2d(mask, CELL).flatten(1) >= MIN_VALID_SHARE

@@ -25,10 +25,15 @@ from apps.training.trainer import train
 from apps.training.validation import labelled_windows, validate_matches
 from datasets.sample import Visibility
 from stitching.errors import InputError
+from stitching.geometry.pixel_maps import pixel_grid
+from stitching.io.metadata.contents import Metadata
+from stitching.io.metadata.tiff_tags import EXIF, write_directory
+from stitching.io.picture_reader import read_picture
 from stitching.io.picture_writer import write_picture
+from stitching.lens_correction import with_lens
 from stitching.network.stitching_network import StitchingNetwork
 
-SHIFT = 30, 12  # px, of the second view
+SHIFT, CUT = (30, 12), 60  # px, of the second view; it is cut at the right
 
 
 def write_pair(folder, reference, target):
@@ -44,9 +49,9 @@ def only_index(folder):
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
-    """One pair, whose target has half the size of the reference."""
+    """One pair, whose target is narrower and has half the px of the reference a side."""
     reference, target = views(*SHIFT)
-    half = cv2.resize(target, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    half = cv2.resize(target[:, : SIZE[0] - CUT], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     return write_pair(tmp_path_factory.mktemp("labels") / "pairs", reference, half)
 
 
@@ -57,18 +62,19 @@ def label(photographs):
 
 def test_labels_are_where_the_target_shows_what_the_reference_does(label):
     target, reference = label.pictures
-    assert target.shape == reference.shape
-    scale = reference.shape[1] / SIZE[0]
+    scales = reference.shape[1] / SIZE[0], target.shape[1] / (SIZE[0] - CUT)
+    assert scales[1] == 0.5  # a small picture stays as it is
     visible = label.mask == Visibility.VISIBLE
     rows, columns = np.nonzero(visible)
-    errors = label.warp[visible] - (np.stack([columns, rows], axis=-1) + np.array(SHIFT) * scale)
+    places = (np.stack([columns, rows], axis=-1) + 0.5) / scales[0] + SHIFT
+    errors = label.warp[visible] - (places * scales[1] - 0.5)
     assert visible.mean() > 0.6
     assert np.percentile(np.linalg.norm(errors, axis=1), 95) < 1
 
 
 def test_what_the_target_does_not_show_is_outside_of_it(label):
     h, w = label.mask.shape
-    x, y = np.array(SHIFT) * w / SIZE[0]
+    x, y = np.array([SHIFT[0] + CUT, SHIFT[1]]) * w / SIZE[0]
     leaves = np.zeros((h, w), bool)
     leaves[:, w - int(x) + 2 :] = leaves[h - int(y) + 2 :] = True
     assert (label.mask[leaves] == Visibility.OUTSIDE).mean() > 0.95
@@ -85,16 +91,33 @@ def test_pictures_of_different_scenes_have_no_labels_and_teach_nothing(tmp_path,
     assert losses["matching"].item() == 0
 
 
+def test_labels_are_of_photographs_as_they_are(tmp_path):
+    """The lens of the camera that the files name would be corrected in a stitch."""
+    pytest.importorskip("lensfunpy")
+    focal_length = {0x920A: (5, b"\3\0\0\0\1\0\0\0")}
+    tags = {0x010F: (2, b"GoPro\0"), 0x0110: (2, b"HERO4 Silver\0"), EXIF: focal_length}
+    exif = b"II*\0\x08\0\0\0" + write_directory(tags, 8)
+    made = [write_pair(tmp_path / name, *views(*SHIFT)) for name in ("plain", "tagged")]
+    for number in (1, 2):
+        path = made[1] / "pair" / f"{number}.png"
+        picture = read_picture(path)
+        write_picture(path, picture.pixels, metadata=Metadata(exif=exif))
+        assert with_lens(read_picture(path), "auto").lens is not None
+    first, second = (LabelledPairs(folder, SIZE)(only_index(folder)) for folder in made)
+    assert np.array_equal(first.warp, second.warp)
+
+
 def test_a_network_that_finds_the_labels_is_told_so(label, monkeypatch):
-    h, w = label.mask.shape
-    moves = np.array(SHIFT) * w / SIZE[0] * min(1, WINDOW[0] / w, WINDOW[1] / h)
     asked = []
 
     def perfect(inputs):
         asked.append(inputs)
-        h, w = inputs["target"].shape[2] // 8, inputs["target"].shape[3] // 8
-        found = moves if len(asked) == 1 else np.zeros(2)  # aligned: nothing is left to move
-        return {"forward_matches": np.broadcast_to(found.astype(np.float32)[None, :, None, None], (1, 2, h, w))}
+        h, w = inputs["target"].shape[2:]
+        shown = pixel_grid(h, w)  # px of the window, at most as large as the pictures
+        scale = min(1, WINDOW[0] / label.mask.shape[1], WINDOW[1] / label.mask.shape[0])
+        at = np.clip(np.rint((shown + 0.5) / scale - 0.5).astype(int), 0, np.array(label.mask.shape)[::-1] - 1)
+        found = label.warp[at[..., 1], at[..., 0]] - shown if len(asked) == 1 else np.zeros((h, w, 2), np.float32)
+        return {"forward_matches": found[4::8, 4::8].transpose(2, 0, 1)[None]}  # aligned: nothing is left to move
 
     monkeypatch.setattr(validation, "TorchRuntime", lambda *_: perfect)
     shares = validate_matches(StitchingNetwork(), labelled_windows([label]))
@@ -106,7 +129,6 @@ def test_a_cache_gives_the_same_labels_without_estimating_them_again(photographs
     PhotographedPairs(photographs, SIZE, False, tmp_path).open()
     cached = LabelledPairs(photographs, SIZE, tmp_path)
     first = cached(only_index(photographs))
-    labelled_pairs._labelled.cache_clear()
     monkeypatch.setattr(labelled_pairs, "estimate_warp", None)
     second = cached(only_index(photographs))
     for made in (first, second):
