@@ -92,10 +92,12 @@ def nearest_coarse_map(placement: Placement, canvas: Canvas, reference_size: Siz
 def parallax(placement: Placement, coarse: Field) -> NDArray[np.float32]:
     """(h, w) px of the grid: how far a placement is from one homography, `nearest_coarse_map`; near things are far.
 
-    The base warp stays near that homography, so what a seam cuts there is bent on the way to it.
+    The base warp stays near that homography, so what a seam cuts there is bent on the way to it. 0 where the placement
+    is not covered: there a loaded one is another guess.
     """
     across, down = np.moveaxis(placement.map_xy - coarse, -1, 0)
-    return np.asarray(np.hypot(across, down) / target_px_per_working_px(coarse, placement.covered), np.float32)
+    found = np.hypot(across, down) / target_px_per_working_px(coarse, placement.covered)
+    return np.where(placement.covered, found, 0).astype(np.float32)
 
 
 def target_px_per_working_px(map_xy: Field, known: Mask) -> float:

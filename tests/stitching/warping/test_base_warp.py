@@ -17,10 +17,12 @@ def test_parallax_is_in_px_of_the_grid():
     coarse = 2 * pixel_grid(60, 80)
     map_xy = coarse.copy()
     map_xy[20:40, 30:50, 0] += 20
-    everywhere = np.ones((60, 80), bool)
-    found = parallax(Placement(map_xy, everywhere, everywhere, np.zeros_like(map_xy), 0.5), coarse)
+    covered = np.ones((60, 80), bool)
+    covered[:, 45:] = False
+    found = parallax(Placement(map_xy, covered, covered, np.zeros_like(map_xy), 0.5), coarse)
     assert found[30, 40] == pytest.approx(10)
     assert found[10, 10] == 0
+    assert found[30, 48] == 0  # not covered
 
 
 def test_a_near_thing_of_a_pair_has_parallax():
