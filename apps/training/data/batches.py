@@ -34,12 +34,7 @@ def training_indices(options: TrainOptions) -> list[int] | None:
 
 
 def training_batches(
-    options: TrainOptions,
-    step: int,
-    device: torch.device,
-    rank: int = 0,
-    ranks: int = 1,
-    mode: Mode = "joint",
+    options: TrainOptions, step: int, device: torch.device, rank: int = 0, ranks: int = 1, mode: Mode = "joint"
 ) -> Generator[ExampleBatch, None, None]:
     """Batches without end, from a step of the run on; each rank of a distributed training takes its own.
 
